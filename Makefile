@@ -1,0 +1,75 @@
+# Everything runs in .venv, which the first target that needs it creates.
+# Delete .venv to start afresh; name an interpreter with `make run PYTHON=python3.12`.
+
+PYTHON  ?=
+VENV    ?= .venv
+WORKERS ?= auto
+
+BIN := $(VENV)/bin
+PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-dev.txt
+PINS := pyproject.toml constraints-dev.txt
+FCN8S := build/fcn8s
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help run test lint golden docs bench serve clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/.base ## Check a small FCN-8s, convert it to ONNX and prove the two equal
+	$(BIN)/python fixtures/make_weights.py fixtures/fcn8s/fcn8s.prototxt $(FCN8S)/fcn8s.caffemodel
+	$(BIN)/upconv check fixtures/fcn8s/fcn8s.prototxt --weights $(FCN8S)/fcn8s.caffemodel
+	$(BIN)/upconv convert fixtures/fcn8s/fcn8s.prototxt --weights $(FCN8S)/fcn8s.caffemodel -o $(FCN8S)/fcn8s.onnx
+	$(BIN)/upconv verify fixtures/fcn8s/fcn8s.prototxt $(FCN8S)/fcn8s.onnx --weights $(FCN8S)/fcn8s.caffemodel
+
+test: lint ## Run the linters, the tests and the doctests
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.dev ## Format check, ruff, mypy --strict and the import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+golden: $(VENV)/.dev ## Rewrite the golden files; review the result as a diff
+	UPCONV_GOLDEN=write $(BIN)/python -m pytest -m golden -n $(WORKERS)
+
+docs: $(VENV)/.base ## Write the rule pages into docs/rules
+	$(BIN)/python docs/make_rules.py
+
+bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table
+	$(BIN)/python -m benchmarks
+
+serve: $(VENV)/.base ## Start the web service (not built yet)
+	$(BIN)/upconv serve
+
+clean: ## Remove build output and caches; .venv stays
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Stamps: what users run on, and what developers run on (torch judges the reference in tests).
+$(VENV)/.base: $(PINS) | $(BIN)/pip
+	@echo "Installing upconv into $(VENV) ..."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(PINS) | $(BIN)/pip
+	@echo "Installing upconv and its development tools into $(VENV) ..."
+	$(PIP) -e '.[dev,torch]'
+	@touch $(VENV)/.base $@
+
+# bin/pip comes last in the making of an environment, so a half-made one is made again.
+$(BIN)/pip:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Creating $(VENV) with $$("$$python" --version)"; \
+			"$$python" -m venv $(VENV) && exit 0; \
+			echo "error: '$$python -m venv' failed (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "error: no Python 3.11 or newer; tried: $(PYTHONS) (name one: make PYTHON=/path/to/python)" >&2; \
+	exit 1

@@ -1,0 +1,41 @@
+"""One module per family of operators; importing this package fills the table."""
+
+from __future__ import annotations
+
+from converters.onnx_writer.emitters import (
+    activations,
+    arithmetic,
+    blocks,
+    boxes,
+    convolution,
+    linear,
+    normalization,
+    pooling,
+    reductions,
+    reshaping,
+    resize,
+    transposed,
+    unpooling,
+    window_unpooling,
+)
+from converters.onnx_writer.table import EMITTERS
+
+__all__ = ["EMITTERS"]
+
+_FAMILIES = (
+    activations,
+    arithmetic,
+    blocks,
+    boxes,
+    convolution,
+    linear,
+    normalization,
+    pooling,
+    reductions,
+    reshaping,
+    resize,
+    transposed,
+    unpooling,
+    window_unpooling,
+)
+"""Named, so that nobody takes the imports for unused."""

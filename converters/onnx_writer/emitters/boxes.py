@@ -1,0 +1,129 @@
+"""Boxes of tensors: Crop, Pad, Concat and Slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from converters import operators as ops
+from converters.dims import Size, is_constant
+from converters.geometry import segments
+from converters.ir import Layer
+from converters.onnx_writer.graph import GraphBuilder
+from converters.onnx_writer.table import EMITTERS
+from converters.shapes import normalized_axis
+
+
+def cut(
+    graph: GraphBuilder,
+    x: str,
+    starts: Sequence[Size],
+    ends: Sequence[Size],
+    axes: Sequence[int],
+    to: str = "",
+) -> str:
+    """x[starts:ends] along `axes`."""
+    bounds = (graph.size_vector(starts), graph.size_vector(ends), graph.ints(axes))
+    return graph.node("Slice", (x, *bounds), to)
+
+
+@EMITTERS.register(ops.Crop)
+def _crop(op: ops.Crop, layer: Layer, graph: GraphBuilder) -> str:
+    """One Slice over the axes that lose something, following the reference where it is dynamic."""
+    before = graph.shape(layer.inputs[0])
+    first = normalized_axis(op.axis, len(before))
+    boxes = [
+        (axis, offset, size)
+        for axis, (offset, size) in enumerate(zip(op.offsets, op.sizes, strict=True), start=first)
+        if not (graph.known(offset) == 0 and graph.known(size) == graph.known(before[axis]))
+    ]
+    x = graph.tensor(layer.inputs[0])
+    if not boxes:
+        graph.node("Identity", (x,), layer.outputs[0])
+        return "Identity"
+    starts = [offset for _, offset, _ in boxes]
+    ends = [offset + size for _, offset, size in boxes]
+    cut(graph, x, starts, ends, [axis for axis, _, _ in boxes], layer.outputs[0])
+    return "Slice"
+
+
+@EMITTERS.register(ops.Concat)
+def _concat(op: ops.Concat, layer: Layer, graph: GraphBuilder) -> str:
+    axis = normalized_axis(op.axis, len(graph.shape(layer.inputs[0])))
+    parts = [graph.tensor(value) for value in layer.inputs]
+    graph.node("Concat", parts, layer.outputs[0], axis=axis)
+    return "Concat"
+
+
+@EMITTERS.register(ops.Slice)
+def _slice(op: ops.Slice, layer: Layer, graph: GraphBuilder) -> str:
+    before = graph.shape(layer.inputs[0])
+    axis = normalized_axis(op.axis, len(before))
+    x = graph.tensor(layer.inputs[0])
+    if len(layer.outputs) == 1:
+        graph.node("Identity", (x,), layer.outputs[0])
+        return "Identity"
+    sizes = graph.size_vector(segments(before[axis], op.points, len(layer.outputs)))
+    graph.nodes_of("Split", (x, sizes), layer.outputs, axis=axis)
+    return "Split"
+
+
+@EMITTERS.register(ops.Pad)
+def _pad(op: ops.Pad, layer: Layer, graph: GraphBuilder) -> str:
+    """Negative amounts crop first, so that every runtime agrees on what they mean."""
+    before = graph.shape(layer.inputs[0])
+    steps = []
+    if any(amount < 0 for amount in op.begin + op.end):
+        steps.append("Slice")
+    grows = any(amount > 0 for amount in op.begin + op.end)
+    if grows:
+        steps.append("Gather" if op.mode == "symmetric" else "Pad")
+    x = graph.tensor(layer.inputs[0])
+    if "Slice" in steps:
+        x = _cropped(op, before, x, graph, "" if grows else layer.outputs[0])
+    if "Pad" in steps:
+        _padded(op, x, layer.outputs[0], graph)
+    if "Gather" in steps:
+        _mirrored(op, before, x, layer.outputs[0], graph)
+    if not steps:
+        graph.node("Identity", (x,), layer.outputs[0])
+    return "+".join(steps) or "Identity"
+
+
+def _cropped(op: ops.Pad, before: Sequence[Size], x: str, graph: GraphBuilder, to: str) -> str:
+    axes = [axis for axis in range(len(before)) if min(op.begin[axis], op.end[axis]) < 0]
+    starts = [max(-op.begin[axis], 0) for axis in axes]
+    ends = [before[axis] + min(op.end[axis], 0) for axis in axes]
+    return cut(graph, x, starts, ends, axes, to)
+
+
+def _padded(op: ops.Pad, x: str, to: str, graph: GraphBuilder) -> None:
+    amounts = graph.ints([max(amount, 0) for amount in op.begin + op.end])
+    value = (graph.number(op.value),) if op.mode == "constant" else ()
+    graph.node("Pad", (x, amounts, *value), to, mode=op.mode)
+
+
+def _mirrored(
+    op: ops.Pad, before: Sequence[Size], x: str, to: str, graph: GraphBuilder
+) -> None:
+    """Symmetric padding, which ONNX lacks: along each axis, gather index min(m, 2n-1-m) with
+    m = i mod 2n, for i from -begin to n + end."""
+    pairs = list(zip(op.begin, op.end, strict=True))
+    axes = [axis for axis, pair in enumerate(pairs) if max(pair) > 0]
+    for axis in axes:
+        begin, end = pairs[axis]
+        size = before[axis] + min(begin, 0) + min(end, 0)
+        index = _mirror_index(size, max(begin, 0), max(end, 0), graph)
+        x = graph.node("Gather", (x, index), to if axis == axes[-1] else "", axis=axis)
+
+
+def _mirror_index(size: Size, begin: int, end: int, graph: GraphBuilder) -> str:
+    if is_constant(size):
+        turn = np.arange(-begin, size + end) % (2 * size)
+        return graph.constant(np.minimum(turn, 2 * size - 1 - turn).astype(np.int64))
+    limit = graph.node("Squeeze", (graph.size(size + end),))
+    indices = graph.node("Range", (graph.index(-begin), limit, graph.index(1)))
+    turn = graph.node("Mod", (indices, graph.size(2 * size)))
+    back = graph.node("Sub", (graph.size(2 * size - 1), turn))
+    return graph.node("Min", (turn, back))

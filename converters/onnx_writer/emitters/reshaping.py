@@ -1,0 +1,38 @@
+"""The same values in other shapes and orders: Reshape, Flatten, Permute, Tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from converters import operators as ops
+from converters.ir import Layer
+from converters.onnx_writer.graph import GraphBuilder
+from converters.onnx_writer.table import EMITTERS
+from converters.shapes import normalized_axis
+
+
+@EMITTERS.register(ops.Reshape, ops.Flatten)
+def _reshape(op: Any, layer: Layer, graph: GraphBuilder) -> str:
+    """The inferred shape as target: what stays in place is copied, one dynamic axis inferred.
+
+    (ONNX Flatten makes two axes of any input, so it is not what a partial flatten needs.)
+    """
+    before, after = graph.shape(layer.inputs[0]), graph.shape(layer.outputs[0])
+    graph.reshape(graph.tensor(layer.inputs[0]), before, after, layer.outputs[0])
+    return "Reshape"
+
+
+@EMITTERS.register(ops.Permute)
+def _permute(op: ops.Permute, layer: Layer, graph: GraphBuilder) -> str:
+    graph.node("Transpose", (graph.tensor(layer.inputs[0]),), layer.outputs[0], perm=op.order)
+    return "Transpose"
+
+
+@EMITTERS.register(ops.Tile)
+def _tile(op: ops.Tile, layer: Layer, graph: GraphBuilder) -> str:
+    rank = len(graph.shape(layer.inputs[0]))
+    repeats = [1] * rank
+    repeats[normalized_axis(op.axis, rank)] = op.tiles
+    x = graph.tensor(layer.inputs[0])
+    graph.node("Tile", (x, graph.ints(repeats)), layer.outputs[0])
+    return "Tile"

@@ -1,0 +1,71 @@
+"""What a caller may choose about the written file, and what he is told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from converters.errors import UsageError
+
+IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
+"""The ONNX IR version that was current when an opset was released (onnx/docs/Versioning.md).
+
+Pinned: the newest version a library knows would lock out runtimes that read the opset well.
+"""
+
+ExternalData = Literal["auto", "always", "never"]
+Bilinear = Literal["auto", "conv-transpose", "separable", "matmul"]
+
+
+def installed_version() -> str:
+    """This package's version, or "unknown" where it runs uninstalled."""
+    try:
+        return version("upconv")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to write.
+
+    `external_data`: weights in a file of their own beside the model, "auto" above 1 GiB.
+    `bilinear` is the form of transposed convolutions whose kernels are products of a column and
+    a row: "conv-transpose" keeps the one node that the source has, "separable" writes a k x 1 and
+    a 1 x k grouped node, "matmul" two matrix products; "auto" is separable where the factors give
+    back the stored kernel bit for bit (bilinear kernels of factors 2, 4, 8 ...), else one node.
+    """
+
+    opset: int = 18
+    external_data: ExternalData = "auto"
+    bilinear: Bilinear = "conv-transpose"
+    producer_version: str = field(default_factory=installed_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The file that was written, and in which form each layer stands in it."""
+
+    path: Path
+    opset: int
+    ir_version: int
+    external_path: Path | None
+    forms: Mapping[str, str]
+
+
+def require_valid(options: WriteOptions) -> None:
+    """Raise UsageError for options that mean nothing."""
+    if options.opset not in IR_VERSIONS:
+        raise UsageError(
+            f"opset {options.opset} cannot be written",
+            hint=f"choose {min(IR_VERSIONS)} to {max(IR_VERSIONS)}",
+        )
+    for name, allowed in (("external_data", ExternalData), ("bilinear", Bilinear)):
+        choices = allowed.__args__  # type: ignore[attr-defined]
+        if getattr(options, name) not in choices:
+            raise UsageError(
+                f"{name} '{getattr(options, name)}' is none of {', '.join(choices)}"
+            )

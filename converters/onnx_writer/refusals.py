@@ -1,0 +1,78 @@
+"""Everything that keeps a model from being written, found before anything is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from converters.errors import ShapeError, UnsupportedError, UpconvError
+from converters.inference import Inference
+from converters.ir import Layer, Model
+from converters.operators import Unknown
+from converters.tensors import Weight
+from converters.weight_shapes import check_weights
+
+BLOCKING_NOTICES: Final = frozenset({"UP001", "UP004"})
+"""Notices of a reader after which the graph is not what the file says: a part that cannot be
+read, a name that is dangling or written twice."""
+
+FILLABLE: Final = ("bilinear", "constant")
+
+
+def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
+    """Every reason, in the order of the file, not to write this model."""
+    for notice in model.notices:
+        if notice.code in BLOCKING_NOTICES:
+            yield notice.error
+    for entry in model.inputs:
+        if entry.shape is None:
+            yield UnsupportedError(
+                f"the shape of the input '{entry.name}' is unknown",
+                path=model.path,
+                where=entry.origin,
+                hint=f"give it, as in --input {entry.name}=1x3x500x500; letters are dynamic",
+            )
+    yield from inference.errors
+    for layer in model.layers:
+        yield from layer_problems(layer, inference)
+
+
+def layer_problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
+    """Why this layer cannot be written, as far as its record and weights tell."""
+    if isinstance(layer.operator, Unknown):
+        reason = f": {layer.operator.reason}" if layer.operator.reason else ""
+        yield located(UnsupportedError(f"unknown layer type {layer.operator.type}{reason}"), layer)
+        return
+    for name, weight in layer.weights.items():
+        if not weight.present:
+            yield located(_missing(name, weight), layer)
+    x = inference.shapes.get(layer.inputs[0]) if layer.inputs else None
+    if x is not None:
+        try:
+            check_weights(layer, x)
+        except ShapeError as error:
+            yield located(error, layer)
+
+
+def _missing(name: str, weight: Weight) -> UnsupportedError:
+    filler = weight.filler
+    fillable = filler is not None and filler.type in FILLABLE
+    if filler is not None and fillable and (filler.declared or name == "bias"):
+        hint = f"give --weights FILE, or --fill-missing {filler.type}"
+    else:
+        hint = "give --weights FILE"
+    return UnsupportedError(f"its {name} is missing", hint=hint)
+
+
+def located(error: UpconvError, layer: Layer) -> UpconvError:
+    """The error with the layer and its place in the file, where it has none of its own."""
+    error.layer = error.layer or layer.name
+    error.path = error.path or layer.origin.path
+    error.where = error.where or layer.origin.span
+    return error
+
+
+def refuse(found: list[UpconvError]) -> None:
+    """Raise one UnsupportedError that lists every problem, one a line; nothing for no problem."""
+    if found:
+        raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in found)))

@@ -1,0 +1,152 @@
+"""Files that appear whole or not at all, with weights inside or in a file beside the model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from onnx import ModelProto, TensorProto
+
+from converters.errors import UsageError
+from converters.onnx_writer.graph import StoredWeight
+from converters.onnx_writer.options import ExternalData
+from converters.onnx_writer.wire import checked_chunks, model_bytes, model_size, tensor_header
+
+EXTERNAL_ABOVE: Final = 1 << 30
+PROTOBUF_LIMIT: Final = (1 << 31) - 1
+PAGE: Final = 4096
+"""Offsets of external weights are multiples of it, so that runtimes can map them."""
+
+
+def data_path(path: Path) -> Path:
+    """Where the external weights of a model lie: beside it, `.data` behind its name."""
+    return path.with_name(path.name + ".data")
+
+
+def save(
+    model: ModelProto, weights: Sequence[StoredWeight], path: Path, mode: ExternalData
+) -> Path | None:
+    """Write a model; returns the path of its external data, None where weights are inline.
+
+    Raises UsageError where the target is a folder, its folder does not exist, or the model is
+    too large to keep its weights inline. Whatever fails, nothing is left behind, and a file that
+    was there stays as it was.
+    """
+    _require_place(path)
+    if weights and _external(model, weights, path, mode):
+        return _save_external(model, weights, path)
+    with _staged(path, model_bytes(model, weights)) as written:
+        os.replace(written, path)
+    return None
+
+
+def _require_place(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError("is a folder; name a file", path=str(path))
+    if not path.parent.is_dir():
+        hint = f"mkdir -p {path.parent}"
+        raise UsageError("its folder does not exist", path=str(path), hint=hint)
+
+
+def _external(
+    model: ModelProto, weights: Sequence[StoredWeight], path: Path, mode: ExternalData
+) -> bool:
+    size = model_size(model, weights)
+    if mode == "never" and size > PROTOBUF_LIMIT:
+        raise UsageError(
+            f"the model has {size} bytes, and one file holds at most {PROTOBUF_LIMIT}",
+            path=str(path),
+            hint="leave out --external-data never",
+        )
+    return mode == "always" or (mode == "auto" and size > EXTERNAL_ABOVE)
+
+
+def _save_external(model: ModelProto, weights: Sequence[StoredWeight], path: Path) -> Path:
+    target = data_path(path)
+    if target.is_dir():
+        raise UsageError("is a folder, and the weights need that name", path=str(target))
+    full = ModelProto()
+    full.CopyFrom(model)
+    full.graph.initializer.extend(_references(weights, target.name))
+    with (
+        _staged(target, _aligned_bytes(weights)) as data,
+        _staged(path, (full.SerializeToString(),)) as written,
+    ):
+        os.replace(data, target)
+        os.replace(written, path)
+    return target
+
+
+def _offsets(weights: Sequence[StoredWeight]) -> Iterator[int]:
+    offset = 0
+    for weight in weights:
+        yield offset
+        offset += -(-weight.nbytes // PAGE) * PAGE
+
+
+def _references(weights: Sequence[StoredWeight], location: str) -> Iterator[TensorProto]:
+    for weight, offset in zip(weights, _offsets(weights), strict=True):
+        tensor = tensor_header(weight)
+        tensor.data_location = TensorProto.EXTERNAL
+        entries = {"location": location, "offset": offset, "length": weight.nbytes}
+        for key, value in entries.items():
+            tensor.external_data.add(key=key, value=str(value))
+        yield tensor
+
+
+def _aligned_bytes(weights: Sequence[StoredWeight]) -> Iterator[memoryview | bytes]:
+    for weight in weights:
+        yield from checked_chunks(weight)
+        yield bytes(-weight.nbytes % PAGE)
+
+
+@contextmanager
+def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]:
+    """A temporary file beside the target with these bytes; removed unless it was moved away."""
+    handle, name = tempfile.mkstemp(prefix=".upconv-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as stream:
+            for chunk in chunks:
+                _write_all(stream.fileno(), chunk)
+            os.chmod(name, 0o666 & ~_umask())
+        yield name
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, chunk: memoryview | bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _umask() -> int:
+    """The process's umask; mkstemp ignores it and gives 0600."""
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def move_model(source: Path, target: Path) -> None:
+    """Move a model with its external data, whose name inside the model follows.
+
+    Raises UsageError where the target cannot be written.
+    """
+    _require_place(target)
+    data = data_path(source)
+    if not data.exists():
+        os.replace(source, target)
+        return
+    model = ModelProto.FromString(source.read_bytes())
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = data_path(target).name
+    with _staged(target, (model.SerializeToString(),)) as written:
+        os.replace(data, data_path(target))
+        os.replace(written, target)
+    source.unlink()

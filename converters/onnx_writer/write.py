@@ -1,0 +1,28 @@
+"""A model in, an ONNX file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from converters.ir import Model
+from converters.onnx_writer.build import build
+from converters.onnx_writer.options import IR_VERSIONS, WriteOptions, Written, require_valid
+from converters.onnx_writer.save import save
+
+DEFAULTS = WriteOptions()
+
+
+def write_onnx(model: Model, path: str | Path, options: WriteOptions = DEFAULTS) -> Written:
+    """Write a model as ONNX.
+
+    Inputs, outputs and inner values keep the model's names; sizes that are symbols in the input
+    shapes stay dynamic. Weights are float32 and go from their file to the ONNX file in chunks.
+
+    Raises UsageError for options or a path that cannot be, UnsupportedError that lists all that
+    ONNX cannot say, is unknown or is missing, one a line. A failed write leaves nothing behind.
+    """
+    require_valid(options)
+    target = Path(path)
+    built = build(model, options)
+    external = save(built.proto, built.weights, target, options.external_data)
+    return Written(target, options.opset, IR_VERSIONS[options.opset], external, built.forms)

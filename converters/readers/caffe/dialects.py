@@ -1,0 +1,118 @@
+"""From a layer to operators, in the words of the fork that wrote it.
+
+Forks gave one type several meanings. What a layer has of bottoms and fields often leaves only one
+of them possible; where it does not, the user names the fork with `--dialect`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from converters.errors import AmbiguousError, UsageError
+from converters.operators import Unknown
+from converters.readers.caffe import (  # noqa: F401  (each enters its layers in LOWERINGS)
+    layers_convolution,
+    layers_core,
+    layers_normalization,
+    layers_pointwise,
+    layers_pooling,
+    layers_rearrangement,
+    layers_resizing,
+    layers_upsampling,
+)
+from converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
+from converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a layer of a dialect looks like: its bottoms, the fields it may and must have."""
+
+    dialect: str
+    bottoms: int
+    fields: frozenset[str]
+    required: frozenset[str] = frozenset()
+
+    def fits(self, bottoms: int, present: frozenset[str]) -> bool:
+        """Whether a layer with these bottoms and fields can be of this dialect."""
+        return bottoms == self.bottoms and self.required <= present <= self.fields
+
+
+def _signature(dialect: str, bottoms: int, fields: str, required: str = "") -> Signature:
+    return Signature(dialect, bottoms, frozenset(fields.split()), frozenset(required.split()))
+
+
+_UPSAMPLE: Final = (
+    _signature("segnet", 2, " ".join(UPSAMPLE_FIELDS["segnet"])),
+    _signature("yolo", 1, "scale", "scale"),
+    _signature("tiny-dsod", 2, "mode"),
+    _signature("tiny-dsod", 1, "mode height width", "height width"),
+    _signature("tiny-dsod", 1, "mode height_scale width_scale", "height_scale width_scale"),
+)
+
+SIGNATURES: Final[dict[str, tuple[str, tuple[Signature, ...]]]] = {
+    "Upsample": ("upsample_param", _UPSAMPLE),
+    "UPSAMPLE": ("upsample_param", _UPSAMPLE),
+}
+"""Layer type -> its parameters' field, and what its dialects look like."""
+
+
+def known_dialects() -> tuple[str, ...]:
+    """Every dialect that some layer has."""
+    return tuple(dict.fromkeys(name for table in LOWERINGS.values() for name in table if name))
+
+
+def require_dialect(asked: str) -> None:
+    """Raise UsageError where no layer has the dialect the user names; "" is always right."""
+    known = known_dialects()
+    if asked and asked not in known:
+        raise UsageError(f"no layer has a dialect '{asked}'", hint=f"one of {'|'.join(known)}")
+
+
+def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
+    """The dialect of a layer whose type is known; "" where all forks agree about it.
+
+    The one the user asks for, if the type has it; else the only one that the layer's bottoms and
+    present fields allow: a mask bottom with `scale` or `upsample_h` is SegNet's, one bottom with
+    nothing but `scale` YOLO's, `mode`, `height` or `height_scale` Tiny-DSOD's. Two bottoms
+    without a field are SegNet's or Tiny-DSOD's.
+
+    Raises AmbiguousError where several are possible, or none.
+    """
+    names = tuple(LOWERINGS[layer.type])
+    if layer.type not in SIGNATURES or asked in names:
+        return asked if asked in names else ""
+    field, signatures = SIGNATURES[layer.type]
+    present = frozenset(entry.name for entry in layer.field(field).fields)
+    fitting = {s.dialect for s in signatures if s.fits(len(layer.bottoms), present)}
+    if len(fitting) == 1:
+        return fitting.pop()
+    raise AmbiguousError(
+        f"forks disagree on what {layer.type} computes, and {_shown(layer, present)} "
+        f"fit {'several of them' if fitting else 'none of those known'}",
+        where=layer.span,
+        layer=layer.name,
+        hint=f"name the fork with --dialect {'|'.join(names)}",
+    )
+
+
+def lower(layer: CaffeLayer, asked: str = "") -> tuple[Lowered, ...]:
+    """The operators of a layer; a type that is not known becomes Unknown.
+
+    Raises UnreadableError where Caffe itself would refuse the layer, UnsupportedError where it
+    is legal but cannot be represented, AmbiguousError where forks disagree about it, UsageError
+    where no layer at all has the dialect asked for.
+    """
+    require_dialect(asked)
+    if layer.type not in LOWERINGS:
+        return (Lowered(Unknown(layer.type)),)
+    made = LOWERINGS[layer.type][choose_dialect(layer, asked)](layer)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _shown(layer: CaffeLayer, present: frozenset[str]) -> str:
+    bottoms = "1 bottom" if len(layer.bottoms) == 1 else f"{len(layer.bottoms)} bottoms"
+    if not present:
+        return f"{bottoms} without a field"
+    return f"{bottoms} with {', '.join(sorted(present))}"

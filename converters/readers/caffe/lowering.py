@@ -1,0 +1,102 @@
+"""What a lowering function sees of a Caffe layer and what it gives back, and their table.
+
+A lowering turns one layer, in Caffe's words, into operator records. Functions register by layer
+type; where forks disagree about a type, each dialect registers its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from converters.dims import Size
+from converters.errors import UnreadableError, UnsupportedError
+from converters.operators import Operator
+from converters.origin import Span
+from converters.readers.prototxt import Message
+from converters.tensors import TensorData, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class ParamSpec:
+    """One `param { }` of a layer (V1: blobs_lr, weight_decay), Caffe's defaults filled in."""
+
+    name: str = ""
+    lr_mult: float = 1.0
+    decay_mult: float = 1.0
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaffeLayer:
+    """One layer after the upgrade to V2 words.
+
+    `bottoms` and `tops` are value names in single-assignment form. `blobs` are the caffemodel's,
+    each a lazy tensor; None where no weights are given or the caffemodel lacks the layer.
+    `shapes` are the inferred shapes of the bottoms, None where unknown: a lowering takes
+    ranks from them, and never a size, which would bake it in.
+    """
+
+    name: str
+    type: str
+    node: Message
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    params: tuple[ParamSpec, ...]
+    blobs: tuple[TensorData, ...] | None
+    span: Span
+    shapes: tuple[tuple[Size, ...] | None, ...] = ()
+
+    def rank(self, index: int = 0) -> int | None:
+        """How many axes the bottom at `index` has; None where its shape is unknown."""
+        shape = self.shapes[index] if index < len(self.shapes) else None
+        return None if shape is None else len(shape)
+
+    def field(self, name: str) -> Message:
+        """The layer's sub-message of that name, empty where absent."""
+        return self.node.message(name) or Message.empty()
+
+    def param(self, index: int) -> ParamSpec:
+        """The param spec of the blob at `index`."""
+        return self.params[index] if index < len(self.params) else ParamSpec()
+
+    def invalid(self, message: str, hint: str = "", where: Span | None = None) -> UnreadableError:
+        """An error about this layer: Caffe itself would refuse it."""
+        return UnreadableError(message, where=where or self.span, layer=self.name, hint=hint)
+
+    def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
+        """An error about this layer: it is legal, but cannot be represented."""
+        return UnsupportedError(message, where=self.span, layer=self.name, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """One operator made of a layer. `inputs` and `outputs` default to the layer's bottoms and
+    tops; `suffix` names a further operator of the same layer."""
+
+    operator: Operator
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    inputs: tuple[str, ...] | None = None
+    outputs: tuple[str, ...] | None = None
+    suffix: str = ""
+
+
+Lowering: TypeAlias = Callable[[CaffeLayer], "Lowered | tuple[Lowered, ...]"]
+
+LOWERINGS: dict[str, dict[str, Lowering]] = {}
+"""Layer type -> dialect ("" where all forks agree) -> lowering."""
+
+
+def lowers(*types: str, dialect: str = "") -> Callable[[Any], Any]:
+    """Decorator: the function lowers layers of these types (in this fork's dialect)."""
+
+    def enter(function: Lowering) -> Lowering:
+        for type_name in types:
+            dialects = LOWERINGS.setdefault(type_name, {})
+            if dialect in dialects:
+                raise ValueError(f"{type_name} in dialect {dialect!r} is lowered twice")
+            dialects[dialect] = function
+        return function
+
+    return enter

@@ -1,0 +1,301 @@
+"""The words of Caffe's text files: the fields of every message, BVLC's and its forks'.
+
+Each message is one line of sections, `kind name name ...`, where a kind is int, float, bool, text,
+enum or another message's name. "open" is a message of a fork whose fields are not listed here.
+Fields that BVLC's Caffe does not have stand in FORK_FIELDS and FORK_MESSAGES. The layer types are
+in `layer_types`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from converters.readers.prototxt import Field, Message
+
+OPEN: Final = "open"
+_SCALARS: Final = frozenset({"int", "float", "bool", "text", "enum"})
+
+# fmt: off
+BVLC_MESSAGES: Final[Mapping[str, str]] = {
+    "NetParameter": (
+        "text name input | int input_dim | BlobShape input_shape | bool force_backward debug_info"
+        " | NetState state | LayerParameter layer | V1LayerParameter layers"
+    ),
+    "LayerParameter": (
+        "text name type bottom top | enum phase | float loss_weight | ParamSpec param"
+        " | BlobProto blobs | bool propagate_down | NetStateRule include exclude"
+        " | TransformationParameter transform_param | LossParameter loss_param"
+        " | AccuracyParameter accuracy_param | ArgMaxParameter argmax_param"
+        " | BatchNormParameter batch_norm_param | BiasParameter bias_param"
+        " | ClipParameter clip_param | ConcatParameter concat_param"
+        " | ContrastiveLossParameter contrastive_loss_param"
+        " | ConvolutionParameter convolution_param | CropParameter crop_param"
+        " | DataParameter data_param | DropoutParameter dropout_param"
+        " | DummyDataParameter dummy_data_param | EltwiseParameter eltwise_param"
+        " | ELUParameter elu_param | EmbedParameter embed_param | ExpParameter exp_param"
+        " | FlattenParameter flatten_param | HDF5DataParameter hdf5_data_param"
+        " | HDF5OutputParameter hdf5_output_param | HingeLossParameter hinge_loss_param"
+        " | ImageDataParameter image_data_param | InfogainLossParameter infogain_loss_param"
+        " | InnerProductParameter inner_product_param | InputParameter input_param"
+        " | LogParameter log_param | LRNParameter lrn_param"
+        " | MemoryDataParameter memory_data_param | MVNParameter mvn_param"
+        " | ParameterParameter parameter_param | PoolingParameter pooling_param"
+        " | PowerParameter power_param | PReLUParameter prelu_param"
+        " | PythonParameter python_param | RecurrentParameter recurrent_param"
+        " | ReductionParameter reduction_param | ReLUParameter relu_param"
+        " | ReshapeParameter reshape_param | ScaleParameter scale_param"
+        " | SigmoidParameter sigmoid_param | SoftmaxParameter softmax_param"
+        " | SPPParameter spp_param | SliceParameter slice_param | SwishParameter swish_param"
+        " | TanHParameter tanh_param | ThresholdParameter threshold_param"
+        " | TileParameter tile_param | WindowDataParameter window_data_param"
+    ),
+    "V1LayerParameter": (
+        "text name bottom top param | enum type blob_share_mode | BlobProto blobs"
+        " | float blobs_lr weight_decay loss_weight | NetStateRule include exclude"
+        " | V0LayerParameter layer | TransformationParameter transform_param"
+        " | LossParameter loss_param | AccuracyParameter accuracy_param"
+        " | ArgMaxParameter argmax_param | ConcatParameter concat_param"
+        " | ContrastiveLossParameter contrastive_loss_param"
+        " | ConvolutionParameter convolution_param | DataParameter data_param"
+        " | DropoutParameter dropout_param | DummyDataParameter dummy_data_param"
+        " | EltwiseParameter eltwise_param | ExpParameter exp_param"
+        " | HDF5DataParameter hdf5_data_param | HDF5OutputParameter hdf5_output_param"
+        " | HingeLossParameter hinge_loss_param | ImageDataParameter image_data_param"
+        " | InfogainLossParameter infogain_loss_param | InnerProductParameter inner_product_param"
+        " | LRNParameter lrn_param | MemoryDataParameter memory_data_param"
+        " | MVNParameter mvn_param | PoolingParameter pooling_param | PowerParameter power_param"
+        " | ReLUParameter relu_param | SigmoidParameter sigmoid_param"
+        " | SoftmaxParameter softmax_param | SliceParameter slice_param"
+        " | TanHParameter tanh_param | ThresholdParameter threshold_param"
+        " | WindowDataParameter window_data_param"
+    ),
+    "V0LayerParameter": (
+        "text name type source meanfile det_crop_mode"
+        " | int num_output pad kernelsize group stride local_size batchsize cropsize rand_skip"
+        " det_context_pad new_num new_channels new_height new_width concat_dim"
+        " | bool biasterm mirror shuffle_images | enum pool | BlobProto blobs"
+        " | float dropout_ratio alpha beta k scale blobs_lr weight_decay det_fg_threshold"
+        " det_bg_threshold det_fg_fraction | FillerParameter weight_filler bias_filler"
+        " | HDF5OutputParameter hdf5_output_param"
+    ),
+    "BlobShape": "int dim",
+    "BlobProto": "BlobShape shape | float data diff double_data double_diff"
+                 " | int num channels height width",
+    "FillerParameter": "text type | float value min max mean std | int sparse | enum variance_norm",
+    "NetState": "enum phase | int level | text stage",
+    "NetStateRule": "enum phase | int min_level max_level | text stage not_stage",
+    "ParamSpec": "text name | enum share_mode | float lr_mult decay_mult",
+    "TransformationParameter": (
+        "float scale mean_value | bool mirror force_color force_gray | int crop_size"
+        " | text mean_file"
+    ),
+    "LossParameter": "int ignore_label | enum normalization | bool normalize",
+    "AccuracyParameter": "int top_k axis ignore_label",
+    "ArgMaxParameter": "bool out_max_val | int top_k axis",
+    "BatchNormParameter": "bool use_global_stats | float moving_average_fraction eps",
+    "BiasParameter": "int axis num_axes | FillerParameter filler",
+    "ClipParameter": "float min max",
+    "ConcatParameter": "int axis concat_dim",
+    "ContrastiveLossParameter": "float margin | bool legacy_version",
+    "ConvolutionParameter": (
+        "int num_output pad kernel_size stride dilation pad_h pad_w kernel_h kernel_w stride_h"
+        " stride_w group axis | bool bias_term force_nd_im2col | enum engine"
+        " | FillerParameter weight_filler bias_filler"
+    ),
+    "CropParameter": "int axis offset",
+    "DataParameter": (
+        "text source mean_file | int batch_size rand_skip crop_size prefetch | enum backend"
+        " | float scale | bool mirror force_encoded_color"
+    ),
+    "DropoutParameter": "float dropout_ratio",
+    "DummyDataParameter": "FillerParameter data_filler | BlobShape shape"
+                          " | int num channels height width",
+    "EltwiseParameter": "enum operation | float coeff | bool stable_prod_grad",
+    "ELUParameter": "float alpha",
+    "EmbedParameter": "int num_output input_dim | bool bias_term"
+                      " | FillerParameter weight_filler bias_filler",
+    "ExpParameter": "float base scale shift",
+    "FlattenParameter": "int axis end_axis",
+    "HDF5DataParameter": "text source | int batch_size | bool shuffle",
+    "HDF5OutputParameter": "text file_name",
+    "HingeLossParameter": "enum norm",
+    "ImageDataParameter": (
+        "text source mean_file root_folder | int batch_size rand_skip new_height new_width"
+        " crop_size | bool shuffle is_color mirror | float scale"
+    ),
+    "InfogainLossParameter": "text source | int axis",
+    "InnerProductParameter": "int num_output axis | bool bias_term transpose"
+                             " | FillerParameter weight_filler bias_filler",
+    "InputParameter": "BlobShape shape",
+    "LogParameter": "float base scale shift",
+    "LRNParameter": "int local_size | float alpha beta k | enum norm_region engine",
+    "MemoryDataParameter": "int batch_size channels height width",
+    "MVNParameter": "bool normalize_variance across_channels | float eps",
+    "ParameterParameter": "BlobShape shape",
+    "PoolingParameter": (
+        "enum pool engine round_mode | int pad pad_h pad_w kernel_size kernel_h kernel_w stride"
+        " stride_h stride_w | bool global_pooling"
+    ),
+    "PowerParameter": "float power scale shift",
+    "PReLUParameter": "FillerParameter filler | bool channel_shared",
+    "PythonParameter": "text module layer param_str | bool share_in_parallel",
+    "RecurrentParameter": "int num_output | bool debug_info expose_hidden"
+                          " | FillerParameter weight_filler bias_filler",
+    "ReductionParameter": "enum operation | int axis | float coeff",
+    "ReLUParameter": "float negative_slope | enum engine",
+    "ReshapeParameter": "BlobShape shape | int axis num_axes",
+    "ScaleParameter": "int axis num_axes | bool bias_term | FillerParameter filler bias_filler",
+    "SigmoidParameter": "enum engine",
+    "SliceParameter": "int axis slice_point slice_dim",
+    "SoftmaxParameter": "enum engine | int axis",
+    "SPPParameter": "int pyramid_height | enum pool engine",
+    "SwishParameter": "float beta",
+    "TanHParameter": "enum engine",
+    "ThresholdParameter": "float threshold",
+    "TileParameter": "int axis tiles",
+    "WindowDataParameter": (
+        "text source mean_file crop_mode root_folder | float scale fg_threshold bg_threshold"
+        " fg_fraction | int batch_size crop_size context_pad | bool mirror cache_images"
+    ),
+}
+
+_FORK_PARAMETERS: Final = (
+    "InterpParameter interp_param | UpsampleParameter upsample_param"
+    " | UnpoolingParameter unpooling_param | ResampleParameter resample_param"
+    " | ReorgParameter reorg_param | PermuteParameter permute_param"
+    " | NormalizeParameter norm_param | ShuffleChannelParameter shuffle_channel_param"
+    " | BNParameter bn_param | ROIPoolingParameter roi_pooling_param"
+    " | MergeCropParameter mergecrop_param | PriorBoxParameter prior_box_param"
+    " | DenseImageDataParameter dense_image_data_param | ReLU6Parameter relu6_param"
+    " | open affinity_param annotated_data_param augmentation_param bias_channel_param"
+    " black_augment_param box_annotator_ohem_param center_loss_param coeff_schedule_param"
+    " correlation_param cpm_transform_param custom_data_param data_augmentation_param"
+    " dense_crf_param detection_evaluate_param detection_output_param dice_loss_param"
+    " eltwise_accuracy_param flow_warp_param focal_loss_param imresize_param"
+    " l1_loss_param lpq_loss_param malis_param mat_read_param mat_write_param mean_param"
+    " multi_stage_meanfield_param multibox_loss_param nms_param normalize_bbox_param"
+    " pixel_shuffle_param proposal_param psroi_pooling_param random_generator_param"
+    " region_loss_param resize_param roi_align_param roi_mask_pooling_param seg_accuracy_param"
+    " smooth_l1_loss_param softmaxloss_param st_param triplet_loss_param unpool_param"
+    " video_data_param warp_param yolo_param"
+)
+
+FORK_FIELDS: Final[Mapping[str, str]] = {
+    "LayerParameter": f"bool force_backward | {_FORK_PARAMETERS}",
+    "V1LayerParameter": (
+        "bool strict_dim | CropParameter crop_param | ReshapeParameter reshape_param"
+        f" | FlattenParameter flatten_param | {_FORK_PARAMETERS}"
+    ),
+    "ConvolutionParameter": "int hole hole_h hole_w kstride kstride_h kstride_w",
+    "DropoutParameter": "bool scale_train",
+    "PoolingParameter": "int dilation kstride kstride_h kstride_w | bool ceil_mode",
+    "LossParameter": "float class_weighting | bool weight_by_label_freqs | text class_weight_file",
+    "MemoryDataParameter": "int dim",
+    "ImageDataParameter": "bool has_label label | enum label_type",
+    "WindowDataParameter": "enum label_type",
+    "TransformationParameter": (
+        "int crop_h crop_w min_side max_side | open resize_param noise_param distort_param"
+        " expand_param emit_constraint"
+    ),
+}
+
+FORK_MESSAGES: Final[Mapping[str, str]] = {
+    "InterpParameter": "int height width zoom_factor shrink_factor pad_beg pad_end",
+    "UpsampleParameter": (
+        "int scale scale_h scale_w upsample_h upsample_w stride | bool pad_out_h pad_out_w"
+        " | float height_scale width_scale | enum mode"
+    ),
+    "UnpoolingParameter": (
+        "enum unpool engine | int pad pad_h pad_w kernel_size kernel_h kernel_w stride stride_h"
+        " stride_w unpool_size unpool_h unpool_w out_kernel_size out_stride out_pad"
+    ),
+    "ResampleParameter": "bool antialias | int width height | enum type | float factor",
+    "ReorgParameter": "int stride | bool reverse",
+    "PermuteParameter": "int order",
+    "NormalizeParameter": "bool across_spatial channel_shared fix_scale | float eps"
+                          " | FillerParameter scale_filler",
+    "ShuffleChannelParameter": "int group",
+    "BNParameter": (
+        "FillerParameter scale_filler shift_filler slope_filler bias_filler"
+        " | enum bn_mode engine | float var_eps eps momentum | bool frozen"
+    ),
+    "ROIPoolingParameter": "int pooled_h pooled_w | float spatial_scale",
+    "MergeCropParameter": "int forward backward | enum operation",
+    "ReLU6Parameter": "float negative_slope threshold",
+    "DenseImageDataParameter": (
+        "text source root_folder | int batch_size new_height new_width rand_skip"
+        " label_divide_factor | bool shuffle is_color"
+    ),
+    "PriorBoxParameter": (
+        "float min_size max_size aspect_ratio variance step step_h step_w offset | bool flip clip"
+        " | int img_size img_h img_w | enum code_type"
+    ),
+}
+# fmt: on
+
+
+@cache
+def fields_of(message: str) -> Mapping[str, str]:
+    """Field name -> kind, of BVLC's message and of the forks' additions to it.
+
+    >>> fields_of("CropParameter")
+    {'axis': 'int', 'offset': 'int'}
+    """
+    spelled = (BVLC_MESSAGES, FORK_MESSAGES, FORK_FIELDS)
+    return {
+        name: kind
+        for table in spelled
+        for section in table.get(message, "").split("|")
+        for kind, *names in [section.split() or [""]]
+        for name in names
+    }
+
+
+@cache
+def is_fork_field(message: str, field: str) -> bool:
+    """Whether a field is known, but not to BVLC's Caffe."""
+    mine = f" {BVLC_MESSAGES.get(message, '')} "
+    return field in fields_of(message) and f" {field} " not in mine
+
+
+def unknown_fields(root: Message) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+    """Every field of a net that neither BVLC's Caffe nor a known fork has.
+
+    Yields the field, the name of the message type it stands in, and suggestions: names spelled
+    alike, and the sub-messages where a field of this name belongs. What is inside an unknown or
+    an open message is not judged.
+    """
+    yield from _unknown(root, "NetParameter")
+
+
+def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+    known = fields_of(type_name)
+    for field in message.fields:
+        kind = known.get(field.name)
+        if kind is None:
+            yield field, type_name, suggestions(field.name, type_name)
+        elif kind not in _SCALARS and kind != OPEN:
+            for value in field.values:
+                if isinstance(value, Message):
+                    yield from _unknown(value, kind)
+
+
+def suggestions(field: str, type_name: str) -> tuple[str, ...]:
+    """What a field unknown to a message may have been meant to be.
+
+    >>> suggestions("kernal_size", "ConvolutionParameter")
+    ('kernel_size',)
+    >>> suggestions("num_output", "LayerParameter")[0]
+    'convolution_param.num_output'
+    """
+    from difflib import get_close_matches
+
+    alike = get_close_matches(field, fields_of(type_name), n=3, cutoff=0.75)
+    inside = [
+        f"{name}.{field}"
+        for name, kind in fields_of(type_name).items()
+        if kind not in _SCALARS and field in fields_of(kind)
+    ]
+    return (*alike, *inside[:3])

@@ -1,0 +1,246 @@
+"""A net of any generation in today's words: V0, V1 and V2, and inputs written beside the layers.
+
+The text is not rewritten. A layer of an older generation is given as a message of today's fields
+whose values are the file's own, with their places in it (upgrade_proto.cpp says what goes where).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from converters.errors import UnreadableError
+from converters.ir import Notice
+from converters.origin import Span
+from converters.readers.caffe.layer_types import v1_type
+from converters.readers.caffe.rewrite import block_of, rebuilt, renamed
+from converters.readers.caffe.upgrade_v0 import is_v0, joined_paddings, v0_as_v1, v0_type
+from converters.readers.prototxt import Message, Scalar, Value
+
+LAYER_FIELDS: Final = ("layer", "layers")
+_INPUT_AXES: Final = 4  # input_dim comes in fours
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLayer:
+    """One layer of the file in today's words, with the names of blobs as the file has them.
+
+    `written_type` is the type as the file spells it, `index` the layer's place in the file.
+    """
+
+    name: str
+    type: str
+    written_type: str
+    node: Message
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    span: Span
+    index: int
+
+    @property
+    def title(self) -> str:
+        """The layer's name, or "Type#index" where it has none."""
+        return self.name or f"{self.type}#{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenInput:
+    """One `input:` of the net; `shape` is None where the file does not give it."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenNet:
+    """A net as its file says it; `version` is the oldest generation among its layers."""
+
+    name: str
+    version: int
+    inputs: tuple[WrittenInput, ...]
+    layers: tuple[WrittenLayer, ...]
+    stages: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+
+def upgrade(root: Message) -> WrittenNet:
+    """The net that a parsed file holds. Raises nothing: what is wrong becomes notices."""
+    notices: list[Notice] = []
+    entries = list(_layer_blocks(root, notices))
+    version = _version(entries)
+    if entries and version < 2:
+        notices.append(_obsolete(entries, version))
+    _require_one_generation(entries, notices)
+    inputs = tuple(_inputs(root, notices))
+    layers = tuple(
+        _layer(index, field, block, span, notices)
+        for index, (field, block, span) in enumerate(_joined(entries, version))
+    )
+    name = "".join(texts(root, "name", notices)[-1:])
+    state = root.get("state")
+    stages = texts(state, "stage", notices) if isinstance(state, Message) else ()
+    return WrittenNet(name, version, inputs, layers, stages, tuple(notices))
+
+
+def texts(node: Message, name: str, notices: list[Notice]) -> tuple[str, ...]:
+    """All values of a text field; one without quotes is taken as it stands, with a notice."""
+    found = []
+    for value in node.all(name):
+        try:
+            found.append(_text(value))
+        except UnreadableError as error:
+            notices.append(Notice("UP001", error))
+            if isinstance(value, Scalar):
+                found.append(value.text.strip("\"'"))
+    return tuple(found)
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, Scalar):
+        return value.as_str()
+    raise UnreadableError(f"field '{value.name}': expected a text, found a block", where=value.span)
+
+
+_Entry = tuple[str, Message, Span]
+
+
+def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[_Entry]:
+    """Every `layer` and `layers` block with the span from its field's name to its last brace."""
+    for field in root.fields:
+        if field.name not in LAYER_FIELDS:
+            continue
+        single = len(field.values) == 1
+        for value in field.values:
+            if isinstance(value, Message):
+                yield field.name, value, field.span if single else value.span
+            else:
+                message = f"'{field.name}' holds a layer's block, found {value.text}"
+                notices.append(Notice("UP001", UnreadableError(message, where=value.span)))
+
+
+def _version(entries: Iterable[_Entry]) -> int:
+    return min((_version_of(field, block) for field, block, _ in entries), default=2)
+
+
+def _version_of(field: str, block: Message) -> int:
+    if field == "layer":
+        return 2
+    return 0 if is_v0(block) else 1
+
+
+def _obsolete(entries: list[_Entry], version: int) -> Notice:
+    span = next(span for field, block, span in entries if _version_of(field, block) == version)
+    error = UnreadableError(
+        f"the net is written in Caffe's obsolete V{version} format",
+        where=span,
+        hint="upgrade_net_proto_text writes it in today's",
+    )
+    return Notice("UP007", error)
+
+
+def _require_one_generation(entries: list[_Entry], notices: list[Notice]) -> None:
+    fields = [field for field, _, _ in entries]
+    if len(set(fields)) < 2:
+        return
+    odd = "layers" if fields[0] == "layer" else "layer"
+    error = UnreadableError(
+        f"mixes 'layer' and 'layers' entries: the first is '{fields[0]}', and Caffe refuses both",
+        where=entries[fields.index(odd)][2],
+        hint="write all layers in one format",
+    )
+    notices.append(Notice("UP001", error))
+
+
+def _joined(entries: list[_Entry], version: int) -> list[_Entry]:
+    """The entries with each V0 block in V1 words and each V0 padding layer in its reader."""
+    if version:
+        return entries
+    return joined_paddings(
+        [
+            (field, v0_as_v1(block) if _version_of(field, block) == 0 else block, span)
+            for field, block, span in entries
+        ]
+    )
+
+
+def _layer(
+    index: int, field: str, block: Message, span: Span, notices: list[Notice]
+) -> WrittenLayer:
+    old = field == "layers"
+    written = _written_type(block, old, notices)
+    return WrittenLayer(
+        name="".join(texts(block, "name", notices)[-1:]),
+        type=v0_type(v1_type(written)) if old else written,
+        written_type=written,
+        node=_with_param_specs(block) if old else block,
+        bottoms=texts(block, "bottom", notices),
+        tops=texts(block, "top", notices),
+        span=span,
+        index=index,
+    )
+
+
+def _written_type(block: Message, old: bool, notices: list[Notice]) -> str:
+    """The type as the file spells it: a text, or in older nets an enum's name or number."""
+    value = block.get("type")
+    if value is None:
+        notices.append(Notice("UP001", UnreadableError("a layer without a type", where=block.span)))
+    if old and isinstance(value, Scalar) and value.kind != "string":
+        return value.text
+    return "".join(texts(block, "type", notices)[-1:])
+
+
+_PARAM_FIELDS: Final = {"blobs_lr": "lr_mult", "weight_decay": "decay_mult", "param": "name"}
+
+
+def _with_param_specs(block: Message) -> Message:
+    """A V1 layer with its lists blobs_lr, weight_decay and param as `param { }` blocks.
+
+    Each made block lies in the file where its first value does.
+    """
+    if not any(block.has(name) for name in _PARAM_FIELDS):
+        return block
+    columns = {name: block.all(name) for name in _PARAM_FIELDS}
+    count = max(len(column) for column in columns.values())
+    fields = [field for field in block.fields if field.name not in _PARAM_FIELDS]
+    for index in range(count):
+        given = [
+            (name, column[index])
+            for name, column in columns.items()
+            if index < len(column) and isinstance(column[index], Scalar)
+        ]
+        made = [renamed(_PARAM_FIELDS[name], value) for name, value in given]
+        fields += [block_of(block, "param", made)] if made else []
+    return rebuilt(block, fields)
+
+
+def _inputs(root: Message, notices: list[Notice]) -> Iterator[WrittenInput]:
+    """The `input:` fields with their `input_shape {}` or four `input_dim:` each."""
+    values = root.all("input")
+    names = texts(root, "input", notices)
+    shapes = list(_input_shapes(root, notices))
+    if shapes and len(shapes) != len(names):
+        error = UnreadableError(
+            f"{len(names)} inputs, but the shapes of {len(shapes)}",
+            where=root.all("input_shape" if root.has("input_shape") else "input_dim")[-1].span,
+            hint="each input needs one input_shape, or four input_dim",
+        )
+        notices.append(Notice("UP001", error))
+    for index, (name, value) in enumerate(zip(names, values, strict=False)):
+        yield WrittenInput(name, shapes[index] if index < len(shapes) else None, value.span)
+
+
+def _input_shapes(root: Message, notices: list[Notice]) -> Iterator[tuple[int, ...]]:
+    try:
+        if root.has("input_shape"):
+            for shape in root.messages("input_shape"):
+                yield tuple(shape.ints("dim"))
+            return
+        sizes = root.ints("input_dim")
+    except UnreadableError as error:
+        notices.append(Notice("UP001", error))
+        return
+    for start in range(0, len(sizes), _INPUT_AXES):
+        yield tuple(sizes[start : start + _INPUT_AXES])

@@ -1,0 +1,275 @@
+"""Blobs as values: each is written once, by one layer, however often Caffe's layers overwrite it.
+
+The last version of a blob keeps the blob's name, so that outputs are called what the file calls
+them; an earlier one is named `blob@layer` after its writer. An input keeps its name always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from converters.errors import UnreadableError
+from converters.ir import Notice
+from converters.origin import Span
+from converters.readers.caffe.inputs import is_data
+from converters.readers.caffe.layer_types import (
+    INPUT_TYPE,
+    MANY,
+    SILENCE,
+    is_loss,
+    is_metric,
+    is_recorder,
+)
+from converters.readers.caffe.upgrade import WrittenInput, WrittenLayer
+
+Role = Literal["data", "operator", "loss", "metric", "recorder", "silence"]
+
+_RESULTS: Final[dict[Role, int]] = {"loss": 1, "metric": 1, "recorder": MANY}
+"""How many of its first bottoms a role takes as results; a loss's others are labels."""
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """One version of a blob; what is known of it grows while the layers are walked.
+
+    `writer` is None for an input. `computed_from` says whether a layer that stays reads it, or
+    a Silence; `result` is the role of the loss, metric or recorder that takes it as a result.
+    """
+
+    blob: str
+    writer: Node | None = None
+    declared: bool = False
+    name: str = ""
+    is_read: bool = False
+    computed_from: bool = False
+    result: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSource:
+    """An input: its value, and the data layer (with the top's number) or field that declares it.
+
+    An invented one stands for a bottom that nothing writes.
+    """
+
+    value: Value
+    layer: WrittenLayer | None
+    top: int
+    span: Span
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A layer under its unique name, with the values it reads and writes.
+
+    `kept` is False for what inference drops: losses, metrics and what only they feed.
+    """
+
+    name: str
+    layer: WrittenLayer
+    bottoms: tuple[Value, ...]
+    tops: tuple[Value, ...] = ()
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A net's layers in single-assignment form."""
+
+    sources: tuple[InputSource, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+
+def wire(
+    inputs: Sequence[WrittenInput], layers: Sequence[WrittenLayer], absent: Sequence[WrittenLayer]
+) -> Wiring:
+    """Connect the layers that take part; `absent` are those that other phases have."""
+    wirer = _Wirer(layers, absent)
+    for entry in inputs:
+        wirer.declare(entry.name, None, 0, entry.span, entry.shape)
+    for layer in layers:
+        wirer.add(layer)
+    return wirer.finish()
+
+
+def role_of(layer: WrittenLayer) -> Role:
+    """What a layer is to inference."""
+    if is_data(layer):
+        return "data"
+    if layer.type == SILENCE:
+        return "silence"
+    if is_metric(layer.type):
+        return "metric"
+    if is_recorder(layer.type):
+        return "recorder"
+    return "loss" if is_loss(layer.type) else "operator"
+
+
+class _Wirer:
+    """The state of one walk over the layers, in the file's order."""
+
+    def __init__(self, layers: Sequence[WrittenLayer], absent: Sequence[WrittenLayer]) -> None:
+        self.current: dict[str, Value] = {}
+        self.values: list[Value] = []
+        self.sources: list[InputSource] = []
+        self.nodes: list[Node] = []
+        self.notices: list[Notice] = []
+        self.names: set[str] = set()
+        self.later = _writers(layers)
+        self.absent = _writers(absent)
+
+    def declare(
+        self,
+        blob: str,
+        layer: WrittenLayer | None,
+        top: int,
+        span: Span,
+        shape: tuple[int, ...] | None = None,
+    ) -> Value:
+        """Make an input of this name."""
+        if blob in self.current:
+            self._notice(f"the input '{blob}' is declared twice", span, layer)
+        value = self._version(blob, None)
+        value.declared = layer is None or layer.type == INPUT_TYPE
+        self.sources.append(InputSource(value, layer, top, span, shape))
+        return value
+
+    def add(self, layer: WrittenLayer) -> None:
+        """Take the next layer in."""
+        role = role_of(layer)
+        if role == "data":
+            for index, top in enumerate(layer.tops):
+                self.declare(top, layer, index, layer.span)
+            return
+        bottoms = tuple(self._read(layer, index) for index in range(len(layer.bottoms)))
+        kept = role == "operator" and not (bottoms and all(map(_is_dropped, bottoms)))
+        for value in bottoms:
+            value.computed_from |= kept or role == "silence"
+        for value in bottoms[: _RESULTS.get(role, 0)]:
+            value.result = value.result if value.result == "loss" else role
+        node = Node(self._unique_layer(layer), layer, bottoms, kept=kept)
+        self.nodes.append(node)
+        node.tops = tuple(self._write(node, top, index) for index, top in enumerate(layer.tops))
+
+    def finish(self) -> Wiring:
+        """Name the values and find the outputs, in Caffe's order: by name (net.cpp, Net::Init)."""
+        self._keep_what_is_needed()
+        self._name_values()
+        nodes = tuple(node for node in self.nodes if node.kept)
+        outputs = sorted(value.name for node in nodes for value in node.tops
+                         if self._is_output(value))  # fmt: skip
+        sources = tuple(source for source in self.sources if _is_used(source.value, nodes))
+        return Wiring(sources, nodes, tuple(outputs), tuple(self.notices))
+
+    def _keep_what_is_needed(self) -> None:
+        """A loss whose result a kept layer computes with stays, for all to see."""
+        for node in reversed(self.nodes):
+            for value in node.bottoms if node.kept else ():
+                if value.writer is not None:
+                    value.writer.kept = True
+
+    def _is_output(self, value: Value) -> bool:
+        if value.result == "loss":
+            return True
+        if value.result is not None:
+            return not value.computed_from
+        return not value.is_read and self.current[value.blob] is value
+
+    def _name_values(self) -> None:
+        inputs = {source.value.blob for source in self.sources}
+        taken: set[str] = set()
+        versions = []
+        for value in self.values:
+            last = value.blob not in inputs and self.current[value.blob] is value
+            if last or (value.writer is None and value.blob not in taken):
+                value.name = value.blob
+                taken.add(value.name)
+            else:
+                versions.append(value)
+        for value in versions:
+            writer = value.writer.name if value.writer else "input"
+            value.name = _unique(f"{value.blob}@{writer}", taken)
+            taken.add(value.name)
+
+    def _version(self, blob: str, writer: Node | None) -> Value:
+        value = Value(blob, writer)
+        self.current[blob] = value
+        self.values.append(value)
+        return value
+
+    def _read(self, layer: WrittenLayer, index: int) -> Value:
+        value = self.current.get(layer.bottoms[index])
+        if value is None:
+            value = self._invent(layer, index)
+        value.is_read = True
+        return value
+
+    def _invent(self, layer: WrittenLayer, index: int) -> Value:
+        """Stand an input in for a bottom that nothing writes, so that reading can go on."""
+        blob = layer.bottoms[index]
+        scalars = layer.node.all("bottom")
+        span = scalars[index].span if index < len(scalars) else layer.span
+        message = f"reads '{blob}', which no layer before it writes"
+        self._notice(message, span, layer, self._hint(blob))
+        return self.declare(blob, None, 0, span)
+
+    def _hint(self, blob: str) -> str:
+        from difflib import get_close_matches
+
+        if blob in self.later:
+            return f"layer '{self.later[blob].title}' writes it, but stands after it"
+        if blob in self.absent:
+            return f"layer '{self.absent[blob].title}' writes it, but not in this phase"
+        alike = get_close_matches(blob, self.current, n=3)
+        return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+
+    def _write(self, node: Node, blob: str, index: int) -> Value:
+        layer = node.layer
+        in_place = layer.bottoms[index : index + 1] == (blob,)
+        if blob in self.current and not in_place:
+            message = f"writes '{blob}', which is written before"
+            hint = "a layer may overwrite only the bottom in the place of its top"
+            self._notice(message, layer.span, layer, hint)
+        return self._version(blob, node)
+
+    def _unique_layer(self, layer: WrittenLayer) -> str:
+        name = _unique(layer.title, self.names)
+        if name != layer.title:
+            hint = "weights are found by name: give each layer its own"
+            self._notice(f"another layer is named '{layer.title}'", layer.span, layer, hint)
+        self.names.add(name)
+        return name
+
+    def _notice(self, message: str, span: Span, layer: WrittenLayer | None, hint: str = "") -> None:
+        title = "" if layer is None else layer.title
+        error = UnreadableError(message, where=span, layer=title, hint=hint)
+        self.notices.append(Notice("UP004", error))
+
+
+def _is_dropped(value: Value) -> bool:
+    return value.writer is not None and not value.writer.kept
+
+
+def _is_used(value: Value, nodes: Iterable[Node]) -> bool:
+    """Whether a layer reads the input, or the file declares it and nothing at all reads it."""
+    read = any(value in node.bottoms for node in nodes)
+    return read or (value.declared and not value.is_read)
+
+
+def _writers(layers: Iterable[WrittenLayer]) -> dict[str, WrittenLayer]:
+    return {top: layer for layer in layers for top in layer.tops}
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """The name, with "@2", "@3" ... behind it where it is taken."""
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name}@{number}" in taken:
+        number += 1
+    return f"{name}@{number}"

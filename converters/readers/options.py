@@ -1,0 +1,23 @@
+"""What a user may tell every reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from converters.dims import Size
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """Settings common to all readers; each reads those that concern its format.
+
+    `inputs` maps an input's name to the shape the user gives it, in the model's own layout.
+    """
+
+    weights: str = ""
+    inputs: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
+    phase: Literal["TEST", "TRAIN"] = "TEST"
+    dialect: str = ""
+    keras_bilinear: Literal["", "half-pixel", "asymmetric"] = ""

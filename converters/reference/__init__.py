@@ -1,0 +1,39 @@
+"""The float64 meaning of every operator: what "right" means for a converted model.
+
+`run_layer` evaluates one layer, `run_model` a whole model, `MEANINGS` maps each operator record to
+its function, one module a family. `bounds` says how far a float32 result may lie from them, and
+`transposed_views` derives transposed convolution in three further ways.
+
+Arrays are channels-first, (N, C, spatial...), with one to three spatial axes. Values are float64;
+stored float32 weights are widened block by block, so that a large network needs its activations
+and some 200 MB.
+"""
+
+from converters.reference import (
+    arrangement,
+    conv_transpose,
+    convolution,
+    interpolation,
+    normalization,
+    pointwise,
+    pooling,
+    reduction,
+    unpooling,
+)
+from converters.reference.call import MEANINGS, Array, Call
+from converters.reference.run import run_layer, run_model
+
+FAMILIES = (
+    arrangement,
+    conv_transpose,
+    convolution,
+    interpolation,
+    normalization,
+    pointwise,
+    pooling,
+    reduction,
+    unpooling,
+)
+"""The modules that fill MEANINGS when they are imported."""
+
+__all__ = ["FAMILIES", "MEANINGS", "Array", "Call", "run_layer", "run_model"]

@@ -1,0 +1,72 @@
+"""Where an interpolated pixel comes from, in exact fractions, so that ties are true ties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+CoordinateMode = Literal["half_pixel", "asymmetric", "align_corners"]
+NearestMode = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """The source coordinate of every output pixel along one axis: numerators / denominator.
+
+    `step` is how far the coordinate moves from one output pixel to the next, in input pixels.
+    """
+
+    numerators: tuple[int, ...]
+    denominator: int
+    step: Fraction
+
+    def floors(self) -> Indices:
+        return np.array([n // self.denominator for n in self.numerators], np.int64)
+
+    def fractions(self) -> NDArray[np.float64]:
+        """Coordinate minus its floor, in [0, 1), correctly rounded."""
+        return np.array([n % self.denominator / self.denominator for n in self.numerators])
+
+    def values(self) -> NDArray[np.float64]:
+        return np.array([n / self.denominator for n in self.numerators])
+
+    def nearest(self, mode: NearestMode) -> Indices:
+        """The coordinates rounded to pixels, not yet clamped to the input."""
+        rounded = _ROUNDINGS[mode]
+        return np.array([rounded(n, self.denominator) for n in self.numerators], np.int64)
+
+
+_ROUNDINGS: dict[NearestMode, Callable[[int, int], int]] = {
+    "floor": lambda n, d: n // d,
+    "ceil": lambda n, d: -(-n // d),
+    "round_prefer_floor": lambda n, d: -((d - 2 * n) // (2 * d)),
+    "round_prefer_ceil": lambda n, d: (2 * n + d) // (2 * d),
+}
+
+
+def source_coordinates(
+    size: int, out: int, mode: CoordinateMode, scale: float | None = None
+) -> Coordinates:
+    """The coordinates in an axis of `size` pixels of the `out` pixels it is resized to (ONNX
+    Resize, coordinate_transformation_mode).
+
+    half_pixel (i + 1/2)/scale - 1/2, asymmetric i/scale, align_corners i*(size-1)/(out-1) and 0
+    for a single pixel. `scale` is out/size unless given.
+
+    >>> source_coordinates(2, 4, "half_pixel").values()
+    array([-0.25,  0.25,  0.75,  1.25])
+    """
+    if mode == "align_corners":
+        step = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
+    else:
+        step = Fraction(size, out) if scale is None else 1 / Fraction(scale)
+    p, q = step.numerator, step.denominator
+    if mode == "half_pixel":
+        return Coordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, step)
+    return Coordinates(tuple(i * p for i in range(out)), q, step)

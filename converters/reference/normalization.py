@@ -1,0 +1,66 @@
+"""Normalisations: by stored statistics, by neighbours, by the values' own statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converters import operators as ops
+from converters.reference.call import MEANINGS, Array, Call
+from converters.reference.windows import Windows, at
+
+
+@MEANINGS.register(ops.BatchNorm)
+def _batch_norm(op: ops.BatchNorm, call: Call) -> tuple[Array, ...]:
+    result = (call.x - call.per_channel("mean")) / np.sqrt(
+        call.per_channel("variance") + op.epsilon
+    )
+    if (scale := call.channels("scale")) is not None:
+        result = result * scale
+    if (bias := call.channels("bias")) is not None:
+        result = result + bias
+    return (result,)
+
+
+@MEANINGS.register(ops.Lrn)
+def _lrn(op: ops.Lrn, call: Call) -> tuple[Array, ...]:
+    """Sums of squares over a window with zeros around the input (Caffe lrn_layer.cpp). Of an
+    even size the longer half lies behind, as in ONNX LRN."""
+    squares = np.square(call.x)
+    axes = 1 if op.region == "across" else call.x.ndim - 2
+    if op.region == "across":
+        squares = np.moveaxis(squares, 1, -1)
+    ones = (1,) * axes
+    windows = Windows((op.size,) * axes, ones, ones, ((op.size - 1) // 2,) * axes)
+    total = np.zeros(squares.shape)
+    view = windows.view(squares, squares.shape[-axes:])
+    lead = (slice(None),) * (squares.ndim - axes)
+    for offset in windows.offsets():
+        total += view[at(*lead, *offset)]
+    if op.region == "across":
+        total = np.moveaxis(total, -1, 1)
+    return (call.x / (op.k + op.alpha / op.size**axes * total) ** op.beta,)
+
+
+@MEANINGS.register(ops.MeanVarianceNorm)
+def _mean_variance_norm(op: ops.MeanVarianceNorm, call: Call) -> tuple[Array, ...]:
+    axes = tuple(range(1 if op.across_channels else 2, call.x.ndim))
+    centred = call.x - call.x.mean(axis=axes, keepdims=True)
+    if not op.normalize_variance:
+        return (centred,)
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    return (centred / (np.sqrt(variance) + op.epsilon),)
+
+
+@MEANINGS.register(ops.L2Normalize)
+def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Array, ...]:
+    axes = tuple(range(1, call.x.ndim)) if op.across_spatial else (1,)
+    length = np.sqrt(np.square(call.x).sum(axis=axes, keepdims=True) + op.epsilon)
+    scale = call.channels("scale")
+    result: Array = call.x / length
+    return (result if scale is None else result * scale,)
+
+
+@MEANINGS.register(ops.Softmax)
+def _softmax(op: ops.Softmax, call: Call) -> tuple[Array, ...]:
+    powers = np.exp(call.x - call.x.max(axis=op.axis, keepdims=True))
+    return (powers / powers.sum(axis=op.axis, keepdims=True),)

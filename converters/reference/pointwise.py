@@ -1,0 +1,136 @@
+"""Operators whose output elements depend on the input elements of the same index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from math import log
+
+import numpy as np
+
+from converters import operators as ops
+from converters.reference.call import MEANINGS, Array, Call
+
+
+@MEANINGS.register(ops.Identity)
+def _identity(op: ops.Identity, call: Call) -> tuple[Array, ...]:
+    return (call.x,) * len(call.shapes)
+
+
+@MEANINGS.register(ops.Relu)
+def _relu(op: ops.Relu, call: Call) -> tuple[Array, ...]:
+    positive = np.maximum(call.x, 0)
+    return (positive + op.slope * np.minimum(call.x, 0) if op.slope else positive,)
+
+
+@MEANINGS.register(ops.PRelu)
+def _prelu(op: ops.PRelu, call: Call) -> tuple[Array, ...]:
+    return (np.maximum(call.x, 0) + call.per_channel("slope") * np.minimum(call.x, 0),)
+
+
+@MEANINGS.register(ops.Elu)
+def _elu(op: ops.Elu, call: Call) -> tuple[Array, ...]:
+    return (np.maximum(call.x, 0) + op.alpha * np.expm1(np.minimum(call.x, 0)),)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    small = np.exp(-np.abs(x))
+    result: Array = np.where(x >= 0, 1, small) / (1 + small)
+    return result
+
+
+@MEANINGS.register(ops.Sigmoid)
+def _sigmoid(op: ops.Sigmoid, call: Call) -> tuple[Array, ...]:
+    return (sigmoid(call.x),)
+
+
+@MEANINGS.register(ops.Tanh)
+def _tanh(op: ops.Tanh, call: Call) -> tuple[Array, ...]:
+    return (np.tanh(call.x),)
+
+
+@MEANINGS.register(ops.Swish)
+def _swish(op: ops.Swish, call: Call) -> tuple[Array, ...]:
+    return (call.x * sigmoid(op.beta * call.x),)
+
+
+@MEANINGS.register(ops.Power)
+def _power(op: ops.Power, call: Call) -> tuple[Array, ...]:
+    base = op.shift + op.scale * call.x
+    return (base if op.power == 1 else base**op.power,)
+
+
+@MEANINGS.register(ops.Exp)
+def _exp(op: ops.Exp, call: Call) -> tuple[Array, ...]:
+    exponent = op.shift + op.scale * call.x
+    return (np.exp(exponent) if op.base is None else np.power(op.base, exponent),)
+
+
+@MEANINGS.register(ops.Log)
+def _log(op: ops.Log, call: Call) -> tuple[Array, ...]:
+    natural = np.log(op.shift + op.scale * call.x)
+    return (natural if op.base is None else natural / log(op.base),)
+
+
+@MEANINGS.register(ops.Abs)
+def _abs(op: ops.Abs, call: Call) -> tuple[Array, ...]:
+    return (np.abs(call.x),)
+
+
+@MEANINGS.register(ops.Softplus)
+def _softplus(op: ops.Softplus, call: Call) -> tuple[Array, ...]:
+    return (np.maximum(call.x, 0) + np.log1p(np.exp(-np.abs(call.x))),)
+
+
+@MEANINGS.register(ops.Threshold)
+def _threshold(op: ops.Threshold, call: Call) -> tuple[Array, ...]:
+    return ((call.x > op.threshold).astype(np.float64),)
+
+
+@MEANINGS.register(ops.Clip)
+def _clip(op: ops.Clip, call: Call) -> tuple[Array, ...]:
+    return (np.clip(call.x, op.low, op.high),)
+
+
+@MEANINGS.register(ops.Scale)
+def _scale(op: ops.Scale, call: Call) -> tuple[Array, ...]:
+    """x * scale + bias, either of them absent, a weight, or the second input."""
+    factors = {name: call.weight(name) for name in ("scale", "bias")}
+    if op.operand != "none":
+        factors[op.operand] = call.inputs[1]
+    result = call.x
+    if (scale := factors["scale"]) is not None:
+        result = result * _along(scale, op.axis, call.x.ndim)
+    if (bias := factors["bias"]) is not None:
+        result = result + _along(bias, op.axis, call.x.ndim)
+    return (result,)
+
+
+def _along(values: Array, axis: int, rank: int) -> Array:
+    """values shaped to broadcast along the axes axis, axis+1, ... of a tensor of this rank."""
+    first = axis % rank if values.ndim else rank
+    return values.reshape(*values.shape, *(1,) * (rank - first - values.ndim))
+
+
+_ELTWISE: dict[str, Callable[[Array, Array], Array]] = {
+    "sum": np.add,
+    "product": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "difference": np.subtract,
+    "quotient": np.divide,
+}
+
+
+@MEANINGS.register(ops.Eltwise)
+def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Array, ...]:
+    """The inputs joined from left to right; coefficients belong to sums."""
+    operands = list(call.inputs)
+    if op.coefficients:
+        operands = [c * x for c, x in zip(op.coefficients, operands, strict=True)]
+    return (reduce(_ELTWISE[op.kind], operands),)

@@ -1,0 +1,47 @@
+"""Operators that choose among values or sum them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from converters import operators as ops
+from converters.reference.call import MEANINGS, Array, Call
+
+
+@MEANINGS.register(ops.ArgMax)
+def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Array, ...]:
+    """The top_k entries, largest first."""
+    if op.axis is not None:
+        index, value = _top(call.x, op.axis, op.top_k)
+        return (value if op.output == "values" else index,)
+    flat = call.x.reshape(call.x.shape[0], -1)
+    index, value = _top(flat, 1, op.top_k)
+    chosen = {"indices": [index], "values": [value], "both": [index, value]}[op.output]
+    return (np.stack(chosen, axis=1).reshape(call.shape),)
+
+
+def _top(x: Array, axis: int, count: int) -> tuple[Array, Array]:
+    """(indices, values) of the `count` largest along the axis, the last of equals first, since
+    Caffe sorts (value, index) pairs in descending order (argmax_layer.cpp)."""
+    size = x.shape[axis]
+    order = np.argsort(x, axis=axis, kind="stable")
+    index = np.flip(order, axis).take(np.arange(min(count, size)), axis)
+    return index.astype(np.float64), np.take_along_axis(x, index, axis)
+
+
+_REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "abs_sum": lambda x, axis: np.abs(x).sum(axis=axis),
+    "square_sum": lambda x, axis: np.square(x).sum(axis=axis),
+}
+
+
+@MEANINGS.register(ops.Reduce)
+def _reduce(op: ops.Reduce, call: Call) -> tuple[Array, ...]:
+    axes = tuple(range(op.axis % call.x.ndim, call.x.ndim))
+    total = _REDUCTIONS[op.kind](call.x, axis=axes)
+    return (np.asarray(op.coefficient * total, np.float64),)

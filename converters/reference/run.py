@@ -1,0 +1,140 @@
+"""Evaluation of one layer and of a whole model in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from converters.dims import Dim, Like, Size, Symbol, evaluate, substitute
+from converters.errors import UnsupportedError, UpconvError, UsageError
+from converters.ir import Layer, Model
+from converters.operators import Unknown
+from converters.reference.call import MEANINGS, Array, Call, Shape, stored_weights
+from converters.shapes import SHAPES
+from converters.shapes import Call as ShapeCall
+
+Sizes = Callable[[Size], int]
+
+
+def run_layer(layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None) -> tuple[Array, ...]:
+    """The outputs of a layer on these inputs, in float64; channels-first, (N, C, spatial...).
+
+    `inputs` are in the order of layer.inputs; `sizes` turns a Size into a number, by default
+    from the shapes of the inputs, which is all a `Like` needs.
+
+    Raises UnsupportedError for an unknown operator, ShapeError where the inputs do not fit, and
+    UpconvError where a weight is missing or an index is no place.
+    """
+    call = bind(layer, inputs, sizes)
+    return evaluate_call(layer, layer.operator, call)
+
+
+def bind(
+    layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None, magnitude: bool = False
+) -> Call:
+    """The arguments of the layer's meaning; with `magnitude`, |x| and |w| for x and w."""
+    if isinstance(layer.operator, Unknown):
+        raise UnsupportedError(
+            f"the meaning of a layer of type '{layer.operator.type}' is not known",
+            path=layer.origin.path,
+            where=layer.origin,
+            layer=layer.name,
+        )
+    arrays = tuple(np.asarray(x, np.float64) for x in inputs)
+    if magnitude:
+        arrays = tuple(map(np.abs, arrays))
+    resolve = sizes or _sizes_of(layer, arrays)
+    request = ShapeCall(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
+    shapes = SHAPES[type(layer.operator)](layer.operator, request)
+    plain = tuple(tuple(map(resolve, shape)) for shape in shapes)
+    return Call(arrays, stored_weights(layer, magnitude), plain, resolve)
+
+
+def evaluate_call(layer: Layer, operator: Any, call: Call) -> tuple[Array, ...]:
+    """The meaning of `operator` on a bound call; `layer` is named in errors."""
+    try:
+        with np.errstate(all="ignore"):  # NaN and infinity are values here, as in float32
+            results = MEANINGS[type(operator)](operator, call)
+    except UpconvError as error:
+        error.layer = error.layer or layer.name
+        error.path = error.path or layer.origin.path
+        error.where = error.where or layer.origin.span
+        raise
+    shapes = tuple(values.shape for values in results)
+    assert shapes == call.shapes, f"{layer.name}: {shapes} instead of {call.shapes}"
+    return results
+
+
+def _sizes_of(
+    layer: Layer, inputs: Sequence[Array], symbols: Mapping[str, int] | None = None
+) -> Sizes:
+    shapes = dict(zip(layer.inputs, (x.shape for x in inputs), strict=True))
+
+    def size_of(leaf: Symbol | Like) -> Size | None:
+        return shapes[leaf.tensor][leaf.axis] if isinstance(leaf, Like) else None
+
+    return lambda size: int(evaluate(substitute(size, size_of), symbols or {}))
+
+
+def run_model(
+    model: Model, feeds: Mapping[str, Any], keep: Collection[str] | None = None
+) -> dict[str, Array]:
+    """Value name -> array of a whole model on these inputs, in float64.
+
+    With `keep` only those values are returned, and the others are freed once their last reader
+    has run.
+
+    Raises UsageError where an input is not fed or does not have the shape the model says, and
+    what `run_layer` raises.
+    """
+    values = {entry.name: _fed(model, entry.name, feeds) for entry in model.inputs}
+    symbols = _symbols(model, {name: x.shape for name, x in values.items()})
+    last = {value: i for i, layer in enumerate(model.layers) for value in layer.inputs}
+    for index, layer in enumerate(model.layers):
+        inputs = [values[name] for name in layer.inputs]
+        results = run_layer(layer, inputs, _sizes_of(layer, inputs, symbols))
+        values.update(zip(layer.outputs, results, strict=True))
+        del inputs, results
+        if keep is not None:
+            for name in {*layer.inputs, *layer.outputs}:
+                if last.get(name, -1) <= index and name not in keep:
+                    del values[name]
+    return values if keep is None else {name: values[name] for name in keep}
+
+
+def _fed(model: Model, name: str, feeds: Mapping[str, Any]) -> Array:
+    if name not in feeds:
+        raise UsageError(f"the input '{name}' has no value", path=model.path)
+    return np.asarray(feeds[name], np.float64)
+
+
+def _symbols(model: Model, shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """What the letters of the inputs' shapes stand for."""
+    found: dict[str, int] = {}
+    for entry in model.inputs:
+        shape = shapes[entry.name]
+        if entry.shape is None:
+            continue
+        if len(entry.shape) != len(shape):
+            raise _misfit(model, entry.name, shape)
+        for declared, actual in zip(entry.shape, shape, strict=True):
+            name = _letter(declared)
+            number = found.setdefault(name, actual) if name else declared
+            if isinstance(number, int) and number != actual:
+                raise _misfit(model, entry.name, shape)
+    return found
+
+
+def _letter(size: Size) -> str:
+    if isinstance(size, Dim) and len(size.terms) == 1 and not size.constant:
+        atom, factor = size.terms[0]
+        if isinstance(atom, Symbol) and factor == 1:
+            return atom.name
+    return ""
+
+
+def _misfit(model: Model, name: str, shape: Shape) -> UsageError:
+    text = "x".join(map(str, shape))
+    return UsageError(f"the input '{name}' does not have the shape {text}", path=model.path)

@@ -1,0 +1,119 @@
+"""Running ONNX files in onnxruntime, as they are or with every value exposed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.errors import UnreadableError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """What a verification needs to know of an ONNX file: its value names and its metadata."""
+
+    path: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    values: frozenset[str]
+    opset: int
+    metadata: Mapping[str, str]
+
+
+def read_onnx(path: str) -> OnnxFile:
+    """Names of the values a file computes, external weights left alone.
+
+    Raises UnreadableError where the file is no ONNX model.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError, ValueError) as error:
+        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
+    graph = model.graph
+    if not graph.node and not graph.input:
+        raise UnreadableError("holds no ONNX graph", path=path)
+    constants = {tensor.name for tensor in graph.initializer}
+    computed = {name for node in graph.node for name in node.output if name}
+    inputs = tuple(entry.name for entry in graph.input if entry.name not in constants)
+    return OnnxFile(
+        path,
+        inputs,
+        tuple(entry.name for entry in graph.output),
+        frozenset(computed | set(inputs)),
+        max((entry.version for entry in model.opset_import if not entry.domain), default=0),
+        {entry.key: entry.value for entry in model.metadata_props},
+    )
+
+
+@contextmanager
+def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
+    """The path of a temporary copy of the file in which `values` are graph outputs too.
+
+    Protobuf merges concatenated messages, so the copy is the file's bytes and a few more; it
+    stands beside the file, where relative paths of external weights hold.
+    """
+    extra = [name for name in values if name not in file.outputs and name not in file.inputs]
+    source = Path(file.path)
+    with tempfile.NamedTemporaryFile(dir=source.parent, suffix=".exposed.onnx") as copy:
+        with source.open("rb") as original:
+            shutil.copyfileobj(original, copy, 1 << 22)
+        copy.write(_more_outputs(extra))
+        copy.flush()
+        yield copy.name
+
+
+def _more_outputs(names: Sequence[str]) -> bytes:
+    from onnx import GraphProto, ModelProto, ValueInfoProto
+
+    graph = GraphProto(output=[ValueInfoProto(name=name) for name in names])
+    encoded: bytes = ModelProto(graph=graph).SerializeToString()
+    return encoded
+
+
+def session(path: str, optimized: bool) -> Any:
+    """An onnxruntime session on the CPU, with all graph optimizations or none.
+
+    Raises UnreadableError where onnxruntime refuses the model.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    )
+    options.log_severity_level = 4
+    options.enable_mem_reuse = False
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UnreadableError(f"onnxruntime refuses it: {_one_line(error)}", path=path) from None
+
+
+def run(running: Any, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    """The named outputs of a session.
+
+    Raises UnreadableError where the run fails.
+    """
+    try:
+        results = running.run(list(outputs), dict(feeds))
+    except Exception as error:
+        raise UnreadableError(f"onnxruntime fails while running it: {_one_line(error)}") from None
+    return {name: np.asarray(value) for name, value in zip(outputs, results, strict=True)}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

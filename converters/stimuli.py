@@ -1,0 +1,103 @@
+"""Inputs a verification runs on: seeded noise and impulses, of sizes that expose pixel errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.dims import Size, Symbol, evaluate, leaves
+from converters.errors import UsageError
+from converters.inference import infer
+from converters.ir import Model
+
+Array = NDArray[np.float32]
+
+SPATIAL_SIZES = ((45, 61), (53, 37), (97, 71), (72, 104), (96, 160), (224, 288), (512, 384))
+"""Sizes tried for dynamic spatial axes, odd and non-square first, then multiples of 8 to 128."""
+
+BATCH = 2
+IMPULSES = 5
+
+
+def fixed_shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    """Input name -> a shape of plain ints that the model accepts.
+
+    Symbols of the first axis become a batch of two, the others the first of SPATIAL_SIZES for
+    which no layer's shapes contradict each other.
+
+    Raises UsageError where an input's shape is unknown, or no size fits.
+    """
+    for entry in model.inputs:
+        if entry.shape is None:
+            raise UsageError(
+                f"the shape of the input '{entry.name}' is unknown",
+                path=model.path,
+                hint=f"give it, as in --input {entry.name}=1x3x224x224",
+            )
+    for symbols in _assignments(model):
+        candidate = with_symbols(model, symbols)
+        if not infer(candidate).errors:
+            return {e.name: tuple(evaluate(s, {}) for s in e.shape or ()) for e in candidate.inputs}
+    raise UsageError(
+        "no input size that was tried fits every layer",
+        path=model.path,
+        hint="give one with --input, as in --input data=1x3x224x224",
+    )
+
+
+def with_symbols(model: Model, symbols: Mapping[str, int]) -> Model:
+    """The model with its inputs' symbols replaced by numbers."""
+    inputs = tuple(
+        replace(entry, shape=tuple(evaluate(size, symbols) for size in entry.shape or ()))
+        for entry in model.inputs
+    )
+    return replace(model, inputs=inputs)
+
+
+def _assignments(model: Model) -> list[dict[str, int]]:
+    batch: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for entry in model.inputs:
+        for axis, size in enumerate(entry.shape or ()):
+            (batch if axis == 0 else others).update(dict.fromkeys(_names(size)))
+    spatial = [name for name in others if name not in batch]
+    if not spatial:
+        return [dict.fromkeys(batch, BATCH)]
+    return [
+        dict.fromkeys(batch, BATCH) | {n: sizes[i % 2] for i, n in enumerate(spatial)}
+        for sizes in SPATIAL_SIZES
+    ]
+
+
+def _names(size: Size) -> list[str]:
+    return sorted(leaf.name for leaf in leaves(size) if isinstance(leaf, Symbol))
+
+
+def noise(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
+    """Standard normal values, one stream per input."""
+    return {
+        name: np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
+        for index, (name, shape) in enumerate(shapes.items())
+    }
+
+
+def impulses(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
+    """Ones at the corners of the first plane and at a few seeded places, zero elsewhere.
+
+    A shift by one pixel moves an impulse whole, where a tolerance on noise may hide it.
+    """
+    result = {}
+    for index, (name, shape) in enumerate(shapes.items()):
+        values = np.zeros(shape, np.float32)
+        if values.size:
+            for corner in product(*((0, size - 1) for size in shape[2:])):
+                values[(0,) * min(len(shape), 2) + corner] = 1
+            places = np.random.default_rng([seed, index]).integers(0, prod(shape), IMPULSES)
+            values.reshape(-1)[places] = 1
+        result[name] = values
+    return result

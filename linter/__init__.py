@@ -1,0 +1,1 @@
+"""Findings from a model: rules, the engine that runs them, and reports."""

@@ -1,0 +1,98 @@
+"""The two ways that lead to a merge: what each layer on them does to a size.
+
+Sizes follow one input of every layer: a Crop's reference, else the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from converters import operators as ops
+from converters.dims import Like, Size, leaves
+from converters.ir import Layer
+from converters.operators import targets
+from linter.arithmetic import Axis, formula
+from linter.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer of a branch that changes the size along an axis.
+
+    `excess` is what it gained (lost, where negative) against dividing or multiplying exactly by
+    its stride; None where that has no meaning.
+    """
+
+    layer: Layer
+    axis: Axis
+    excess: float | None
+
+    def __str__(self) -> str:
+        return formula(self.layer, self.axis)
+
+
+def parent(layer: Layer) -> str | None:
+    """The value whose size decides this layer's."""
+    for size in targets(layer.operator):
+        for leaf in leaves(size):
+            if isinstance(leaf, Like):
+                return leaf.tensor
+    return layer.inputs[0] if layer.inputs else None
+
+
+def ancestry(context: Context, value: str) -> list[str]:
+    """The value and those its size comes from, back to an input."""
+    chain = [value]
+    while value in context.producers:
+        before = parent(context.producers[value])
+        if before is None:
+            break
+        chain.append(before)
+        value = before
+    return chain
+
+
+def common_ancestor(context: Context, left: str, right: str) -> str | None:
+    """The nearest value that both sizes come from."""
+    seen = set(ancestry(context, left))
+    return next((value for value in ancestry(context, right) if value in seen), None)
+
+
+def steps(context: Context, value: str, ancestor: str | None, axis: int) -> list[Step]:
+    """The layers from `ancestor` to `value` that change the size along `axis` (2 is the first
+    spatial one), in the order in which they run."""
+    chain = ancestry(context, value)
+    if ancestor in chain:
+        chain = chain[: chain.index(ancestor) + 1]
+    return [
+        step
+        for after, before in reversed(list(pairwise(chain)))
+        for step in _step(context, after, before, axis)
+    ]
+
+
+def _step(context: Context, after: str, before: str, axis: int) -> Iterator[Step]:
+    sizes = [_size(context, value, axis) for value in (before, after)]
+    if sizes[0] is None or sizes[1] is None or sizes[0] == sizes[1]:
+        return
+    layer = context.producers[after]
+    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), _excess(layer, axis - 2, *sizes))
+
+
+def _size(context: Context, value: str, axis: int) -> Size | None:
+    shape = context.inference.shapes.get(value)
+    return shape[axis] if shape is not None and axis < len(shape) else None
+
+
+def _excess(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float | None:
+    """Actual size minus the exact multiple or fraction the stride stands for."""
+    if not isinstance(before, int) or not isinstance(after, int):
+        return None
+    match layer.operator:
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+            return after - before / stride[axis]
+        case ops.ConvTranspose(stride=stride):
+            return after - before * stride[axis]
+    return None

@@ -1,0 +1,107 @@
+"""What a rule looks at: one model, its inferred shapes, and each layer's intent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from converters.errors import ShapeError, UpconvError
+from converters.inference import Inference, infer
+from converters.ir import Layer, Model
+from converters.operators import Operator
+from converters.origin import Source
+from converters.shapes import Shape
+from linter.intent import Intent, Training, intent_of, training_of
+from linter.rule import Hit, Rule
+from linter.suppress import Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A rule that failed, and why."""
+
+    rule: Rule
+    error: Exception
+
+
+@dataclass
+class Context:
+    """One file under check.
+
+    `model` is None where the file could not be read; `failures` then say why. `crashes` and
+    `unused` are filled by the engine before the closing rules run.
+    """
+
+    path: str
+    source: Source | None
+    model: Model | None
+    failures: list[UpconvError] = field(default_factory=list)
+    crashes: list[Crash] = field(default_factory=list)
+    unused: list[tuple[Ignore, str]] = field(default_factory=list)
+
+    @property
+    def net(self) -> Model:
+        """The model, for rules that run only where there is one."""
+        assert self.model is not None
+        return self.model
+
+    @cached_property
+    def inference(self) -> Inference:
+        return infer(self.net)
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.net.layers}
+
+    @cached_property
+    def producers(self) -> dict[str, Layer]:
+        return self.net.producers()
+
+    @cached_property
+    def consumers(self) -> dict[str, list[Layer]]:
+        return self.net.consumers()
+
+    @cached_property
+    def training(self) -> Training:
+        """Whether this file is one that trains."""
+        return training_of(self.net, self.source)
+
+    @cached_property
+    def _intents(self) -> dict[str, Intent]:
+        return {}
+
+    def intent(self, layer: Layer) -> Intent:
+        """What a transposed convolution is meant to do, judged once."""
+        if layer.name not in self._intents:
+            self._intents[layer.name] = intent_of(layer, self.training)
+        return self._intents[layer.name]
+
+    def of(self, *operators: type[Operator]) -> Iterator[Layer]:
+        """The layers with one of these operators, in order."""
+        return (layer for layer in self.net.layers if isinstance(layer.operator, operators))
+
+    def input_shape(self, layer: Layer, index: int = 0) -> Shape | None:
+        """The shape of a layer's input; None where it is not known."""
+        return self.inference.shapes.get(layer.inputs[index]) if layer.inputs else None
+
+    def output_shape(self, layer: Layer, index: int = 0) -> Shape | None:
+        """The shape of a layer's output; None where it is not known."""
+        return self.inference.shapes.get(layer.outputs[index]) if layer.outputs else None
+
+    def contradictions(self, *kinds: str) -> Iterator[tuple[Layer, ShapeError]]:
+        """(layer, error) of the shape errors of these kinds."""
+        for error in self.inference.errors:
+            if error.kind in kinds and error.layer in self.layers:
+                yield self.layers[error.layer], error
+
+    def notices(self, code: str, help: str) -> Iterator[Hit]:
+        """What the reader saw on behalf of a rule; `help` stands in where it gives no hint."""
+        for notice in self.model.notices if self.model else ():
+            if notice.code == code:
+                yield self.hit_of(notice.error, help)
+
+    def hit_of(self, error: UpconvError, help: str) -> Hit:
+        """A reader's error as what a rule yields; `help` stands in where it has no hint."""
+        layer = self.layers.get(error.layer) if self.model else None
+        return Hit(error.message, error.hint or help, layer, error.where, layer_name=error.layer)

@@ -1,0 +1,186 @@
+"""Runs all rules over one file and turns what they yield into findings.
+
+Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from converters.errors import UnreadableError, UpconvError
+from converters.ir import Model
+from converters.origin import Source, Span
+from converters.readers.options import ReadOptions
+from linter import rules as _rules  # noqa: F401  (importing them registers them)
+from linter.context import Context, Crash
+from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
+from linter.rule import RULES, Hit, Rule, Stage
+from linter.suppress import Ignore, ignores, unused
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Settings of a check. `root` is the configuration root that reported paths are relative to;
+    codes of `select` and `ignore` may be prefixes, `severities` overrides by code."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    root: Path = field(default_factory=Path.cwd)
+    select: tuple[str, ...] = ("UP",)
+    ignore: tuple[str, ...] = ()
+    severities: tuple[tuple[str, Severity], ...] = ()
+
+    def wants(self, code: str) -> bool:
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        chosen = max((len(p) for p in self.select if p and code.startswith(p)), default=0)
+        refused = max((len(p) for p in self.ignore if p and code.startswith(p)), default=0)
+        return chosen > refused
+
+
+def check_path(path: str | Path, options: CheckOptions | None = None) -> FileReport:
+    """Check one file of any known format."""
+    from converters.readers.caffe.reader import read_caffe
+
+    settings = options or CheckOptions()
+    return _check(str(path), settings, lambda: read_caffe(str(path), settings.read))
+
+
+def check_source(source: Source, options: CheckOptions | None = None) -> FileReport:
+    """Check a text that is no file (standard input, an editor's buffer)."""
+    from converters.readers.caffe.reader import read_caffe_source
+
+    settings = options or CheckOptions()
+    return _check(source.path, settings, lambda: read_caffe_source(source, settings.read))
+
+
+def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
+    """Check a model that is in memory."""
+    return _check(model.path, options or CheckOptions(), lambda: model)
+
+
+def _check(path: str, options: CheckOptions, read: Callable[[], Model]) -> FileReport:
+    try:
+        model = read()
+    except UpconvError as error:
+        return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    return _report(Context(path, _source_of(model), model), options)
+
+
+def _source_of(model: Model) -> Source | None:
+    for layer in model.layers:
+        if layer.origin.span is not None:
+            return layer.origin.span.source
+    return _source_of_errors([notice.error for notice in model.notices])
+
+
+def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
+    return next((error.where.source for error in errors if error.where is not None), None)
+
+
+def _report(context: Context, options: CheckOptions) -> FileReport:
+    """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
+    silencer = _Silencer(context)
+    found = _findings("model", context, options, silencer) if context.model else []
+    context.unused += silencer.unused()
+    found += _findings("closing", context, options, silencer)
+    status, reason = _status(context)
+    return FileReport(
+        _relative(context.path, options.root),
+        context.model.framework if context.model else "",
+        status,
+        reason,
+        with_fingerprints(dict.fromkeys(found)),
+        context.source,
+        silencer.count,
+    )
+
+
+def _findings(
+    stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
+) -> list[Finding]:
+    chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
+    return [
+        _finding(rule, hit, context, options)
+        for rule in chosen
+        for hit in _run(rule, context)
+        if not silencer.silences(rule, hit)
+    ]
+
+
+def _run(rule: Rule, context: Context) -> list[Hit]:
+    """All a rule yields. What it yielded before it failed is kept."""
+    hits: list[Hit] = []
+    try:
+        hits.extend(rule.check(context))
+    except UnreadableError as error:
+        # A value is misspelt that the rule is the first to read: the user's to mend.
+        context.failures.append(error)
+    except Exception as error:
+        context.crashes.append(Crash(rule, error))
+    return hits
+
+
+def _status(context: Context) -> tuple[Status, str]:
+    notices = context.model.notices if context.model else ()
+    broken = [notice.error.message for notice in notices if notice.code == "UP001"]
+    broken += [error.message for error in context.failures]
+    return ("unreadable", broken[0]) if broken else ("ok", "")
+
+
+def _finding(rule: Rule, hit: Hit, context: Context, options: CheckOptions) -> Finding:
+    span = _span_of(hit)
+    severity = dict(options.severities).get(rule.code, hit.severity or rule.severity)
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=severity,
+        path=_relative(context.path, options.root),
+        place=place_of(span) if span is not None else None,
+        layer=hit.layer.name if hit.layer else hit.layer_name,
+        message=hit.message,
+        help=hit.help,
+        fix=hit.fix,
+    )
+
+
+def _span_of(hit: Hit) -> Span | None:
+    return hit.where or (hit.layer.origin.span if hit.layer else None)
+
+
+def _relative(path: str, root: Path) -> str:
+    """The path as reports show it: POSIX, relative to the root where it lies below it."""
+    whole = Path(path)
+    try:
+        return whole.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return PurePath(path).as_posix()
+
+
+class _Silencer:
+    """The ignore comments of one file, and which of their codes were of use."""
+
+    def __init__(self, context: Context) -> None:
+        model = context.model
+        origins = [layer.origin for layer in model.layers] if model else []
+        origins += [entry.origin for entry in model.inputs] if model else []
+        spans = [origin.span for origin in origins if origin.span is not None]
+        self.comments = ignores(context.source, spans) if context.source else ()
+        self.used: set[tuple[Ignore, str]] = set()
+        self.count = 0
+
+    def silences(self, rule: Rule, hit: Hit) -> bool:
+        span = (hit.layer.origin.span if hit.layer else None) or hit.where
+        if span is None:
+            return False
+        words = [
+            (comment, word)
+            for comment in self.comments
+            for word in comment.covering(rule.code, rule.name, span.line)
+        ]
+        self.used.update(words)
+        self.count += bool(words)
+        return bool(words)
+
+    def unused(self) -> list[tuple[Ignore, str]]:
+        return list(unused(self.comments, lambda comment, word: (comment, word) in self.used))

@@ -1,0 +1,148 @@
+"""What a check yields: findings with places and fingerprints, files with a status, a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from converters.origin import Source, Span
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+Safety: TypeAlias = Literal["safe", "unsafe", "display"]
+Status: TypeAlias = Literal["ok", "unreadable", "skipped"]
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""From the worst down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replaces the characters between two places by `text`; lines and columns count from 1,
+    columns in code points, the end excluded."""
+
+    start_line: int
+    start_column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend a finding. "safe" keeps every number, "unsafe" may change results,
+    "display" is only ever shown."""
+
+    safety: Safety
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of text; lines and columns from 1, columns in code points, the end excluded."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+def place_of(span: Span) -> Place:
+    """Where a span stands. What goes over several lines is shown by its first line.
+
+    >>> place_of(Span(Source("a", "layer {\\n}"), 0, 9))
+    Place(line=1, column=1, end_line=1, end_column=8)
+    """
+    line, column = span.line, span.column
+    end_line, end_column = span.end_position
+    if end_line > line:
+        end_line, end_column = line, len(span.source.line(line).rstrip()) + 1
+    return Place(line, column, end_line, max(end_column, column))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. `place` is None in binary files; `layer` is "" where it concerns none.
+
+    `path` is POSIX and relative to the configuration root. `help` is the next step.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    path: str
+    place: Place | None
+    layer: str
+    message: str
+    help: str = ""
+    fix: Fix | None = None
+    fingerprint: str = ""
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """What findings are sorted by: the place, then the code."""
+        at = (self.place.line, self.place.column) if self.place else (0, 0)
+        return (self.path, *at, self.code, self.layer)
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One checked file. `source` is its text, for code frames; None where it is binary."""
+
+    path: str
+    format: str
+    status: Status
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    source: Source | None = None
+    suppressed: int = 0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a rule of ours failed, which is never the user's fault."""
+        return any(finding.code == "UP006" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one run says, files in the order they were checked."""
+
+    files: tuple[FileReport, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for file in self.files for finding in file.findings)
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def fails(self, threshold: Severity = "error") -> bool:
+        """Whether any finding is at or above a severity."""
+        failing = SEVERITIES[: SEVERITIES.index(threshold) + 1]
+        return any(finding.severity in failing for finding in self.findings)
+
+
+def fingerprint(code: str, path: str, layer: str, occurrence: int) -> str:
+    """32 hex digits that stay the same while lines move.
+
+    sha256 of code, path, layer and the n-th occurrence of these three, counted from 0.
+
+    >>> fingerprint("UP201", "a.prototxt", "up", 0)[:8]
+    'b29ab6f8'
+    """
+    from hashlib import sha256
+
+    words = "\0".join((code, path, layer, str(occurrence)))
+    return sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings in order of place, each with its fingerprint."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    done = []
+    for finding in sorted(findings, key=lambda entry: entry.order):
+        key = (finding.code, finding.path, finding.layer)
+        done.append(replace(finding, fingerprint=fingerprint(*key, seen[key])))
+        seen[key] += 1
+    return tuple(done)

@@ -1,0 +1,69 @@
+"""JSON for machines, by the schema in `schema/findings.schema.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from linter.finding import FileReport, Finding, Report
+
+SCHEMA_VERSION: Final = 1
+SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "findings.schema.json"
+
+
+def json_report(report: Report) -> str:
+    """The whole report as one JSON object."""
+    import json
+
+    return json.dumps(report_record(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def report_record(report: Report) -> dict[str, Any]:
+    """The report as plain dicts and lists."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "findings": [_finding(finding) for finding in report.findings],
+        "files": [_file(file) for file in report.files],
+        "summary": {
+            "files": len(report.files),
+            "errors": report.count("error"),
+            "warnings": report.count("warning"),
+            "infos": report.count("info"),
+        },
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    place = finding.place
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "path": finding.path,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "end_line": place.end_line if place else None,
+        "end_column": place.end_column if place else None,
+        "layer": finding.layer,
+        "message": finding.message,
+        "help": finding.help,
+        "fingerprint": finding.fingerprint,
+        "fix": _fix(finding),
+    }
+
+
+def _fix(finding: Finding) -> dict[str, Any] | None:
+    fix = finding.fix
+    if fix is None:
+        return None
+    return {"safety": fix.safety, "edits": [asdict(edit) for edit in fix.edits]}
+
+
+def _file(file: FileReport) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "format": file.format,
+        "status": file.status,
+        "reason": file.reason,
+    }

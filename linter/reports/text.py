@@ -1,0 +1,100 @@
+"""Text for people: each finding with its line, a caret under the place, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from converters.origin import Source
+from linter.finding import SEVERITIES, FileReport, Finding, Place, Report
+from linter.reports.colour import Paint
+
+WIDTH: Final = 120
+"""Columns of code shown; longer lines are cut around the caret."""
+
+_TAB: Final = "    "
+
+
+def text(report: Report, *, colour: bool = False) -> str:
+    """All findings with code frames, unreadable and skipped files, and a summary line."""
+    paint = Paint(colour)
+    blocks = [
+        "\n".join(_finding(finding, file.source, paint))
+        for file in report.files
+        for finding in file.findings
+    ]
+    blocks += [f"{file.path}: skipped: {file.reason}" for file in _skipped(report)]
+    blocks.append(_summary(report, paint))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _skipped(report: Report) -> Iterator[FileReport]:
+    return (file for file in report.files if file.status == "skipped" and file.reason)
+
+
+def _finding(finding: Finding, source: Source | None, paint: Paint) -> Iterator[str]:
+    place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
+    layer = f" layer '{finding.layer}':" if finding.layer else ""
+    yield (
+        f"{paint('path', finding.path + place)}: "
+        f"{paint(finding.severity, f'{finding.severity}[{finding.code}]')} "
+        f"{paint('dim', finding.name)}:{layer} {finding.message}"
+    )
+    if finding.place is not None and source is not None:
+        yield from _frame(finding.place, source, paint, finding.severity)
+    if finding.help:
+        yield f"  {paint('help', 'help:')} {finding.help}"
+
+
+def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterator[str]:
+    """The line before, the line itself, the caret, and the line after that opens a block.
+
+    Tabs become four spaces, so that the caret stands where the place is.
+    """
+    gutter = len(str(place.line + 1))
+    bar = paint("frame", "|")
+    opens = source.line(place.line).rstrip().endswith("{")
+    if place.line > 1 and not opens and source.line(place.line - 1).strip(" \t\r}"):
+        yield _context_line(place.line - 1, source, paint, gutter)
+    line = source.line(place.line)
+    start = len(_expanded(line[: place.column - 1]))
+    length = max(len(_expanded(line[: place.end_column - 1])) - start, 1)
+    shown, start = _window(_expanded(line), start)
+    caret = "^" * min(length, max(len(shown) - start, 1))
+    yield f"  {paint('frame', str(place.line).rjust(gutter))} {bar} {shown}"
+    yield f"  {' ' * gutter} {bar} {' ' * start}{paint(severity, caret)}"
+    if opens and place.line < len(source.line_starts):
+        yield _context_line(place.line + 1, source, paint, gutter)
+
+
+def _context_line(number: int, source: Source, paint: Paint, gutter: int) -> str:
+    shown = _expanded(source.line(number))[:WIDTH]
+    return f"  {paint('frame', str(number).rjust(gutter))} {paint('frame', '|')} {shown}"
+
+
+def _expanded(line: str) -> str:
+    """What a terminal shows: tabs as spaces, control characters as '?'."""
+    return "".join(c if c.isprintable() else "?" for c in line.replace("\t", _TAB))
+
+
+def _window(line: str, start: int) -> tuple[str, int]:
+    """At most WIDTH characters of a line around `start`, and where that is in them."""
+    if len(line) <= WIDTH:
+        return line, start
+    first = max(min(start - WIDTH // 3, len(line) - WIDTH), 0)
+    return line[first : first + WIDTH], start - first
+
+
+def _summary(report: Report, paint: Paint) -> str:
+    counts = [
+        paint(severity, f"{count} {severity}{'' if count == 1 else 's'}")
+        for severity in SEVERITIES
+        if (count := report.count(severity))
+    ]
+    unreadable = sum(file.status == "unreadable" for file in report.files)
+    files = f"{len(report.files)} file{'' if len(report.files) == 1 else 's'} checked"
+    if unreadable:
+        files += f", {unreadable} unreadable"
+    silenced = sum(file.suppressed for file in report.files)
+    tail = f" ({silenced} silenced by comments)" if silenced else ""
+    return f"{', '.join(counts) or 'no findings'}; {files}{tail}"

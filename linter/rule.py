@@ -1,0 +1,135 @@
+"""What a rule is: a documented generator with a code, registered by one decorator.
+
+A rule's docstring is its page. The first line says the smell in one sentence, then come the
+sections of `HEADINGS`, each title on a line of its own followed by a colon. Both are checked when
+the rule is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from converters.ir import Layer
+from converters.origin import Span
+from linter.finding import Fix, Severity
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+HEADINGS: Final = (
+    "What it finds",
+    "Why it is bad",
+    "Example",
+    "Use instead",
+    "Fix safety",
+    "References",
+)
+
+Stage: TypeAlias = Literal["model", "closing"]
+"""When a rule runs: on files that hold a model, or on every file, after all others."""
+
+Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a rule yields. The narrower of `where` and the layer's span is shown.
+
+    `severity` overrides the rule's own where a case is milder. `layer_name` names the layer where
+    the reader saw it and no Layer record exists.
+    """
+
+    message: str
+    help: str
+    layer: Layer | None = None
+    where: Span | None = None
+    severity: Severity | None = None
+    fix: Fix | None = None
+    layer_name: str = ""
+
+
+Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread."""
+
+    code: str
+    name: str
+    severity: Severity
+    source: str
+    check: Check
+    stage: Stage = "model"
+    status: Status = "stable"
+
+    @property
+    def page(self) -> str:
+        """The docstring, without its indentation."""
+        return cleandoc(self.check.__doc__ or "")
+
+    @property
+    def summary(self) -> str:
+        """The page's first paragraph, on one line."""
+        return " ".join(self.page.split("\n\n", 1)[0].split())
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """Heading -> text, in the order of HEADINGS."""
+        parts = re.split(_HEADING, self.page)[1:]
+        return {parts[at]: cleandoc(parts[at + 1]) for at in range(0, len(parts), 2)}
+
+
+_HEADING: Final = re.compile(rf"^({'|'.join(HEADINGS)}):[ ]*$", re.MULTILINE)
+_CODE: Final = re.compile(r"UP[0-9]{3}")
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+RULES: dict[str, Rule] = {}
+"""Code -> rule, filled as `linter.rules` is imported."""
+
+
+def rule(
+    code: str,
+    name: str,
+    *,
+    severity: Severity,
+    source: str,
+    stage: Stage = "model",
+    status: Status = "stable",
+) -> Callable[[Check], Check]:
+    """Decorator: the generator is the rule of that code.
+
+    Raises ValueError for a code or name that is malformed or taken, and for a page that lacks a
+    heading.
+    """
+
+    def enter(check: Check) -> Check:
+        made = Rule(code, name, severity, source, check, stage, status)
+        problem = next(_problems(made), "")
+        if problem:
+            raise ValueError(f"rule {code} ({name}): {problem}")
+        RULES[code] = made
+        return check
+
+    return enter
+
+
+def _problems(made: Rule) -> Iterator[str]:
+    if not _CODE.fullmatch(made.code):
+        yield "a code is UP and three digits"
+    if not _NAME.fullmatch(made.name):
+        yield "a name is lower-case words with hyphens"
+    if made.code in RULES:
+        yield f"the code belongs to {RULES[made.code].name}"
+    if any(other.name == made.name for other in RULES.values()):
+        yield "the name is taken"
+    if not made.source:
+        yield "a rule cites its source"
+    page = made.check.__doc__ or ""
+    for heading in HEADINGS:
+        if f"\n    {heading}:\n" not in page:
+            yield f"its page has no heading '{heading}:'"

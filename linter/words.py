@@ -1,0 +1,58 @@
+"""A Caffe layer's own words, which the reader gives as V2 fields whatever the file's format.
+
+Rules read these where the operator record, which has every default filled in, can no longer tell
+what was written.
+"""
+
+from __future__ import annotations
+
+from converters.ir import Layer
+from converters.origin import Span
+from converters.readers.prototxt import Message
+from converters.tensors import Filler
+
+PARAMS = ("convolution_param", "pooling_param", "crop_param", "inner_product_param")
+
+
+def node_of(layer: Layer) -> Message:
+    """The layer's block; empty for layers that come from no prototxt."""
+    node = layer.origin.node
+    return node if isinstance(node, Message) else Message.empty()
+
+
+def params_of(layer: Layer) -> Message:
+    """The block that holds the layer's sizes and fillers; empty where there is none."""
+    node = node_of(layer)
+    for name in PARAMS:
+        found = node.message(name)
+        if found is not None:
+            return found
+    return Message.empty()
+
+
+def span_of(layer: Layer, *names: str) -> Span | None:
+    """Where the first of these fields is written in the layer's parameters, or None."""
+    fields = params_of(layer).fields
+    return next((field.span for name in names for field in fields if field.name == name), None)
+
+
+def filler_of(layer: Layer) -> Filler:
+    """The weight's filler, whether the weight is stored or not; Caffe's default is constant 0."""
+    weight = layer.weights.get("weight")
+    if weight is not None and weight.filler is not None:
+        return weight.filler
+    declared = params_of(layer).message("weight_filler")
+    if declared is None:
+        return Filler("constant", declared=False)
+    return Filler(declared.str("type", "constant").lower(), declared.float("value", 0.0))
+
+
+def multipliers(layer: Layer, index: int) -> tuple[float, bool, Span | None]:
+    """(lr_mult, whether it is written, where) of the blob at `index`; Caffe's default is 1.
+
+    Raises UnreadableError where it is written, but is no number.
+    """
+    blocks = node_of(layer).messages("param")
+    block = blocks[index] if index < len(blocks) else Message.empty()
+    span = next((field.span for field in block.fields if field.name == "lr_mult"), None)
+    return block.float("lr_mult", 1.0), span is not None, span

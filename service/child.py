@@ -1,0 +1,73 @@
+"""Work in a child process, so that a crash of a native library becomes an error message."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from converters.errors import UpconvError
+
+Result = TypeVar("Result")
+
+
+class ChildError(UpconvError):
+    """An error of the child, already rendered as one line."""
+
+
+def run_in_child(
+    work: Callable[..., Result], request: object, progress: Callable[[str], None]
+) -> Result:
+    """`work(request, progress)` in a fresh process; both must be picklable.
+
+    Raises ChildError with the child's own message, or saying that it was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(work, request, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        result: Result = _await(receiver, progress)
+        return result
+    except EOFError:
+        process.join()
+        raise ChildError(_death(process.exitcode)) from None
+    finally:
+        if process.is_alive():
+            process.join(timeout=5)
+        if process.is_alive():
+            process.kill()
+
+
+def _await(receiver: Connection, progress: Callable[[str], None]) -> Any:
+    while True:
+        kind, value = receiver.recv()
+        if kind == "progress":
+            progress(value)
+        elif kind == "error":
+            raise ChildError(value)
+        else:
+            return value
+
+
+def _serve(work: Callable[..., Any], request: object, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    try:
+        sender.send(("result", work(request, lambda text: sender.send(("progress", text)))))
+    except UpconvError as error:
+        sender.send(("error", str(error)))
+    except MemoryError:
+        sender.send(("error", "there is not enough memory to run this model at this input size"))
+    finally:
+        sender.close()
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        why = "out of memory?" if name == "SIGKILL" else "a crash of the native library"
+        return f"the process that runs onnxruntime was ended by {name} ({why})"
+    return f"the process that runs onnxruntime ended with code {code}; its message is above"

@@ -1,0 +1,17 @@
+"""`upconv formats`: what is read, and what is not built yet."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def command() -> int:
+    """List the model formats."""
+    from converters.readers import FORMATS
+
+    width = max(len(entry.name) for entry in FORMATS)
+    for entry in FORMATS:
+        state = "reads" if entry.open is not None else "not built yet"
+        click.echo(f"{entry.name:{width}}  {state:13}  {' '.join(entry.extensions)}")
+    return 0

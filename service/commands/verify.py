@@ -1,0 +1,58 @@
+"""`upconv verify`: an ONNX file against the model it was made from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from converters.errors import UsageError
+from service.model_options import model_options, read_options
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.argument("onnx", type=click.Path())
+@model_options
+@click.option(
+    "--against",
+    type=click.Choice(["reference", "source"]),
+    default="reference",
+    show_default=True,
+    help="The float64 reference, or the source framework (not built yet).",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@click.option(
+    "--fill-missing",
+    default="",
+    metavar="KINDS",
+    help="The fillers that the conversion made weights from: bilinear,constant.",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+def command(
+    model: str,
+    onnx: str,
+    against: str,
+    seed: int,
+    fill_missing: str,
+    format_: str,
+    **common: Any,
+) -> int:
+    """Prove that ONNX computes what MODEL does.
+
+    Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
+    or unreadable files.
+    """
+    from converters.verify import as_json
+    from service.commands.convert import fill_kinds
+    from service.prove import ProofRequest
+    from service.verification import certify, summary
+
+    if against == "source":
+        raise UsageError("--against source is not built yet", hint="use --against reference")
+    kinds = fill_kinds(fill_missing)
+    verification = certify(ProofRequest(model, onnx, read_options(**common), kinds, seed))
+    report = as_json(verification)
+    click.echo(json.dumps(report, indent=2) if format_ == "json" else summary(verification))
+    return 0 if verification.verdict == "pass" else 1

@@ -1,0 +1,93 @@
+"""The options common to every command that reads a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from converters.dims import Size, symbol
+from converters.errors import UsageError
+from converters.readers.options import ReadOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def model_options(command: Command) -> Command:
+    """Decorator: --weights --input --phase --dialect --keras-bilinear."""
+    options = (
+        click.option(
+            "--weights", default="", metavar="FILE", help="Trained weights (.caffemodel)."
+        ),
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="NAME=1x3x500x500",
+            help="Shape of an input; letters, as in 1x3xHxW, are dynamic. May be repeated.",
+        ),
+        click.option(
+            "--phase",
+            type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
+            default="TEST",
+            show_default=True,
+            help="Caffe's phase: which layers are in the net.",
+        ),
+        click.option(
+            "--dialect", default="", metavar="NAME", help="Whose fork a Caffe layer type is from."
+        ),
+        click.option(
+            "--keras-bilinear",
+            type=click.Choice(["half-pixel", "asymmetric"]),
+            default=None,
+            help="What an old Keras file means by bilinear (reading Keras is not built yet).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_options(
+    weights: str, inputs: Iterable[str], phase: str, dialect: str, keras_bilinear: str | None
+) -> ReadOptions:
+    """The options as readers take them.
+
+    Raises UsageError for an --input that cannot be understood.
+    """
+    shapes: dict[str, tuple[Size, ...]] = {}
+    for text in inputs:
+        name, shape = parse_input(text)
+        if name in shapes:
+            raise UsageError(f"--input {name} is given twice")
+        shapes[name] = shape
+    chosen: Any = (phase.upper(), keras_bilinear or "")
+    return ReadOptions(weights, shapes, chosen[0], dialect, chosen[1])
+
+
+def parse_input(text: str) -> tuple[str, tuple[Size, ...]]:
+    """Name and shape of an --input.
+
+    >>> name, shape = parse_input("data=1x3xHxW")
+    >>> name, [str(size) for size in shape]
+    ('data', ['1', '3', 'H', 'W'])
+
+    Raises UsageError with an example where the text is no such thing.
+    """
+    name, separator, shape = text.rpartition("=")
+    parts = re.split(r"[x,]", shape)
+    if not separator or not name:
+        raise _wrong_input(text, "it has no NAME=")
+    for part in parts:
+        if not re.fullmatch(r"\d+|[A-Za-wyz]\w*", part):
+            raise _wrong_input(text, f"'{part}' is neither a number nor a letter")
+        if part.isdigit() and not 0 < int(part) < 2**31:
+            raise _wrong_input(text, f"a size of {part} is out of range")
+    return name, tuple(int(part) if part.isdigit() else symbol(part) for part in parts)
+
+
+def _wrong_input(text: str, reason: str) -> UsageError:
+    hint = "write it as --input data=1x3x500x500, or 1x3xHxW for a dynamic height and width"
+    return UsageError(f"--input {text}: {reason}", hint=hint)

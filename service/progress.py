@@ -1,0 +1,28 @@
+"""One line of progress on standard error, where a person watches and after a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE = 1.0
+"""Seconds before the line appears."""
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done; silent where standard error is no terminal."""
+    started = time.monotonic()
+    watched = sys.stderr.isatty()
+
+    def show(message: str) -> None:
+        if watched and time.monotonic() - started >= PATIENCE:
+            sys.stderr.write(f"\r\x1b[K{message}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        show("")

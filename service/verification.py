@@ -1,0 +1,59 @@
+"""Verifications on the command line: run in a child, told in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.child import run_in_child
+from service.progress import progress_line
+from service.prove import ProofRequest, prove
+
+if TYPE_CHECKING:
+    from converters.verify import LayerCertificate, OutputCertificate, Verification
+
+UPSAMPLING = ("ConvTranspose", "Resize", "Unpool", "WindowUnpool", "DepthToSpace")
+
+
+def certify(request: ProofRequest) -> Verification:
+    """The verification of a request, computed in a child process.
+
+    Raises UpconvError with the child's message.
+    """
+    with progress_line() as progress:
+        return run_in_child(prove, request, progress)
+
+
+def summary(verification: Verification) -> str:
+    """The verdict in a few lines: upsampling layers one by one, the rest counted, outputs."""
+    shown = [
+        one for one in verification.layers if one.operator in UPSAMPLING or one.verdict != "pass"
+    ]
+    others = [one for one in verification.layers if one not in shown]
+    lines = [f"{verification.onnx}: {verification.verdict}, opset {verification.opset}"]
+    lines += [_layer_line(one) for one in shown]
+    if others:
+        worst = max((one.ratio or 0.0 for one in others), default=0.0)
+        lines.append(f"  {len(others)} other layers pass, at most {worst:.2f} of their bounds")
+    lines += [_output_line(one) for one in verification.outputs]
+    lines += [f"  incomplete: {reason}" for reason in verification.reasons]
+    return "\n".join(lines)
+
+
+def _layer_line(one: LayerCertificate) -> str:
+    form = f" ({one.form})" if one.form else ""
+    head = f"  {one.verdict:4} {one.layer} {one.operator}{form}"
+    if one.reason:
+        return f"{head}: {one.reason}"
+    return f"{head}: error {_number(one.max_abs_error)}, {one.kind} {_number(one.bound)}"
+
+
+def _output_line(one: OutputCertificate) -> str:
+    shape = "x".join(map(str, one.shape))
+    head = f"  {one.verdict:4} output {one.name} {shape}"
+    if one.reason:
+        return f"{head}: {one.reason}"
+    return f"{head}: end-to-end error {_number(one.max_abs_error)}, tolerance {one.tolerance:.3g}"
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3g}"

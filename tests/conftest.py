@@ -1,0 +1,43 @@
+"""Fixtures every test may ask for, and one deterministic hypothesis profile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import Golden
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples on every machine: a red build is a change of ours, never luck. Search wider
+# with HYPOTHESIS_PROFILE=explore.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of goldens and corpora; the test skips where it is absent."""
+    folder = Path(os.environ.get("UPCONV_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"no shared folder at {folder} (set UPCONV_SHARED)")
+    return folder
+
+
+@pytest.fixture
+def golden() -> Golden:
+    """`golden(path, text)` compares text with a stored file; `make golden` rewrites the file.
+
+    Mark the test with `pytest.mark.golden`, or `make golden` will not run it.
+    """
+    return Golden(write=os.environ.get("UPCONV_GOLDEN") == "write")

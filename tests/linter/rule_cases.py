@@ -1,0 +1,68 @@
+"""How a rule's fixture folder is checked: bad.*, good.*, their weights, and expected.json."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.readers.options import ReadOptions
+from fixtures.make_caffemodel import write_caffemodel
+from linter.engine import CheckOptions, check_model, check_path
+from linter.finding import FileReport
+from linter.stored import bilinear_row
+
+
+def check_case(folder: Path, which: str, scratch: Path) -> FileReport:
+    """Check `bad` or `good` of a folder: a prototxt, or a .py whose model() makes the model."""
+    script = folder / f"{which}.py"
+    options = CheckOptions(ReadOptions(weights=_weights(folder, which, scratch)), root=folder)
+    if script.is_file():
+        return check_model(runpy.run_path(str(script))["model"](), options)
+    return check_path(folder / f"{which}.prototxt", options)
+
+
+def summary(report: FileReport) -> list[dict[str, Any]]:
+    """What expected.json says of a report's findings."""
+    return [
+        {
+            "code": finding.code,
+            "severity": finding.severity,
+            "line": finding.place.line if finding.place else None,
+            "layer": finding.layer,
+            "message": finding.message,
+        }
+        for finding in report.findings
+    ]
+
+
+def _weights(folder: Path, which: str, scratch: Path) -> str:
+    """A caffemodel made from `bad.weights.json`: layer -> [{"shape", "values"}]."""
+    recipe = folder / f"{which}.weights.json"
+    if not recipe.is_file():
+        return ""
+    path = scratch / "weights.caffemodel"
+    layers = [
+        (name, "", [(blob["shape"], _values(blob["shape"], blob["values"])) for blob in blobs])
+        for name, blobs in json.loads(recipe.read_text("utf-8")).items()
+    ]
+    write_caffemodel(path, "weights", layers)
+    return str(path)
+
+
+def _values(shape: list[int], recipe: str | float) -> NDArray[np.float32]:
+    """A constant, "noise", or "bilinear", which may stand on the "diagonal" only."""
+    if not isinstance(recipe, str):
+        return np.full(shape, recipe, dtype=np.float32)
+    if recipe == "noise":
+        return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    numerators, double = bilinear_row(shape[-1])
+    row = np.array(numerators, dtype=np.float32) / np.float32(double)
+    values = np.broadcast_to(np.outer(row, row), shape)
+    if recipe == "bilinear diagonal":
+        values = values * np.eye(shape[0], dtype=np.float32)[:, :, None, None]
+    return np.ascontiguousarray(values, dtype=np.float32)

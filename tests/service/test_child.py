@@ -1,0 +1,44 @@
+"""Work in a child process: results, errors, crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from converters.errors import UsageError
+from service.child import ChildError, run_in_child
+
+Progress = Callable[[str], None]
+
+
+def double(request: int, progress: Progress) -> int:
+    progress("half way")
+    return 2 * request
+
+
+def fail(request: int, progress: Progress) -> int:
+    raise UsageError("no such thing", path="a.prototxt")
+
+
+def crash(request: int, progress: Progress) -> int:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+
+def test_a_result_and_its_progress_come_back() -> None:
+    seen: list[str] = []
+    assert run_in_child(double, 21, seen.append) == 42
+    assert seen == ["half way"]
+
+
+def test_a_users_error_keeps_its_line() -> None:
+    with pytest.raises(ChildError, match=r"^a\.prototxt: no such thing$"):
+        run_in_child(fail, 1, print)
+
+
+def test_a_crash_is_named() -> None:
+    with pytest.raises(ChildError, match="ended by SIGSEGV"):
+        run_in_child(crash, 1, print)

@@ -1,0 +1,73 @@
+"""Promises of the project's own files: light base, typed packages, help that is complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGES = ("converters", "linter", "service")
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~;\[ ]", requirement)[0] for requirement in requirements}
+
+
+def test_base_is_light(project: dict[str, Any]) -> None:
+    heavy = {"torch", "tensorflow", "tensorflow-cpu", "keras", "fastapi", "matplotlib"}
+    assert not names(project["dependencies"]) & heavy
+
+
+def test_every_dependency_says_why(root: Path) -> None:
+    text = (root / "pyproject.toml").read_text("utf-8")
+    lines = re.findall(r'^    "[a-z0-9-]+(?:\[.*\])?>=[0-9.]+",.*$', text, re.MULTILINE)
+    assert len(lines) > 10
+    assert [line for line in lines if " # " not in line] == []
+
+
+def test_every_direct_dependency_is_pinned_for_developers(
+    root: Path, project: dict[str, Any]
+) -> None:
+    pins = (root / "constraints-dev.txt").read_text("utf-8")
+    pinned = {name.lower() for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)}
+    extras = project["optional-dependencies"]
+    wanted = names(project["dependencies"]) | names(extras["dev"]) | names(extras["torch"])
+    assert wanted - pinned == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_is_typed(root: Path, package: str) -> None:
+    assert (root / package / "py.typed").is_file()
+
+
+def test_installed_version_is_the_projects(project: dict[str, Any]) -> None:
+    assert version("upconv") == project["version"]
+
+
+def test_console_script_loads() -> None:
+    (script,) = entry_points(group="console_scripts", name="upconv")
+    assert callable(script.load())
+
+
+def test_help_lists_every_target(root: Path) -> None:
+    makefile = (root / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    shown = subprocess.run(
+        ["make", "-C", str(root), "--no-print-directory", "help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert re.findall(r"^make (\w+) ", shown, re.MULTILINE) == phony[1].split()
