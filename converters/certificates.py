@@ -175,6 +175,23 @@ def _reduce(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
     return result
 
 
+def _unit(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
+    """onnxruntime approximates the logistic function and tanh to within roundoffs of 1."""
+    return np.ones(exact.shape)
+
+
+def _elu(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
+    """alpha * (exp(x) - 1) cancels near zero: exp(x) itself is rounded."""
+    operator = layer.operator
+    assert isinstance(operator, ops.Elu)
+    return np.abs(exact) + np.where(inputs[0] < 0, abs(operator.alpha), 0.0)
+
+
+def _swish(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
+    """x times a logistic function that is right to within roundoffs of 1."""
+    return np.abs(inputs[0])
+
+
 def _normalized(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
     """Normalised values have a size of order one; an offset in the input is cancelled."""
     x = inputs[0]
@@ -218,6 +235,10 @@ _SENSITIVITY: dict[type, Callable[[Layer, Sequence[Array], Array], Array]] = {
     ops.Reduce: _reduce,
     ops.MeanVarianceNorm: _normalized,
     ops.Softplus: _overall,
+    ops.Sigmoid: _unit,
+    ops.Tanh: _unit,
+    ops.Elu: _elu,
+    ops.Swish: _swish,
     ops.Exp: _argument,
     ops.Log: _argument,
     ops.Power: _argument,

@@ -33,7 +33,9 @@ def bilinear_row(k: int, dtype: type[np.float32 | np.float64] = np.float32) -> A
     """
     f = -(-k // 2)
     centre = dtype((k - 1) / (2.0 * f))
-    return dtype(1) - np.abs(np.arange(k).astype(dtype) / dtype(f) - centre)
+    places: AnyFloat = np.arange(k, dtype=np.float64).astype(dtype)
+    row: AnyFloat = dtype(1) - np.abs(places / dtype(f) - centre)
+    return row
 
 
 def bilinear_kernel(k: int, dtype: type[np.float32 | np.float64] = np.float32) -> AnyFloat:
@@ -193,7 +195,7 @@ def bilinear_form(weights: AnyFloat, groups: int = 1) -> Form | None:
     return None
 
 
-def _close(left: AnyFloat, right: Float64) -> bool:
+def _close(left: AnyFloat, right: AnyFloat) -> bool:
     return bool((np.abs(left - right) <= FILLER_TOLERANCE).all())
 
 

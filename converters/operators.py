@@ -316,7 +316,7 @@ class ArgMax:
 
     With `axis`: along it, output "indices" or "values" in descending order, size top_k. Without:
     over all axes but the first, result (N, 1, top_k), or (N, 2, top_k) for "both" (indices, then
-    values). The first of equal values wins.
+    values). The last of equal values comes first, as in Caffe's sort of (value, index) pairs.
     """
 
     axis: int | None

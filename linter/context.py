@@ -104,4 +104,6 @@ class Context:
     def hit_of(self, error: UpconvError, help: str) -> Hit:
         """A reader's error as what a rule yields; `help` stands in where it has no hint."""
         layer = self.layers.get(error.layer) if self.model else None
-        return Hit(error.message, error.hint or help, layer, error.where, layer_name=error.layer)
+        elsewhere = error.path not in ("", self.path)  # the weights' file, say
+        message = f"{error.path}: {error.message}" if elsewhere else error.message
+        return Hit(message, error.hint or help, layer, error.where, layer_name=error.layer)

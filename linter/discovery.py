@@ -1,13 +1,13 @@
 """Which files a check looks at: files named are taken as they are, folders are searched.
 
-A search skips what .gitignore names, version control and environments, and looks into files
-before it offers them: an ending decides which files are looked into, the content which are models.
+A search skips what .gitignore names, version control and environments. An ending decides which
+files are candidates; whether they hold a model is for their content to say, when they are read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,8 +20,6 @@ SUFFIXES: Final = (".prototxt", ".pt", ".pbtxt", ".prototext")
 
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
-Sniffer = Callable[[Path], bool]
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -31,8 +29,8 @@ class Found:
     named: bool
 
 
-def discover(paths: Iterable[Path], holds_model: Sniffer) -> Iterator[Found]:
-    """The files to check, each once, folders in the order of their names.
+def discover(paths: Iterable[Path]) -> Iterator[Found]:
+    """The candidates, each once, folders in the order of their names.
 
     Raises FileNotFoundError for a path that does not exist.
     """
@@ -41,14 +39,14 @@ def discover(paths: Iterable[Path], holds_model: Sniffer) -> Iterator[Found]:
         if not path.exists():
             raise FileNotFoundError(path)
         named = not path.is_dir()
-        for file in [path] if named else _walk(path, holds_model):
+        for file in [path] if named else _walk(path):
             key = file.resolve()
             if key not in seen:
                 seen.add(key)
                 yield Found(file, named)
 
 
-def _walk(top: Path, holds_model: Sniffer) -> Iterator[Path]:
+def _walk(top: Path) -> Iterator[Path]:
     outer = _IgnoreFiles.around(top)
     specs: dict[str, _IgnoreFiles] = {}
     for folder, names, files in os.walk(top):
@@ -64,7 +62,7 @@ def _walk(top: Path, holds_model: Sniffer) -> Iterator[Path]:
         )
         for name in sorted(files):
             file = here / name
-            if name.endswith(SUFFIXES) and not rules.ignores(file) and holds_model(file):
+            if name.endswith(SUFFIXES) and not rules.ignores(file):
                 yield file
 
 

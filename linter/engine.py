@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from converters.errors import UnreadableError, UpconvError
+from converters.errors import UnreadableError, UpconvError, UsageError
 from converters.ir import Model
 from converters.origin import Source, Span
 from converters.readers.options import ReadOptions
-from linter import rules as _rules  # noqa: F401  (importing them registers them)
 from linter.context import Context, Crash
 from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
-from linter.rule import RULES, Hit, Rule, Stage
+from linter.rule import Hit, Rule, Stage
+from linter.rules import RULES
 from linter.suppress import Ignore, ignores, unused
 
 
@@ -38,12 +38,38 @@ class CheckOptions:
         return chosen > refused
 
 
-def check_path(path: str | Path, options: CheckOptions | None = None) -> FileReport:
-    """Check one file of any known format."""
+def check_path(
+    path: str | Path, options: CheckOptions | None = None, *, named: bool = True
+) -> FileReport:
+    """Check one file of any known format.
+
+    Raises UsageError where the options name an input or a dialect that does not exist.
+
+    A file that a search found, and the user did not name, may turn out to be no model at all (a
+    solver, a label map): its status is then "skipped".
+    """
     from converters.readers.caffe.reader import read_caffe
 
     settings = options or CheckOptions()
+    if not named:
+        other = _other_than_model(str(path))
+        if other:
+            return FileReport(_relative(str(path), settings.root), "", "skipped", other)
     return _check(str(path), settings, lambda: read_caffe(str(path), settings.read))
+
+
+def _other_than_model(path: str) -> str:
+    """What a text is, where it is surely no model; "" where it is one, or cannot be read."""
+    from converters.readers.caffe import sniff
+    from converters.readers.prototxt import load_text, parse
+
+    try:
+        parsed = parse(load_text(path))
+    except UnreadableError:
+        return ""
+    kind = sniff.classify(parsed.root)
+    unsure = kind == sniff.NET or (kind in (sniff.EMPTY, sniff.OTHER) and parsed.errors)
+    return "" if unsure else f"no Caffe net, but {kind}"
 
 
 def check_source(source: Source, options: CheckOptions | None = None) -> FileReport:
@@ -62,6 +88,8 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
 def _check(path: str, options: CheckOptions, read: Callable[[], Model]) -> FileReport:
     try:
         model = read()
+    except UsageError:
+        raise  # the command is wrong, not the file
     except UpconvError as error:
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
     return _report(Context(path, _source_of(model), model), options)

@@ -35,7 +35,14 @@ class Intent:
     @property
     def assumed(self) -> str:
         """How messages say it."""
-        return f"taken for {self.kind.replace('learned', 'learned upsampling')}: {self.reason}"
+        return f"{_ASSUMED[self.kind]}: {self.reason}"
+
+
+_ASSUMED: Final[dict[Kind, str]] = {
+    "interpolation": "taken for interpolation",
+    "learned": "taken for learned upsampling",
+    "undecidable": "interpolation or learned, the file does not say",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,8 @@ def _from_weights(stored: Stored, filler: Filler, rate: float) -> Intent:
         return Intent("interpolation", "its weight_filler is bilinear and its lr_mult 0")
     if stored.zero:
         return Intent("undecidable", "its stored weights are all zero")
+    if filler.type == "constant" and filler.declared and rate == 0:
+        return Intent("undecidable", f"its weight_filler is the constant {filler.value:g}")
     return Intent("learned", "its stored weights are no bilinear kernel")
 
 

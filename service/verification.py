@@ -40,7 +40,7 @@ def summary(verification: Verification) -> str:
 
 
 def _layer_line(one: LayerCertificate) -> str:
-    form = f" ({one.form})" if one.form else ""
+    form = f" ({one.form})" if one.form not in ("", one.operator) else ""
     head = f"  {one.verdict:4} {one.layer} {one.operator}{form}"
     if one.reason:
         return f"{head}: {one.reason}"

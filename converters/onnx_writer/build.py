@@ -98,5 +98,3 @@ def _value(name: str, shape: Shape | None, kind: int = TensorProto.FLOAT) -> Val
 
 def _dimensions(shape: Sequence[Size]) -> list[int | str]:
     return [size if isinstance(size, int) else str(size) for size in shape]
-
-

@@ -49,7 +49,7 @@ class GraphBuilder:
         self.constants: list[TensorProto] = []
         self.weights: list[StoredWeight] = []
         self.integers: dict[str, str] = {}
-        self._taken = {name for entry in model.inputs for name in (entry.name,)}
+        self._taken = {entry.name for entry in model.inputs}
         self._taken |= {value for layer in model.layers for value in layer.outputs}
         self._node_names: set[str] = {layer.name for layer in model.layers}
         self._aliases: dict[str, str] = {}
@@ -99,16 +99,27 @@ class GraphBuilder:
         """Append a node with several outputs; an empty name in `to` is made up."""
         inner = f"{self.layer.name}/{operator}"
         outputs = tuple(name or self.unique(inner) for name in to)
-        final = outputs[0] in self.layer.outputs and self.layer.name in self._node_names
-        name = self.layer.name if final else self._unique_node(inner)
-        self._node_names.discard(name) if final else None
-        self._append(operator, inputs, outputs, name, attributes)
+        self._append(operator, inputs, outputs, self._node_name(operator, outputs), attributes)
         return outputs
+
+    def _node_name(self, operator: str, outputs: Sequence[str]) -> str:
+        """The layer's own name for the node that writes its first output."""
+        if outputs[0] == self.layer.outputs[0]:
+            return self.layer.name
+        return _unique(f"{self.layer.name}/{operator}", self._node_names)
+
+    def cast(self, x: str, kind: int, to: str = "") -> str:
+        """The tensor in another element type (a TensorProto one)."""
+        output = to or self.unique(f"{self.layer.name}/Cast")
+        node = helper.make_node("Cast", (x,), (output,), to=kind)
+        node.name = self._node_name("Cast", (output,))
+        self.nodes.append(node)
+        return output
 
     def shared_node(self, operator: str, inputs: Sequence[str], to: str, **attributes: Any) -> str:
         """Append a node that belongs to no layer (size arithmetic); its unique output name."""
         output = self.unique(to)
-        self._append(operator, inputs, (output,), output, attributes)
+        self._append(operator, inputs, (output,), _unique(output, self._node_names), attributes)
         return output
 
     def _append(
@@ -124,9 +135,6 @@ class GraphBuilder:
     def unique(self, name: str) -> str:
         """The name, or with _1, _2 ... behind it where it is taken."""
         return _unique(name, self._taken)
-
-    def _unique_node(self, name: str) -> str:
-        return _unique(name, self._node_names)
 
     def constant(self, values: NDArray[Any], name: str = "") -> str:
         """An initializer with these values, shared by all who need the same ones."""

@@ -66,6 +66,4 @@ def require_valid(options: WriteOptions) -> None:
     for name, allowed in (("external_data", ExternalData), ("bilinear", Bilinear)):
         choices = allowed.__args__  # type: ignore[attr-defined]
         if getattr(options, name) not in choices:
-            raise UsageError(
-                f"{name} '{getattr(options, name)}' is none of {', '.join(choices)}"
-            )
+            raise UsageError(f"{name} '{getattr(options, name)}' is none of {', '.join(choices)}")

@@ -23,13 +23,11 @@ RAW_DATA_OF_TENSOR: Final = 9
 
 def model_size(model: ModelProto, weights: Sequence[StoredWeight]) -> int:
     """Bytes that `model_bytes` yields."""
-    graph = model.graph.ByteSize() + sum(_entry_size(weight) for weight in weights)
+    graph: int = model.graph.ByteSize() + sum(_entry_size(weight) for weight in weights)
     return len(_without_graph(model)) + len(_head(GRAPH_OF_MODEL, graph)) + graph
 
 
-def model_bytes(
-    model: ModelProto, weights: Sequence[StoredWeight]
-) -> Iterator[memoryview | bytes]:
+def model_bytes(model: ModelProto, weights: Sequence[StoredWeight]) -> Iterator[memoryview | bytes]:
     """The model with the weights as inline initializers, in pieces.
 
     Raises UpconvError where a source gives another number of bytes than its shape says.
@@ -72,7 +70,8 @@ def _without_graph(model: ModelProto) -> bytes:
 
 
 def _entry_head(weight: StoredWeight) -> bytes:
-    header = tensor_header(weight).SerializeToString() + _head(RAW_DATA_OF_TENSOR, weight.nbytes)
+    encoded: bytes = tensor_header(weight).SerializeToString()
+    header = encoded + _head(RAW_DATA_OF_TENSOR, weight.nbytes)
     return _head(INITIALIZER_OF_GRAPH, len(header) + weight.nbytes) + header
 
 

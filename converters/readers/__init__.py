@@ -1,1 +1,217 @@
-"""One reader per source format."""
+"""Model files in, Models out: the formats in one ordered table, told apart by content.
+
+`identify(path)` names a file's format; `open_model(path, options)` reads it. Nothing heavy is
+imported before a reader needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from converters.errors import UnreadableError, UnsupportedError
+
+if TYPE_CHECKING:
+    from converters.ir import Model
+    from converters.origin import Source
+    from converters.readers.options import ReadOptions
+
+__all__ = ["FORMATS", "Format", "Head", "identify", "open_model", "open_text"]
+
+HEAD_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a format is told by: the path, whether it is a folder, and a file's first bytes."""
+
+    path: str
+    data: bytes = b""
+    is_folder: bool = False
+
+    @property
+    def extension(self) -> str:
+        """The extension in lower case, without the dot."""
+        return os.path.splitext(self.path)[1].lower().removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: its name, the extensions it usually bears, how it is told and how it is read."""
+
+    name: str
+    extensions: tuple[str, ...]
+    claim: Callable[[Head], bool]
+    open: Callable[[str, ReadOptions], Model]
+
+
+def identify(path: str) -> str:
+    """The name of the format of a file or folder.
+
+    Raises UnreadableError where it does not exist or is of no known format.
+    """
+    return _format_of(path).name
+
+
+def open_model(path: str, options: ReadOptions) -> Model:
+    """The model in a file or folder of any known format.
+
+    Raises UnreadableError where there is none, and UnsupportedError for a format that is known
+    but cannot be read.
+    """
+    return _format_of(path).open(path, options)
+
+
+def open_text(source: Source, options: ReadOptions) -> Model:
+    """The model in a text that is already read, as from standard input."""
+    from converters.readers.caffe.reader import read_caffe_source
+
+    return read_caffe_source(source, options)
+
+
+def _format_of(path: str) -> Format:
+    head = _head(path)
+    for entry in FORMATS:
+        if entry.claim(head):
+            return entry
+    raise UnreadableError(
+        "a folder, but no model" if head.is_folder else "no model format that is known",
+        path=path,
+        hint=f"known are {', '.join(entry.name for entry in FORMATS)}",
+    )
+
+
+def _head(path: str) -> Head:
+    if os.path.isdir(path):
+        return Head(path, is_folder=True)
+    try:
+        with open(path, "rb") as file:
+            return Head(path, file.read(HEAD_BYTES))
+    except FileNotFoundError:
+        raise UnreadableError("no such file", path=path, hint="check the path") from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise UnreadableError(f"cannot be read: {reason}", path=path) from None
+
+
+def _open_caffe(path: str, options: ReadOptions) -> Model:
+    from converters.readers.caffe.reader import read_caffe
+
+    return read_caffe(path, options)
+
+
+def _open_caffemodel(path: str, options: ReadOptions) -> Model:
+    raise UnsupportedError(
+        "a caffemodel holds weights; the net is in its prototxt",
+        path=path,
+        hint=f"give the prototxt as the model, and --weights {path}",
+    )
+
+
+def _refuse_pointer(path: str, options: ReadOptions) -> Model:
+    raise UnreadableError(
+        "a Git LFS pointer, not the file itself", path=path, hint="fetch it with `git lfs pull`"
+    )
+
+
+def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
+    def refuse(path: str, options: ReadOptions) -> Model:
+        raise UnsupportedError(f"this is {name}; reading it is not built yet", path=path)
+
+    return refuse
+
+
+_ZIP: Final = b"PK\x03\x04"
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+_KERAS_MEMBERS: Final = (b"metadata.json", b"config.json", b"model.weights.h5")
+_TORCH_MEMBERS: Final = (b"data.pkl", b"/version", b"constants.pkl", b"code/")
+_JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
+_LFS: Final = b"version https://git-lfs"
+
+
+def _is_keras(head: Head) -> bool:
+    if head.data.startswith(_HDF5):
+        return True
+    if head.data.startswith(_ZIP):
+        return any(member in head.data for member in _KERAS_MEMBERS)
+    return _JSON_KERAS.match(head.data) is not None
+
+
+def _is_pytorch(head: Head) -> bool:
+    if head.data.startswith(_ZIP):
+        return any(member in head.data for member in _TORCH_MEMBERS)
+    return head.data[:1] == b"\x80" and head.extension in _PYTORCH_EXTENSIONS
+
+
+def _is_saved_model(head: Head) -> bool:
+    names = ("saved_model.pb", "saved_model.pbtxt")
+    return head.is_folder and any(os.path.isfile(os.path.join(head.path, name)) for name in names)
+
+
+def _is_caffemodel(head: Head) -> bool:
+    if _is_text(head):
+        return False
+    from converters.readers.caffemodel import looks_like_caffemodel
+
+    return head.extension == "caffemodel" or looks_like_caffemodel(head.data)
+
+
+def _is_onnx(head: Head) -> bool:
+    """ModelProto begins with field 1, ir_version, a varint, where other formats have a text."""
+    if _is_text(head):
+        return _kind_of_text(head) == "ONNX text"
+    return head.data[:1] == b"\x08" or (head.extension == "onnx" and bool(head.data))
+
+
+def _is_tensorflow(head: Head) -> bool:
+    if _is_text(head):
+        return _kind_of_text(head).startswith("TensorFlow")
+    return _is_saved_model(head) or (head.extension == "pb" and bool(head.data))
+
+
+def _is_tflite(head: Head) -> bool:
+    return head.data[4:8] == b"TFL3"
+
+
+def _is_caffe(head: Head) -> bool:
+    """Any other text, and what is named like one: the reader says what it is if it is no net."""
+    return not head.is_folder and (_is_text(head) or head.extension == "prototxt")
+
+
+def _is_text(head: Head) -> bool:
+    """No control characters but white space; wire formats have some in their first lengths."""
+    return not head.is_folder and _CONTROL.search(head.data) is None
+
+
+def _kind_of_text(head: Head) -> str:
+    """What a text is, by as much of it as was read; "" where no word of another format is."""
+    if not _FOREIGN_WORDS.search(head.data):
+        return ""
+    from converters.origin import Source
+    from converters.readers.caffe.sniff import classify
+    from converters.readers.prototxt import parse
+
+    return classify(parse(Source(head.path, head.data.decode("utf-8", "replace"))).root)
+
+
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_FOREIGN_WORDS: Final = re.compile(
+    rb"^[ \t]*(?:ir_version|opset_import|graph|graph_def|node|meta_graphs)[ \t]*[:{<]", re.MULTILINE
+)
+_PYTORCH_EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
+_CAFFE_EXTENSIONS: Final = ("prototxt", "pt", "prototmp", "txt")
+
+FORMATS: Final[tuple[Format, ...]] = (
+    Format("Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer),
+    Format("TensorFlow Lite", ("tflite",), _is_tflite, _not_built("a TensorFlow Lite model")),
+    Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _not_built("a Keras model")),
+    Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _not_built("a PyTorch model")),
+    Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel),
+    Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model")),
+    Format("TensorFlow", ("pb", "pbtxt"), _is_tensorflow, _not_built("a TensorFlow model")),
+    Format("Caffe", _CAFFE_EXTENSIONS, _is_caffe, _open_caffe),
+)
+"""The formats in the order in which they are asked; the first that claims a file reads it."""

@@ -202,7 +202,7 @@ class _Parser:
             return False
         if self._skip(last.end) != at:
             return False
-        pass
+        last.end = literal.end()
         return True
 
     def _list(self, items: ValueList, at: int) -> int:

@@ -114,7 +114,7 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Array, ...]:
 def _along(values: Array, axis: int, rank: int) -> Array:
     """values shaped to broadcast along the axes axis, axis+1, ... of a tensor of this rank."""
     first = axis % rank if values.ndim else rank
-    return values.reshape(*values.shape, *(1,) * (rank - first - values.ndim))
+    return values.reshape((*values.shape, *(1,) * (rank - first - values.ndim)))
 
 
 _ELTWISE: dict[str, Callable[[Array, Array], Array]] = {

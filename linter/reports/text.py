@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from converters.origin import Source
-from linter.finding import SEVERITIES, FileReport, Finding, Place, Report
+from linter.finding import SEVERITIES, Finding, Place, Report
 from linter.reports.colour import Paint
 
 WIDTH: Final = 120
@@ -16,20 +16,15 @@ _TAB: Final = "    "
 
 
 def text(report: Report, *, colour: bool = False) -> str:
-    """All findings with code frames, unreadable and skipped files, and a summary line."""
+    """All findings with code frames, and a summary line."""
     paint = Paint(colour)
     blocks = [
         "\n".join(_finding(finding, file.source, paint))
         for file in report.files
         for finding in file.findings
     ]
-    blocks += [f"{file.path}: skipped: {file.reason}" for file in _skipped(report)]
     blocks.append(_summary(report, paint))
     return "\n\n".join(blocks) + "\n"
-
-
-def _skipped(report: Report) -> Iterator[FileReport]:
-    return (file for file in report.files if file.status == "skipped" and file.reason)
 
 
 def _finding(finding: Finding, source: Source | None, paint: Paint) -> Iterator[str]:
@@ -54,7 +49,8 @@ def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterato
     gutter = len(str(place.line + 1))
     bar = paint("frame", "|")
     opens = source.line(place.line).rstrip().endswith("{")
-    if place.line > 1 and not opens and source.line(place.line - 1).strip(" \t\r}"):
+    inside = source.line(place.line)[:1] in (" ", "\t")
+    if inside and place.line > 1 and source.line(place.line - 1).strip(" \t\r}"):
         yield _context_line(place.line - 1, source, paint, gutter)
     line = source.line(place.line)
     start = len(_expanded(line[: place.column - 1]))
@@ -91,10 +87,12 @@ def _summary(report: Report, paint: Paint) -> str:
         for severity in SEVERITIES
         if (count := report.count(severity))
     ]
-    unreadable = sum(file.status == "unreadable" for file in report.files)
-    files = f"{len(report.files)} file{'' if len(report.files) == 1 else 's'} checked"
-    if unreadable:
-        files += f", {unreadable} unreadable"
+    statuses = [file.status for file in report.files]
+    checked = len(statuses) - statuses.count("skipped")
+    files = f"{checked} file{'' if checked == 1 else 's'} checked"
+    for status, what in (("unreadable", "unreadable"), ("skipped", "skipped (no model)")):
+        if status in statuses:
+            files += f", {statuses.count(status)} {what}"
     silenced = sum(file.suppressed for file in report.files)
     tail = f" ({silenced} silenced by comments)" if silenced else ""
     return f"{', '.join(counts) or 'no findings'}; {files}{tail}"

@@ -1,7 +1,8 @@
-"""Every rule, one module a family. Importing this package registers them."""
+"""Every rule, one module a family. Importing this package fills `RULES`, code -> rule."""
 
 from __future__ import annotations
 
+from linter.rule import RULES
 from linter.rules import bilinear, file, geometry, merges, porting, weights
 
-__all__ = ["bilinear", "file", "geometry", "merges", "porting", "weights"]
+__all__ = ["RULES", "bilinear", "file", "geometry", "merges", "porting", "weights"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from converters.readers.caffe.schema import unknown_fields
 from converters.readers.prototxt import Message, Scalar
+from linter.finding import Severity
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -135,11 +137,13 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
     What it finds:
         A bottom that is no top of an earlier layer, a top written by two layers that are not in
-        place, and two layers of one phase with the same name.
+        place, and two layers of one phase with the same name. Where a layer of the other phase
+        writes the blob it is only an info: the net may be for that phase alone (--phase TRAIN).
 
     Why it is bad:
         Caffe aborts on a dangling bottom and on a top written twice. Weights are copied by layer
-        name, so that of two layers with one name both get the same weights.
+        name, so that of two layers with one name both get the same weights (a warning: Caffe
+        accepts it).
 
     Example:
         layer { name: "relu1" type: "ReLU" bottom: "conv_1" top: "relu1" }   # the blob is "conv1"
@@ -153,7 +157,15 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    yield from context.notices("UP004", "give each blob and each layer a name of its own")
+    for hit in context.notices("UP004", "give each blob and each layer a name of its own"):
+        yield replace(hit, severity=_name_severity(hit))
+
+
+def _name_severity(hit: Hit) -> Severity:
+    """Caffe accepts two layers of one name, and never builds a phase that is not run."""
+    if hit.help.endswith("not in this phase"):
+        return "info"
+    return "warning" if hit.message.startswith("another layer is named") else "error"
 
 
 @rule(

@@ -10,7 +10,6 @@ from converters.geometry import effective_kernel
 from converters.ir import Layer
 from converters.origin import Span
 from linter import words
-from linter.arithmetic import Axis, formula
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def output_not_positive(context: Context) -> Iterator[Hit]:
 
 
 def _non_positive_axes(context: Context, layer: Layer) -> Iterator[str]:
+    from linter.arithmetic import Axis, formula
+
     before, after = context.input_shape(layer), context.output_shape(layer)
     assert before is not None and after is not None
     for index, (old, new) in enumerate(zip(before[2:], after[2:], strict=False)):

@@ -10,10 +10,10 @@ from converters.dims import Size
 from converters.errors import ShapeError
 from converters.ir import Layer
 from converters.shapes import Shape, provably_differ, text_of
-from linter.branches import Step, common_ancestor, steps
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
+    from linter.branches import Step
     from linter.context import Context
 
 _SHOWN_STEPS = 5
@@ -105,6 +105,8 @@ def _channel_maker(context: Context, value: str, channels: Size) -> str:
 
 def _sizes(context: Context, layer: Layer, names: tuple[str, str], axes: list[int]) -> Hit:
     """The mismatch along the first spatial axis that differs, with both branches' arithmetic."""
+    from linter.branches import common_ancestor, steps
+
     left, right = (context.inference.shapes[name] for name in names)
     assert left is not None and right is not None
     ancestor = common_ancestor(context, *names)
@@ -154,13 +156,18 @@ def _culprit(ways: list[list[Step]]) -> str | None:
     for way in sorted(ways, key=len, reverse=True):
         for step in way:
             if step.excess:
-                verb = "gained" if step.excess > 0 else "lost"
-                return f"'{step.layer.name}' {verb} {_pixels(abs(step.excess))} there"
+                return f"'{step.layer.name}' {_change(step, step.excess)}"
     return None
 
 
-def _pixels(amount: float) -> str:
-    return f"{amount:g} pixel" + ("" if amount <= 1 else "s")
+def _change(step: Step, excess: float) -> str:
+    """`rounded 37.5 up to 38`, or `lost 2 pixels`."""
+    after = step.axis.after
+    if isinstance(after, int) and abs(excess) < 1:
+        direction = "up" if excess > 0 else "down"
+        return f"rounded {after - excess:g} {direction} to {after}"
+    plural = "" if abs(excess) == 1 else "s"
+    return f"{'gained' if excess > 0 else 'lost'} {abs(excess):g} pixel{plural}"
 
 
 def _next_step(names: tuple[str, str], difference: Size) -> str:

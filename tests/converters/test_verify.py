@@ -20,11 +20,9 @@ from converters.stimuli import fixed_shapes, impulses, noise
 from converters.tensors import weight_of
 from converters.verify import as_json, verify, worst_element
 
-RNG = np.random.default_rng(7)
-
 
 def random(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return RNG.standard_normal(shape, dtype=np.float32)
+    return np.random.default_rng(shape).standard_normal(shape, dtype=np.float32)
 
 
 def network(height: object = 13, width: object = 9) -> Model:
@@ -36,9 +34,7 @@ def network(height: object = 13, width: object = 9) -> Model:
     up = ops.ConvTranspose(4, (4, 5), (2, 2), (1, 1), (1, 1), (1, 1), (0, 0))
     crop = ops.Crop(2, (0, 0), (like("data", 2), like("data", 3)))
     layers = (
-        Layer(
-            "conv", conv, ("data",), ("conv",), {"weight": weight_of(random(6, 3, 3, 3))}
-        ),
+        Layer("conv", conv, ("data",), ("conv",), {"weight": weight_of(random(6, 3, 3, 3))}),
         Layer("relu", ops.Relu(), ("conv",), ("relu",)),
         Layer("drop", ops.Identity(), ("relu",), ("drop",)),
         Layer("pool", pool, ("drop",), ("pool",)),
@@ -105,7 +101,7 @@ def shift_pads(model: onnx.ModelProto) -> None:
 def nudge_a_weight(model: onnx.ModelProto) -> None:
     tensor = _weight(model, _up(model))
     values = numpy_helper.to_array(tensor).copy()
-    values.flat[17] *= 1 + 1e-5
+    values.flat[17] *= 1 + 1e-4
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
@@ -175,7 +171,9 @@ def test_unknown_input_shapes_ask_for_input() -> None:
 def test_the_first_size_that_fits_is_taken() -> None:
     add = Layer("add", ops.Eltwise("sum"), ("score", "data"), ("sum",))
     base = network(symbol("H"), symbol("W"))
-    halves = replace(base, layers=(*base.layers[:5], replace(add, inputs=("up", "up"))), outputs=("sum",))
+    halves = replace(
+        base, layers=(*base.layers[:5], replace(add, inputs=("up", "up"))), outputs=("sum",)
+    )
     assert fixed_shapes(halves) == {"data": (1, 3, 45, 61)}
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linter import rules as _rules  # noqa: F401  (registers them)
-from linter.rule import RULES
+from linter.rules import RULES
 from tests.linter.rule_cases import check_case, summary
 from tests.support import Golden
 

@@ -108,7 +108,7 @@ def _log(op: ops.Log, layer: Layer, graph: GraphBuilder) -> str:
 def _threshold(op: ops.Threshold, layer: Layer, graph: GraphBuilder) -> str:
     x = graph.tensor(layer.inputs[0])
     above = graph.node("Greater", (x, graph.number(op.threshold)))
-    graph.node("Cast", (above,), layer.outputs[0], to_type=TensorProto.FLOAT)
+    graph.cast(above, TensorProto.FLOAT, layer.outputs[0])
     return "Greater+Cast"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from converters import operators as ops
-from converters.dims import Size, is_constant
+from converters.dims import Size
 from converters.geometry import segments
 from converters.ir import Layer
 from converters.onnx_writer.graph import GraphBuilder
@@ -104,9 +104,7 @@ def _padded(op: ops.Pad, x: str, to: str, graph: GraphBuilder) -> None:
     graph.node("Pad", (x, amounts, *value), to, mode=op.mode)
 
 
-def _mirrored(
-    op: ops.Pad, before: Sequence[Size], x: str, to: str, graph: GraphBuilder
-) -> None:
+def _mirrored(op: ops.Pad, before: Sequence[Size], x: str, to: str, graph: GraphBuilder) -> None:
     """Symmetric padding, which ONNX lacks: along each axis, gather index min(m, 2n-1-m) with
     m = i mod 2n, for i from -begin to n + end."""
     pairs = list(zip(op.begin, op.end, strict=True))
@@ -119,9 +117,9 @@ def _mirrored(
 
 
 def _mirror_index(size: Size, begin: int, end: int, graph: GraphBuilder) -> str:
-    if is_constant(size):
-        turn = np.arange(-begin, size + end) % (2 * size)
-        return graph.constant(np.minimum(turn, 2 * size - 1 - turn).astype(np.int64))
+    if isinstance(size, int):
+        places = np.arange(-begin, size + end) % (2 * size)
+        return graph.constant(np.minimum(places, 2 * size - 1 - places).astype(np.int64))
     limit = graph.node("Squeeze", (graph.size(size + end),))
     indices = graph.node("Range", (graph.index(-begin), limit, graph.index(1)))
     turn = graph.node("Mod", (indices, graph.size(2 * size)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from converters import operators as ops
 from converters.errors import UnsupportedError
@@ -23,7 +24,7 @@ def _across(op: ops.Lrn, layer: Layer, graph: GraphBuilder) -> str:
     """ONNX LRN divides alpha by the size too. Runtimes take 4 axes: others are folded."""
     shape = graph.shape(layer.inputs[0])
     x = graph.tensor(layer.inputs[0])
-    settings = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
+    settings: dict[str, Any] = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
     if len(shape) == 4:
         graph.node("LRN", (x,), layer.outputs[0], **settings)
         return "LRN"
@@ -44,7 +45,9 @@ def _within(op: ops.Lrn, layer: Layer, graph: GraphBuilder) -> str:
         pads=(op.size // 2,) * (2 * axes),
         count_include_pad=1,
     )
-    raised = graph.node("Add", (graph.node("Mul", (mean, graph.number(op.alpha))), graph.number(op.k)))
+    raised = graph.node(
+        "Add", (graph.node("Mul", (mean, graph.number(op.alpha))), graph.number(op.k))
+    )
     divisor = graph.node("Pow", (raised, graph.number(op.beta)))
     graph.node("Div", (x, divisor), layer.outputs[0])
     return "AveragePool+Pow+Div"

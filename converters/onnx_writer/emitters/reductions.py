@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from onnx import TensorProto
 
 from converters import operators as ops
+from converters.dims import like, multiply
 from converters.ir import Layer
 from converters.onnx_writer.graph import GraphBuilder
 from converters.onnx_writer.table import EMITTERS
@@ -20,6 +22,9 @@ REDUCTIONS = {
 }
 AXES_INPUT_SINCE = {"ReduceSum": 13}
 """From this opset on the axes are an input, before it an attribute; 18 for the others."""
+
+INT64_MIN: Final = -(1 << 63)
+"""As the end of a backward Slice: past the first element."""
 
 
 def reduce(
@@ -54,20 +59,19 @@ def _reduce(op: ops.Reduce, layer: Layer, graph: GraphBuilder) -> str:
 
 @EMITTERS.register(ops.ArgMax)
 def _arg_max(op: ops.ArgMax, layer: Layer, graph: GraphBuilder) -> str:
-    """TopK, in which the lower index wins among equals (ONNX TopK); ArgMax where k is 1."""
+    """ArgMax where k is 1, else TopK; the last of equals wins, as in Caffe's descending sort."""
     if op.axis is None:
         return _over_all(op, layer, graph)
     axis = normalized_axis(op.axis, len(graph.shape(layer.inputs[0])))
     x = graph.tensor(layer.inputs[0])
     if op.output == "indices" and op.top_k == 1:
-        index = graph.node("ArgMax", (x,), axis=axis, keepdims=1)
-        _as_floats(graph, index, layer.outputs[0])
+        index = graph.node("ArgMax", (x,), axis=axis, keepdims=1, select_last_index=1)
+        graph.cast(index, TensorProto.FLOAT, layer.outputs[0])
         return "ArgMax"
     if op.output == "indices":
-        _, indices = _top(op, graph, x, axis)
-        _as_floats(graph, indices, layer.outputs[0])
-        return "TopK"
-    _top(op, graph, x, axis, layer.outputs[0])
+        _top_indices(op, graph, _top(op, graph, x, axis)[1], axis, layer.outputs[0])
+    else:
+        _top(op, graph, x, axis, layer.outputs[0])
     return "TopK"
 
 
@@ -75,7 +79,7 @@ def _over_all(op: ops.ArgMax, layer: Layer, graph: GraphBuilder) -> str:
     """Over all axes but the first: (N, 1, k), or (N, 2, k) with the values behind the indices."""
     flat = graph.node("Flatten", (graph.tensor(layer.inputs[0]),), axis=1)
     values, indices = _top(op, graph, flat, 1)
-    found = [_as_floats(graph, indices)] if op.output != "values" else []
+    found = [_top_indices(op, graph, indices, 1)] if op.output != "values" else []
     found += [values] if op.output != "indices" else []
     rows = [graph.node("Unsqueeze", (row, graph.ints((1,)))) for row in found]
     joined = rows[0] if len(rows) == 1 else graph.node("Concat", rows, axis=1)
@@ -87,9 +91,18 @@ def _over_all(op: ops.ArgMax, layer: Layer, graph: GraphBuilder) -> str:
 def _top(
     op: ops.ArgMax, graph: GraphBuilder, x: str, axis: int, values_to: str = ""
 ) -> tuple[str, ...]:
+    """(values, indices counted from the axis's end): of equals TopK takes the lower index, so the
+    axis is turned round first."""
+    ends = (graph.ints((-1,)), graph.ints((INT64_MIN,)), graph.ints((axis,)), graph.ints((-1,)))
+    turned = graph.node("Slice", (x, *ends))
     k = graph.ints((op.top_k,))
-    return graph.nodes_of("TopK", (x, k), (values_to, ""), axis=axis, largest=1, sorted=1)
+    return graph.nodes_of("TopK", (turned, k), (values_to, ""), axis=axis, largest=1, sorted=1)
 
 
-def _as_floats(graph: GraphBuilder, indices: str, to: str = "") -> str:
-    return graph.node("Cast", (indices,), to, to_type=TensorProto.FLOAT)
+def _top_indices(op: ops.ArgMax, graph: GraphBuilder, turned: str, axis: int, to: str = "") -> str:
+    """Indices counted from the front, as floats."""
+    value = graph.layer.inputs[0]
+    rest = graph.shape(value)[1:] if op.axis is None else ()
+    size = multiply(like(value, 1 + i) for i in range(len(rest))) if rest else like(value, axis)
+    found = graph.node("Sub", (graph.size(size - 1), turned))
+    return graph.cast(found, TensorProto.FLOAT, to)

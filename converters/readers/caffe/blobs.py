@@ -8,12 +8,15 @@ since each is copied into the same memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from converters.readers.caffe.lowering import ParamSpec
 from converters.readers.caffe.wiring import Node
-from converters.readers.caffemodel import Caffemodel
 from converters.readers.prototxt import Message
 from converters.tensors import TensorData
+
+if TYPE_CHECKING:
+    from converters.readers.caffemodel import Caffemodel
 
 Blobs = tuple[TensorData, ...]
 

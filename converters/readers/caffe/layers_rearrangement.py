@@ -74,7 +74,7 @@ def _merge_crop(layer: CaffeLayer) -> tuple[Lowered, ...]:
     stacks = choice(layer, param, "operation", _MERGES, "STACK") == "STACK"
     _require_forward(layer, param)
     if stacks:
-        _require_equal_channels(layer)
+        _require_stackable(layer)
     small, large = layer.bottoms
     axes = range(2, layer.rank() or layer.rank(1) or 4)
     sizes = tuple(like(small, axis) for axis in axes)
@@ -91,11 +91,16 @@ def _require_forward(layer: CaffeLayer, param: Message) -> None:
         raise layer.unsupported("forward: false replaces a bottom by zeros, which no operator says")
 
 
-def _require_equal_channels(layer: CaffeLayer) -> None:
-    """The fork's kernel finds the channels of bottom[1] modulo those of bottom[0]."""
-    first, second = channels_of(layer), channels_of(layer, 1)
-    if first is not None and second is not None and first != second:
-        raise layer.unsupported(
-            f"stacks {first} and {second} channels, which Greentea's kernel mixes up: "
-            "it is right for equal numbers only"
-        )
+def _require_stackable(layer: CaffeLayer) -> None:
+    """The fork's kernel counts channels over the whole batch, modulo those of either bottom: only
+    some numbers of channels come out in their places."""
+    first, second = channels_of(layer, 0), channels_of(layer, 1)
+    if first is None or second is None or first == second:
+        return
+    shape = layer.shapes[0] or ()
+    if first % second == 0 and shape[0] == 1:
+        return
+    raise layer.unsupported(
+        f"stacks {first} and {second} channels at batch {shape[0]}, which Greentea's kernel mixes "
+        "up: it is right for equal numbers, and at batch 1 where the second divides the first"
+    )

@@ -292,7 +292,13 @@ def suggestions(field: str, type_name: str) -> tuple[str, ...]:
     """
     from difflib import get_close_matches
 
-    alike = get_close_matches(field, fields_of(type_name), n=3, cutoff=0.75)
+    # The ending that nearly all sub-messages share would make any two of them look alike.
+    ending = "_param" if field.endswith("_param") else ""
+    stems = {
+        name.removesuffix(ending): name for name in fields_of(type_name) if name.endswith(ending)
+    }
+    close = get_close_matches(field.removesuffix(ending), stems, n=3, cutoff=0.75)
+    alike = [stems[stem] for stem in close]
     inside = [
         f"{name}.{field}"
         for name, kind in fields_of(type_name).items()

@@ -19,6 +19,12 @@ _SOLVER_FIELDS: Final = frozenset(
 _NET_FIELDS: Final = frozenset({"layer", "layers", "input", "input_dim", "input_shape"})
 
 
+class NotANetError(UnreadableError):
+    """The text is something other than a Caffe net; `kind` is what `classify` calls it."""
+
+    kind: str = OTHER
+
+
 def classify(root: Message) -> str:
     """What a parsed text is.
 
@@ -35,25 +41,22 @@ def classify(root: Message) -> str:
 
 
 def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:
-    """Raise UnreadableError, saying what the text is, where it is no Caffe net."""
+    """Raise NotANetError, saying what the text is, where it is no Caffe net."""
     kind = classify(root)
     if kind == NET:
         return
     if kind in (EMPTY, OTHER) and errors:
         first = errors[0]
-        raise UnreadableError(
-            f"no Caffe net: {first.message}",
-            where=first.where or root.span,
-            hint=first.hint,
-        )
-    raise UnreadableError(
-        f"no Caffe net, but {_ARTICLES.get(kind, kind)}",
-        path=root.source.path,
-        hint=_hint(root) if kind == "solver" else "",
-    )
+        message = f"no Caffe net: {first.message}"
+        error = NotANetError(message, where=first.where or root.span, hint=first.hint)
+    else:
+        hint = _hint(root) if kind == "solver" else ""
+        error = NotANetError(f"no Caffe net, but {_SHOWN[kind]}", path=root.source.path, hint=hint)
+    error.kind = kind
+    raise error
 
 
-_ARTICLES: Final = {
+_SHOWN: Final = {
     "solver": "a solver",
     "label map": "a label map",
     "ONNX text": "an ONNX model as text",

@@ -1,0 +1,268 @@
+"""What a lowering sees of an ATen call and what it writes, and the table of lowerings.
+
+A lowering turns one node, in ATen's words, into layers. It registers under the operator's names
+as the file spells them, `aten.conv2d.default`; a name that comes twice raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, TypeVar
+
+from converters.dims import Like, Size, leaves, like
+from converters.errors import UnsupportedError
+from converters.ir import Layer
+from converters.operators import Identity, Operator, targets
+from converters.origin import Origin
+from converters.readers.pytorch.schema import Node, TensorMeta, TensorRef
+from converters.tensors import TensorData, Weight
+
+Lowering: TypeAlias = Callable[["Call"], None]
+_Function = TypeVar("_Function", bound=Callable[["Call"], None])
+
+LOWERINGS: Final[dict[str, Lowering]] = {}
+
+
+def lowers(*names: str) -> Callable[[_Function], _Function]:
+    """Decorator: the function lowers these operators (without the leading `aten.`)."""
+
+    def enter(function: _Function) -> _Function:
+        for name in names:
+            target = f"aten.{name}"
+            if target in LOWERINGS:
+                raise ValueError(f"the lowering of {target} is given twice")
+            LOWERINGS[target] = function
+        return function
+
+    return enter
+
+
+@dataclass(slots=True)
+class GraphState:
+    """The graph so far: what each name of the file stands for, and the layers.
+
+    `values` maps a tensor's name to the value that carries it, `constants` to data that does not
+    depend on any input. `shapes` gives a tensor's sizes where the file says them.
+    """
+
+    path: str
+    values: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, TensorData] = field(default_factory=dict)
+    metas: Mapping[str, TensorMeta] = field(default_factory=dict)
+    sizes_of: Callable[[str], tuple[Size, ...] | None] = lambda name: None
+    layers: list[Layer] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def layer_name(self, wanted: str) -> str:
+        """The name, with @2, @3 ... behind it where a layer before has it."""
+        count = self.names[wanted] = self.names.get(wanted, 0) + 1
+        return wanted if count == 1 else f"{wanted}@{count}"
+
+    def value_name(self, wanted: str) -> str:
+        """A name that no value has yet."""
+        chosen, count = wanted, 0
+        while chosen in self.taken:
+            count += 1
+            chosen = f"{wanted}_{count}"
+        self.taken.add(chosen)
+        return chosen
+
+
+class Call:
+    """One ATen call that is being lowered: its arguments, and the layers it becomes."""
+
+    def __init__(self, state: GraphState, node: Node, arguments: Mapping[str, Any]) -> None:
+        self.state = state
+        self.node = node
+        self._arguments = arguments
+
+    # Arguments
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An argument, or its default where the file leaves it out."""
+        return self._arguments.get(name, default)
+
+    def number(self, name: str, default: float) -> float:
+        """A plain number; an argument that is a tensor or symbolic is refused."""
+        value = self.get(name, default)
+        if isinstance(value, TensorRef) and (scalar := self.scalar(value)) is not None:
+            return scalar
+        if not isinstance(value, int | float):
+            raise UnsupportedError(f"its {name} is not a fixed number")
+        return value
+
+    def fixed(self, name: str, default: int) -> int:
+        """A plain integer."""
+        value = self.get(name, default)
+        if not isinstance(value, int):
+            raise UnsupportedError(f"its {name} is not a fixed integer")
+        return value
+
+    def ints(self, name: str, axes: int, default: int | None = None) -> tuple[int, ...]:
+        """An integer for every spatial axis; one given for all is repeated, as torch does."""
+        values = self.sizes(name, axes, default)
+        if not all(isinstance(value, int) for value in values):
+            raise UnsupportedError(f"its {name} changes with the input's sizes")
+        return tuple(value for value in values if isinstance(value, int))
+
+    def sizes(self, name: str, axes: int, default: int | None = None) -> tuple[Size, ...]:
+        """As `ints`, but the integers may be sizes."""
+        given = self.get(name)
+        values = given if isinstance(given, list) else ([] if given is None else [given])
+        if not values:
+            if default is None:
+                raise UnsupportedError(f"it has no {name}")
+            values = [default]
+        if len(values) == 1:
+            values = values * axes
+        if len(values) != axes:
+            raise UnsupportedError(f"its {name} has {len(values)} values for {axes} axes")
+        return tuple(values)
+
+    # Tensors
+
+    def constant(self, argument: Any) -> TensorData | None:
+        """The data of an argument that depends on no input; None for another."""
+        if isinstance(argument, TensorRef):
+            return self.state.constants.get(argument.name)
+        return None
+
+    def scalar(self, argument: Any) -> float | None:
+        """The number an argument is, or the only value of a constant tensor without axes."""
+        if isinstance(argument, int | float):
+            return argument
+        data = self.constant(argument)
+        if data is None or any(size != 1 for size in data.shape) or data.shape:
+            return None
+        return float(data.array().reshape(()))
+
+    def is_value(self, argument: Any) -> bool:
+        """Whether an argument is a tensor that the network computes."""
+        return isinstance(argument, TensorRef) and argument.name in self.state.values
+
+    def value(self, argument: Any) -> str:
+        """The value that carries a tensor argument (an argument's name, or a TensorRef)."""
+        reference = self.get(argument) if isinstance(argument, str) else argument
+        if not isinstance(reference, TensorRef):
+            raise UnsupportedError(f"its argument {argument} is no tensor")
+        if reference.name in self.state.constants:
+            raise UnsupportedError("it computes with a constant where a value of the net is needed")
+        return self.state.values[reference.name]
+
+    def meta(self, argument: str) -> TensorMeta:
+        """What the exporter knew of a tensor argument."""
+        reference = self.get(argument)
+        if not isinstance(reference, TensorRef) or reference.name not in self.state.metas:
+            raise UnsupportedError(f"the shape of its {argument} is not in the file")
+        return self.state.metas[reference.name]
+
+    def rank(self, argument: str = "self") -> int:
+        """How many axes a tensor argument has."""
+        return len(self.meta(argument).sizes)
+
+    def shape(self, argument: str = "self") -> tuple[Size, ...]:
+        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis)."""
+        value = self.value(argument)
+        known = self.meta(argument).sizes
+        return tuple(n if isinstance(n, int) else like(value, i) for i, n in enumerate(known))
+
+    def output_shape(self, index: int = 0) -> tuple[Size, ...]:
+        """The sizes of an output; dynamic ones in terms of the graph's inputs."""
+        shape = self.state.sizes_of(self.node.outputs[index])
+        if shape is None:
+            raise UnsupportedError("the shape of its output is not in the file")
+        return shape
+
+    def weight(self, name: str) -> Weight:
+        """A weight argument as a layer's weight.
+
+        Raises UnsupportedError where the network computes it.
+        """
+        data = self.constant(self.get(name))
+        if data is None:
+            raise UnsupportedError(f"its {name} is computed by the network, not stored")
+        return Weight(data.shape, data)
+
+    def weights(self, **names: str) -> dict[str, Weight]:
+        """The weights that are given, by the names the operator record has for them."""
+        return {
+            ours: self.weight(theirs)
+            for ours, theirs in names.items()
+            if self.get(theirs) is not None
+        }
+
+    # Layers
+
+    def emit(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> str:
+        """Write the layer that gives the call's outputs; the first one's value.
+
+        Tensors whose sizes the operator takes are added to its inputs.
+        """
+        names = [self._carrier(name) for name in (outputs or self.node.outputs)]
+        return self._write(operator, inputs, weights, names, self._title())
+
+    def step(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        what: str,
+        weights: Mapping[str, Weight] | None = None,
+        outputs: int = 1,
+    ) -> str:
+        """Write a layer on the way to the call's output; its first value."""
+        base = f"{self.node.outputs[0]}/{what}"
+        names = [self.state.value_name(base) for _ in range(outputs)]
+        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")
+
+    def same(self, argument: str = "self") -> None:
+        """Let the output be the argument itself, under its own name."""
+        self.emit(Identity(), [self.value(argument)])
+
+    def _carrier(self, output: str) -> str:
+        value = self.state.value_name(output)
+        self.state.values[output] = value
+        return value
+
+    def _title(self) -> str:
+        """The module's path for a module of torch.nn; the path and the node's name otherwise."""
+        node = self.node
+        if node.module and node.module_type.startswith("torch.nn.modules."):
+            return node.module
+        return f"{node.module}.{node.name}" if node.module else node.name
+
+    def _write(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None,
+        outputs: Sequence[str],
+        title: str,
+    ) -> str:
+        references = _references(operator)
+        layer = Layer(
+            self.state.layer_name(title),
+            operator,
+            (*inputs, *(name for name in references if name not in inputs)),
+            tuple(outputs),
+            dict(weights or {}),
+            self.origin(),
+        )
+        self.state.layers.append(layer)
+        return outputs[0]
+
+    def origin(self) -> Origin:
+        """Where this call was written: the archive, and the user's own line."""
+        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+
+
+def _references(operator: Operator) -> Iterable[str]:
+    found = (leaf for size in targets(operator) for leaf in leaves(size))
+    return sorted({leaf.tensor for leaf in found if isinstance(leaf, Like)})

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from converters.origin import Source
+from converters.readers.caffe.sniff import NotANetError, classify, require_net
+from converters.readers.prototxt import parse
+
+TEXTS = [
+    ("net", 'name: "n" layer { type: "ReLU" }'),
+    ("net", "layers { type: RELU }"),
+    ("net", 'input: "data" input_dim: 1'),
+    ("net", 'name: "empty"'),
+    ("solver", 'net: "a.prototxt" base_lr: 0.1'),
+    ("solver", 'train_net: "a.prototxt"'),
+    ("solver", "net_param { layer { } } max_iter: 3"),
+    ("label map", 'item { id: 1 name: "cat" }\nitem { id: 2 }'),
+    ("ONNX text", "ir_version: 4 graph { node { op_type: 'Conv' } }"),
+    ("TensorFlow graph", 'node { name: "x" op: "Placeholder" } versions { }'),
+    ("TensorFlow SavedModel", "saved_model_schema_version: 1 meta_graphs { }"),
+    ("detection pipeline", "model { ssd { } } train_config { }"),
+    ("Caffe2 net", 'name: "n" op { input: "x" output: "y" type: "Conv" }'),
+    ("Caffe tool script", "train { } process { }"),
+    ("empty text", "# nothing"),
+    ("other text", "answer: 42"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), TEXTS)
+def test_kinds(kind: str, text: str) -> None:
+    parsed = parse(Source("file", text))
+    assert classify(parsed.root) == kind
+    if kind == "net":
+        require_net(parsed.root, parsed.errors)
+        return
+    with pytest.raises(NotANetError) as caught:
+        require_net(parsed.root, parsed.errors)
+    assert caught.value.kind == kind
+    assert caught.value.message.startswith("no Caffe net, but ")
+
+
+def test_a_solver_names_its_net() -> None:
+    parsed = parse(Source("solver.prototxt", 'net: "a.prototxt"'))
+    with pytest.raises(NotANetError) as caught:
+        require_net(parsed.root, parsed.errors)
+    assert str(caught.value) == (
+        'solver.prototxt: no Caffe net, but a solver (its net is "a.prototxt")'
+    )
+
+
+def test_prose_shows_where_it_stops_to_be_one() -> None:
+    parsed = parse(Source("readme.prototxt", "Hello, this is prose."))
+    with pytest.raises(NotANetError) as caught:
+        require_net(parsed.root, parsed.errors)
+    assert caught.value.where is not None

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from converters.errors import UnreadableError, UnsupportedError
+from converters.origin import Source
+from converters.readers import FORMATS, identify, open_model, open_text
+from converters.readers.options import ReadOptions
+from fixtures.make_caffemodel import write_caffemodel
+
+NET = 'input: "data" layer { name: "r" type: "ReLU" bottom: "data" top: "r" }\n'
+ONNX_TEXT = "ir_version: 8\ngraph {\n  node { op_type: 'Relu' }\n}\n"
+GRAPH_TEXT = 'node {\n  name: "x"\n  op: "Placeholder"\n}\n'
+
+FILES = [
+    ("net.prototxt", NET.encode(), "Caffe"),
+    ("NET.PROTOTXT", b"# a comment\r\n" + NET.encode(), "Caffe"),
+    ("net.pt", NET.encode(), "Caffe"),
+    ("latin.prototxt", b"# caf\xe9\n" + NET.encode(), "Caffe"),
+    ("wide.prototxt", NET.encode("utf-16"), "Caffe"),
+    ("model.prototxt", ONNX_TEXT.encode(), "ONNX"),
+    ("graph.pbtxt", GRAPH_TEXT.encode(), "TensorFlow"),
+    ("model.onnx", b"\x08\x08\x12\x07pytorch", "ONNX"),
+    ("model.bin", b"\x08\x08\x12\x07pytorch", "ONNX"),
+    ("graph.pb", b"\n\x0f\n\x01x\x12\x0bPlaceholder", "TensorFlow"),
+    ("weights.h5", b"\x89HDF\r\n\x1a\n\0\0\0", "Keras"),
+    ("arch.json", b'{"class_name": "Functional", "config": {}}', "Keras"),
+    ("old.pth", b"\x80\x02\x8a\nl", "PyTorch"),
+    ("m.tflite", b"\x1c\0\0\0TFL3\0", "TensorFlow Lite"),
+    ("net.caffemodel", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "expected"), FILES)
+def test_identify(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert identify(str(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"), [("archive/data.pkl", "PyTorch"), ("metadata.json", "Keras")]
+)
+def test_archives_are_told_by_their_members(tmp_path: Path, member: str, expected: str) -> None:
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, "{}")
+    assert identify(str(path)) == expected
+    with pytest.raises(UnsupportedError, match="not built yet"):
+        open_model(str(path), ReadOptions())
+
+
+def test_a_saved_model_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="a folder, but no model"):
+        identify(str(tmp_path))
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
+    assert identify(str(tmp_path)) == "TensorFlow"
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\x01\x02\x03binary\0", b"GIF89a\x01\0\x01\0"])
+def test_what_is_no_model(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "thing.bin"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableError, match="no model format that is known"):
+        identify(str(path))
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="no such file"):
+        open_model(str(tmp_path / "gone.prototxt"), ReadOptions())
+
+
+def test_a_caffemodel_alone_asks_for_its_prototxt(tmp_path: Path) -> None:
+    path = tmp_path / "w.bin"
+    write_caffemodel(path, "net", [("conv1", "Convolution", [((2,), [b"\0" * 8])])])
+    assert identify(str(path)) == "Caffe weights"
+    with pytest.raises(UnsupportedError) as caught:
+        open_model(str(path), ReadOptions())
+    assert f"--weights {path}" in caught.value.hint
+
+
+def test_opening_a_net(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    assert open_model(str(path), ReadOptions()).outputs == ("r",)
+    assert open_text(Source("<stdin>", NET), ReadOptions()).outputs == ("r",)
+
+
+def test_names_are_unique() -> None:
+    names = [entry.name for entry in FORMATS]
+    assert len(names) == len(set(names))
+
+
+def test_reading_text_imports_nothing_heavy(tmp_path: Path, root: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    code = (
+        "import sys; from converters.readers import open_model;"
+        "from converters.readers.options import ReadOptions;"
+        f"open_model({str(path)!r}, ReadOptions());"
+        "heavy = {'numpy', 'onnx', 'onnxruntime', 'h5py', 'google.protobuf'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,96 @@
+"""UP103's arithmetic: which layer made the difference, in numbers and in symbols."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from converters.dims import Size, symbol
+from converters.origin import Source
+from converters.readers.options import ReadOptions
+from linter.engine import CheckOptions, check_source
+
+
+def layer(name: str, kind: str, bottoms: str, words: str = "") -> str:
+    read = " ".join(f'bottom: "{bottom}"' for bottom in bottoms.split())
+    return f'layer {{ name: "{name}" type: "{kind}" {read} top: "{name}" {words} }}\n'
+
+
+def pool(name: str, bottom: str, words: str) -> str:
+    return layer(name, "Pooling", bottom, f"pooling_param {{ pool: MAX {words} }}")
+
+
+def deconv(name: str, bottom: str, words: str) -> str:
+    params = f'num_output: 3 weight_filler {{ type: "xavier" }} {words}'
+    return layer(name, "Deconvolution", bottom, f"convolution_param {{ {params} }}")
+
+
+def mismatch(text: str, *shape: Size) -> str:
+    options = CheckOptions(ReadOptions(inputs={"data": shape}), select=("UP103",))
+    (finding,) = check_source(Source("a", 'input: "data"\n' + text), options).findings
+    return finding.message
+
+
+UP2 = "kernel_size: 4 stride: 2 pad: 1"
+
+
+def test_the_issue_of_the_odd_pool() -> None:
+    net = pool("pool3", "data", "kernel_size: 2 stride: 2") + deconv("up", "pool3", UP2)
+    message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 75, 80)
+    assert "height differs at the merge: 'up' is 1x3x76x80, 'data' is 1x3x75x80" in message
+    assert "pool3: ceil((75-2)/2)+1 = 38; up: 2*(38-1)+4-2*1 = 76; merged with data's 75" in message
+    assert message.endswith("'pool3' rounded 37.5 up to 38")
+
+
+def test_order_of_the_inputs_does_not_matter() -> None:
+    net = pool("pool3", "data", "kernel_size: 2 stride: 2") + deconv("up", "pool3", UP2)
+    message = mismatch(net + layer("fuse", "Concat", "data up"), 1, 3, 75, 75)
+    assert "pool3: ceil((75-2)/2)+1 = 38; up: 2*(38-1)+4-2*1 = 76; merged with data's 75" in message
+
+
+def test_clipped_window_is_said() -> None:
+    net = pool("pool", "data", "kernel_size: 2 stride: 2 pad: 1")
+    net += deconv("up", "pool", "kernel_size: 2 stride: 2")
+    message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 7, 8)
+    assert "pool: ceil((7+2*1-2)/2)+1-1 (clipped to the padded input) = 4" in message
+
+
+def test_both_branches_are_shown() -> None:
+    net = pool("a", "data", "kernel_size: 3 stride: 2") + pool(
+        "b", "data", "kernel_size: 3 stride: 2 round_mode: FLOOR"
+    )
+    message = mismatch(net + layer("fuse", "Eltwise", "a b"), 1, 3, 8, 9)
+    assert "a: ceil((8-3)/2)+1 = 4; merged with b's 3 (b: floor((8-3)/2)+1 = 3)" in message
+
+
+def test_symbols_are_kept() -> None:
+    net = layer("conv", "Convolution", "data", "convolution_param { num_output: 3 kernel_size: 3 }")
+    message = mismatch(net + layer("fuse", "Eltwise", "conv data"), 1, 3, symbol("H"), symbol("W"))
+    assert "conv: H-3+1 = H-2; merged with data's H" in message
+
+
+def test_sizes_that_a_symbol_may_make_equal_are_not_judged() -> None:
+    net = pool("pool3", "data", "kernel_size: 2 stride: 2") + deconv("up", "pool3", UP2)
+    options = CheckOptions(ReadOptions(inputs={"data": (1, 3, symbol("H"), 80)}))
+    text = 'input: "data"\n' + net + layer("fuse", "Eltwise", "up data")
+    codes = {finding.code for finding in check_source(Source("a", text), options).findings}
+    assert "UP103" not in codes
+
+
+@pytest.mark.parametrize("depth", [3, 9])
+def test_long_ways_are_shortened_to_the_steps_that_tell(depth: int) -> None:
+    names = ["data", *(f"p{index}" for index in range(depth))]
+    net = "".join(
+        pool(after, before, "kernel_size: 2 stride: 2") for before, after in pairwise(names)
+    )
+    net += deconv("up", names[-1], "kernel_size: 2 stride: 2")
+    message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 1023, 1023)
+    assert ("...; " in message) is (depth == 9)
+    assert "'p0' rounded 511.5 up to 512" in message
+
+
+def test_channels_name_the_layers_that_made_them() -> None:
+    net = layer("a", "Convolution", "data", "convolution_param { num_output: 4 kernel_size: 1 }")
+    message = mismatch(net + layer("fuse", "Eltwise", "a data"), 1, 3, 8, 8)
+    assert "'a' has 4 (from num_output of 'a') and 'data' has 3 (from the input 'data')" in message
