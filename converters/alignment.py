@@ -139,8 +139,9 @@ def _crop(op: ops.Crop, axis: int, site: Site) -> AxisMap | None:
 
 
 @MAPS.register(ops.Pad)
-def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap:
-    return AxisMap(shift=Fraction(-op.begin[axis + 2]))
+def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
+    begin = op.begin[axis + 2]
+    return AxisMap(shift=Fraction(-begin)) if isinstance(begin, int) else None
 
 
 @MAPS.register(
@@ -150,6 +151,8 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap:
     ops.Eltwise,
     ops.Lrn,
     ops.MeanVarianceNorm,
+    ops.GroupNorm,
+    ops.LayerNorm,
     ops.L2Normalize,
     ops.Softmax,
     ops.ArgMax,

@@ -20,6 +20,8 @@ from converters.reference.bounds import error_bound, sum_of_products
 
 Array = NDArray[np.float64]
 UNIT_ROUNDOFF = 2.0**-24
+SMALLEST_NORMAL = 2.0**-126
+"""Below it float32 loses bits, or flushes to zero."""
 
 EXACT = (
     ops.Identity,
@@ -49,6 +51,7 @@ ROUNDOFFS: dict[type, float] = {
     ops.Sigmoid: 16,
     ops.Tanh: 16,
     ops.Swish: 32,
+    ops.Gelu: 32,
     ops.Exp: 64,
     ops.Log: 64,
     ops.Softplus: 16,
@@ -57,6 +60,8 @@ ROUNDOFFS: dict[type, float] = {
     ops.BatchNorm: 16,
     ops.Lrn: 64,
     ops.MeanVarianceNorm: 256,
+    ops.GroupNorm: 256,
+    ops.LayerNorm: 256,
     ops.L2Normalize: 64,
     ops.Reduce: 64,
     ops.Eltwise: 4,
@@ -89,11 +94,13 @@ def allowance(layer: Layer, inputs: Sequence[Array], exact: Array, form: str) ->
         bound = error_bound(products.exact, products.magnitude, products.count + extra)
         return Allowance("bound", bound)
     steps = ROUNDOFFS[type(operator)]
-    return Allowance("tolerance", steps * UNIT_ROUNDOFF * _sensitivity(layer, inputs, exact))
+    relative = steps * UNIT_ROUNDOFF * _sensitivity(layer, inputs, exact)
+    return Allowance("tolerance", relative + SMALLEST_NORMAL)
 
 
-FORM_ROUNDINGS = {"separable": 4, "matmul": 4}
-"""Roundings that a factored bilinear kernel adds: one in each factor, one between the passes."""
+FORM_ROUNDINGS = {"separable": 10, "matmul": 10}
+"""Roundings that a factored kernel adds: up to 8 per weight (the rank-one test of
+`kernels.separate`), and two between the passes."""
 
 
 def _chooses(operator: ops.Operator) -> bool:
@@ -105,7 +112,7 @@ def _chooses(operator: ops.Operator) -> bool:
             return True
         case ops.WindowUnpool(kind="corner"):
             return True
-        case ops.Relu(slope=0.0):
+        case ops.Relu(slope=0.0) | ops.Reduce(kind="max" | "min", coefficient=1.0):
             return True
     return False
 
@@ -221,7 +228,7 @@ def _power_slope(op: ops.Power, x: Array) -> Array:
 
 
 def _positive(values: Array) -> Array:
-    return np.maximum(values, 2.0**-126)
+    return np.maximum(values, SMALLEST_NORMAL)
 
 
 def _largest(values: Array) -> float:
@@ -234,6 +241,9 @@ _SENSITIVITY: dict[type, Callable[[Layer, Sequence[Array], Array], Array]] = {
     ops.Eltwise: _product,
     ops.Reduce: _reduce,
     ops.MeanVarianceNorm: _normalized,
+    ops.GroupNorm: _normalized,
+    ops.LayerNorm: _normalized,
+    ops.Gelu: _overall,
     ops.Softplus: _overall,
     ops.Sigmoid: _unit,
     ops.Tanh: _unit,

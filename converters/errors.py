@@ -10,7 +10,8 @@ class UpconvError(Exception):
     """A problem in the user's input, printed as one line and never as a traceback.
 
     `message` says what is wrong, `hint` what to do next, `where` the place in the file, and
-    `layer` the layer's own name. `path` names the file when there is no narrower place.
+    `layer` the layer's own name. `path` names the file when there is no narrower place; `code` is
+    the line of the program that made the file, where it is known.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class UpconvError(Exception):
         self.message = message
         self.where = where.span if isinstance(where, Origin) else where
         self.path = path or (where.path if where is not None else "")
+        self.code = where.code if isinstance(where, Origin) else ""
         self.layer = layer
         self.hint = hint
 
@@ -33,7 +35,7 @@ class UpconvError(Exception):
         place = self.path
         if self.where is not None:
             place += f":{self.where.line}:{self.where.column}"
-        parts = [place, f"layer '{self.layer}'" if self.layer else "", self.message]
+        parts = [place, self.code, f"layer '{self.layer}'" if self.layer else "", self.message]
         line = ": ".join(part for part in parts if part)
         return f"{line} ({self.hint})" if self.hint else line
 

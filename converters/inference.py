@@ -39,6 +39,7 @@ def infer(model: Model) -> Inference:
             error.layer = layer.name
             error.path = layer.origin.path
             error.where = layer.origin.span
+            error.code = layer.origin.code
             errors.append(error)
             results = error.guess or (None,) * len(layer.outputs)
         shapes.update(zip(layer.outputs, results, strict=False))

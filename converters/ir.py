@@ -37,11 +37,15 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """A graph input; `shape` is None where the file does not say it."""
+    """A graph input; `shape` is None where the file does not say it.
+
+    `integer`: it holds whole numbers (indices), int64 where it comes in.
+    """
 
     name: str
     shape: Shape | None
     origin: Origin = field(default_factory=lambda: Origin(""))
+    integer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +128,4 @@ def _layer_problems(layer: Layer, known: set[str]) -> Iterator[str]:
 
 
 def _invalid(layer: Layer, problem: str) -> UpconvError:
-    return UpconvError(problem, path=layer.origin.path, where=layer.origin.span, layer=layer.name)
+    return UpconvError(problem, path=layer.origin.path, where=layer.origin, layer=layer.name)

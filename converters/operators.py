@@ -132,10 +132,13 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Pad:
-    """Padding of every axis, N and C included; negative amounts crop."""
+    """Padding of every axis, N and C included; negative amounts crop.
 
-    begin: Ints
-    end: Ints
+    Inputs: x and any tensor the amounts are like.
+    """
+
+    begin: tuple[Size, ...]
+    end: tuple[Size, ...]
     mode: Literal["constant", "reflect", "edge", "symmetric"] = "constant"
     value: float = 0.0
 
@@ -160,10 +163,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Eltwise:
-    """Element by element over two or more inputs of one shape; sums may have coefficients."""
+    """Element by element over two or more inputs; sums may have coefficients.
+
+    The inputs have one shape, or, with `broadcast`, shapes that NumPy's rule makes one: aligned
+    at the last axis, sizes of 1 repeated.
+    """
 
     kind: Literal["sum", "product", "max", "min", "difference", "quotient"]
     coefficients: tuple[float, ...] = ()
+    broadcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,25 @@ class MeanVarianceNorm:
 
     normalize_variance: bool
     across_channels: bool
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm:
+    """(x - mean) / sqrt(variance + epsilon) over the channels of each group and all pixels, per
+    N; then * scale + bias where present, each (C). As many groups as channels is instance norm.
+    """
+
+    groups: int
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """(x - mean) / sqrt(variance + epsilon) over all axes from `axis` on; then * scale + bias
+    where present, each of the shape of those axes."""
+
+    axis: int
     epsilon: float
 
 
@@ -306,6 +333,13 @@ class Swish:
 
 
 @dataclass(frozen=True, slots=True)
+class Gelu:
+    """x * (1 + erf(x / sqrt(2))) / 2, or its approximation by tanh (Hendrycks, Gimpel 2016)."""
+
+    tanh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Softmax:
     axis: int
 
@@ -326,15 +360,17 @@ class ArgMax:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
+    """x repeated `tiles` times along an axis. Inputs: x and any tensor `tiles` is like."""
+
     axis: int
-    tiles: int
+    tiles: Size
 
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
     """coefficient * reduction over all axes from `axis` on, which disappear."""
 
-    kind: Literal["sum", "abs_sum", "square_sum", "mean"]
+    kind: Literal["sum", "abs_sum", "square_sum", "mean", "max", "min"]
     axis: int
     coefficient: float = 1.0
 
@@ -342,9 +378,9 @@ class Reduce:
 @dataclass(frozen=True, slots=True)
 class Reshape:
     """The axes [axis, axis + num_axes) become `dims`; 0 copies an axis, -1 is inferred; num_axes -1
-    means all that follow."""
+    means all that follow. Inputs: x and any tensor the dims are like."""
 
-    dims: Ints
+    dims: tuple[Size, ...]
     axis: int = 0
     num_axes: int = -1
 
@@ -428,6 +464,8 @@ Operator: TypeAlias = (
     | BatchNorm
     | Lrn
     | MeanVarianceNorm
+    | GroupNorm
+    | LayerNorm
     | L2Normalize
     | Relu
     | PRelu
@@ -442,6 +480,7 @@ Operator: TypeAlias = (
     | Threshold
     | Clip
     | Swish
+    | Gelu
     | Softmax
     | ArgMax
     | Tile
@@ -473,6 +512,7 @@ POINTWISE = (
     Threshold,
     Clip,
     Swish,
+    Gelu,
 )
 """Operators whose output element depends on the input element of the same index alone."""
 
@@ -489,4 +529,10 @@ def targets(operator: Operator) -> tuple[Size, ...]:
             return target or ()
         case Crop(sizes=sizes, offsets=offsets):
             return sizes + offsets
+        case Pad(begin=begin, end=end):
+            return begin + end
+        case Reshape(dims=dims):
+            return dims
+        case Tile(tiles=tiles):
+            return (tiles,)
     return ()

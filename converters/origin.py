@@ -85,7 +85,8 @@ class Origin:
     `framework` is "caffe", "keras", "tensorflow", "pytorch" or "onnx"; `type` the layer's type
     as the file spells it; `node` the parsed piece of the file (for Caffe the layer's
     `prototxt.Message`), which rules about a framework's own fields read. Spans are absent in
-    binary files.
+    binary files. `code` is the line of the user's own program that made the layer, as file:line,
+    where the file keeps it.
     """
 
     path: str
@@ -93,3 +94,4 @@ class Origin:
     type: str = ""
     span: Span | None = None
     node: Any = field(default=None, repr=False, compare=False)
+    code: str = ""

@@ -212,7 +212,8 @@ def _pad(op: ops.Pad, call: Call) -> tuple[Shape, ...]:
     if len(op.begin) != len(call.x):
         message = f"pads {len(op.begin)} axes, its input has {text_of(call.x)}"
         raise ShapeError(message, "rank")
-    padded = tuple(a + size + b for a, size, b in zip(op.begin, call.x, op.end, strict=True))
+    begin, end = map(call.resolve, op.begin), map(call.resolve, op.end)
+    padded = tuple(a + size + b for a, size, b in zip(begin, call.x, end, strict=True))
     return (_with_spatial(padded[0], padded[1], padded[2:], "the padding"),)
 
 
@@ -257,9 +258,29 @@ def _require_slices(points: tuple[int, ...], size: Size, outputs: int) -> None:
 
 @SHAPES.register(ops.Eltwise)
 def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
+    if op.broadcast:
+        return (broadcast_shape(call.inputs),)
     names = [f"input {index}" for index in range(len(call.inputs))]
     _require_same(call.inputs, names, call.x)
     return (call.x,)
+
+
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """The one shape of shapes aligned at their last axis, where sizes of 1 are repeated.
+
+    Raises ShapeError where two sizes differ and neither is 1.
+
+    >>> broadcast_shape(((2, 8, 1, 1), (8, 5, 7)))
+    (2, 8, 5, 7)
+    """
+    rank = max(map(len, shapes))
+    aligned = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    result = tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*aligned, strict=True))
+    for index, shape in enumerate(aligned):
+        if any(n != 1 and provably_differ(n, m) for n, m in zip(shape, result, strict=True)):
+            message = f"input {index} has {text_of(shapes[index])}, the others {text_of(result)}"
+            raise ShapeError(message, "merge", (result,))
+    return result
 
 
 @SHAPES.register(ops.Scale)
@@ -279,6 +300,8 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.BatchNorm,
     ops.Lrn,
     ops.MeanVarianceNorm,
+    ops.GroupNorm,
+    ops.LayerNorm,
     ops.L2Normalize,
     ops.Relu,
     ops.PRelu,
@@ -293,6 +316,7 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.Threshold,
     ops.Clip,
     ops.Swish,
+    ops.Gelu,
 )
 def _unchanged(op: object, call: Call) -> tuple[Shape, ...]:
     return (call.x,) * call.outputs
@@ -316,7 +340,7 @@ def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
 @SHAPES.register(ops.Tile)
 def _tile(op: ops.Tile, call: Call) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
-    return ((*call.x[:axis], call.x[axis] * op.tiles, *call.x[axis + 1 :]),)
+    return ((*call.x[:axis], call.x[axis] * call.resolve(op.tiles), *call.x[axis + 1 :]),)
 
 
 @SHAPES.register(ops.Reduce)
@@ -331,11 +355,12 @@ def _reshape(op: ops.Reshape, call: Call) -> tuple[Shape, ...]:
     end = rank if op.num_axes == -1 else start + op.num_axes
     if not 0 <= start <= end <= rank:
         raise ShapeError(f"reshapes axes {start} to {end} of {text_of(call.x)}", "axis")
-    middle = _reshaped(op.dims, call.x, start, multiply(call.x[start:end]))
+    dims = tuple(map(call.resolve, op.dims))
+    middle = _reshaped(dims, call.x, start, multiply(call.x[start:end]))
     return ((*call.x[:start], *middle, *call.x[end:]),)
 
 
-def _reshaped(dims: tuple[int, ...], x: Shape, start: int, total: Size) -> list[Size]:
+def _reshaped(dims: Shape, x: Shape, start: int, total: Size) -> list[Size]:
     if any(dim == 0 and start + index >= len(x) for index, dim in enumerate(dims)):
         raise ShapeError("a dim 0 copies an axis the input does not have", "reshape")
     copied: list[Size] = [x[start + index] if dim == 0 else dim for index, dim in enumerate(dims)]

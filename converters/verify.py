@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal
+from hashlib import blake2b
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from converters.stimuli import fixed_shapes, impulses, noise
 
 Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
+Announce: TypeAlias = Callable[[str], None]
+Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float32]]]
 
 END_TO_END_TOLERANCE = 1e-4
 """Limit of the whole network's error, relative to the largest magnitude of an output."""
@@ -91,7 +93,7 @@ def verify(
     model: Model,
     onnx_path: str,
     seed: int = 0,
-    progress: Callable[[str], None] = lambda message: None,
+    progress: Announce = lambda message: None,
 ) -> Verification:
     """Prove an ONNX file equal to a source model, in onnxruntime on this machine's CPU.
 
@@ -103,10 +105,8 @@ def verify(
     _require_same_inputs(model, file)
     found = _Progress()
     stimuli = {"noise": noise(shapes, seed), "impulses": impulses(shapes, seed)}
-    for name, feeds in stimuli.items():
-        decisions = _certify_layers(model, file, feeds, found, partial(_announce, progress, name))
-        progress(f"{name}: end to end")
-        _certify_outputs(model, file, feeds, decisions, found)
+    decisions = _certify_layers(model, file, stimuli, found, progress)
+    _certify_outputs(model, file, stimuli, decisions, found, progress)
     return Verification(
         model.path,
         onnx_path,
@@ -115,10 +115,6 @@ def verify(
         tuple(found.outputs.values()),
         tuple(_gaps(model, file)),
     )
-
-
-def _announce(progress: Callable[[str], None], stimulus: str, message: str) -> None:
-    progress(f"{stimulus}: {message}")
 
 
 def _require_same_inputs(model: Model, file: OnnxFile) -> None:
@@ -153,28 +149,30 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
 
 
 def _certify_layers(
-    model: Model,
-    file: OnnxFile,
-    feeds: Mapping[str, NDArray[np.float32]],
-    found: _Progress,
-    progress: Callable[[str], None],
-) -> dict[str, Array]:
-    """Certify every layer with optimizations off and on; returns onnxruntime's index values."""
+    model: Model, file: OnnxFile, stimuli: Stimuli, found: _Progress, progress: Announce
+) -> dict[str, dict[str, Array]]:
+    """Certify every layer with optimizations off and on; returns, for each stimulus, the index
+    values that onnxruntime chose."""
     names = aliases(model, file)
-    wanted = sorted(set(names.values()) - set(feeds))
-    forms = json.loads(file.metadata.get("upconv", "{}")).get("forms", {})
-    decisions: dict[str, Array] = {}
-    seen: dict[str, tuple[Any, ...]] = {}
+    wanted = sorted(set(names.values()) - {entry.name for entry in model.inputs})
+    certifier = _Certifier(names, json.loads(file.metadata.get("upconv", "{}")).get("forms", {}))
+    decisions: dict[str, dict[str, Array]] = {}
     with exposed(file, wanted) as path:
         for optimized in (False, True):
-            progress(f"layer by layer, optimizations {'on' if optimized else 'off'}")
-            values = run(session(path, optimized), feeds, wanted) | dict(feeds)
-            for layer in model.layers:
-                certificate = _certify_layer(layer, values, names, forms, seen)
-                if certificate is not None:
-                    _keep_worst(found.layers, layer.name, certificate)
-            decisions = _index_values(model, values, names)
+            running = session(path, optimized)
+            for stimulus, feeds in stimuli.items():
+                progress(f"layer by layer, {stimulus}, {_optimizations(optimized)}")
+                values = run(running, feeds, wanted) | dict(feeds)
+                for layer in model.layers:
+                    certificate = certifier.certify(layer, values, stimulus)
+                    if certificate is not None:
+                        _keep_worst(found.layers, layer.name, certificate)
+                decisions[stimulus] = _index_values(model, values, names)
     return decisions
+
+
+def _optimizations(optimized: bool) -> str:
+    return f"optimizations {'on' if optimized else 'off'}"
 
 
 def _index_values(
@@ -191,41 +189,54 @@ def index_outputs(layer: Layer) -> tuple[str, ...]:
     return layer.outputs[1:] if type(layer.operator).__name__ == "Pool" else ()
 
 
-def _certify_layer(
-    layer: Layer,
-    values: Mapping[str, Any],
-    names: Mapping[str, str],
-    forms: Mapping[str, str],
-    seen: dict[str, tuple[Any, ...]],
-) -> LayerCertificate | None:
+@dataclass(slots=True)
+class _Certifier:
+    """Compares layers with the reference, each state of a layer's values once.
+
+    `names` maps values to the ONNX file's names, `forms` layers to how the writer said them;
+    `seen` holds digests, since optimizations often change nothing and activations are large.
+    """
+
+    names: Mapping[str, str]
+    forms: Mapping[str, str]
+    seen: set[tuple[str, str, bytes]] = field(default_factory=set)
+
+    def certify(
+        self, layer: Layer, values: Mapping[str, Any], stimulus: str
+    ) -> LayerCertificate | None:
+        """The layer's certificate, None where these very values are already certified."""
+        operator, form = type(layer.operator).__name__, self.forms.get(layer.name, "")
+        if isinstance(layer.operator, Identity) and self._is_elided(layer):
+            return LayerCertificate(layer.name, operator, "elided", "exact", 0.0, 0.0, 0.0, "pass")
+        for value in (*layer.inputs, layer.outputs[0]):
+            if value not in self.names:
+                return _uncertified(layer, form, f"the ONNX file has no value named '{value}'")
+        inputs = [values[self.names[value]] for value in layer.inputs]
+        outputs = [values[self.names[value]] for value in layer.outputs if value in self.names]
+        state = (layer.name, stimulus, _digest((*inputs, *outputs)))
+        if state in self.seen:
+            return None
+        self.seen.add(state)
+        exact = run_layer(layer, [np.asarray(x, np.float64) for x in inputs])
+        return _compare_layer(layer, form, inputs, exact, outputs)
+
+    def _is_elided(self, layer: Layer) -> bool:
+        return self.names.get(layer.outputs[0]) != layer.outputs[0]
+
+
+def _digest(arrays: Sequence[NDArray[Any]]) -> bytes:
+    state = blake2b(digest_size=16)
+    for array in arrays:
+        state.update(f"{array.dtype}{array.shape}".encode())
+        state.update(np.ascontiguousarray(array).data)
+    return state.digest()
+
+
+def _uncertified(
+    layer: Layer, form: str, reason: str, verdict: Verdict = "incomplete"
+) -> LayerCertificate:
     operator = type(layer.operator).__name__
-    if isinstance(layer.operator, Identity) and names.get(layer.outputs[0]) != layer.outputs[0]:
-        return LayerCertificate(layer.name, operator, "elided", "exact", 0.0, 0.0, 0.0, "pass")
-    form = forms.get(layer.name, "")
-    absent = [value for value in (*layer.inputs, layer.outputs[0]) if value not in names]
-    if absent:
-        reason = f"the ONNX file has no value named '{absent[0]}'"
-        return LayerCertificate(
-            layer.name, operator, form, "", None, None, None, "incomplete", reason
-        )
-    inputs = [values[names[value]] for value in layer.inputs]
-    outputs = [values[names[value]] for value in layer.outputs if value in names]
-    state = (*inputs, *outputs)
-    before = seen.get(layer.name)
-    if before is not None and all(map(_identical, before, state)):
-        return None
-    seen[layer.name] = state
-    exact = run_layer(layer, [np.asarray(x, np.float64) for x in inputs])
-    return _compare_layer(layer, form, inputs, exact, outputs)
-
-
-def _identical(left: Any, right: Any) -> bool:
-    same: bool = left is right or (
-        left.shape == right.shape
-        and left.dtype == right.dtype
-        and left.tobytes() == right.tobytes()
-    )
-    return same
+    return LayerCertificate(layer.name, operator, form, "", None, None, None, verdict, reason)
 
 
 def _compare_layer(
@@ -241,9 +252,7 @@ def _compare_layer(
     for index, (want, got) in enumerate(zip(exact, computed, strict=False)):
         if want.shape != got.shape:
             reason = f"the shape is {got.shape}, the reference's is {want.shape}"
-            return LayerCertificate(
-                layer.name, operator, form, "", None, None, None, "fail", reason
-            )
+            return _uncertified(layer, form, reason, "fail")
         choice = layer.outputs[index] in index_outputs(layer)
         permitted = allowance(layer, wide, want, form) if index == 0 and not choice else None
         bound = permitted.bound if permitted else np.zeros(want.shape)
@@ -300,15 +309,13 @@ def run_reference(
     """
     chosen = decisions or {}
     values: dict[str, Array] = {n: np.asarray(x, np.float64) for n, x in feeds.items()}
-    left = {value: len(layers) for value, layers in model.consumers().items()}
-    keep = set(model.outputs)
+    last = {value: layer.name for layer in model.layers for value in layer.inputs}
     for layer in model.layers:
         results = run_layer(layer, [values[value] for value in layer.inputs])
         for value, result in zip(layer.outputs, results, strict=True):
             values[value] = chosen.get(value, result)
-        for value in dict.fromkeys(layer.inputs):
-            left[value] -= 1
-            if not left[value] and value not in keep:
+        for value in {*layer.inputs, *layer.outputs}:
+            if last.get(value) in (None, layer.name) and value not in model.outputs:
                 del values[value]
     return values
 
@@ -316,19 +323,28 @@ def run_reference(
 def _certify_outputs(
     model: Model,
     file: OnnxFile,
-    feeds: Mapping[str, Any],
-    decisions: Mapping[str, Array],
+    stimuli: Stimuli,
+    decisions: Mapping[str, Mapping[str, Array]],
     found: _Progress,
+    progress: Announce,
 ) -> None:
+    """Run the untouched file, optimizations off and on, against the whole reference."""
     names = [name for name in model.outputs if name in file.outputs]
-    exact = run_reference(model, feeds, decisions)
+    exact: dict[str, dict[str, Array]] = {}
+    for stimulus, feeds in stimuli.items():
+        progress(f"float64 reference, {stimulus}")
+        exact[stimulus] = run_reference(model, feeds, decisions[stimulus])
     for optimized in (False, True):
-        results = run(session(file.path, optimized), feeds, names)
-        for name in names:
-            one = _compare_output(name, exact[name], np.asarray(results[name], np.float64))
-            before = found.outputs.get(name)
-            if before is None or _output_rank(one) > _output_rank(before):
-                found.outputs[name] = one
+        running = session(file.path, optimized)
+        for stimulus, feeds in stimuli.items():
+            progress(f"end to end, {stimulus}, {_optimizations(optimized)}")
+            results = run(running, feeds, names)
+            for name in names:
+                want, got = exact[stimulus][name], np.asarray(results[name], np.float64)
+                one = _compare_output(name, want, got)
+                before = found.outputs.get(name)
+                if before is None or _output_rank(one) > _output_rank(before):
+                    found.outputs[name] = one
 
 
 def _output_rank(one: OutputCertificate) -> tuple[int, float]:

@@ -40,6 +40,16 @@ def _batch_norm(op: ops.BatchNorm, x: Shape) -> WeightShapes:
     return dict.fromkeys(("mean", "variance", "scale", "bias"), (x[1],))
 
 
+@EXPECTED.register(ops.GroupNorm)
+def _group_norm(op: ops.GroupNorm, x: Shape) -> WeightShapes:
+    return dict.fromkeys(("scale", "bias"), (x[1],))
+
+
+@EXPECTED.register(ops.LayerNorm)
+def _layer_norm(op: ops.LayerNorm, x: Shape) -> WeightShapes:
+    return dict.fromkeys(("scale", "bias"), x[normalized_axis(op.axis, len(x)) :])
+
+
 def expected_weights(layer: Layer, x: Shape) -> WeightShapes:
     """Weight name -> the shape it must have, for the weights whose shape the input decides."""
     kind = type(layer.operator)

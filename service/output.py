@@ -48,11 +48,14 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def publish(self) -> Path:
-        """Move the model to its target, weights first."""
+        """Move the model to its target, weights first; an older TARGET.failed goes."""
         data = self.path.with_name(self.path.name + ".data")
         if data.exists():
             os.replace(data, self.target.with_name(data.name))
         os.replace(self.path, self.target)
+        failed = self.target.with_name(self.target.name + ".failed")
+        for stale in (failed, failed.with_name(failed.name + ".data")):
+            stale.unlink(missing_ok=True)
         return self.target
 
     def publish_failed(self) -> Path:

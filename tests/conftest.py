@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import Golden
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support import ROOT, Golden, shared_folder
 
 # The same examples on every machine: a red build is a change of ours, never luck. Search wider
 # with HYPOTHESIS_PROFILE=explore.
@@ -28,7 +26,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of goldens and corpora; the test skips where it is absent."""
-    folder = Path(os.environ.get("UPCONV_SHARED") or ROOT.parent / "shared")
+    folder = shared_folder()
     if not folder.is_dir():
         pytest.skip(f"no shared folder at {folder} (set UPCONV_SHARED)")
     return folder

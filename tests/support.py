@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_folder() -> Path:
+    """Where goldens and corpora are looked for; it may be absent."""
+    return Path(os.environ.get("UPCONV_SHARED") or ROOT.parent / "shared")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ compare value by value; tensors inside a layer are named `<layer>/<operator>`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from converters.inference import Inference
 from converters.ir import Layer, Model, Shape
 from converters.onnx_writer.options import WriteOptions
 from converters.onnx_writer.sizes import SizeWriter
+from converters.operators import Unpool
 from converters.tensors import TensorData
 
 
@@ -75,6 +76,27 @@ class GraphBuilder:
         """Let `value` be carried by the tensor of the value `source`, without a node."""
         self._aliases[value] = self.tensor(source)
 
+    def carry(self, value: str, tensor: str) -> None:
+        """Let `value` be carried by a tensor of any name."""
+        self._aliases[value] = tensor
+
+    def carry(self, value: str, tensor: str) -> None:
+        """Let `value` be carried by this tensor."""
+        self._aliases[value] = tensor
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keep names of tensors outside of the model's own values from being made up."""
+        self._taken.update(names)
+
+    def only_indices(self, value: str) -> bool:
+        """Whether nobody but unpoolings read a value, as their indices."""
+        readers = self.consumers.get(value, [])
+        return not self.is_output(value) and all(
+            isinstance(reader.operator, Unpool)
+            and value not in (reader.inputs[0], *reader.inputs[2:])
+            for reader in readers
+        )
+
     def shape(self, value: str) -> Shape:
         """The inferred shape of a value; UnsupportedError where it is unknown."""
         shape = self.shapes.get(value)
@@ -121,6 +143,12 @@ class GraphBuilder:
         output = self.unique(to)
         self._append(operator, inputs, (output,), _unique(output, self._node_names), attributes)
         return output
+
+    def border_node(self, operator: str, inputs: Sequence[str], to: str, **more: Any) -> None:
+        """Append a node at the graph's border that writes the tensor `to`."""
+        node = helper.make_node(operator, inputs, (to,), **more)
+        node.name = _unique(f"{to}/{operator}", self._node_names)
+        self.nodes.append(node)
 
     def _append(
         self,

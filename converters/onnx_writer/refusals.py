@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from converters.errors import ShapeError, UnsupportedError, UpconvError
+from converters.errors import UnsupportedError, UpconvError
 from converters.inference import Inference
 from converters.ir import Layer, Model
 from converters.operators import Unknown
 from converters.tensors import Weight
-from converters.weight_shapes import check_weights
 
 BLOCKING_NOTICES: Final = frozenset({"UP001", "UP004"})
 """Notices of a reader after which the graph is not what the file says: a part that cannot be
@@ -32,13 +31,12 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
                 where=entry.origin,
                 hint=f"give it, as in --input {entry.name}=1x3x500x500; letters are dynamic",
             )
-    yield from inference.errors
     for layer in model.layers:
         yield from layer_problems(layer, inference)
 
 
 def layer_problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
-    """Why this layer cannot be written, as far as its record and weights tell."""
+    """Why this layer cannot be written, as far as its record, weights and sizes tell."""
     if isinstance(layer.operator, Unknown):
         reason = f": {layer.operator.reason}" if layer.operator.reason else ""
         yield located(UnsupportedError(f"unknown layer type {layer.operator.type}{reason}"), layer)
@@ -46,12 +44,7 @@ def layer_problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
     for name, weight in layer.weights.items():
         if not weight.present:
             yield located(_missing(name, weight), layer)
-    x = inference.shapes.get(layer.inputs[0]) if layer.inputs else None
-    if x is not None:
-        try:
-            check_weights(layer, x)
-        except ShapeError as error:
-            yield located(error, layer)
+    yield from (error for error in inference.errors if error.layer == layer.name)
 
 
 def _missing(name: str, weight: Weight) -> UnsupportedError:
@@ -69,6 +62,8 @@ def located(error: UpconvError, layer: Layer) -> UpconvError:
     error.layer = error.layer or layer.name
     error.path = error.path or layer.origin.path
     error.where = error.where or layer.origin.span
+    error.code = error.code or layer.origin.code
+    error.code = error.code or layer.origin.code
     return error
 
 

@@ -76,7 +76,6 @@ def _parts(model: Model) -> list[Model]:
 
 def _problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
     yield from layer_problems(layer, inference)
-    yield from (error for error in inference.errors if error.layer == layer.name)
     for value in layer.inputs:
         if inference.shapes[value] is None:
             message = f"the shape of its input '{value}' is unknown"

@@ -25,11 +25,12 @@ def _crop(op: ops.Crop, call: Call) -> tuple[Array, ...]:
 @MEANINGS.register(ops.Pad)
 def _pad(op: ops.Pad, call: Call) -> tuple[Array, ...]:
     """Negative amounts crop, before the other modes look at the edges."""
+    pairs = list(zip(map(call.size, op.begin), map(call.size, op.end), strict=True))
     if op.mode == "constant":
-        return (region(call.x, [-amount for amount in op.begin], call.shape, op.value),)
-    crops = zip(op.begin, op.end, call.x.shape, strict=True)
-    kept = call.x[tuple(slice(max(-b, 0), size + min(e, 0)) for b, e, size in crops)]
-    amounts = [(max(b, 0), max(e, 0)) for b, e in zip(op.begin, op.end, strict=True)]
+        return (region(call.x, [-begin for begin, _ in pairs], call.shape, op.value),)
+    crops = zip(pairs, call.x.shape, strict=True)
+    kept = call.x[tuple(slice(max(-b, 0), size + min(e, 0)) for (b, e), size in crops)]
+    amounts = [(max(b, 0), max(e, 0)) for b, e in pairs]
     return (np.pad(kept, amounts, mode=op.mode),)
 
 
@@ -46,7 +47,7 @@ def _slice(op: ops.Slice, call: Call) -> tuple[Array, ...]:
 
 @MEANINGS.register(ops.Tile)
 def _tile(op: ops.Tile, call: Call) -> tuple[Array, ...]:
-    return (np.concatenate([call.x] * op.tiles, axis=op.axis),)
+    return (np.concatenate([call.x] * call.size(op.tiles), axis=op.axis),)
 
 
 @MEANINGS.register(ops.Reshape, ops.Flatten)

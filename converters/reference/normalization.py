@@ -51,6 +51,36 @@ def _mean_variance_norm(op: ops.MeanVarianceNorm, call: Call) -> tuple[Array, ..
     return (centred / (np.sqrt(variance) + op.epsilon),)
 
 
+@MEANINGS.register(ops.GroupNorm)
+def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Array, ...]:
+    grouped = call.x.reshape(call.x.shape[0], op.groups, -1)
+    result = _standardized(grouped, (2,), op.epsilon).reshape(call.shape)
+    if (scale := call.channels("scale")) is not None:
+        result = result * scale
+    if (bias := call.channels("bias")) is not None:
+        result = result + bias
+    return (result,)
+
+
+@MEANINGS.register(ops.LayerNorm)
+def _layer_norm(op: ops.LayerNorm, call: Call) -> tuple[Array, ...]:
+    axes = tuple(range(op.axis % call.x.ndim, call.x.ndim))
+    result = _standardized(call.x, axes, op.epsilon)
+    if (scale := call.weight("scale")) is not None:
+        result = result * scale
+    if (bias := call.weight("bias")) is not None:
+        result = result + bias
+    return (result,)
+
+
+def _standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
+    """(x - mean) / sqrt(variance + epsilon), the variance divided by the count."""
+    centred = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    result: Array = centred / np.sqrt(variance + epsilon)
+    return result
+
+
 @MEANINGS.register(ops.L2Normalize)
 def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Array, ...]:
     axes = tuple(range(1, call.x.ndim)) if op.across_spatial else (1,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from math import log
+from math import erf, log, pi, sqrt
 
 import numpy as np
 
@@ -57,6 +57,16 @@ def _tanh(op: ops.Tanh, call: Call) -> tuple[Array, ...]:
 @MEANINGS.register(ops.Swish)
 def _swish(op: ops.Swish, call: Call) -> tuple[Array, ...]:
     return (call.x * sigmoid(op.beta * call.x),)
+
+
+@MEANINGS.register(ops.Gelu)
+def _gelu(op: ops.Gelu, call: Call) -> tuple[Array, ...]:
+    x = call.x
+    if op.tanh:
+        gate = np.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))
+    else:
+        gate = np.frompyfunc(erf, 1, 1)(x / sqrt(2)).astype(np.float64)
+    return (0.5 * x * (1 + gate),)
 
 
 @MEANINGS.register(ops.Power)

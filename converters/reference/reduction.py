@@ -37,6 +37,8 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
     "mean": np.mean,
     "abs_sum": lambda x, axis: np.abs(x).sum(axis=axis),
     "square_sum": lambda x, axis: np.square(x).sum(axis=axis),
+    "max": np.max,
+    "min": np.min,
 }
 
 

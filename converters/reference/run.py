@@ -61,6 +61,7 @@ def evaluate_call(layer: Layer, operator: Any, call: Call) -> tuple[Array, ...]:
         error.layer = error.layer or layer.name
         error.path = error.path or layer.origin.path
         error.where = error.where or layer.origin.span
+        error.code = error.code or layer.origin.code
         raise
     shapes = tuple(values.shape for values in results)
     assert shapes == call.shapes, f"{layer.name}: {shapes} instead of {call.shapes}"

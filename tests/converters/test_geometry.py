@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,12 @@ def test_transposed_convolution_inverts_convolution(axis: tuple[int, ...]) -> No
 
 @given(AXIS, st.integers(0, 3))
 def test_conv_transpose_size_inverse(axis: tuple[int, ...], extra: int) -> None:
-    size, *settings = axis
-    out = geometry.conv_transpose_size(size, *settings, extra)
-    assert geometry.conv_transpose_size_inverse(out, *settings, extra) == size
-    back = geometry.conv_transpose_size_inverse(out + 1, *settings, extra)
-    assert back == (size + 1 if settings[1] == 1 else None)
+    size, kernel, stride, dilation, begin, end = axis
+    settings = (kernel, stride, dilation, begin, end, extra)
+    out = geometry.conv_transpose_size(size, *settings)
+    assert geometry.conv_transpose_size_inverse(out, *settings) == size
+    back = geometry.conv_transpose_size_inverse(out + 1, *settings)
+    assert back == (size + 1 if stride == 1 else None)
 
 
 @given(AXIS)
@@ -139,7 +141,7 @@ def test_the_interpolation_convention_multiplies_the_size(factor: int, size: int
 def test_formulas_work_on_dims_and_arrays(axis: tuple[int, ...]) -> None:
     size, *settings = axis
     H = symbol("H")
-    formulas = [
+    formulas: list[Callable[[Any], Any]] = [
         lambda n: geometry.conv_size(n, *settings),
         lambda n: geometry.conv_transpose_size(n, *settings),
         lambda n: geometry.pool_size(n, *settings, rounding="ceil", clip=True),

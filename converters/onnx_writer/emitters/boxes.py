@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from converters import operators as ops
 from converters.dims import Size
+from converters.errors import UnsupportedError
 from converters.geometry import segments
 from converters.ir import Layer
 from converters.onnx_writer.graph import GraphBuilder
@@ -71,43 +73,59 @@ def _slice(op: ops.Slice, layer: Layer, graph: GraphBuilder) -> str:
 
 @EMITTERS.register(ops.Pad)
 def _pad(op: ops.Pad, layer: Layer, graph: GraphBuilder) -> str:
-    """Negative amounts crop first, so that every runtime agrees on what they mean."""
+    """Negative amounts crop first, so that every runtime agrees on what they mean; amounts that
+    are not known here may be negative too, which Pad itself then crops."""
+    amounts = [graph.known(amount) for amount in op.begin + op.end]
+    known = [amount for amount in amounts if isinstance(amount, int)]
+    if len(known) < len(amounts):
+        return _pad_dynamic(op, layer, graph)
     before = graph.shape(layer.inputs[0])
+    pairs = list(zip(known[: len(before)], known[len(before) :], strict=True))
     steps = []
-    if any(amount < 0 for amount in op.begin + op.end):
+    if min(known) < 0:
         steps.append("Slice")
-    grows = any(amount > 0 for amount in op.begin + op.end)
+    grows = max(known) > 0
     if grows:
         steps.append("Gather" if op.mode == "symmetric" else "Pad")
     x = graph.tensor(layer.inputs[0])
     if "Slice" in steps:
-        x = _cropped(op, before, x, graph, "" if grows else layer.outputs[0])
+        x = _cropped(pairs, before, x, graph, "" if grows else layer.outputs[0])
     if "Pad" in steps:
-        _padded(op, x, layer.outputs[0], graph)
+        _padded(op, graph.ints([max(amount, 0) for amount in known]), x, layer.outputs[0], graph)
     if "Gather" in steps:
-        _mirrored(op, before, x, layer.outputs[0], graph)
+        _mirrored(pairs, before, x, layer.outputs[0], graph)
     if not steps:
         graph.node("Identity", (x,), layer.outputs[0])
     return "+".join(steps) or "Identity"
 
 
-def _cropped(op: ops.Pad, before: Sequence[Size], x: str, graph: GraphBuilder, to: str) -> str:
-    axes = [axis for axis in range(len(before)) if min(op.begin[axis], op.end[axis]) < 0]
-    starts = [max(-op.begin[axis], 0) for axis in axes]
-    ends = [before[axis] + min(op.end[axis], 0) for axis in axes]
+def _pad_dynamic(op: ops.Pad, layer: Layer, graph: GraphBuilder) -> str:
+    if op.mode == "symmetric":
+        raise UnsupportedError("a symmetric padding by amounts that change", hint="fix the sizes")
+    amounts = graph.size_vector(op.begin + op.end)
+    _padded(op, amounts, graph.tensor(layer.inputs[0]), layer.outputs[0], graph)
+    return "Pad"
+
+
+Pairs: TypeAlias = Sequence[tuple[int, int]]
+"""The amounts (begin, end) of every axis."""
+
+
+def _cropped(pairs: Pairs, before: Sequence[Size], x: str, graph: GraphBuilder, to: str) -> str:
+    axes = [axis for axis, pair in enumerate(pairs) if min(pair) < 0]
+    starts = [max(-pairs[axis][0], 0) for axis in axes]
+    ends = [before[axis] + min(pairs[axis][1], 0) for axis in axes]
     return cut(graph, x, starts, ends, axes, to)
 
 
-def _padded(op: ops.Pad, x: str, to: str, graph: GraphBuilder) -> None:
-    amounts = graph.ints([max(amount, 0) for amount in op.begin + op.end])
+def _padded(op: ops.Pad, amounts: str, x: str, to: str, graph: GraphBuilder) -> None:
     value = (graph.number(op.value),) if op.mode == "constant" else ()
     graph.node("Pad", (x, amounts, *value), to, mode=op.mode)
 
 
-def _mirrored(op: ops.Pad, before: Sequence[Size], x: str, to: str, graph: GraphBuilder) -> None:
+def _mirrored(pairs: Pairs, before: Sequence[Size], x: str, to: str, graph: GraphBuilder) -> None:
     """Symmetric padding, which ONNX lacks: along each axis, gather index min(m, 2n-1-m) with
     m = i mod 2n, for i from -begin to n + end."""
-    pairs = list(zip(op.begin, op.end, strict=True))
     axes = [axis for axis, pair in enumerate(pairs) if max(pair) > 0]
     for axis in axes:
         begin, end = pairs[axis]

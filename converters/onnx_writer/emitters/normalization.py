@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
 from typing import Any
 
 from converters import operators as ops
@@ -69,6 +71,52 @@ def _mean_variance(op: ops.MeanVarianceNorm, layer: Layer, graph: GraphBuilder) 
     divisor = graph.node("Add", (deviation, graph.number(op.epsilon)))
     graph.node("Div", (centred, divisor), layer.outputs[0])
     return "ReduceMean+Sub+Div"
+
+
+@EMITTERS.register(ops.GroupNorm)
+def _group_norm(op: ops.GroupNorm, layer: Layer, graph: GraphBuilder) -> str:
+    """InstanceNormalization of (N, groups, everything else), then the channels' own scale and
+    bias. (GroupNormalization changed its meaning between opset 18 and 21.)"""
+    shape = graph.shape(layer.inputs[0])
+    x = graph.tensor(layer.inputs[0])
+    ones = graph.constant(np.ones(op.groups, np.float32))
+    zeros = graph.constant(np.zeros(op.groups, np.float32))
+    x = graph.node("Reshape", (x, graph.ints((0, op.groups, -1))))
+    x = graph.node("InstanceNormalization", (x, ones, zeros), epsilon=op.epsilon)
+    channels = max((weight.size for weight in layer.weights.values()), default=1)
+    steps = _affine_steps(layer, graph, (channels, *(1 for _ in shape[2:])))
+    x = graph.reshape(x, None, shape, "" if steps else layer.outputs[0])
+    _apply(steps, x, layer, graph)
+    return "+".join(["InstanceNormalization", *(name for name, _ in steps)])
+
+
+@EMITTERS.register(ops.LayerNorm)
+def _layer_norm(op: ops.LayerNorm, layer: Layer, graph: GraphBuilder) -> str:
+    """(x - mean) / sqrt(mean of (x - mean)^2 + epsilon), then scale and bias."""
+    rank = len(graph.shape(layer.inputs[0]))
+    axes = range(op.axis % rank, rank)
+    x = graph.tensor(layer.inputs[0])
+    centred = graph.node("Sub", (x, reduce(graph, "ReduceMean", x, axes, keep=True)))
+    squares = graph.node("Mul", (centred, centred))
+    variance = reduce(graph, "ReduceMean", squares, axes, keep=True)
+    divisor = graph.node("Sqrt", (graph.node("Add", (variance, graph.number(op.epsilon))),))
+    steps = _affine_steps(layer, graph, None)
+    x = graph.node("Div", (centred, divisor), "" if steps else layer.outputs[0])
+    _apply(steps, x, layer, graph)
+    return "+".join(["ReduceMean", "Div", *(name for name, _ in steps)])
+
+
+def _affine_steps(
+    layer: Layer, graph: GraphBuilder, dims: Sequence[int] | None
+) -> list[tuple[str, str]]:
+    """(operator, operand) for the scale and the bias that the layer has, seen in `dims`."""
+    named = [("Mul", "scale"), ("Add", "bias")]
+    return [(step, graph.weight(name, dims)) for step, name in named if name in layer.weights]
+
+
+def _apply(steps: Sequence[tuple[str, str]], x: str, layer: Layer, graph: GraphBuilder) -> None:
+    for index, (operator, operand) in enumerate(steps, start=1):
+        x = graph.node(operator, (x, operand), layer.outputs[0] if index == len(steps) else "")
 
 
 @EMITTERS.register(ops.L2Normalize)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from converters.onnx_writer.graph import GraphBuilder
-from converters.operators import Unpool
 
 
 def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
@@ -14,7 +13,7 @@ def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
     It is int64 where only unpoolings read it; whoever else reads it, or the graph's output, gets
     floats, which is what frameworks keep in such a blob.
     """
-    if _only_unpooled(graph, value):
+    if graph.only_indices(value):
         graph.node("Identity", (indices,), value)
         graph.integers[value] = value
         return
@@ -22,15 +21,19 @@ def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
     graph.integers[value] = indices
 
 
+def integer_input(graph: GraphBuilder, name: str) -> None:
+    """Take a graph input of integers as indices; who computes with it reads a float copy."""
+    if _only_unpooled(graph, name):
+        graph.integers[name] = name
+        return
+    copy = graph.unique(f"{name}/float")
+    node = helper.make_node("Cast", (name,), (copy,), to=TensorProto.FLOAT, name=copy)
+    graph.nodes.append(node)
+    graph.integers[copy] = name
+    graph.carry(name, copy)
+
+
 def integer_indices(graph: GraphBuilder, value: str) -> str:
     """The int64 tensor of a value that holds plane indices."""
     tensor = graph.tensor(value)
     return graph.integers.get(tensor) or graph.cast(tensor, TensorProto.INT64)
-
-
-def _only_unpooled(graph: GraphBuilder, value: str) -> bool:
-    readers = graph.consumers.get(value, [])
-    return not graph.is_output(value) and all(
-        isinstance(reader.operator, Unpool) and value not in (reader.inputs[0], *reader.inputs[2:])
-        for reader in readers
-    )

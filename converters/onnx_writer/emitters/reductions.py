@@ -19,6 +19,8 @@ REDUCTIONS = {
     "abs_sum": "ReduceL1",
     "square_sum": "ReduceSumSquare",
     "mean": "ReduceMean",
+    "max": "ReduceMax",
+    "min": "ReduceMin",
 }
 AXES_INPUT_SINCE = {"ReduceSum": 13}
 """From this opset on the axes are an input, before it an attribute; 18 for the others."""

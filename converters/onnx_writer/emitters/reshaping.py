@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from converters import operators as ops
+from converters.dims import Size
 from converters.ir import Layer
 from converters.onnx_writer.graph import GraphBuilder
 from converters.onnx_writer.table import EMITTERS
@@ -31,8 +32,8 @@ def _permute(op: ops.Permute, layer: Layer, graph: GraphBuilder) -> str:
 @EMITTERS.register(ops.Tile)
 def _tile(op: ops.Tile, layer: Layer, graph: GraphBuilder) -> str:
     rank = len(graph.shape(layer.inputs[0]))
-    repeats = [1] * rank
+    repeats: list[Size] = [1] * rank
     repeats[normalized_axis(op.axis, rank)] = op.tiles
     x = graph.tensor(layer.inputs[0])
-    graph.node("Tile", (x, graph.ints(repeats)), layer.outputs[0])
+    graph.node("Tile", (x, graph.size_vector(repeats)), layer.outputs[0])
     return "Tile"

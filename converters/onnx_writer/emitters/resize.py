@@ -86,6 +86,8 @@ def _checked(op: ops.Resize, layer: Layer, graph: GraphBuilder) -> Sequence[floa
     """
     assert op.scale is not None, "asked for where there is one"
     before, after = graph.shape(layer.inputs[0])[2:], graph.shape(layer.outputs[0])[2:]
+    if before == after and any(scale != 1 for scale in op.scale):
+        raise UnsupportedError("runtimes copy where sizes stay, though the scale is not 1")
     return [_reaching(*each) for each in zip(op.scale, before, after, strict=True)]
 
 

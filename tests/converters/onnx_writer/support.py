@@ -36,6 +36,8 @@ def weights(**arrays: Any) -> dict[str, Weight]:
 def letters(shape: Sequence[int], dynamic: str) -> tuple[Size, ...]:
     """The shape with the axes named in `dynamic` (of "NCDHW", the spatial ones from the back) as
     symbols: letters((1, 3, 5, 6), "HW") is (1, 3, H, W)."""
+    if len(shape) < 2:
+        return tuple(shape)
     names = ("N", "C", *"DHW"[3 - (len(shape) - 2) :])
     pairs = zip(names, shape, strict=True)
     return tuple(symbol(name) if name in dynamic else size for name, size in pairs)

@@ -78,6 +78,8 @@ POINTWISE = [
     Case("clip", ops.Clip(-0.5, 6.0), (3 * IMAGE,), tolerance=0),
     Case("swish", ops.Swish(), (IMAGE,)),
     Case("swish beta", ops.Swish(1.7), (IMAGE,)),
+    Case("gelu", ops.Gelu(), (3 * IMAGE,)),
+    Case("gelu tanh", ops.Gelu(tanh=True), (3 * IMAGE,)),
     Case("identity", ops.Identity(), (IMAGE,), tolerance=0, form="Identity"),
 ]
 
@@ -93,6 +95,8 @@ MERGES = [
     Case("lonely sum", ops.Eltwise("sum"), (IMAGE,), tolerance=0),
     Case("one scaled", ops.Eltwise("sum", (-2.0,)), (IMAGE,), tolerance=0),
     Case("coefficients", ops.Eltwise("sum", (1.0, -2.0, 0.5)), THREE, form="Mul+Sum"),
+    Case("broadcast", ops.Eltwise("product", broadcast=True), (IMAGE, values(4, 1, 6))),
+    Case("broadcast 3", ops.Eltwise("sum", (), True), (*TWO, values(1, 6))),
     Case("concat", ops.Concat(1), THREE, tolerance=0),
     Case("concat last", ops.Concat(-1), TWO, tolerance=0),
 ]
@@ -131,6 +135,14 @@ SCALES = [
     Case("mvn", ops.MeanVarianceNorm(True, False, 1e-9), (IMAGE + 5,), tolerance=2e-5),
     Case("mvn across", ops.MeanVarianceNorm(True, True, 1e-3), (IMAGE,)),
     Case("mean only", ops.MeanVarianceNorm(False, False, 0.0), (IMAGE,)),
+    Case("group norm", ops.GroupNorm(2, 1e-5), (IMAGE,), {"scale": values(4), "bias": values(4)}),
+    Case("group norm, bare", ops.GroupNorm(1, 1e-3), (LINE,)),
+    Case("group norm, biased", ops.GroupNorm(3, 1e-3), (values(2, 6),), {"bias": values(6)}),
+    Case("instance norm", ops.GroupNorm(4, 1e-5), (IMAGE,), {"scale": values(4)}),
+    Case("instance norm, biased", ops.GroupNorm(3, 1e-5), (VOLUME,), {"bias": values(3)}),
+    Case("layer norm", ops.LayerNorm(-1, 1e-5), (IMAGE,), {"scale": values(6), "bias": values(6)}),
+    Case("layer norm, 3 axes", ops.LayerNorm(1, 1e-3), (IMAGE,), {"bias": values(4, 5, 6)}),
+    Case("layer norm, bare", ops.LayerNorm(2, 1e-3), (IMAGE,)),
     Case("l2", ops.L2Normalize(False, 1e-10), (IMAGE,), {"scale": values(4)}),
     Case("l2 space", ops.L2Normalize(True, 1e-6), (IMAGE,), {"scale": [20.0]}),
     Case("l2 bare", ops.L2Normalize(False, 1e-6), (IMAGE,)),
@@ -233,7 +245,7 @@ def test_operator(case: Case, tmp_path: Path) -> None:
 
 
 FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "linear all"}
-FIXED_SIZES |= {"scale from the back", "slice even", "arg max -1 3 indices"}
+FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from converters.reference import Array, run_layer
 from converters.tensors import weight_of
 
 
-def layer(op: ops.Operator, inputs: int = 1, outputs: int = 1, **weights: Any) -> Layer:
+def layer(op: ops.Operator, inputs: Any = 1, outputs: Any = 1, **weights: Any) -> Layer:
     """A layer over x0, x1, ... whose weights are these arrays, in float32."""
     names = tuple(f"x{i}" for i in range(inputs))
     stored = {
@@ -23,7 +23,7 @@ def layer(op: ops.Operator, inputs: int = 1, outputs: int = 1, **weights: Any) -
     return Layer("layer", op, names, tuple(f"y{i}" for i in range(outputs)), stored)
 
 
-def run(op: ops.Operator, *inputs: Any, outputs: int = 1, **weights: Any) -> Any:
+def run(op: ops.Operator, *inputs: Any, outputs: Any = 1, **weights: Any) -> Any:
     """The outputs of one layer; the array itself where there is one."""
     results = run_layer(layer(op, len(inputs), outputs, **weights), inputs)
     return results[0] if outputs == 1 else results

@@ -64,7 +64,23 @@ def blocks(shared: Path) -> tuple[Values, Values]:
     return values, {key[4:]: stored[key] for key in stored if key.startswith("out/")}
 
 
-OUTPUTS = "lg th mv sa sc mxx pd sm am tl rd bi sc2 clip sw".split()
+OUTPUTS = [
+    "lg",
+    "th",
+    "mv",
+    "sa",
+    "sc",
+    "mxx",
+    "pd",
+    "sm",
+    "am",
+    "tl",
+    "rd",
+    "bi",
+    "sc2",
+    "clip",
+    "sw",
+]
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

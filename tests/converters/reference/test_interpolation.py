@@ -110,7 +110,8 @@ def _onnx_resize(x: Any, out: Any, **attributes: Any) -> Any:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
     feeds = {"x": x.astype(np.float32), "sizes": np.array([*x.shape[:2], *out], np.int64)}
-    return ReferenceEvaluator(model).run(None, feeds)[0]
+    results: Any = ReferenceEvaluator(model).run(None, feeds)
+    return results[0]
 
 
 @pytest.mark.parametrize(("size", "out"), SIZES[:3])

@@ -16,13 +16,12 @@ def test_batch_norm_is_torch(size: tuple[int, ...]) -> None:
     x = noise(2, 3, *size)
     mean, scale, bias = (noise(3, seed=i) for i in (1, 2, 3))
     variance = np.abs(noise(3, seed=4))
-    expected = functional.batch_norm(
-        *map(torch_of, (x, mean, variance, scale, bias)), training=False, eps=1e-3
-    )
+    statistics = torch_of(x), torch_of(mean), torch_of(variance)
+    expected = functional.batch_norm(*statistics, torch_of(scale), torch_of(bias), eps=1e-3)
     y = run(ops.BatchNorm(1e-3), x, mean=mean, variance=variance, scale=scale, bias=bias)
     np.testing.assert_allclose(y, expected.numpy(), atol=1e-12)
     bare = run(ops.BatchNorm(1e-3), x, mean=mean, variance=variance)
-    plain = functional.batch_norm(*map(torch_of, (x, mean, variance)), training=False, eps=1e-3)
+    plain = functional.batch_norm(*statistics, eps=1e-3)
     np.testing.assert_allclose(bare, plain.numpy(), atol=1e-12)
 
 

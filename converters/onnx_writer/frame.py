@@ -1,0 +1,78 @@
+"""The graph's border: inputs and outputs as the source has them, and what stands right inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from onnx import TensorProto, ValueInfoProto, helper
+
+from converters.ir import Model, ModelInput, Shape
+from converters.onnx_writer.graph import GraphBuilder
+from converters.onnx_writer.layout import Inside, last, to_first, to_last
+
+
+def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:
+    """Transpose channels-last inputs; turn whole numbers to floats where layers want those."""
+    outer = {inner: name for name, inner in inside.inner.items()}
+    for entry in inside.model.inputs:
+        if entry.name in outer:
+            perm = to_first(len(entry.shape or ()))
+            graph.border_node("Transpose", (outer[entry.name],), entry.name, perm=perm)
+        if entry.integer:
+            _enter_integers(graph, entry)
+
+
+def _enter_integers(graph: GraphBuilder, entry: ModelInput) -> None:
+    if graph.only_indices(entry.name):
+        graph.integers[entry.name] = entry.name
+        return
+    floats = graph.unique(f"{entry.name}/float")
+    graph.border_node("Cast", (entry.name,), floats, to=TensorProto.FLOAT)
+    graph.carry(entry.name, floats)
+    graph.integers[floats] = entry.name
+
+
+def leave_outputs(graph: GraphBuilder, inside: Inside, outputs: Sequence[str]) -> None:
+    """Transpose outputs that the source has channels-last."""
+    for name in outputs:
+        if name in inside.inner:
+            value = inside.inner[name]
+            perm = to_last(len(graph.shape(value)))
+            graph.border_node("Transpose", (value,), name, perm=perm)
+
+
+def inputs_of(model: Model, inside: Inside) -> Iterator[ValueInfoProto]:
+    """The graph's inputs, in the source's layout and kind."""
+    for entry in model.inputs:
+        assert entry.shape is not None, "refused before: input shapes are unknown"
+        shape = last(entry.shape) if entry.name in inside.inner else entry.shape
+        kind = TensorProto.INT64 if entry.integer else TensorProto.FLOAT
+        yield typed_value(entry.name, shape, kind)
+
+
+def outputs_of(model: Model, graph: GraphBuilder, inside: Inside) -> Iterator[ValueInfoProto]:
+    """The graph's outputs, in the source's layout."""
+    for name in model.outputs:
+        inner = inside.inner.get(name)
+        shape = graph.shape(name) if inner is None else last(graph.shape(inner))
+        yield typed_value(name, shape, _kind(graph, name))
+
+
+def inner_values(graph: GraphBuilder) -> Iterator[ValueInfoProto]:
+    """The shapes of the model's own values, for tools that show them."""
+    written = {name for node in graph.nodes for name in node.output}
+    for layer in graph.model.layers:
+        for name in layer.outputs:
+            shape = graph.shapes.get(name)
+            if name in written and name not in graph.model.outputs and shape is not None:
+                yield typed_value(name, shape, _kind(graph, name))
+
+
+def _kind(graph: GraphBuilder, name: str) -> int:
+    return TensorProto.INT64 if graph.integers.get(name) == name else TensorProto.FLOAT
+
+
+def typed_value(name: str, shape: Shape, kind: int) -> ValueInfoProto:
+    """A typed value. Equal sizes have equal texts as their dim_param, expressions included."""
+    dims = [size if isinstance(size, int) else str(size) for size in shape]
+    return helper.make_tensor_value_info(name, kind, dims)

@@ -1,0 +1,93 @@
+"""Graph inputs and outputs in the source's own layout, around a channels-first inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from converters.dims import Dim, Like, Size, Symbol, like, substitute
+from converters.ir import Layer, Model, Shape
+from converters.operators import Operator
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The model with channels-last inputs and outputs under inner names.
+
+    `inner` maps their outer names, those of the ONNX file, to the inner, channels-first values.
+    """
+
+    model: Model
+    inner: Mapping[str, str]
+
+
+def channels_first(model: Model) -> Inside:
+    """Give every channels-last graph input and output an inner name, everywhere it is read."""
+    names = {entry.name for entry in model.inputs}.union(*(la.outputs for la in model.layers))
+    inner = {name: _inner_name(name, names) for name in sorted(model.channels_last & names)}
+    if not inner:
+        return Inside(model, {})
+    inputs = (replace(entry, name=inner.get(entry.name, entry.name)) for entry in model.inputs)
+    renamed = replace(
+        model,
+        inputs=tuple(inputs),
+        outputs=tuple(inner.get(name, name) for name in model.outputs),
+        layers=tuple(_renamed(layer, inner) for layer in model.layers),
+    )
+    return Inside(renamed, inner)
+
+
+def _inner_name(name: str, taken: set[str]) -> str:
+    chosen = f"{name}/channels_first"
+    while chosen in taken:
+        chosen += "_"
+    return chosen
+
+
+def _renamed(layer: Layer, inner: Mapping[str, str]) -> Layer:
+    return replace(
+        layer,
+        operator=_renamed_sizes(layer.operator, inner),
+        inputs=tuple(inner.get(name, name) for name in layer.inputs),
+        outputs=tuple(inner.get(name, name) for name in layer.outputs),
+    )
+
+
+def _renamed_sizes(operator: Operator, inner: Mapping[str, str]) -> Operator:
+    """The operator with `like(tensor, axis)` following the new names."""
+
+    def follow(leaf: Symbol | Like) -> Size | None:
+        if isinstance(leaf, Like) and leaf.tensor in inner:
+            return like(inner[leaf.tensor], leaf.axis)
+        return None
+
+    changed: dict[str, Any] = {}
+    for entry in fields(operator):
+        value = getattr(operator, entry.name)
+        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
+            changed[entry.name] = tuple(substitute(size, follow) for size in value)
+    return replace(operator, **changed) if changed else operator
+
+
+def last(shape: Shape) -> Shape:
+    """(N, C, spatial...) as (N, spatial..., C)."""
+    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
+
+
+def to_first(rank: int) -> list[int]:
+    """The permutation from channels-last to channels-first.
+
+    >>> to_first(4)
+    [0, 3, 1, 2]
+    """
+    return [0, rank - 1, *range(1, rank - 1)] if rank > 2 else list(range(rank))
+
+
+def to_last(rank: int) -> list[int]:
+    """The permutation from channels-first to channels-last.
+
+    >>> to_last(4)
+    [0, 2, 3, 1]
+    """
+    return [0, *range(2, rank), 1] if rank > 2 else list(range(rank))

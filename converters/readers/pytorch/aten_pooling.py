@@ -1,0 +1,213 @@
+"""Pooling and unpooling, adaptive pooling where its windows are regular or its sizes fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Final, Literal
+
+from converters import operators as ops
+from converters.dims import Size, ceil_div
+from converters.errors import UnsupportedError
+from converters.readers.pytorch.lowering import Call, lowers
+from converters.tensors import ArrayData, FloatArray, Weight
+
+Kind = Literal["max", "average"]
+
+MAX_CELLS: Final = 512
+"""Irregular adaptive max pooling is written cell by cell, up to so many along an axis."""
+
+
+@lowers(
+    *(f"max_pool{n}d.default" for n in (1, 2, 3)),
+    *(f"max_pool{n}d_with_indices.default" for n in (1, 2, 3)),
+)
+def _max_pool(call: Call) -> None:
+    axes = int(call.node.target.split("pool")[1][0])
+    operator = _pool(call, "max", axes, dilation=call.ints("dilation", axes, 1))
+    _windowed(call, operator, axes)
+
+
+@lowers(*(f"avg_pool{n}d.default" for n in (1, 2, 3)))
+def _avg_pool(call: Call) -> None:
+    """divisor_override divides by a number of its own, where every window is whole."""
+    axes = int(call.node.target.split("pool")[1][0])
+    operator = _pool(call, "average", axes, dilation=(1,) * axes)
+    divisor = call.get("divisor_override")
+    if divisor is None:
+        _windowed(call, operator, axes)
+        return
+    if operator.rounding == "ceil":
+        raise UnsupportedError("its divisor_override meets windows that may be cut")
+    whole = _pool(call, "average", axes, dilation=(1,) * axes, count_padding=True)
+    mean = call.step(whole, [call.value("self")], "mean")
+    call.emit(ops.Power(scale=prod(operator.kernel) / call.fixed("divisor_override", 1)), [mean])
+
+
+def _pool(
+    call: Call, kind: Kind, axes: int, dilation: ops.Ints, count_padding: bool | None = None
+) -> ops.Pool:
+    """torch drops a last window that starts outside of input and begin padding."""
+    kernel = call.ints("kernel_size", axes)
+    stride = call.ints("stride", axes) if call.get("stride") else kernel
+    pads = call.ints("padding", axes, 0)
+    counted = bool(call.get("count_include_pad", True)) if count_padding is None else count_padding
+    return ops.Pool(
+        kind,
+        kernel,
+        stride,
+        dilation,
+        pads,
+        pads,
+        "ceil" if call.get("ceil_mode", False) else "floor",
+        "always",
+        counted,
+    )
+
+
+def _windowed(call: Call, operator: ops.Operator, axes: int) -> None:
+    """The pooling of a batch, or of one sample without a batch axis."""
+    x = call.value("self")
+    if call.rank() != axes + 1:
+        call.emit(operator, [x])
+        return
+    outputs = call.node.outputs
+    x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
+    first = call.step(operator, [x], "pool", outputs=len(outputs))
+    values = call.state.layers[-1].outputs
+    assert first == values[0]
+    for output, value in zip(outputs, values, strict=True):
+        call.emit(ops.Reshape((), 0, 1), [value], outputs=[output])
+
+
+@lowers("max_unpool2d.default", "max_unpool3d.default")
+def _max_unpool(call: Call) -> None:
+    axes = int(call.node.target.split("pool")[1][0])
+    size = call.sizes("output_size", axes)
+    x, indices = call.value("self"), call.value("indices")
+    if call.rank() == axes + 1:
+        x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
+        indices = call.step(ops.Reshape((1,), 0, 0), [indices], "batch_indices")
+        y = call.step(ops.Unpool(size), [x, indices], "unpool")
+        call.emit(ops.Reshape((), 0, 1), [y])
+        return
+    call.emit(ops.Unpool(size), [x, indices])
+
+
+@lowers(*(f"adaptive_avg_pool{n}d.default" for n in (1, 2, 3)), "_adaptive_avg_pool2d.default")
+def _adaptive_average(call: Call) -> None:
+    """At fixed sizes any average of windows is a product of one matrix per axis."""
+    _adaptive(call, "average")
+
+
+@lowers(*(f"adaptive_max_pool{n}d.default" for n in (1, 2, 3)))
+def _adaptive_maximum(call: Call) -> None:
+    _adaptive(call, "max")
+
+
+def _adaptive(call: Call, kind: Kind) -> None:
+    axes = int(call.node.target.split("pool")[1][0])
+    spatial = call.shape()[-axes:]
+    wanted = _wanted(call, spatial)
+    if call.rank() != axes + 2:
+        raise UnsupportedError("it pools a sample without a batch axis")
+    outputs = call.node.outputs[:1]
+    if all(size == 1 for size in wanted):
+        call.emit(ops.GlobalPool(kind), [call.value("self")], outputs=outputs)
+    elif (regular := _regular(kind, spatial, wanted)) is not None:
+        call.emit(regular, [call.value("self")], outputs=call.node.outputs)
+    else:
+        _irregular(call, kind, _fixed(spatial), _fixed(wanted))
+
+
+def _wanted(call: Call, spatial: Sequence[Size]) -> tuple[Size, ...]:
+    given = call.get("output_size")
+    values = given if isinstance(given, list) else [given]
+    values = values * len(spatial) if len(values) == 1 else values
+    return tuple(n if w is None else w for w, n in zip(values, spatial, strict=True))
+
+
+def _fixed(sizes: Sequence[Size]) -> tuple[int, ...]:
+    known = tuple(size for size in sizes if isinstance(size, int))
+    if len(known) < len(sizes):
+        raise UnsupportedError("adaptive pooling has windows that follow the input's sizes")
+    return known
+
+
+def _regular(kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> ops.Pool | None:
+    """The pooling whose windows these are: all of one size, where it divides."""
+    if any(not isinstance(n, int) or not isinstance(w, int) for n, w in zip(spatial, wanted)):
+        return None
+    pairs = list(zip(_fixed(spatial), _fixed(wanted), strict=True))
+    if any(w < 1 or n % w for n, w in pairs):
+        return None
+    kernel = tuple(n // w for n, w in pairs)
+    nothing, ones = (0,) * len(pairs), (1,) * len(pairs)
+    return ops.Pool(kind, kernel, kernel, ones, nothing, nothing, "floor", "always", True)
+
+
+def windows(size: int, cells: int) -> list[tuple[int, int]]:
+    """[begin, end) of every window of an adaptive pooling (AdaptivePooling.h, start_index and
+    end_index).
+
+    >>> windows(5, 3)
+    [(0, 2), (1, 4), (3, 5)]
+    """
+    return [(i * size // cells, int(ceil_div((i + 1) * size, cells))) for i in range(cells)]
+
+
+def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> None:
+    if len(call.node.outputs) > 1 and kind == "max":
+        used = call.node.outputs[1]
+        call.state.unsaid[used] = "the indices of irregular adaptive pooling"
+    value = call.value("self")
+    axes = [axis for axis, (n, w) in enumerate(zip(spatial, wanted, strict=True)) if n != w]
+    for axis in axes:
+        step = _average_axis if kind == "average" else _maximum_axis
+        value = step(call, value, axis, spatial, wanted)
+    call.emit(ops.Identity(), [value], outputs=call.node.outputs[:1])
+
+
+def _average_axis(
+    call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints
+) -> str:
+    """The matrix of one axis's averages, applied to that axis as the last one."""
+    size, cells = spatial[axis], wanted[axis]
+    rank = len(spatial) + 2
+    order = list(range(rank))
+    order[axis + 2], order[-1] = order[-1], order[axis + 2]
+    moves = order != sorted(order)
+    if moves:
+        value = call.step(ops.Permute(tuple(order)), [value], f"last{axis}")
+    data = ArrayData((cells, size), lambda: _average_matrix(size, cells))
+    weights = {"weight": Weight(data.shape, data)}
+    value = call.step(ops.Linear(cells, -1), [value], f"average{axis}", weights)
+    if moves:
+        value = call.step(ops.Permute(tuple(order)), [value], f"back{axis}")
+    return value
+
+
+def _average_matrix(size: int, cells: int) -> FloatArray:
+    import numpy as np
+
+    matrix = np.zeros((cells, size), np.float32)
+    for cell, (begin, end) in enumerate(windows(size, cells)):
+        matrix[cell, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+def _maximum_axis(
+    call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints
+) -> str:
+    """Each window cut out, pooled to one cell along the axis, and the cells joined."""
+    if wanted[axis] > MAX_CELLS:
+        raise UnsupportedError(f"irregular adaptive max pooling into {wanted[axis]} cells")
+    parts = []
+    ones, nothing = (1,) * len(spatial), (0,) * len(spatial)
+    for cell, (begin, end) in enumerate(windows(spatial[axis], wanted[axis])):
+        box = ops.Crop(axis + 2, (begin,), (end - begin,))
+        kernel = tuple(end - begin if a == axis else 1 for a in range(len(spatial)))
+        pool = ops.Pool("max", kernel, ones, ones, nothing, nothing, "floor", "always", False)
+        cut = call.step(box, [value], f"cut{axis}.{cell}")
+        parts.append(call.step(pool, [cut], f"cell{axis}.{cell}"))
+    return call.step(ops.Concat(axis + 2), parts, f"joined{axis}")

@@ -1,0 +1,126 @@
+"""Interpolation in all of torch's modes (aten/src/ATen/native/UpSample.h).
+
+A size given alone, or with align_corners, is the ratio of sizes. A scale factor without
+recompute_scale_factor stays in the coordinate map, while the size is floor(in * factor): then
+the record has both. An integer factor is both at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from converters import operators as ops
+from converters.dims import Size
+from converters.errors import UnsupportedError
+from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.symbolic import exact_factor
+
+CUBIC: Final = -0.75
+CUBIC_ANTIALIASED: Final = -0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One of torch's modes in the words of the Resize record."""
+
+    mode: Literal["nearest", "linear", "cubic"]
+    exact: bool = False
+    antialias: bool = False
+    cubic_a: float = CUBIC
+
+
+MODES: Final = {
+    **{f"upsample_nearest{n}d": Mode("nearest") for n in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{n}d": Mode("nearest", exact=True) for n in (1, 2, 3)},
+    "upsample_linear1d": Mode("linear"),
+    "upsample_bilinear2d": Mode("linear"),
+    "upsample_trilinear3d": Mode("linear"),
+    "upsample_bicubic2d": Mode("cubic"),
+    "_upsample_bilinear2d_aa": Mode("linear", antialias=True),
+    "_upsample_bicubic2d_aa": Mode("cubic", antialias=True, cubic_a=CUBIC_ANTIALIASED),
+}
+OVERLOADS: Final = ("vec", "default")
+
+
+@lowers(*(f"{name}.{overload}" for name in MODES for overload in OVERLOADS))
+def _upsample(call: Call) -> None:
+    mode = MODES[call.node.target.split(".")[1]]
+    source = "input" if call.get("input") is not None else "self"
+    x, shape = call.value(source), call.shape(source)
+    aligned = bool(call.get("align_corners", False))
+    scales = _scales(call, len(shape) - 2)
+    record = _resize(mode, aligned, shape[2:], call.get("output_size"), scales)
+    call.emit(record, [x])
+
+
+def _scales(call: Call, axes: int) -> tuple[float, ...] | None:
+    """The factors that stand in the coordinate map; None where none is given.
+
+    The `default` overloads name them scales or scales_d, scales_h, scales_w.
+    """
+    given = call.get("scale_factors")
+    if given is None:
+        names = ("scales_d", "scales_h", "scales_w")[-axes:] if axes > 1 else ("scales",)
+        given = [call.get(name) for name in names]
+        if all(one is None for one in given):
+            return None
+    if any(not isinstance(one, int | float) for one in given):
+        raise UnsupportedError("its scale factors are not all fixed numbers")
+    return tuple(float(one) for one in given)
+
+
+def _resize(
+    mode: Mode,
+    aligned: bool,
+    spatial: Sequence[Size],
+    size: list[Size] | None,
+    scales: tuple[float, ...] | None,
+) -> ops.Resize:
+    coordinates, rounding = _conventions(mode, aligned)
+    factor = None if scales is None or aligned else _integers(scales)
+    target = None
+    if factor is None:
+        target = tuple(size) if size is not None else _scaled(spatial, scales or ())
+    return ops.Resize(
+        mode.mode,
+        coordinates,
+        size=target,
+        factor=factor,
+        nearest_mode=rounding,
+        cubic_a=mode.cubic_a,
+        antialias=mode.antialias,
+        scale=None if aligned or factor is not None else scales,
+    )
+
+
+_Coordinates = Literal["half_pixel", "asymmetric", "align_corners"]
+_Rounding = Literal["floor", "round_prefer_ceil"]
+
+
+def _conventions(mode: Mode, aligned: bool) -> tuple[_Coordinates, _Rounding]:
+    """nearest is asymmetric and floored; nearest-exact rounds pixel centres, halves up."""
+    if mode.mode == "nearest":
+        return ("half_pixel", "round_prefer_ceil") if mode.exact else ("asymmetric", "floor")
+    return ("align_corners" if aligned else "half_pixel"), "floor"
+
+
+def _integers(scales: tuple[float, ...]) -> ops.Ints | None:
+    """The factors as integers of at least 1; None where one is none."""
+    whole = tuple(int(scale) for scale in scales if scale >= 1 and scale == int(scale))
+    return whole if len(whole) == len(scales) else None
+
+
+def _scaled(spatial: Sequence[Size], scales: Sequence[float]) -> tuple[Size, ...]:
+    """floor(size * scale) in double precision (torch/nn/functional.py, interpolate)."""
+    return tuple(_scaled_size(*pair) for pair in zip(spatial, scales, strict=True))
+
+
+def _scaled_size(size: Size, scale: float) -> Size:
+    if isinstance(size, int):
+        return int(size * scale)
+    fraction = exact_factor(scale)
+    if fraction is None:
+        raise UnsupportedError(f"its scale factor {scale!r} makes sizes that no integers say")
+    return size * fraction.numerator // fraction.denominator
