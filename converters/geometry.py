@@ -136,6 +136,71 @@ def target_pads(
     return first, maximum(end, 0), maximum(target - full + first, 0)
 
 
+def same_pads(size: Any, kernel: int, stride: int, dilation: int) -> tuple[Any, Any]:
+    """(pad_begin, pad_end) of TensorFlow's SAME for a convolution or pooling, out = ceil(in/s):
+    max((out-1)*s + ke - in, 0), half of it at the begin and the odd pixel at the end
+    (tensorflow/core/framework/kernel_shape_util.cc).
+
+    >>> same_pads(7, 3, 2, 1), same_pads(8, 3, 2, 1)
+    ((1, 1), (0, 1))
+    """
+    extent = effective_kernel(kernel, dilation)
+    total = maximum((ceil_div(size, stride) - 1) * stride + extent - size, 0)
+    return total // 2, total - total // 2
+
+
+def fixed_same_pads(kernel: int, stride: int, dilation: int) -> tuple[int, int] | None:
+    """(pad_begin, pad_end) that mean SAME for inputs of every size, None where the begin depends
+    on the size.
+
+    An end of ke-1-begin is enough for every size, and what of it no window reaches does nothing.
+
+    >>> fixed_same_pads(3, 1, 1), fixed_same_pads(2, 2, 1), fixed_same_pads(3, 2, 1)
+    ((1, 1), (0, 1), None)
+    """
+    sizes = range(stride, 2 * stride)
+    begins = {same_pads(n + kernel * dilation * stride, kernel, stride, dilation)[0] for n in sizes}
+    if len(begins) != 1:
+        return None
+    begin = begins.pop()
+    return begin, max(effective_kernel(kernel, dilation) - 1 - begin, 0)
+
+
+def keras_transposed_size(
+    size: Any,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    padding: Literal["same", "valid"],
+    output_padding: int | None = None,
+) -> Any:
+    """Output size of Keras's Conv*DTranspose (keras/src/backend/common/backend_utils.py,
+    compute_conv_transpose_output_length).
+
+    >>> [keras_transposed_size(5, 3, 2, 1, "same", extra) for extra in (None, 0, 1)]
+    [10, 9, 10]
+    """
+    extent = effective_kernel(kernel, dilation)
+    if output_padding is None:
+        return size * stride + (max(extent - stride, 0) if padding == "valid" else 0)
+    cut = 2 * (extent // 2) if padding == "same" else 0
+    return full_size(size, kernel, stride, dilation) - cut + output_padding
+
+
+def tensorflow_inverts(
+    size: Any, target: Any, kernel: int, stride: int, dilation: int, padding: Literal["same", "valid"]
+) -> bool:
+    """Whether TensorFlow accepts `target` as output size of a transposed convolution of `size`:
+    the convolution from `target` must give `size` back (conv_grad_shape_utils.cc).
+
+    >>> tensorflow_inverts(5, 9, 3, 2, 1, "same"), tensorflow_inverts(5, 8, 4, 2, 1, "same")
+    (True, False)
+    """
+    if padding == "same":
+        return bool(-stride < target - size * stride <= 0)
+    return bool(0 <= target - full_size(size, kernel, stride, dilation) < stride)
+
+
 def bilinear_kernel_size(factor: int) -> int:
     """Kernel of the interpolation convention for a factor: 2f - f%2 (BVLC/caffe PR 2213).
 

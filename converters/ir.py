@@ -61,7 +61,8 @@ class Model:
     """A network as its file says it, layers in an order in which they can run.
 
     Shapes are channels-first throughout. `channels_last` names the graph inputs and outputs that
-    the source has as (N, spatial..., C): there, and nowhere else, the writer transposes.
+    the source has as (N, spatial..., C): there, and nowhere else, the writer transposes. `origin`
+    is the whole file; its node is the parsed tree of a text.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Model:
     phase: Literal["TEST", "TRAIN"] = "TEST"
     weights_path: str = ""
     channels_last: frozenset[str] = frozenset()
+    origin: Origin = field(default_factory=lambda: Origin(""))
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; KeyError where there is none."""

@@ -9,10 +9,13 @@ from functools import cached_property
 from converters.errors import ShapeError, UpconvError
 from converters.inference import Inference, infer
 from converters.ir import Layer, Model
-from converters.operators import Operator
+from converters.operators import UPSAMPLING, Operator
 from converters.origin import Source
+from converters.readers.prototxt import Message, parse
 from converters.shapes import Shape
+from linter.coordinates import Coordinates
 from linter.intent import Intent, Training, intent_of, training_of
+from linter.open_sizes import with_unknown_sizes
 from linter.rule import Hit, Rule
 from linter.suppress import Ignore
 
@@ -49,6 +52,31 @@ class Context:
     @cached_property
     def inference(self) -> Inference:
         return infer(self.net)
+
+    @cached_property
+    def open_inference(self) -> Inference:
+        """Shapes with symbols where the file does not say an input's, so that what holds for
+        every size can still be judged."""
+        return infer(with_unknown_sizes(self.net))
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """Where the pixels of every value lie in the input they come from."""
+        return Coordinates(self.net, self.open_inference.shapes)
+
+    @cached_property
+    def upsamples(self) -> bool:
+        """Whether the net makes feature maps larger anywhere."""
+        return any(True for _ in self.of(*UPSAMPLING))
+
+    @cached_property
+    def blocks(self) -> tuple[Message, ...]:
+        """Every `layer` and `layers` block of a prototxt, those of other phases included."""
+        if self.source is None or self.net.framework != "caffe":
+            return ()
+        root = parse(self.source).root
+        values = root.all("layer") + root.all("layers")
+        return tuple(value for value in values if isinstance(value, Message))
 
     @cached_property
     def layers(self) -> dict[str, Layer]:

@@ -8,34 +8,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from converters.errors import UnreadableError, UpconvError, UsageError
+from converters.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 from converters.ir import Model
 from converters.origin import Source, Span
 from converters.readers.options import ReadOptions
 from linter.context import Context, Crash
 from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
+from linter.overrides import Overrides, longest_prefix
 from linter.rule import Hit, Rule, Stage
 from linter.rules import RULES
 from linter.suppress import Ignore, ignores, unused
+
+if TYPE_CHECKING:
+    from linter.config import Override
 
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
-    codes of `select` and `ignore` may be prefixes, `severities` overrides by code."""
+    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
-    select: tuple[str, ...] = ("UP",)
+    select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severities: tuple[tuple[str, Severity], ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
         """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
-        chosen = max((len(p) for p in self.select if p and code.startswith(p)), default=0)
-        refused = max((len(p) for p in self.ignore if p and code.startswith(p)), default=0)
-        return chosen > refused
+        chosen = longest_prefix(code, self.select) if self.select else 0
+        return chosen > longest_prefix(code, self.ignore)
 
 
 def check_path(
@@ -45,39 +50,21 @@ def check_path(
 
     Raises UsageError where the options name an input or a dialect that does not exist.
 
-    A file that a search found, and the user did not name, may turn out to be no model at all (a
-    solver, a label map): its status is then "skipped".
+    A file may turn out to be no model at all (a solver, a label map): its status is then
+    "skipped". One that the user named is not skipped for being empty or of an unknown kind.
     """
-    from converters.readers.caffe.reader import read_caffe
+    from converters.readers import open_model
 
     settings = options or CheckOptions()
-    if not named:
-        other = _other_than_model(str(path))
-        if other:
-            return FileReport(_relative(str(path), settings.root), "", "skipped", other)
-    return _check(str(path), settings, lambda: read_caffe(str(path), settings.read))
-
-
-def _other_than_model(path: str) -> str:
-    """What a text is, where it is surely no model; "" where it is one, or cannot be read."""
-    from converters.readers.caffe import sniff
-    from converters.readers.prototxt import load_text, parse
-
-    try:
-        parsed = parse(load_text(path))
-    except UnreadableError:
-        return ""
-    kind = sniff.classify(parsed.root)
-    unsure = kind == sniff.NET or (kind in (sniff.EMPTY, sniff.OTHER) and parsed.errors)
-    return "" if unsure else f"no Caffe net, but {kind}"
+    return _check(str(path), settings, lambda: open_model(str(path), settings.read), named)
 
 
 def check_source(source: Source, options: CheckOptions | None = None) -> FileReport:
     """Check a text that is no file (standard input, an editor's buffer)."""
-    from converters.readers.caffe.reader import read_caffe_source
+    from converters.readers import open_text
 
     settings = options or CheckOptions()
-    return _check(source.path, settings, lambda: read_caffe_source(source, settings.read))
+    return _check(source.path, settings, lambda: open_text(source, settings.read))
 
 
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
@@ -85,21 +72,33 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
-def _check(path: str, options: CheckOptions, read: Callable[[], Model]) -> FileReport:
+def _check(
+    path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
+) -> FileReport:
     try:
         model = read()
     except UsageError:
         raise  # the command is wrong, not the file
     except UpconvError as error:
+        if _is_other_file(error, named):
+            reason = f"{error.message} ({error.hint})" if error.hint else error.message
+            return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
     return _report(Context(path, _source_of(model), model), options)
 
 
+def _is_other_file(error: UpconvError, named: bool) -> bool:
+    """Whether an error says that the file is surely no model that could be checked."""
+    from converters.readers.caffe.sniff import EMPTY, OTHER, NotANetError
+
+    if isinstance(error, NotANetError):
+        return error.where is None and not (named and error.kind in (EMPTY, OTHER))
+    return not named and isinstance(error, UnsupportedError) and not error.layer
+
+
 def _source_of(model: Model) -> Source | None:
-    for layer in model.layers:
-        if layer.origin.span is not None:
-            return layer.origin.span.source
-    return _source_of_errors([notice.error for notice in model.notices])
+    span = model.origin.span
+    return span.source if span is not None else None
 
 
 def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
@@ -108,19 +107,20 @@ def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
 
 def _report(context: Context, options: CheckOptions) -> FileReport:
     """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
-    silencer = _Silencer(context)
+    silencer = _Silencer(context, options)
     found = _findings("model", context, options, silencer) if context.model else []
     context.unused += silencer.unused()
     found += _findings("closing", context, options, silencer)
     status, reason = _status(context)
     return FileReport(
-        _relative(context.path, options.root),
+        relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
         with_fingerprints(dict.fromkeys(found)),
         context.source,
         silencer.count,
+        silencer.overrides.used,
     )
 
 
@@ -129,7 +129,7 @@ def _findings(
 ) -> list[Finding]:
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     return [
-        _finding(rule, hit, context, options)
+        _finding(rule, hit, context, options, silencer.overrides)
         for rule in chosen
         for hit in _run(rule, context)
         if not silencer.silences(rule, hit)
@@ -156,27 +156,34 @@ def _status(context: Context) -> tuple[Status, str]:
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
-def _finding(rule: Rule, hit: Hit, context: Context, options: CheckOptions) -> Finding:
+def _finding(
+    rule: Rule, hit: Hit, context: Context, options: CheckOptions, overrides: Overrides
+) -> Finding:
     span = _span_of(hit)
-    severity = dict(options.severities).get(rule.code, hit.severity or rule.severity)
+    layer = _layer_of(hit)
+    severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
     return Finding(
         code=rule.code,
         name=rule.name,
         severity=severity,
-        path=_relative(context.path, options.root),
+        path=relative_path(context.path, options.root),
         place=place_of(span) if span is not None else None,
-        layer=hit.layer.name if hit.layer else hit.layer_name,
+        layer=layer,
         message=hit.message,
         help=hit.help,
         fix=hit.fix,
     )
 
 
+def _layer_of(hit: Hit) -> str:
+    return hit.layer.name if hit.layer else hit.layer_name
+
+
 def _span_of(hit: Hit) -> Span | None:
     return hit.where or (hit.layer.origin.span if hit.layer else None)
 
 
-def _relative(path: str, root: Path) -> str:
+def relative_path(path: str, root: Path) -> str:
     """The path as reports show it: POSIX, relative to the root where it lies below it."""
     whole = Path(path)
     try:
@@ -186,9 +193,10 @@ def _relative(path: str, root: Path) -> str:
 
 
 class _Silencer:
-    """The ignore comments of one file, and which of their codes were of use."""
+    """What silences findings in one file, comments and configuration, and which were of use."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, options: CheckOptions) -> None:
+        self.overrides = Overrides(options.overrides, options.severities, Path(context.path))
         model = context.model
         origins = [layer.origin for layer in model.layers] if model else []
         origins += [entry.origin for entry in model.inputs] if model else []
@@ -198,6 +206,11 @@ class _Silencer:
         self.count = 0
 
     def silences(self, rule: Rule, hit: Hit) -> bool:
+        """Comments are asked too where the configuration answers: they are not idle."""
+        by_comment = self._silenced_by_comment(rule, hit)
+        return self.overrides.ignores(rule.code, _layer_of(hit)) or by_comment
+
+    def _silenced_by_comment(self, rule: Rule, hit: Hit) -> bool:
         span = (hit.layer.origin.span if hit.layer else None) or hit.where
         if span is None:
             return False

@@ -88,7 +88,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One checked file. `source` is its text, for code frames; None where it is binary."""
+    """One checked file. `source` is its text, for code frames; None where it is binary.
+
+    `suppressed` counts what comments silence, `used` names the configuration's ignores that did.
+    """
 
     path: str
     format: str
@@ -97,6 +100,7 @@ class FileReport:
     findings: tuple[Finding, ...] = ()
     source: Source | None = None
     suppressed: int = 0
+    used: tuple[str, ...] = ()
 
     @property
     def crashed(self) -> bool:
@@ -106,9 +110,16 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one run says, files in the order they were checked."""
+    """Everything one run says, files in the order they were checked.
+
+    `prefix` leads from the repository's root to the configuration root, which the paths are
+    relative to: "" or ending in "/". Code hosts look paths up from the repository's root.
+    `fail_on` is the mildest severity that counts as a failure.
+    """
 
     files: tuple[FileReport, ...]
+    prefix: str = ""
+    fail_on: Severity = "error"
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -117,10 +128,18 @@ class Report:
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)
 
-    def fails(self, threshold: Severity = "error") -> bool:
-        """Whether any finding is at or above a severity."""
-        failing = SEVERITIES[: SEVERITIES.index(threshold) + 1]
-        return any(finding.severity in failing for finding in self.findings)
+    def fails(self, threshold: Severity | None = None) -> bool:
+        """Whether any finding is at or above a severity, `fail_on` where none is given."""
+        return any(at_least(f.severity, threshold or self.fail_on) for f in self.findings)
+
+
+def at_least(severity: Severity, threshold: Severity) -> bool:
+    """Whether a severity is as bad as the threshold, or worse.
+
+    >>> at_least("error", "warning"), at_least("info", "warning")
+    (True, False)
+    """
+    return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 
 def fingerprint(code: str, path: str, layer: str, occurrence: int) -> str:

@@ -85,7 +85,7 @@ class Rule:
 
 
 _HEADING: Final = re.compile(rf"^({'|'.join(HEADINGS)}):[ ]*$", re.MULTILINE)
-_CODE: Final = re.compile(r"UP[0-9]{3}")
+_CODE: Final = re.compile(r"[A-Z]{2,8}[0-9]{3,4}")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 RULES: dict[str, Rule] = {}
@@ -120,7 +120,7 @@ def rule(
 
 def _problems(made: Rule) -> Iterator[str]:
     if not _CODE.fullmatch(made.code):
-        yield "a code is UP and three digits"
+        yield "a code is capitals and three digits, as in UP201"
     if not _NAME.fullmatch(made.name):
         yield "a name is lower-case words with hyphens"
     if made.code in RULES:

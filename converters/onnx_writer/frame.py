@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from onnx import TensorProto, ValueInfoProto, helper
 
-from converters.ir import Model, ModelInput, Shape
+from converters.ir import Model, Shape
+from converters.onnx_writer.emitters.pool_indices import integer_input
 from converters.onnx_writer.graph import GraphBuilder
 from converters.onnx_writer.layout import Inside, last, to_first, to_last
 
@@ -19,17 +20,7 @@ def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:
             perm = to_first(len(entry.shape or ()))
             graph.border_node("Transpose", (outer[entry.name],), entry.name, perm=perm)
         if entry.integer:
-            _enter_integers(graph, entry)
-
-
-def _enter_integers(graph: GraphBuilder, entry: ModelInput) -> None:
-    if graph.only_indices(entry.name):
-        graph.integers[entry.name] = entry.name
-        return
-    floats = graph.unique(f"{entry.name}/float")
-    graph.border_node("Cast", (entry.name,), floats, to=TensorProto.FLOAT)
-    graph.carry(entry.name, floats)
-    graph.integers[floats] = entry.name
+            integer_input(graph, entry.name)
 
 
 def leave_outputs(graph: GraphBuilder, inside: Inside, outputs: Sequence[str]) -> None:

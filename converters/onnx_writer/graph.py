@@ -80,10 +80,6 @@ class GraphBuilder:
         """Let `value` be carried by a tensor of any name."""
         self._aliases[value] = tensor
 
-    def carry(self, value: str, tensor: str) -> None:
-        """Let `value` be carried by this tensor."""
-        self._aliases[value] = tensor
-
     def reserve(self, names: Iterable[str]) -> None:
         """Keep names of tensors outside of the model's own values from being made up."""
         self._taken.update(names)

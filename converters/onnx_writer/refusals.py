@@ -63,7 +63,6 @@ def located(error: UpconvError, layer: Layer) -> UpconvError:
     error.path = error.path or layer.origin.path
     error.where = error.where or layer.origin.span
     error.code = error.code or layer.origin.code
-    error.code = error.code or layer.origin.code
     return error
 
 

@@ -40,12 +40,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: its name, the extensions it usually bears, how it is told and how it is read."""
+    """A format: its name, the extensions it usually bears, how it is told and how it is read.
+
+    `state` is what a list of formats says of it.
+    """
 
     name: str
     extensions: tuple[str, ...]
     claim: Callable[[Head], bool]
     open: Callable[[str, ReadOptions], Model]
+    state: str = "read"
 
 
 def identify(path: str) -> str:
@@ -205,13 +209,35 @@ _PYTORCH_EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
 _CAFFE_EXTENSIONS: Final = ("prototxt", "pt", "prototmp", "txt")
 
 FORMATS: Final[tuple[Format, ...]] = (
-    Format("Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer),
-    Format("TensorFlow Lite", ("tflite",), _is_tflite, _not_built("a TensorFlow Lite model")),
-    Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _not_built("a Keras model")),
-    Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _not_built("a PyTorch model")),
-    Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel),
-    Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model")),
-    Format("TensorFlow", ("pb", "pbtxt"), _is_tensorflow, _not_built("a TensorFlow model")),
+    Format(
+        "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
+    ),
+    Format(
+        "TensorFlow Lite",
+        ("tflite",),
+        _is_tflite,
+        _not_built("a TensorFlow Lite model"),
+        "not built yet",
+    ),
+    Format(
+        "Keras",
+        ("h5", "hdf5", "keras", "json"),
+        _is_keras,
+        _not_built("a Keras model"),
+        "not built yet",
+    ),
+    Format(
+        "PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _not_built("a PyTorch model"), "not built yet"
+    ),
+    Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
+    Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet"),
+    Format(
+        "TensorFlow",
+        ("pb", "pbtxt"),
+        _is_tensorflow,
+        _not_built("a TensorFlow model"),
+        "not built yet",
+    ),
     Format("Caffe", _CAFFE_EXTENSIONS, _is_caffe, _open_caffe),
 )
 """The formats in the order in which they are asked; the first that claims a file reads it."""

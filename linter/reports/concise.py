@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linter.finding import Finding, Report
+from linter.reports.wording import told
 
 
 def concise(report: Report) -> str:
@@ -12,6 +13,5 @@ def concise(report: Report) -> str:
 
 def _line(finding: Finding) -> str:
     place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
-    layer = f"layer '{finding.layer}': " if finding.layer else ""
     head = f"{finding.path}{place}: {finding.severity} {finding.code} [{finding.name}]"
-    return " ".join(f"{head} {layer}{finding.message}".split())
+    return " ".join(f"{head} {told(finding)}".split())

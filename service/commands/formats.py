@@ -12,6 +12,5 @@ def command() -> int:
 
     width = max(len(entry.name) for entry in FORMATS)
     for entry in FORMATS:
-        state = "reads" if entry.open is not None else "not built yet"
-        click.echo(f"{entry.name:{width}}  {state:13}  {' '.join(entry.extensions)}")
+        click.echo(f"{entry.name:{width}}  {entry.state:13}  {' '.join(entry.extensions)}")
     return 0

@@ -86,11 +86,13 @@ def test_dynamic_sizes_pass(tmp_path: Path) -> None:
 
 
 def _weight(model: onnx.ModelProto, node: onnx.NodeProto) -> onnx.TensorProto:
-    return next(t for t in model.graph.initializer if t.name == node.input[1])
+    found: onnx.TensorProto = next(t for t in model.graph.initializer if t.name == node.input[1])
+    return found
 
 
 def _up(model: onnx.ModelProto) -> onnx.NodeProto:
-    return next(node for node in model.graph.node if node.op_type == "ConvTranspose")
+    found: onnx.NodeProto = next(n for n in model.graph.node if n.op_type == "ConvTranspose")
+    return found
 
 
 def shift_pads(model: onnx.ModelProto) -> None:

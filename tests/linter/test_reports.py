@@ -131,7 +131,7 @@ def test_concise_is_one_line_a_finding() -> None:
 
 
 def test_every_format_takes_an_empty_report() -> None:
-    assert [bool(form(Report(()))) for form in FORMATS.values()] == [True, False, True]
+    assert {name for name, form in FORMATS.items() if not form(Report(()))} == {"concise"}
 
 
 def test_summary_counts_what_is_silenced_skipped_and_unreadable() -> None:

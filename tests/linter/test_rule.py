@@ -24,7 +24,7 @@ def generator(page: str) -> object:
     [
         ("UP201", "new-name", PAGE, "the code belongs to bilinear-kernel-size"),
         ("UP999", "bilinear-pad", PAGE, "the name is taken"),
-        ("UP9", "new-name", PAGE, "a code is UP and three digits"),
+        ("UP9", "new-name", PAGE, "a code is capitals and three digits"),
         ("UP999", "New Name", PAGE, "a name is lower-case words"),
         ("UP999", "new-name", "A smell.", "its page has no heading 'What it finds:'"),
         ("UP999", "new-name", PAGE.replace("References", "See"), "no heading 'References:'"),

@@ -140,24 +140,3 @@ def _swish(op: ops.Swish, layer: Layer, graph: GraphBuilder) -> str:
     gate = graph.node("Sigmoid", (affine(graph, x, op.beta, 0.0),))
     graph.node("Mul", (x, gate), layer.outputs[0])
     return "Sigmoid+Mul"
-
-
-@EMITTERS.register(ops.Gelu)
-def _gelu(op: ops.Gelu, layer: Layer, graph: GraphBuilder) -> str:
-    """Step by step, since ONNX has a Gelu only from opset 20 on and runtimes fuse the steps."""
-    x = graph.tensor(layer.inputs[0])
-    gate = _tanh_gate(graph, x) if op.tanh else _erf_gate(graph, x)
-    half = graph.node("Mul", (x, graph.number(0.5)))
-    graph.node("Mul", (half, graph.node("Add", (gate, graph.number(1.0)))), layer.outputs[0])
-    return "Tanh+Mul" if op.tanh else "Erf+Mul"
-
-
-def _erf_gate(graph: GraphBuilder, x: str) -> str:
-    return graph.node("Erf", (graph.node("Div", (x, graph.number(sqrt(2)))),))
-
-
-def _tanh_gate(graph: GraphBuilder, x: str) -> str:
-    """tanh(sqrt(2/pi) * (x + 0.044715 x^3))."""
-    cube = graph.node("Mul", (graph.node("Mul", (x, x)), x))
-    bent = graph.node("Add", (x, graph.node("Mul", (cube, graph.number(0.044715)))))
-    return graph.node("Tanh", (graph.node("Mul", (bent, graph.number(sqrt(2 / pi)))),))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from typing import Any
 
 from converters import operators as ops
 from converters.errors import UnsupportedError
@@ -76,7 +76,7 @@ def _mean_variance(op: ops.MeanVarianceNorm, layer: Layer, graph: GraphBuilder) 
 @EMITTERS.register(ops.GroupNorm)
 def _group_norm(op: ops.GroupNorm, layer: Layer, graph: GraphBuilder) -> str:
     """InstanceNormalization of (N, groups, everything else), then the channels' own scale and
-    bias. (GroupNormalization changed its meaning between opset 18 and 21.)"""
+    bias. GroupNormalization changed its meaning between opset 18 and 21, so it is not used."""
     shape = graph.shape(layer.inputs[0])
     x = graph.tensor(layer.inputs[0])
     ones = graph.constant(np.ones(op.groups, np.float32))

@@ -23,7 +23,7 @@ def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
 
 def integer_input(graph: GraphBuilder, name: str) -> None:
     """Take a graph input of integers as indices; who computes with it reads a float copy."""
-    if _only_unpooled(graph, name):
+    if graph.only_indices(name):
         graph.integers[name] = name
         return
     copy = graph.unique(f"{name}/float")

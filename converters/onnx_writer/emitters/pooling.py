@@ -102,6 +102,9 @@ def _with_outside(op: ops.Pool, layer: Layer, graph: GraphBuilder, plan: WindowP
     factors = _divisor_factors(op, layer, graph) if op.kind == "average" else None
     (pooled,) = _node(op, layer, graph, plan, ("",))
     steps = [NODES[op.kind]]
+    if plan.dropped:
+        pooled = _inside(layer, graph, plan, pooled)
+        steps.append("Slice")
     if any(size != 0 for size in plan.outside):
         none = [0] * len(op.kernel)
         amounts = graph.size_vector([0, 0, *none, 0, 0, *plan.outside])
@@ -113,6 +116,13 @@ def _with_outside(op: ops.Pool, layer: Layer, graph: GraphBuilder, plan: WindowP
         graph.node("Mul", (pooled, graph.constant(factors)), layer.outputs[0])
         steps.append("Mul")
     return "+".join(steps)
+
+
+def _inside(layer: Layer, graph: GraphBuilder, plan: WindowPlan, pooled: str) -> str:
+    """The windows that the node keeps, before others are appended."""
+    after = graph.shape(layer.outputs[0])[2:]
+    sizes = [size - more for size, more in zip(after, plan.outside, strict=True)]
+    return cut(graph, pooled, [0] * len(sizes), sizes, range(2, 2 + len(sizes)))
 
 
 def _divisor_factors(op: ops.Pool, layer: Layer, graph: GraphBuilder) -> NDArray[np.float32]:

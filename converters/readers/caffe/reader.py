@@ -56,6 +56,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
         notices=_in_order([*notices, *problems]),
         phase=options.phase,
         weights_path=options.weights,
+        origin=Origin(source.path, "caffe", "net", parsed.root.span, parsed.root),
     )
     validate(model)
     return model

@@ -135,9 +135,11 @@ def ir_axis(layer: KerasLayer, step: Step, axis: Any, value: Value) -> int:
 
 def channels_at_one(layer: KerasLayer, step: Step, axis: Any) -> Value:
     """The input turned so that `axis`, in Keras's words, is axis 1 of the representation."""
-    for value in (layer.x, step.moved(layer.x, 4) if not layer.x.moved else step.plain(layer.x, 4)):
-        if ir_axis(layer, step, axis, value) == 1:
-            return value
+    if ir_axis(layer, step, axis, layer.x) == 1:
+        return layer.x
+    turned = step.plain(layer.x, 4) if layer.x.moved else step.moved(layer.x, 4)
+    if ir_axis(layer, step, axis, turned) == 1:
+        return turned
     raise layer.unsupported(f"works along axis {axis}, which is neither the first nor last", "axis")
 
 

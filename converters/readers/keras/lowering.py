@@ -82,7 +82,7 @@ class Workspace:
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    weights: dict[tuple[int, str], Weight] = field(default_factory=dict)
+    weights: dict[tuple[str, str], Weight] = field(default_factory=dict)
     values_taken: set[str] = field(default_factory=set)
     layers_taken: set[str] = field(default_factory=set)
     turned: dict[tuple[str, bool], Value] = field(default_factory=dict)

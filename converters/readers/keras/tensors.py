@@ -50,7 +50,7 @@ def weight(
         return missing(reshaped(expected) if expected else None, _filler(layer, variable))
     _require_shape(layer, variable, found)
     cache = step.work.weights
-    entry = (id(found), key or variable.name)
+    entry = (found.path, key or variable.name)
     if entry not in cache:
         cache[entry] = _present(found, reshaped(found.shape), arrange)
     return cache[entry]

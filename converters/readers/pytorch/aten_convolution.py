@@ -8,7 +8,6 @@ from converters import geometry
 from converters import operators as ops
 from converters.dims import Size, is_constant
 from converters.errors import UnsupportedError
-from converters.readers.pytorch.constants import folded
 from converters.readers.pytorch.lowering import Call, lowers
 from converters.tensors import Weight
 
@@ -127,9 +126,6 @@ def _addmm(call: Call) -> None:
 def _matmul(call: Call) -> None:
     """x @ weight, weight (in, out); products of two computed tensors are no layer here."""
     right = "mat2" if call.get("mat2") is not None else "other"
-    if call.constant(call.get("self")) is not None and call.constant(call.get(right)) is not None:
-        folded(call)
-        return
     weight = call.weight(right)
     if len(weight.shape or ()) != 2:
         raise UnsupportedError("its weight has not two axes")

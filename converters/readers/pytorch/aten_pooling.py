@@ -47,7 +47,8 @@ def _avg_pool(call: Call) -> None:
 def _pool(
     call: Call, kind: Kind, axes: int, dilation: ops.Ints, count_padding: bool | None = None
 ) -> ops.Pool:
-    """torch drops a last window that starts outside of input and begin padding."""
+    """Where torch rounds up, it drops a last window that starts outside of input and begin
+    padding (aten/src/ATen/native/Pool.h)."""
     kernel = call.ints("kernel_size", axes)
     stride = call.ints("stride", axes) if call.get("stride") else kernel
     pads = call.ints("padding", axes, 0)
@@ -59,8 +60,7 @@ def _pool(
         dilation,
         pads,
         pads,
-        "ceil" if call.get("ceil_mode", False) else "floor",
-        "always",
+        *(("ceil", "always") if call.get("ceil_mode", False) else ("floor", "never")),
         counted,
     )
 
@@ -68,10 +68,10 @@ def _pool(
 def _windowed(call: Call, operator: ops.Operator, axes: int) -> None:
     """The pooling of a batch, or of one sample without a batch axis."""
     x = call.value("self")
+    outputs = call.used_outputs()
     if call.rank() != axes + 1:
-        call.emit(operator, [x])
+        call.emit(operator, [x], outputs=outputs)
         return
-    outputs = call.node.outputs
     x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
     first = call.step(operator, [x], "pool", outputs=len(outputs))
     values = call.state.layers[-1].outputs
@@ -111,11 +111,10 @@ def _adaptive(call: Call, kind: Kind) -> None:
     wanted = _wanted(call, spatial)
     if call.rank() != axes + 2:
         raise UnsupportedError("it pools a sample without a batch axis")
-    outputs = call.node.outputs[:1]
     if all(size == 1 for size in wanted):
-        call.emit(ops.GlobalPool(kind), [call.value("self")], outputs=outputs)
+        call.emit(ops.GlobalPool(kind), [call.value("self")], outputs=call.used_outputs())
     elif (regular := _regular(kind, spatial, wanted)) is not None:
-        call.emit(regular, [call.value("self")], outputs=call.node.outputs)
+        call.emit(regular, [call.value("self")], outputs=call.used_outputs())
     else:
         _irregular(call, kind, _fixed(spatial), _fixed(wanted))
 
@@ -143,7 +142,7 @@ def _regular(kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> ops
         return None
     kernel = tuple(n // w for n, w in pairs)
     nothing, ones = (0,) * len(pairs), (1,) * len(pairs)
-    return ops.Pool(kind, kernel, kernel, ones, nothing, nothing, "floor", "always", True)
+    return ops.Pool(kind, kernel, kernel, ones, nothing, nothing, "floor", "never", True)
 
 
 def windows(size: int, cells: int) -> list[tuple[int, int]]:
@@ -157,9 +156,8 @@ def windows(size: int, cells: int) -> list[tuple[int, int]]:
 
 
 def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> None:
-    if len(call.node.outputs) > 1 and kind == "max":
-        used = call.node.outputs[1]
-        call.state.unsaid[used] = "the indices of irregular adaptive pooling"
+    if len(call.used_outputs()) > 1:
+        raise UnsupportedError("the indices of adaptive pooling with irregular windows are used")
     value = call.value("self")
     axes = [axis for axis, (n, w) in enumerate(zip(spatial, wanted, strict=True)) if n != w]
     for axis in axes:
@@ -207,7 +205,7 @@ def _maximum_axis(
     for cell, (begin, end) in enumerate(windows(spatial[axis], wanted[axis])):
         box = ops.Crop(axis + 2, (begin,), (end - begin,))
         kernel = tuple(end - begin if a == axis else 1 for a in range(len(spatial)))
-        pool = ops.Pool("max", kernel, ones, ones, nothing, nothing, "floor", "always", False)
+        pool = ops.Pool("max", kernel, ones, ones, nothing, nothing, "floor", "never", False)
         cut = call.step(box, [value], f"cut{axis}.{cell}")
         parts.append(call.step(pool, [cut], f"cell{axis}.{cell}"))
     return call.step(ops.Concat(axis + 2), parts, f"joined{axis}")

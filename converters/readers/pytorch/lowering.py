@@ -22,6 +22,7 @@ Lowering: TypeAlias = Callable[["Call"], None]
 _Function = TypeVar("_Function", bound=Callable[["Call"], None])
 
 LOWERINGS: Final[dict[str, Lowering]] = {}
+TORCH_MODULES: Final = ("torch.nn.modules.", "torch.nn.utils.parametrize.")
 
 
 def lowers(*names: str) -> Callable[[_Function], _Function]:
@@ -43,7 +44,8 @@ class GraphState:
     """The graph so far: what each name of the file stands for, and the layers.
 
     `values` maps a tensor's name to the value that carries it, `constants` to data that does not
-    depend on any input. `shapes` gives a tensor's sizes where the file says them.
+    depend on any input. `sizes_of` gives a tensor's sizes where the file says them; `used` are the
+    names that anyone reads, `renames` what the graph's outputs are called.
     """
 
     path: str
@@ -54,6 +56,8 @@ class GraphState:
     layers: list[Layer] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    used: frozenset[str] = frozenset()
+    renames: Mapping[str, str] = field(default_factory=dict)
 
     def layer_name(self, wanted: str) -> str:
         """The name, with @2, @3 ... behind it where a layer before has it."""
@@ -175,6 +179,12 @@ class Call:
             raise UnsupportedError("the shape of its output is not in the file")
         return shape
 
+    def used_outputs(self) -> tuple[str, ...]:
+        """The call's outputs without those behind the last that anyone reads; at least one."""
+        outputs = self.node.outputs
+        count = max((i for i, name in enumerate(outputs, 1) if name in self.state.used), default=1)
+        return outputs[:count]
+
     def weight(self, name: str) -> Weight:
         """A weight argument as a layer's weight.
 
@@ -227,14 +237,15 @@ class Call:
         self.emit(Identity(), [self.value(argument)])
 
     def _carrier(self, output: str) -> str:
-        value = self.state.value_name(output)
+        renamed = self.state.renames.get(output)
+        value = renamed or self.state.value_name(output)
         self.state.values[output] = value
         return value
 
     def _title(self) -> str:
         """The module's path for a module of torch.nn; the path and the node's name otherwise."""
         node = self.node
-        if node.module and node.module_type.startswith("torch.nn.modules."):
+        if node.module and node.module_type.startswith(TORCH_MODULES):
             return node.module
         return f"{node.module}.{node.name}" if node.module else node.name
 

@@ -88,12 +88,19 @@ def _value(node: ast.expr, symbols: SymbolTable) -> Ratio:
 
 def _call(name: str, arguments: Sequence[ast.expr], symbols: SymbolTable) -> Ratio:
     if name in _LITERALS:
-        if not arguments or not isinstance(arguments[0], ast.Constant):
-            raise ValueError(f"{name} of no literal")
-        return _LITERALS[name]([a.value for a in arguments if isinstance(a, ast.Constant)], symbols)
+        return _LITERALS[name]([_literal(argument) for argument in arguments], symbols)
     if name not in _FUNCTIONS:
         raise ValueError(f"the function {name} is not known")
     return _FUNCTIONS[name]([_value(argument, symbols) for argument in arguments])
+
+
+def _literal(node: ast.expr) -> object:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+    raise ValueError(f"'{_short(ast.unparse(node))}' is no literal")
 
 
 def _of_float(number: float) -> Ratio:
@@ -211,19 +218,19 @@ def _power(parts: Sequence[Ratio]) -> Ratio:
 
 
 def _symbol(values: Sequence[object], symbols: SymbolTable) -> Ratio:
-    if not isinstance(values[0], str):
+    if not values or not isinstance(values[0], str):
         raise ValueError("a symbol without a name")
     return Ratio(symbols(values[0]))
 
 
 def _integer(values: Sequence[object], symbols: SymbolTable) -> Ratio:
-    if not isinstance(values[0], int):
+    if not values or not isinstance(values[0], int):
         raise ValueError("an Integer that is none")
     return Ratio(values[0])
 
 
 def _float(values: Sequence[object], symbols: SymbolTable) -> Ratio:
-    if not isinstance(values[0], str | int | float):
+    if not values or not isinstance(values[0], str | int | float):
         raise ValueError("a Float that is none")
     return _of_float(float(values[0]))
 

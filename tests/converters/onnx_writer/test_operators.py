@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pytest
@@ -191,9 +191,15 @@ SHAPES = [
     Case("darknet back", ops.DepthToSpace(2, "darknet"), (values(2, 32, 2, 3),), tolerance=0),
 ]
 
+PAD_MODES: Final[tuple[tuple[Literal["constant", "reflect", "edge", "symmetric"], float], ...]] = (
+    ("constant", 1.5),
+    ("reflect", 0.0),
+    ("edge", 0.0),
+    ("symmetric", 0.0),
+)
 PADS = [
     Case(f"pad {mode}", ops.Pad((0, 0, 2, 1), (0, 0, 1, 3), mode, value), (IMAGE,), tolerance=0)
-    for mode, value in (("constant", 1.5), ("reflect", 0.0), ("edge", 0.0), ("symmetric", 0.0))
+    for mode, value in PAD_MODES
 ] + [
     Case("crop", ops.Pad((0, 0, -1, 0), (0, -1, 0, -2)), (IMAGE,), tolerance=0, form="Slice"),
     Case("crop and pad", ops.Pad((0, 0, -1, 2), (0, 0, 1, -3)), (IMAGE,), tolerance=0),
@@ -248,12 +254,15 @@ FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "l
 FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
 
 
+BROADCASTS = (ops.Eltwise("product", broadcast=True), ops.Eltwise("sum", (), True))
+
+
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.inputs[0].ndim > 2], ids=lambda case: case.name
 )
 def test_operator_with_dynamic_sizes(case: Case, tmp_path: Path) -> None:
     """Batch dynamic for all; height and width for those whose weights do not depend on them."""
-    dynamic = "N" if case.name in FIXED_SIZES else "NHW"
+    dynamic = "" if case.operator in BROADCASTS else "N" if case.name in FIXED_SIZES else "NHW"
     written = compare_one(
         case.operator,
         tmp_path,
@@ -349,5 +358,5 @@ def test_inner_names_make_way_for_values(tmp_path: Path) -> None:
 
 def test_an_even_neighbourhood_is_refused(tmp_path: Path) -> None:
     source = one_layer(ops.Lrn(4, 0.1, 0.75, 1.0, "across"), (1, 8, 3, 3))
-    with pytest.raises(UnsupportedError, match="layer 'layer': .* 4 neighbours has no centre"):
+    with pytest.raises(UnsupportedError, match=r"layer 'layer': .* 4 neighbours has no centre"):
         write_onnx(source, tmp_path / "m.onnx")

@@ -93,12 +93,20 @@ def test_windows_outside_are_the_lowest_float(dynamic: str, tmp_path: Path) -> N
         assert written.forms["layer"] == "MaxPool+Pad"
 
 
+@pytest.mark.parametrize("opset", ALL_OPSETS)
+def test_windows_dropped_on_one_axis_and_appended_on_the_other(opset: int, tmp_path: Path) -> None:
+    """A dilated window reaches past the largest pad, so the node must round up by itself."""
+    operator = Pool("max", (1, 2), (3, 3), (1, 2), (0, 0), (0, 0), "ceil", "never", True)
+    written = compare_one(operator, tmp_path, values(1, 2, 3, 4), opsets=(opset,), tolerance=0)
+    assert written.forms["layer"] == "MaxPool+Slice+Pad"
+
+
 def test_average_of_windows_outside_is_not_a_number(tmp_path: Path) -> None:
     x = values(1, 1, 6, 8)
     written = compare_one(pool("average", 1, 3, 0), tmp_path, x)
     assert written.forms["layer"] == "AveragePool+Pad+Mul"
     source = one_layer(pool("average", 1, 3, 0), letters(x.shape, "HW"))
-    with pytest.raises(UnsupportedError, match="may lie outside its input.*fixed input sizes"):
+    with pytest.raises(UnsupportedError, match=r"may lie outside its input.*fixed input sizes"):
         write_onnx(source, tmp_path / "m.onnx")
 
 

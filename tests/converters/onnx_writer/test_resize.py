@@ -83,7 +83,7 @@ def test_antialias(mode: Any, tmp_path: Path) -> None:
     operator = Resize(mode, "half_pixel", size=(3, 5), antialias=True, cubic_a=-0.5)
     compare_one(operator, tmp_path, values(1, 2, 9, 11), opsets=(18, 22), tolerance=INTERPOLATED)
     source = one_layer(operator, (1, 2, 9, 11))
-    with pytest.raises(UnsupportedError, match="antialiasing is not in opset 17.*18 or higher"):
+    with pytest.raises(UnsupportedError, match=r"antialiasing is not in opset 17.*18 or higher"):
         write_onnx(source, tmp_path / "m.onnx", WriteOptions(opset=17))
 
 
@@ -102,7 +102,7 @@ def test_a_scale_moves_one_ulp_to_the_size(tmp_path: Path) -> None:
     operator = Resize("linear", "asymmetric", size=(126, 4), scale=(0.84, 1.0))
     compare_one(operator, tmp_path, values(1, 1, 150, 4), tolerance=1e-4)
     wrong = one_layer(replace(operator, size=(127, 4)), (1, 1, 150, 4))
-    with pytest.raises(UnsupportedError, match="no float32 scale near 0.84 makes 127 of 150"):
+    with pytest.raises(UnsupportedError, match=r"no float32 scale near 0.84 makes 127 of 150"):
         write_onnx(wrong, tmp_path / "m.onnx")
 
 

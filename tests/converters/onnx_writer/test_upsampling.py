@@ -104,7 +104,7 @@ def test_a_file_added_to_our_folder_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "layers"
     write_upsampling(decoder(), folder)
     (folder / "notes.md").write_text("mine")
-    with pytest.raises(UsageError, match="notes.md"):
+    with pytest.raises(UsageError, match=r"notes.md"):
         write_upsampling(decoder(), folder)
     assert (folder / "000_unpool.onnx").exists()
 

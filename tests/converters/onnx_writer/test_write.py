@@ -181,7 +181,7 @@ def test_inline_above_two_gigabytes_is_refused_before_writing(tmp_path: Path) ->
     shape = (10000, 60000, 1, 1)
     layer = Layer("conv", conv, ("x",), ("y",), {"weight": Weight(shape, Huge(shape))})
     source = model([layer], {"x": (1, 60000, 1, 1)}, ["y"])
-    with pytest.raises(UsageError, match="2147483647.*leave out --external-data never"):
+    with pytest.raises(UsageError, match=r"2147483647.*leave out --external-data never"):
         write_onnx(source, tmp_path / "m.onnx", WriteOptions(external_data="never"))
     assert not list(tmp_path.iterdir())
 
@@ -280,7 +280,7 @@ def test_what_only_the_emitters_see_comes_at_once_too(tmp_path: Path) -> None:
 def test_contradicting_sizes_are_refused(tmp_path: Path) -> None:
     layers = [Layer("sum", ops.Eltwise("sum"), ("a", "b"), ("y",))]
     source = model(layers, {"a": (1, 2, 3, 3), "b": (1, 2, 3, 4)}, ["y"])
-    with pytest.raises(UnsupportedError, match="layer 'sum'.*1x2x3x4"):
+    with pytest.raises(UnsupportedError, match=r"layer 'sum'.*1x2x3x4"):
         write_onnx(source, tmp_path / "m.onnx")
 
 
@@ -289,7 +289,7 @@ def test_notices_of_broken_files(code: str, refused: bool, tmp_path: Path) -> No
     notice = Notice(code, UpconvError("something odd", path="net.prototxt"))
     source = replace(network(), notices=(notice,))
     if refused:
-        with pytest.raises(UnsupportedError, match="net.prototxt: something odd"):
+        with pytest.raises(UnsupportedError, match=r"net.prototxt: something odd"):
             write_onnx(source, tmp_path / "m.onnx")
     else:
         assert write_onnx(source, tmp_path / "m.onnx").path.exists()

@@ -1,0 +1,285 @@
+"""Layers of the representation from a graph of Keras: every call goes through its lowering.
+
+What cannot be lowered becomes an Unknown operator and a notice. Models inside are inlined, their
+layers named `<model>/<layer>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from converters.errors import AmbiguousError, UnreadableError, UnsupportedError, UpconvError
+from converters.ir import Notice
+from converters.operators import Unknown
+from converters.origin import Origin
+from converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import (
+    LAYERS,
+    OPERATIONS,
+    KerasLayer,
+    KerasNode,
+    LambdaError,
+    Lowering,
+    Step,
+    Workspace,
+    described,
+)
+from converters.readers.keras.spans import JsonObject
+from converters.readers.keras.version import KerasVersion
+from converters.readers.keras.weights import Scope
+from converters.readers.keras.windows import NotRunnableError
+from converters.readers.options import ReadOptions
+
+NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
+    (LambdaError, "UP008"),
+    (AmbiguousError, "UP307"),
+    (UnsupportedError, "UP003"),
+    (UpconvError, "UP001"),
+)
+"""The rule that reports a layer which could not be lowered, by the first class that fits."""
+
+MAX_CALLS: Final = 200_000
+_ALIASES: Final = {
+    "MaxPool1D": "MaxPooling1D",
+    "MaxPool2D": "MaxPooling2D",
+    "MaxPool3D": "MaxPooling3D",
+    "AvgPool1D": "AveragePooling1D",
+    "AvgPool2D": "AveragePooling2D",
+    "AvgPool3D": "AveragePooling3D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "Convolution3DTranspose": "Conv3DTranspose",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all layers of one file share."""
+
+    path: str
+    version: KerasVersion
+    options: ReadOptions
+    has_weights: bool
+    is_text: bool
+
+
+@dataclass(slots=True)
+class Assembler:
+    """Inlines graphs into one workspace."""
+
+    setting: Setting
+    work: Workspace
+    calls: int = 0
+
+    def run(
+        self, graph: Graph, inputs: Sequence[Value], scope: Scope, prefix: str = ""
+    ) -> tuple[Value, ...]:
+        """The output values of a graph on these inputs.
+
+        Raises UnreadableError where the graph refers to tensors it does not have.
+        """
+        known: dict[tuple[str, int], tuple[Value, ...]] = {
+            graph.key(ref): (value,) for ref, value in zip(graph.inputs, inputs, strict=False)
+        }
+        for layer, index in _in_order(graph, known):
+            self.calls += 1
+            if self.calls > MAX_CALLS:
+                raise UnreadableError("more layers than any real model has", path=self.setting.path)
+            call = layer.calls[index]
+            values = tuple(_value(graph, ref, known, layer) for ref in call.tensors)
+            known[layer.name, index] = self._call(layer, call, values, scope, prefix)
+        return tuple(_value(graph, ref, known, None) for ref in graph.outputs)
+
+    def _call(
+        self,
+        layer: LayerConfig,
+        call: NodeCall,
+        values: tuple[Value, ...],
+        scope: Scope,
+        prefix: str,
+    ) -> tuple[Value, ...]:
+        name = f"{prefix}{layer.name}"
+        if layer.graph is not None and not layer.is_custom:
+            inner = scope.inside(layer)
+            return self.run(layer.graph, values, inner, f"{name}/")
+        seen, error = self._layer(name, layer, call, values, scope)
+        step = Step(seen, self.work)
+        try:
+            if error is not None:
+                raise error
+            made = _lowering(layer, seen)(seen, step)
+        except UpconvError as problem:
+            step = Step(seen, self.work)
+            made = self._unknown(seen, step, problem)
+        results = made if isinstance(made, tuple) else (made,)
+        return step.finish(results, [name] * len(results))
+
+    def _layer(
+        self,
+        name: str,
+        layer: LayerConfig,
+        call: NodeCall,
+        values: tuple[Value, ...],
+        scope: Scope,
+    ) -> tuple[KerasLayer, UpconvError | None]:
+        """The layer as its lowering sees it, and what is wrong with its arrays."""
+        setting = self.setting
+        error: UpconvError | None = None
+        try:
+            arrays = scope.arrays(layer)
+        except UpconvError as problem:
+            arrays, error = {}, problem
+        node = KerasNode(layer.node, layer.config, scope.place(layer), setting.version)
+        span = layer.node.span if setting.is_text else None
+        origin = Origin(setting.path, "keras", layer.type, span, node)
+        type_name = _ALIASES.get(layer.type, layer.type)
+        seen = KerasLayer(
+            name,
+            type_name,
+            layer.config,
+            values,
+            call,
+            arrays,
+            setting.has_weights,
+            origin,
+            setting.version,
+            setting.options,
+        )
+        return seen, error
+
+    def _unknown(self, layer: KerasLayer, step: Step, error: UpconvError) -> Value:
+        """The layer as an operator that is not known, told in a notice.
+
+        What Keras itself fails to run is for a rule to tell, which reads the layer's own words.
+        """
+        described(error, layer)
+        if not isinstance(error, NotRunnableError):
+            code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
+            self.work.notices.append(Notice(code, error))
+        moved = any(value.moved for value in layer.inputs)
+        operator = Unknown(layer.origin.type, error.message)
+        return step.add(operator, layer.inputs or (), moved=moved)
+
+
+def _in_order(
+    graph: Graph, known: Mapping[tuple[str, int], Any]
+) -> Iterator[tuple[LayerConfig, int]]:
+    """The calls of a graph, each after those it reads; ties in the order of the file.
+
+    Raises UnreadableError where a call reads what no layer writes.
+    """
+    calls = [
+        (layer, index)
+        for layer in graph.layers
+        for index in range(len(layer.calls))
+        if (layer.name, index) not in known
+    ]
+    waiting: dict[tuple[str, int], list[int]] = {}
+    missing = [0] * len(calls)
+    ready: list[int] = []
+    for at, (layer, index) in enumerate(calls):
+        needs = {graph.key(ref) for ref in layer.calls[index].tensors} - known.keys()
+        missing[at] = len(needs)
+        for need in needs:
+            waiting.setdefault(need, []).append(at)
+        if not needs:
+            heappush(ready, at)
+    done = 0
+    while ready:
+        at = heappop(ready)
+        layer, index = calls[at]
+        yield layer, index
+        done += 1
+        for reader in waiting.get((layer.name, index), ()):
+            missing[reader] -= 1
+            if not missing[reader]:
+                heappush(ready, reader)
+    if done < len(calls):
+        stuck = next(layer for at, (layer, _) in enumerate(calls) if missing[at])
+        raise UnreadableError(
+            "reads a tensor that no layer writes", where=stuck.node.span, layer=stuck.name
+        )
+
+
+def _value(
+    graph: Graph,
+    ref: Ref,
+    known: Mapping[tuple[str, int], tuple[Value, ...]],
+    layer: LayerConfig | None,
+) -> Value:
+    values = known.get(graph.key(ref), ())
+    if not 0 <= ref.tensor < len(values):
+        where = (layer.node if layer else graph.node).span
+        raise UnreadableError(
+            f"reads output {ref.tensor} of call {ref.node} of '{ref.layer}', which does not exist",
+            where=where,
+            layer=layer.name if layer else "",
+        )
+    return values[ref.tensor]
+
+
+def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
+    """The function that lowers a layer.
+
+    Raises LambdaError for code in the file, UnsupportedError for what is not known.
+    """
+    load_lowerings()
+    if layer.type in ("Lambda", "__lambda__"):
+        raise LambdaError(
+            "a Lambda layer computes what the Python code inside the file says; it is never run",
+            hint="replace it by a layer of Keras and save the model again",
+        )
+    if layer.call_is_training(seen.call):
+        raise seen.unsupported("is called with training=True, so it computes as in training")
+    if layer.is_custom:
+        raise seen.unsupported(f"a layer of the user's own, {layer.module}.{layer.type}")
+    if layer.is_operation or layer.type in ("TFOpLambda", "TensorFlowOpLayer"):
+        return _operation(layer, seen)
+    if seen.type in LAYERS:
+        return LAYERS[seen.type]
+    what = "a model without a graph" if layer.type in CONTAINERS else "layers of this type"
+    raise seen.unsupported(f"{what} are not supported", hint=_similar(seen.type))
+
+
+def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
+    from converters.readers.keras.operations import as_operation, operation_name
+    from converters.readers.keras.weights import snake_case
+
+    written = layer.config.text("function") or snake_case(layer.type)
+    name = operation_name(written)
+    if name not in OPERATIONS:
+        raise seen.unsupported(f"the function '{written}' is not supported")
+    function = OPERATIONS[name]
+    return lambda one, step: function(as_operation(one, name), step)
+
+
+def _similar(type_name: str) -> str:
+    from difflib import get_close_matches
+
+    alike = get_close_matches(type_name, LAYERS, 2, 0.8)
+    return f"did you mean {' or '.join(alike)}?" if alike else ""
+
+
+@cache
+def load_lowerings() -> None:
+    """Import every module `layers_*` of this package, so that its lowerings register."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from converters.readers import keras
+
+    for module in iter_modules(keras.__path__):
+        if module.name.startswith("layers_") or module.name == "operations":
+            import_module(f"{keras.__name__}.{module.name}")

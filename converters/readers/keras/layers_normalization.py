@@ -1,0 +1,141 @@
+"""Normalisations and Rescaling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from converters import operators as ops
+from converters.readers.keras.fields import channels_at_one, flag, ir_axis, is_int, number, scalar
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import KerasLayer, Step, lowers
+from converters.readers.keras.spans import plain
+from converters.readers.keras.tensors import Variable, weight
+from converters.tensors import ArrayData, Weight
+
+
+@lowers("BatchNormalization", "SyncBatchNormalization")
+def _batch_norm(layer: KerasLayer, step: Step) -> Value:
+    """By the stored moments, along one axis."""
+    x = channels_at_one(layer, step, _only(layer.config.get("axis", -1)))
+    channels = step.size(x, 1)
+    weights = {
+        "mean": _vector(layer, step, "moving_mean", channels, "moving_mean_initializer"),
+        "variance": _vector(layer, step, "moving_variance", channels, "moving_variance_initializer"),
+    }
+    weights |= _scale_and_shift(layer, step, channels)
+    return step.add(ops.BatchNorm(number(layer, "epsilon", 1e-3)), [x], weights)
+
+
+def _scale_and_shift(layer: KerasLayer, step: Step, channels: Any) -> dict[str, Weight]:
+    found: dict[str, Weight] = {}
+    if flag(layer, "scale", True):
+        found["scale"] = _vector(layer, step, "gamma", channels, "gamma_initializer")
+    if flag(layer, "center", True):
+        found["bias"] = _vector(layer, step, "beta", channels, "beta_initializer")
+    return found
+
+
+def _vector(layer: KerasLayer, step: Step, name: str, size: Any, initializer: str) -> Weight:
+    return weight(layer, step, Variable(name, (size,), initializer))
+
+
+def _only(axis: Any) -> Any:
+    return axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+
+
+@lowers("LayerNormalization")
+def _layer_norm(layer: KerasLayer, step: Step) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) over one or several axes, then gamma and beta."""
+    if flag(layer, "rms_scaling", False):
+        raise layer.unsupported("rms_scaling, which divides without taking the mean", "rms_scaling")
+    given = layer.config.get("axis", -1)
+    axes = given if isinstance(given, list) else [given]
+    epsilon = number(layer, "epsilon", 1e-3)
+    if len(axes) == 1:
+        axis = ir_axis(layer, step, axes[0], layer.x)
+        weights = _scale_and_shift(layer, step, step.size(layer.x, axis))
+        return step.add(ops.LayerNorm((axis,), epsilon), [layer.x], weights)
+    return _layer_norm_over(layer, step, axes, epsilon)
+
+
+def _layer_norm_over(layer: KerasLayer, step: Step, axes: list[Any], epsilon: float) -> Value:
+    """Over several axes the variables have as many, in Keras's order of the tensor."""
+    x = step.plain(layer.x)
+    rank = step.rank(x)
+    if rank is None or not all(map(is_int, axes)):
+        raise layer.unsupported("the shape of its input is unknown", "axis")
+    order = tuple(sorted(axis % rank for axis in axes))
+    shape = tuple(step.size(x, axis) for axis in order)
+    weights = {}
+    if flag(layer, "scale", True):
+        weights["scale"] = weight(layer, step, Variable("gamma", shape, "gamma_initializer"))
+    if flag(layer, "center", True):
+        weights["bias"] = weight(layer, step, Variable("beta", shape, "beta_initializer"))
+    return step.add(ops.LayerNorm(order, epsilon), [x], weights)
+
+
+@lowers("Rescaling")
+def _rescaling(layer: KerasLayer, step: Step) -> Value:
+    """x * scale + offset; each a number, or one per channel."""
+    factor = scalar(layer.config.get("scale", 1.0))
+    shift = scalar(layer.config.get("offset", 0.0))
+    if not isinstance(factor, list) and not isinstance(shift, list):
+        power = ops.Power(scale=number(layer, "scale", 1.0), shift=number(layer, "offset", 0.0))
+        return step.add(power, [layer.x])
+    x = channels_at_one(layer, step, -1)
+    channels = max(len(item) for item in (factor, shift) if isinstance(item, list))
+    weights = {
+        name: _constants(layer, member, value, channels)
+        for name, member, value in (("scale", "scale", factor), ("bias", "offset", shift))
+    }
+    return step.add(ops.Scale(1), [x], weights)
+
+
+def _constants(layer: KerasLayer, member: str, value: Any, channels: int) -> Weight:
+    """Numbers of the config as a weight of one value per channel."""
+    items = plain(value) if isinstance(value, list) else [value] * channels
+    if len(items) != channels or not all(isinstance(item, int | float) for item in items):
+        raise layer.invalid(f"{member} is not {channels} numbers", member)
+    return constant([float(item) for item in items], (channels,))
+
+
+def constant(values: list[float], shape: tuple[int, ...]) -> Weight:
+    """A weight made of numbers in the architecture itself."""
+
+    def compute() -> Any:
+        import numpy as np
+
+        return np.array(values, np.float32).reshape(shape)
+
+    return Weight(shape, ArrayData(shape, compute))
+
+
+@lowers("Normalization")
+def _normalization(layer: KerasLayer, step: Step) -> Value:
+    """(x - mean) / max(sqrt(variance), 1e-7), the moments stored or in the config
+    (keras/src/layers/preprocessing/normalization.py)."""
+    if flag(layer, "invert", False):
+        raise layer.unsupported("invert=True", "invert")
+    x = channels_at_one(layer, step, _only(layer.config.get("axis", -1)))
+    moments = _moment(layer, "mean"), [max(v, 1e-14) for v in _moment(layer, "variance")]
+    channels = step.size(x, 1)
+    count = channels if isinstance(channels, int) else max(map(len, moments))
+    if any(count % len(values) for values in moments):
+        raise layer.invalid(f"its moments do not fit {count} channels", "mean")
+    mean, variance = (constant(v * (count // len(v)), (count,)) for v in moments)
+    return step.add(ops.BatchNorm(0.0), [x], {"mean": mean, "variance": variance})
+
+
+def _moment(layer: KerasLayer, name: str) -> list[float]:
+    """A moment's numbers, from the config or the weights file."""
+    given = scalar(layer.config.get(name))
+    if given is None:
+        stored = layer.arrays.get(name)
+        if stored is None:
+            raise layer.unsupported(f"its {name} is missing", hint="give --weights FILE")
+        values: list[float] = stored.array().reshape(-1).tolist()
+        return values
+    flat = plain(given)
+    while isinstance(flat, list) and flat and isinstance(flat[0], list):
+        flat = flat[0]
+    return [float(item) for item in (flat if isinstance(flat, list) else [flat])]

@@ -1,0 +1,212 @@
+"""Pooling, upsampling, resizing, padding and cropping."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from converters import operators as ops
+from converters.errors import AmbiguousError
+from converters.ir import Notice
+from converters.operators import Operator
+from converters.readers.keras.fields import (
+    Ints,
+    choice,
+    flag,
+    integer,
+    integers,
+    pairs,
+    spatial_input,
+)
+from converters.readers.keras.layers_convolution import axes_of
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import KerasLayer, Step, described, lowers
+from converters.readers.keras.windows import pads, pooling_window
+
+_KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
+_NO_SIZES: Final = "the sizes that an average is taken over depend on the input's size"
+
+
+def _kind(type_name: str) -> Literal["max", "average"]:
+    return next(kind for text, kind in _KINDS.items() if text in type_name)
+
+
+@lowers(
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+)
+def _pool(layer: KerasLayer, step: Step) -> Value:
+    """SAME leaves padding out of an average."""
+    axes = axes_of(layer.type)
+    window = pooling_window(layer, axes)
+    kind = _kind(layer.type)
+    x = spatial_input(layer, step, axes)
+    padded, begins, ends = pads(layer, step, x, window, float("-inf"))
+    if padded is not x and kind == "average":
+        raise layer.unsupported(_NO_SIZES, "padding", "give fixed input sizes with --input")
+    return step.add(
+        ops.Pool(
+            kind,
+            window.kernel,
+            window.stride,
+            window.dilation,
+            begins,
+            ends,
+            rounding="floor",
+            clip="never",
+            count_padding=False,
+        ),
+        [padded],
+    )
+
+
+@lowers(
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+)
+def _global_pool(layer: KerasLayer, step: Step) -> Value:
+    """keepdims leaves the spatial axes with size 1."""
+    if layer.call.keywords.get("mask") is not None:
+        raise layer.unsupported("a pooling with a mask")
+    x = spatial_input(layer, step, axes_of(layer.type))
+    y = step.add(ops.GlobalPool(_kind(layer.type)), [x])
+    if flag(layer, "keepdims", False):
+        return y
+    return step.add(ops.Flatten(), [y], suffix="flatten", moved=False)
+
+
+@lowers("UpSampling1D")
+def _up_sampling_1d(layer: KerasLayer, step: Step) -> Value:
+    size = integer(layer, "length" if "length" in layer.config else "size", 2)
+    return step.add(_repeated((size,)), [step.moved(layer.x, 3)])
+
+
+@lowers("UpSampling3D")
+def _up_sampling_3d(layer: KerasLayer, step: Step) -> Value:
+    return step.add(_repeated(integers(layer, "size", 3, 2)), [spatial_input(layer, step, 3)])
+
+
+def _repeated(factor: Ints) -> Operator:
+    """Every pixel `factor` times."""
+    return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+
+
+@lowers("UpSampling2D")
+def _up_sampling_2d(layer: KerasLayer, step: Step) -> Value:
+    factor = integers(layer, "size", 2, 2)
+    mode = choice(layer, "interpolation", "nearest", dict(zip(_MODES, _MODES, strict=True)))
+    return step.add(_upsampling(layer, step, factor, mode), [spatial_input(layer, step, 2)])
+
+
+_MODES: Final = (
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "area",
+    "lanczos3",
+    "lanczos5",
+    "gaussian",
+    "mitchellcubic",
+)
+
+
+def _upsampling(layer: KerasLayer, step: Step, factor: Ints, mode: str) -> Operator:
+    """By whole factors an area is a pixel repeated (tensorflow/core/kernels/image/resize_area)."""
+    if mode in ("nearest", "area"):
+        return _repeated(factor)
+    if mode == "bilinear":
+        return ops.Resize("linear", _bilinear(layer, step), factor=factor)
+    if mode == "bicubic":
+        _require_powers_of_two(layer, factor)
+        return ops.Resize("cubic", "half_pixel", factor=factor, cubic_a=-0.5, exclude_outside=True)
+    raise layer.unsupported(
+        f"ONNX has no interpolation like '{mode}'", "interpolation", "use bilinear or bicubic"
+    )
+
+
+def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetric"]:
+    """What bilinear means to the version that wrote the file, or what the user says it means.
+
+    Where neither decides, the layer is checked as what today's Keras would make of it.
+    """
+    meaning = layer.options.keras_bilinear or layer.version.bilinear
+    if not meaning:
+        error = AmbiguousError(
+            f"'bilinear' of Keras {layer.version.text or 'of no known version'} is by half pixels "
+            "(TensorFlow 1.15 and later) or asymmetric (before), and the file does not tell which",
+            hint="give --keras-bilinear half-pixel or asymmetric",
+        )
+        step.work.notices.append(Notice("UP307", described(error, layer)))
+    return "asymmetric" if meaning == "asymmetric" else "half_pixel"
+
+
+def _require_powers_of_two(layer: KerasLayer, factor: Ints) -> None:
+    """TensorFlow rounds cubic coefficients to a table of 1024 steps (resize_bicubic_op.cc)."""
+    if any(f & (f - 1) or f > 512 for f in factor):
+        raise layer.unsupported(
+            f"bicubic by {factor[0]}x{factor[1]}: TensorFlow rounds the coefficients of factors "
+            "that are no power of two, which ONNX cannot say",
+            "size",
+        )
+
+
+@lowers("Resizing")
+def _resizing(layer: KerasLayer, step: Step) -> Value:
+    """To a fixed (height, width), pixel centres at halves."""
+    for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio"):
+        if flag(layer, name, False):
+            raise layer.unsupported(f"{name} depends on the image's size", name)
+    size = integer(layer, "height"), integer(layer, "width")
+    mode = choice(layer, "interpolation", "bilinear", dict(zip(_MODES, _MODES, strict=True)))
+    antialias = flag(layer, "antialias", False)
+    x = spatial_input(layer, step, 2)
+    return step.add(_resize(layer, step, x, size, mode, antialias), [x])
+
+
+def _resize(
+    layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
+) -> Operator:
+    if mode == "nearest":
+        return ops.Resize("nearest", "half_pixel", size, nearest_mode="round_prefer_ceil")
+    if mode == "bilinear":
+        return ops.Resize("linear", "half_pixel", size, antialias=antialias)
+    if mode == "bicubic" and antialias:
+        return ops.Resize("cubic", "half_pixel", size, cubic_a=-0.5, antialias=True)
+    factor = tuple(_factor(step, x, axis, size[axis]) for axis in (0, 1))
+    if mode in ("bicubic", "area") and all(factor):
+        return _upsampling(layer, step, factor, mode)
+    raise layer.unsupported(
+        f"ONNX has no interpolation like '{mode}' to {size[0]}x{size[1]}", "interpolation"
+    )
+
+
+def _factor(step: Step, x: Value, axis: int, wanted: int) -> int:
+    """The whole factor of one axis, 0 where there is none or it is not known."""
+    size = step.size(x, axis + 2)
+    return wanted // size if isinstance(size, int) and wanted % size == 0 else 0
+
+
+@lowers("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
+def _zero_padding(layer: KerasLayer, step: Step) -> Value:
+    return _box(layer, step, "padding", 1)
+
+
+@lowers("Cropping1D", "Cropping2D", "Cropping3D")
+def _cropping(layer: KerasLayer, step: Step) -> Value:
+    return _box(layer, step, "cropping", -1)
+
+
+def _box(layer: KerasLayer, step: Step, member: str, sign: int) -> Value:
+    axes = axes_of(layer.type)
+    amounts = pairs(layer, member, axes)
+    x = spatial_input(layer, step, axes)
+    begin = tuple(sign * first for first, _ in amounts)
+    end = tuple(sign * last for _, last in amounts)
+    return step.add(ops.Pad((0, 0, *begin), (0, 0, *end)), [x])

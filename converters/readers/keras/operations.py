@@ -1,0 +1,168 @@
+"""Functions in a graph: `x + y` or `keras.ops.add` in Keras 3, TFOpLambda in Keras 2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from converters import operators as ops
+from converters.operators import Operator
+from converters.readers.keras.activations import ACTIVATIONS, activated
+from converters.readers.keras.config import Ref
+from converters.readers.keras.fields import is_int
+from converters.readers.keras.layers_merge import concatenated, joined
+from converters.readers.keras.layers_shape import permuted, reshaped
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+
+Operand: TypeAlias = Value | float
+
+_BINARY: Final[dict[str, ops.Eltwise]] = {
+    "add": ops.Eltwise("sum"),
+    "subtract": ops.Eltwise("difference"),
+    "multiply": ops.Eltwise("product"),
+    "divide": ops.Eltwise("quotient"),
+    "maximum": ops.Eltwise("max"),
+    "minimum": ops.Eltwise("min"),
+}
+_UNARY: Final[dict[str, Operator]] = {
+    "absolute": ops.Abs(),
+    "negative": ops.Power(scale=-1.0),
+    "exp": ops.Exp(),
+    "log": ops.Log(),
+    "sqrt": ops.Power(power=0.5),
+    "square": ops.Power(power=2.0),
+}
+_SYNONYMS: Final = {
+    "true_divide": "divide",
+    "truediv": "divide",
+    "abs": "absolute",
+    "neg": "negative",
+    "mul": "multiply",
+    "sub": "subtract",
+    "concat": "concatenate",
+    "re_lu": "relu",
+    "re_lu6": "relu6",
+    "si_lu": "silu",
+    "swish": "silu",
+    "hard_si_lu": "hard_silu",
+    "identity": "linear",
+}
+
+
+def operation_name(text: str) -> str:
+    """A function's own name: `math.add` and `__operators__.add` are `add`.
+
+    >>> operation_name("nn.relu"), operation_name("math.truediv")
+    ('relu', 'divide')
+    """
+    name = text.rpartition(".")[2]
+    return _SYNONYMS.get(name, name)
+
+
+def operands(layer: KerasLayer) -> list[Any]:
+    """The arguments in their order, tensors as Values."""
+    values = iter(layer.inputs)
+    return [_operand(item, values) for item in (*layer.call.arguments, *layer.call.keywords.values())]
+
+
+def _operand(item: Any, values: Any) -> Any:
+    if isinstance(item, list):
+        return [_operand(part, values) for part in item]
+    return next(values) if isinstance(item, Ref) else item
+
+
+@lowers(*_BINARY, table=OPERATIONS)
+def _binary(layer: KerasLayer, step: Step) -> Value:
+    """Two tensors, or a tensor and a number on either side."""
+    pair = [item for item in operands(layer) if isinstance(item, Value | int | float)][:2]
+    if all(isinstance(item, Value) for item in pair) and len(pair) == 2:
+        return joined(layer, step, [item for item in pair if isinstance(item, Value)], _BINARY[layer.type])
+    if len(pair) != 2 or not any(isinstance(item, Value) for item in pair):
+        raise layer.unsupported(f"{layer.type} of something else than tensors and numbers")
+    number = next(float(item) for item in pair if not isinstance(item, Value))
+    chain = _with_number(layer.type, number, isinstance(pair[0], Value))
+    if chain is None:
+        raise layer.unsupported(f"{layer.type} of a tensor and the number {number}")
+    return step.add(chain, [layer.x])
+
+
+def _with_number(name: str, number: float, behind: bool) -> Operator | None:
+    """The operator of x and a number; `behind` where the number is the second operand."""
+    largest = 3.4028234663852886e38
+    chains: dict[str, Operator | None] = {
+        "add": ops.Power(shift=number),
+        "subtract": ops.Power(shift=-number) if behind else ops.Power(scale=-1.0, shift=number),
+        "multiply": ops.Power(scale=number),
+        "divide": _divided(number, behind),
+        "maximum": ops.Clip(number, largest),
+        "minimum": ops.Clip(-largest, number),
+    }
+    return chains[name]
+
+
+def _divided(number: float, behind: bool) -> Operator | None:
+    if behind:
+        return ops.Power(scale=1 / number) if number else None
+    return ops.Power(power=-1.0, scale=1 / number) if number else None
+
+
+@lowers(*_UNARY, table=OPERATIONS)
+def _unary(layer: KerasLayer, step: Step) -> Value:
+    return step.add(_UNARY[layer.type], [layer.x])
+
+
+_ACTIVATIONS: Final = (
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "softsign",
+    "silu",
+    "elu",
+    "selu",
+    "hard_sigmoid",
+    "hard_silu",
+    "linear",
+)
+
+
+@lowers(*_ACTIVATIONS, table=OPERATIONS)
+def _activation(layer: KerasLayer, step: Step) -> Value:
+    assert layer.type in ACTIVATIONS, "named above"
+    if any(isinstance(item, int | float) for item in operands(layer)):
+        raise layer.unsupported(f"{layer.type} with a parameter")
+    return activated(layer, step, layer.x, layer.type, "")
+
+
+@lowers("concatenate", table=OPERATIONS)
+def _concatenate(layer: KerasLayer, step: Step) -> Value:
+    given = layer.call.keywords.get("axis", layer.config.get("axis"))
+    numbers = [item for item in layer.call.arguments if is_int(item)]
+    axis = given if given is not None else (numbers[0] if numbers else -1)
+    return concatenated(layer, step, layer.inputs, axis)
+
+
+@lowers("reshape", table=OPERATIONS)
+def _reshape(layer: KerasLayer, step: Step) -> Value:
+    """Only where N stays: the new shape begins with -1 or the batch size."""
+    lists = [item for item in operands(layer) if isinstance(item, list)]
+    target = lists[0] if lists else layer.config.list("newshape")
+    if not target or not all(map(is_int, target)) or target[0] != -1:
+        raise layer.unsupported("a reshape that may change the batch axis")
+    return reshaped(layer, step, layer.x, target[1:])
+
+
+@lowers("transpose", table=OPERATIONS)
+def _transpose(layer: KerasLayer, step: Step) -> Value:
+    lists = [item for item in operands(layer) if isinstance(item, list)]
+    order = lists[0] if lists else layer.config.list("axes")
+    if sorted(order, key=str) != sorted(range(len(order)), key=str) or not order:
+        raise layer.unsupported("a transpose without an order of axes")
+    return permuted(step, layer.x, tuple(order))
+
+
+def as_operation(layer: KerasLayer, name: str) -> KerasLayer:
+    """The layer under the name of its function."""
+    return replace(layer, type=operation_name(name))

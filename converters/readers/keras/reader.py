@@ -1,0 +1,156 @@
+"""From a file of Keras to a Model.
+
+Whatever is wrong with one layer becomes a notice and an Unknown operator, so that everything
+else can still be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from converters.dims import Size, symbol
+from converters.errors import UnreadableError, UsageError
+from converters.ir import Model, ModelInput, Shape, validate
+from converters.origin import Origin, Source
+from converters.readers.keras.assemble import Assembler, Setting
+from converters.readers.keras.config import Graph, LayerConfig, read_graph
+from converters.readers.keras.layout import Value, to_channels_first
+from converters.readers.keras.lowering import Workspace
+from converters.readers.keras.spans import JsonObject, parse_json
+from converters.readers.keras.version import KerasVersion
+from converters.readers.keras.weights import NoScope, Scope, open_scope
+from converters.readers.options import ReadOptions
+
+LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
+    2: ("N", "C"),
+    3: ("N", "W", "C"),
+    4: ("N", "H", "W", "C"),
+    5: ("N", "D", "H", "W", "C"),
+}
+"""What sizes that the file leaves open are called, in Keras's order (channels last)."""
+
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+_ZIP: Final = b"PK\x03\x04"
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What was read of a file: the model's JSON, who wrote it, and where its weights are."""
+
+    node: JsonObject
+    version: KerasVersion
+    is_text: bool
+    weights: Any = None
+
+
+def read_keras(path: str, options: ReadOptions) -> Model:
+    """The model in a `.keras` file, an `.h5` file or an architecture in JSON.
+
+    Weights are the file's own, or those of the file `options.weights` names (`.weights.h5`, `.h5`
+    or `.keras`). Shapes in `options.inputs` are in the model's own layout.
+
+    Raises UnreadableError where the file is no model, or holds weights only.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise UnreadableError(f"cannot be opened: {error.strerror}", path=path) from None
+    if head.startswith(_ZIP):
+        return build(path, _from_archive(path), options)
+    if head == _HDF5:
+        return build(path, _from_hdf5(path), options)
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as text:
+        return read_keras_source(Source(path, text.read()), options)
+
+
+def read_keras_source(source: Source, options: ReadOptions) -> Model:
+    """The model in an architecture that is already read; raises as `read_keras`."""
+    node = _architecture(source)
+    version = _version(node.text("keras_version"), node)
+    return build(source.path, Architecture(node, version, is_text=True), options)
+
+
+def _architecture(source: Source) -> JsonObject:
+    node = parse_json(source)
+    inner = node.object("model_config") if isinstance(node, JsonObject) else None
+    node = inner or node
+    if not isinstance(node, JsonObject) or "class_name" not in node:
+        raise UnreadableError("JSON, but no architecture of Keras", path=source.path)
+    return node
+
+
+def _version(text: str, node: JsonObject) -> KerasVersion:
+    """Keras 3's words have a `module` for every class; Keras 2's had none before 2.12."""
+    return KerasVersion(text, 3 if "module" in node else 2)
+
+
+def _from_archive(path: str) -> Architecture:
+    from converters.readers.keras.archive import CONFIG, METADATA, KerasArchive
+
+    archive = KerasArchive(path)
+    node = _architecture(Source(path, archive.text(CONFIG)))
+    text = archive.text(METADATA)
+    about = parse_json(Source(path, text)) if text else None
+    written = about.text("keras_version") if isinstance(about, JsonObject) else ""
+    return Architecture(node, KerasVersion(written, 3), is_text=False, weights=archive)
+
+
+def _from_hdf5(path: str) -> Architecture:
+    from converters.readers.keras.hdf5 import Hdf5, whole_file
+
+    file = Hdf5(whole_file(path))
+    text = file.root.text("model_config")
+    if text is None:
+        raise UnreadableError(
+            "this HDF5 file holds weights and no architecture",
+            path=path,
+            hint=f"give the architecture, as in: upconv convert model.json --weights {path}",
+        )
+    node = _architecture(Source(path, text))
+    version = _version(file.root.text("keras_version") or "", node)
+    return Architecture(node, version, is_text=False, weights=file)
+
+
+def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
+    """Where the arrays are: in the file that the user names, else in the model's own."""
+    from converters.readers.keras.archive import KerasArchive
+    from converters.readers.keras.hdf5 import Hdf5, whole_file
+
+    source = found.weights
+    if options.weights:
+        with open(options.weights, "rb") as file:
+            zipped = file.read(4) == _ZIP
+        source = KerasArchive(options.weights) if zipped else Hdf5(whole_file(options.weights))
+    if isinstance(source, KerasArchive):
+        place = source.weights()
+        source = Hdf5(place, source.path) if place is not None else None
+    return NoScope() if source is None else open_scope(source, graph)
+
+
+def build(path: str, found: Architecture, options: ReadOptions) -> Model:
+    """The model of an architecture."""
+    graph = read_graph(found.node)
+    scope = _scope(found, graph, options)
+    has_weights = not isinstance(scope, NoScope)
+    work = Workspace()
+    inputs = [_input(entry, work) for entry in _entries(graph, path, found, options)]
+    setting = Setting(path, found.version, options, has_weights, found.is_text)
+    values = [Value(entry.name, moved) for entry, moved in inputs]
+    results = Assembler(setting, work).run(graph, values, scope)
+    outputs = _distinct(results, values, work)
+    model = Model(
+        name=graph.name,
+        path=path,
+        framework="keras",
+        inputs=tuple(entry for entry, _ in inputs),
+        outputs=tuple(value.name for value in outputs),
+        layers=tuple(work.layers),
+        notices=tuple(work.notices),
+        weights_path=options.weights or (path if has_weights else ""),
+        channels_last=frozenset(v.name for v in (*values, *outputs) if _is_moved(v, work)),
+    )
+    validate(model)
+    return model

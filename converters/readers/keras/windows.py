@@ -1,0 +1,132 @@
+"""Padding of convolutions and poolings in Keras's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from converters import operators as ops
+from converters.dims import Size, like, symbol
+from converters.errors import UnsupportedError
+from converters.geometry import (
+    effective_kernel,
+    fixed_same_pads,
+    full_size,
+    keras_transposed_size,
+    same_pads,
+    target_pads,
+    tensorflow_inverts,
+)
+from converters.readers.keras.fields import Ints, integers, word
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import KerasLayer, Step
+
+
+class NotRunnableError(UnsupportedError):
+    """A layer that Keras builds, and that fails when it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Kernel, stride and dilation per spatial axis, and the word for the padding."""
+
+    kernel: Ints
+    stride: Ints
+    dilation: Ints
+    padding: str
+
+
+def convolution_window(layer: KerasLayer, axes: int) -> Window:
+    """The window of a convolution of any kind."""
+    return Window(
+        integers(layer, "kernel_size", axes),
+        integers(layer, "strides", axes, 1),
+        integers(layer, "dilation_rate", axes, 1),
+        _padding(layer, "same", "valid", *(("causal",) if axes == 1 else ())),
+    )
+
+
+def pooling_window(layer: KerasLayer, axes: int) -> Window:
+    """The window of a pooling; its stride is its size where none is given."""
+    name = "pool_length" if "pool_length" in layer.config else "pool_size"
+    kernel = integers(layer, name, axes, 2)
+    stride = kernel if layer.config.get("strides") is None else integers(layer, "strides", axes)
+    return Window(kernel, stride, (1,) * axes, _padding(layer, "same", "valid"))
+
+
+def _padding(layer: KerasLayer, *allowed: str) -> str:
+    padding = word(layer, "padding", "valid")
+    if padding not in allowed:
+        raise layer.invalid(f"padding is '{padding}', not one of {', '.join(allowed)}", "padding")
+    return padding
+
+
+def pads(
+    layer: KerasLayer, step: Step, x: Value, window: Window, fill: float
+) -> tuple[Value, Ints, Ints]:
+    """(input, pads_begin, pads_end) of a convolution or pooling.
+
+    SAME depends on the size where the stride exceeds 1. Where the size is dynamic and the begin
+    changes with it, the input is padded by a layer of its own, with `fill`.
+    """
+    axes = len(window.kernel)
+    if window.padding == "valid":
+        return x, (0,) * axes, (0,) * axes
+    if window.padding == "causal":
+        return x, (effective_kernel(window.kernel[0], window.dilation[0]) - 1,), (0,)
+    known = [_axis_pads(step, x, window, axis) for axis in range(axes)]
+    begins = tuple(pair[0] if pair else 0 for pair in known)
+    ends = tuple(pair[1] if pair else 0 for pair in known)
+    if None in known:
+        x = _padded(step, x, window, [axis for axis in range(axes) if not known[axis]], fill)
+    return x, begins, ends
+
+
+def _axis_pads(step: Step, x: Value, window: Window, axis: int) -> tuple[int, int] | None:
+    settings = window.kernel[axis], window.stride[axis], window.dilation[axis]
+    size = step.size(x, axis + 2)
+    if isinstance(size, int):
+        begin, end = same_pads(size, *settings)
+        return begin, end
+    return fixed_same_pads(*settings)
+
+
+def _padded(step: Step, x: Value, window: Window, axes: list[int], fill: float) -> Value:
+    """The input with the padding that its own size asks for."""
+    begins: list[Size] = [0] * (len(window.kernel) + 2)
+    ends: list[Size] = list(begins)
+    for axis in axes:
+        settings = window.kernel[axis], window.stride[axis], window.dilation[axis]
+        begins[axis + 2], ends[axis + 2] = same_pads(like(x.name, axis + 2), *settings)
+    return step.add(ops.Pad(tuple(begins), tuple(ends), value=fill), [x], suffix="same")
+
+
+def transposed_pads(
+    layer: KerasLayer, window: Window, output_padding: Ints | None
+) -> tuple[Ints, Ints, Ints]:
+    """(pads_begin, pads_end, output_padding) of a transposed convolution, by the lengths of
+    keras/src/ops/operation_utils.py; they do not depend on the input's size.
+
+    Raises NotRunnableError where TensorFlow refuses to run the layer.
+    """
+    padding: Literal["same", "valid"] = "same" if window.padding == "same" else "valid"
+    size = symbol("n")
+    found = []
+    for axis, kernel in enumerate(window.kernel):
+        settings = kernel, window.stride[axis], window.dilation[axis]
+        extra = None if output_padding is None else output_padding[axis]
+        out = keras_transposed_size(size, *settings, padding, extra)
+        if not tensorflow_inverts(size, out, *settings, padding):
+            raise NotRunnableError(_why_not(settings, padding, extra), layer=layer.name)
+        found.append(target_pads(full_size(size, *settings), out, padding))
+    begins, ends, extras = zip(*found, strict=True)
+    return tuple(begins), tuple(ends), tuple(extras)
+
+
+def _why_not(settings: tuple[int, int, int], padding: str, extra: int | None) -> str:
+    kernel, stride, dilation = settings
+    return (
+        f"Keras builds this layer and fails when it is called: with padding '{padding}', "
+        f"an effective kernel of {effective_kernel(kernel, dilation)}, stride {stride} and "
+        f"output_padding {extra}, no convolution leads back to the input's size"
+    )

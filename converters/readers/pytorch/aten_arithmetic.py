@@ -1,0 +1,167 @@
+"""Sums, differences, products and quotients: of tensors, with numbers, with stored tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from converters import operators as ops
+from converters.errors import UnsupportedError
+from converters.readers.pytorch.lowering import Call, lowers
+from converters.tensors import ArrayData, FloatArray, Weight
+
+Kind = Literal["sum", "product", "max", "min", "difference", "quotient"]
+
+KINDS: Final[dict[str, Kind]] = {
+    "add": "sum",
+    "sub": "difference",
+    "mul": "product",
+    "div": "quotient",
+    "maximum": "max",
+    "minimum": "min",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """left kind right, where one of them may be a number or a stored tensor."""
+
+    kind: Kind
+    left: Any
+    right: Any
+    alpha: float = 1.0
+
+
+@lowers(
+    *(f"{name}.Tensor" for name in ("add", "sub", "mul", "div")),
+    *(f"{name}_.Tensor" for name in ("add", "sub", "mul", "div")),
+    *(f"{name}.Scalar" for name in ("add", "sub", "mul", "div")),
+    "maximum.default",
+    "minimum.default",
+)
+def _binary(call: Call) -> None:
+    kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
+    alpha = call.number("alpha", 1.0)
+    _combine(call, Operands(kind, call.get("self"), call.get("other"), alpha))
+
+
+@lowers("rsub.Scalar", "rsub.Tensor")
+def _reversed(call: Call) -> None:
+    """other - alpha * self."""
+    alpha = call.number("alpha", 1.0)
+    _combine(call, Operands("difference", call.get("other"), call.get("self"), alpha))
+
+
+def _combine(call: Call, operands: Operands) -> None:
+    computed = [call.is_value(one) for one in (operands.left, operands.right)]
+    if all(computed):
+        _two_values(call, operands)
+        return
+    if not any(computed):
+        raise UnsupportedError("neither of its operands is computed by the network")
+    other = operands.left if computed[1] else operands.right
+    scalar = call.scalar(other)
+    if scalar is not None:
+        _with_number(call, operands, scalar, reverse=computed[1])
+    else:
+        _with_stored(call, operands, other, reverse=computed[1])
+
+
+def _two_values(call: Call, operands: Operands) -> None:
+    left, right = call.value(operands.left), call.value(operands.right)
+    shapes = [call.state.metas.get(one.name) for one in (operands.left, operands.right)]
+    same = None not in shapes and shapes[0] == shapes[1]
+    coefficients: tuple[float, ...] = ()
+    kind = operands.kind
+    if operands.alpha != 1.0:
+        sign = -1.0 if kind == "difference" else 1.0
+        kind, coefficients = "sum", (1.0, sign * operands.alpha)
+    if left == right:
+        right = call.step(ops.Identity(), [right], "copy")
+    call.emit(ops.Eltwise(kind, coefficients, broadcast=not same), [left, right])
+
+
+def _with_number(call: Call, operands: Operands, number: float, reverse: bool) -> None:
+    x = call.value(operands.right if reverse else operands.left)
+    number = float(number) * (operands.alpha if not reverse else 1.0)
+    if operands.kind in ("max", "min"):
+        bounds = {"max": (number, float("inf")), "min": (float("-inf"), number)}
+        call.emit(ops.Clip(*bounds[operands.kind]), [x])
+        return
+    if reverse and operands.kind == "quotient":
+        inverse = call.step(ops.Power(-1.0), [x], "inverse")
+        call.emit(ops.Power(scale=number), [inverse])
+        return
+    if operands.kind == "quotient" and number == 0:
+        raise UnsupportedError("it divides by zero")
+    call.emit(_AFFINE[operands.kind, reverse](number, operands.alpha), [x])
+
+
+_AFFINE: Final[dict[tuple[Kind, bool], Callable[[float, float], ops.Power]]] = {
+    ("sum", False): lambda number, alpha: ops.Power(shift=number),
+    ("sum", True): lambda number, alpha: ops.Power(scale=alpha, shift=number),
+    ("difference", False): lambda number, alpha: ops.Power(shift=-number),
+    ("difference", True): lambda number, alpha: ops.Power(scale=-alpha, shift=number),
+    ("product", False): lambda number, alpha: ops.Power(scale=number),
+    ("product", True): lambda number, alpha: ops.Power(scale=number),
+    ("quotient", False): lambda number, alpha: ops.Power(scale=1 / number),
+}
+"""What x becomes with a number: (kind, whether the number stands first)."""
+
+
+def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> None:
+    """A stored tensor scales or shifts the axes it has: a Scale with that weight."""
+    data = call.constant(other)
+    if data is None:
+        raise UnsupportedError("one of its operands is no tensor and no number")
+    reference = operands.right if reverse else operands.left
+    x, sizes = call.value(reference), call.state.metas[reference.name].sizes
+    if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
+        raise UnsupportedError(f"a {operands.kind} of a stored tensor and a value")
+    if reverse and operands.kind == "difference":
+        x = call.step(ops.Power(scale=-operands.alpha), [x], "negative")
+    axis, shape = _covered(data.shape, sizes)
+    change = _CHANGES[operands.kind, reverse]
+    factor = operands.alpha if not reverse else 1.0
+    weight = Weight(shape, ArrayData(shape, lambda: change(data.array(), factor).reshape(shape)))
+    name = "bias" if operands.kind in ("sum", "difference") else "scale"
+    call.emit(ops.Scale(axis), [x], {name: weight})
+
+
+_Change = Callable[[FloatArray, float], FloatArray]
+_CHANGES: Final[dict[tuple[Kind, bool], _Change]] = {
+    ("sum", False): lambda values, alpha: values * _float32(alpha),
+    ("sum", True): lambda values, alpha: values,
+    ("difference", False): lambda values, alpha: values * _float32(-alpha),
+    ("difference", True): lambda values, alpha: values,
+    ("product", False): lambda values, alpha: values,
+    ("product", True): lambda values, alpha: values,
+    ("quotient", False): lambda values, alpha: 1 / values,
+}
+
+
+def _float32(number: float) -> Any:
+    import numpy as np
+
+    return np.float32(number)
+
+
+def _covered(
+    stored: tuple[int, ...], sizes: tuple[int | str, ...]
+) -> tuple[int, tuple[int, ...]]:
+    """(axis, shape): the axes of x that a stored tensor covers once its outer ones are dropped.
+
+    Raises UnsupportedError where it would make x larger, or repeats along an axis inside.
+    """
+    if len(stored) > len(sizes):
+        raise UnsupportedError("the stored tensor has more axes than the value")
+    first = len(sizes) - len(stored)
+    places = [i for i, size in enumerate(stored) if size != 1]
+    if not places:
+        return len(sizes) - 1, (1,)
+    begin, end = places[0], places[-1] + 1
+    inner = stored[begin:end]
+    if any(a != b for a, b in zip(inner, sizes[first + begin :], strict=False)):
+        raise UnsupportedError(f"a stored tensor of {stored} meets a value of {sizes}")
+    return first + begin, inner

@@ -1,0 +1,189 @@
+"""Operators on stored tensors alone: their results are weights, made when they are asked for.
+
+Transposed weights, weight and spectral normalisation and the like do not depend on the network's
+inputs, so they are no layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from converters.errors import UnsupportedError
+from converters.tensors import ArrayData, TensorData
+
+Arguments: TypeAlias = Mapping[str, Any]
+Fold: TypeAlias = Callable[[Arguments, tuple[int, ...]], Any]
+"""(arguments by name, tensors as float32 arrays; the result's shape) -> the result."""
+
+
+def _itself(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return a["self"]
+
+
+def _reshaped(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return a["self"].reshape(shape)
+
+
+def _broadcast(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.broadcast_to(a["self"], shape)
+
+
+def _swapped(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return a["self"].swapaxes(a["dim0"], a["dim1"])
+
+
+def _sliced(a: Arguments, shape: tuple[int, ...]) -> Any:
+    axis = a.get("dim", 0) % a["self"].ndim
+    part = slice(a.get("start"), a.get("end"), a.get("step", 1))
+    return a["self"][(slice(None),) * axis + (part,)]
+
+
+def _binary(name: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        right = a["other"]
+        if name in ("add", "subtract") and a.get("alpha", 1) != 1:
+            right = right * np.float32(a["alpha"])
+        return getattr(np, name)(a["self"], right)
+
+    return fold
+
+
+def _unary(name: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        return getattr(np, name)(a["self"])
+
+    return fold
+
+
+def _power(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return a["self"] ** a["exponent"]
+
+
+def _product(left: str, right: str) -> Fold:
+    return lambda a, shape: a[left] @ a[right]
+
+
+def _weight_norm(a: Arguments, shape: tuple[int, ...]) -> Any:
+    """v * g / |v|, the norm over all axes but `dim` (aten WeightNorm.cpp)."""
+    import numpy as np
+
+    v, g = np.asarray(a["v"], np.float64), a["g"]
+    dim = a.get("dim", 0)
+    axes = tuple(axis for axis in range(v.ndim) if dim == -1 or axis != dim % v.ndim)
+    return v * (g / np.sqrt(np.square(v).sum(axis=axes, keepdims=True)))
+
+
+def _filled(value: float | None) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        return np.full(shape, a["fill_value"] if value is None else value, np.float32)
+
+    return fold
+
+
+def _counted(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    start, step = a.get("start", 0), a.get("step", 1)
+    return start + step * np.arange(shape[0], dtype=np.float64)
+
+
+FOLDS: Final[dict[str, Fold]] = {
+    **dict.fromkeys(
+        (
+            "alias.default",
+            "clone.default",
+            "contiguous.default",
+            "detach.default",
+            "detach_.default",
+            "lift_fresh_copy.default",
+            "_to_copy.default",
+            "to.dtype",
+            "to.dtype_layout",
+            "to.device",
+        ),
+        _itself,
+    ),
+    **dict.fromkeys(
+        (
+            "_unsafe_view.default",
+            "flatten.using_ints",
+            "reshape.default",
+            "squeeze.default",
+            "squeeze.dim",
+            "squeeze.dims",
+            "unflatten.int",
+            "unsqueeze.default",
+            "view.default",
+        ),
+        _reshaped,
+    ),
+    **dict.fromkeys(("expand.default", "expand_as.default"), _broadcast),
+    "transpose.int": _swapped,
+    "t.default": lambda a, shape: a["self"].T,
+    "numpy_T.default": lambda a, shape: a["self"].T,
+    "permute.default": lambda a, shape: a["self"].transpose(a["dims"]),
+    "slice.Tensor": _sliced,
+    "select.int": lambda a, shape: a["self"].take(a["index"], axis=a["dim"]),
+    "add.Tensor": _binary("add"),
+    "sub.Tensor": _binary("subtract"),
+    "mul.Tensor": _binary("multiply"),
+    "div.Tensor": _binary("divide"),
+    "pow.Tensor_Scalar": _power,
+    **{f"{name}.default": _unary(name) for name in ("sqrt", "exp", "log", "abs", "square")},
+    "neg.default": _unary("negative"),
+    "reciprocal.default": lambda a, shape: 1 / a["self"],
+    "rsqrt.default": lambda a, shape: a["self"] ** -0.5,
+    "mm.default": _product("self", "mat2"),
+    "mv.default": _product("self", "vec"),
+    "dot.default": _product("self", "tensor"),
+    "vdot.default": _product("self", "other"),
+    "matmul.default": _product("self", "other"),
+    "_weight_norm.default": _weight_norm,
+    "zeros.default": _filled(0.0),
+    "ones.default": _filled(1.0),
+    "new_zeros.default": _filled(0.0),
+    "new_ones.default": _filled(1.0),
+    "zeros_like.default": _filled(0.0),
+    "ones_like.default": _filled(1.0),
+    "full.default": _filled(None),
+    "full_like.default": _filled(None),
+    "arange.default": _counted,
+    "arange.start": _counted,
+    "arange.start_step": _counted,
+}
+"""By ATen's name, in NumPy's float32."""
+
+
+def fold(
+    target: str,
+    arguments: Mapping[str, Any],
+    tensors: Mapping[str, TensorData],
+    shape: tuple[int, ...],
+) -> ArrayData:
+    """The result of an operator whose tensors are all stored; computed when it is asked for.
+
+    Raises UnsupportedError for an operator that is not in the table.
+    """
+    name = target.removeprefix("aten.")
+    if name not in FOLDS:
+        raise UnsupportedError("it computes a weight in a way that is not known")
+
+    def compute() -> Any:
+        import numpy as np
+
+        given = {key: data.array() for key, data in tensors.items()}
+        result = np.asarray(FOLDS[name]({**arguments, **given}, shape), np.float32)
+        if result.shape != shape:
+            raise UnsupportedError(f"{target} gives {result.shape} where the file says {shape}")
+        return result
+
+    return ArrayData(shape, compute)

@@ -1,0 +1,27 @@
+"""All families of ATen operators: importing this module fills the table of lowerings."""
+
+from __future__ import annotations
+
+from converters.readers.pytorch import (
+    aten_activations,
+    aten_arithmetic,
+    aten_convolution,
+    aten_normalization,
+    aten_pooling,
+    aten_resize,
+    aten_shape,
+)
+from converters.readers.pytorch.lowering import LOWERINGS
+
+__all__ = ["LOWERINGS"]
+
+_FAMILIES = (
+    aten_activations,
+    aten_arithmetic,
+    aten_convolution,
+    aten_normalization,
+    aten_pooling,
+    aten_resize,
+    aten_shape,
+)
+"""Named, so that nobody takes the imports for unused."""

@@ -1,0 +1,60 @@
+"""Paths as code hosts want them: seen from the repository's root, and as URIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def repository_path(path: str, prefix: str) -> str:
+    """A reported path seen from the repository's root; absolute ones stay.
+
+    >>> repository_path("net.prototxt", "models/"), repository_path("../a.prototxt", "models/")
+    ('models/net.prototxt', 'a.prototxt')
+    >>> repository_path("/tmp/net.prototxt", "models/")
+    '/tmp/net.prototxt'
+    """
+    from posixpath import normpath
+
+    if is_absolute(path):
+        return path
+    return normpath(prefix + path)
+
+
+def repository_prefix(root: Path) -> str:
+    """What leads from the root of the repository `root` lies in to `root`: "" or "a/b/".
+
+    A repository's root holds `.git`, a folder or (in worktrees and submodules) a file. Outside
+    of repositories "".
+    """
+    whole = root.resolve()
+    for folder in (whole, *whole.parents):
+        if (folder / ".git").exists():
+            inside = whole.relative_to(folder).as_posix()
+            return "" if inside == "." else f"{inside}/"
+    return ""
+
+
+def relative_uri(path: str) -> str:
+    """A relative path as a URI reference: reserved characters and bytes that are no UTF-8 as %XX.
+
+    >>> relative_uri("a b/c:d#1.prototxt")
+    'a%20b/c%3Ad%231.prototxt'
+    """
+    from urllib.parse import quote
+
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
+
+
+def file_uri(path: str) -> str:
+    """An absolute path as a file URI.
+
+    >>> file_uri("/tmp/a b.prototxt"), file_uri("C:/a.prototxt")
+    ('file:///tmp/a%20b.prototxt', 'file:///C:/a.prototxt')
+    """
+    drive, rest = (path[:2], path[2:]) if path[1:3] == ":/" else ("", path)
+    return f"file://{'/' if drive else ''}{drive}{relative_uri(rest)}"
+
+
+def is_absolute(path: str) -> bool:
+    """Whether a POSIX path begins at a root or, as in C:/a, at a drive."""
+    return path.startswith("/") or path[1:3] == ":/"

@@ -1,0 +1,202 @@
+"""SARIF 2.1.0, for code scanning pages and editors.
+
+Lines and columns count from 1, columns in code points, as in every report. What could not be read,
+and a rule that failed, is both a result and a notification of a run that was not successful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from linter.finding import FileReport, Finding, Report, Severity
+from linter.page import rule_page
+from linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
+from linter.reports.wording import told_with_help
+from linter.rule import Rule
+from linter.rules import RULES
+
+SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+BASE: Final = "SRCROOT"
+
+_LEVELS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "note"}
+_PROBLEMS: Final[dict[Severity, str]] = {
+    "error": "error",
+    "warning": "warning",
+    "info": "recommendation",
+}
+"""What GitHub calls a severity, in the property `problem.severity`."""
+
+_FAMILIES: Final = {"0": "file", "1": "geometry", "2": "weights", "3": "porting", "4": "onnx"}
+
+_UNSUCCESSFUL: Final = {"UP001": "unreadable", "UP006": "rule-crashed"}
+"""Codes that mean a check was not complete -> the notification's descriptor."""
+
+
+def sarif(report: Report) -> str:
+    """The whole report as one SARIF log with one run."""
+    import json
+
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _run(report: Report) -> dict[str, Any]:
+    scribe = _Scribe(report.prefix, _rule_numbers(report.findings))
+    return {
+        "tool": {"driver": _driver(scribe.rules)},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {BASE: {"description": {"text": "The repository's root."}}},
+        "invocations": [_invocation(report.findings, scribe)],
+        "artifacts": _artifacts(report.files, scribe),
+        "results": [scribe.result(finding) for finding in report.findings],
+    }
+
+
+def _rule_numbers(findings: Iterable[Finding]) -> dict[str, Rule | Finding]:
+    """Code -> its rule, by code; where no such rule is loaded, a finding that speaks for it."""
+    found: dict[str, Rule | Finding] = {finding.code: finding for finding in findings}
+    return dict(sorted((found | RULES).items()))
+
+
+def _driver(rules: Mapping[str, Rule | Finding]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "name": "upconv",
+        "semanticVersion": version("upconv"),
+        "rules": [_descriptor(entry) for entry in rules.values()],
+        "notifications": [{"id": name} for name in _UNSUCCESSFUL.values()],
+    }
+
+
+def _descriptor(entry: Rule | Finding) -> dict[str, Any]:
+    known = {
+        "id": entry.code,
+        "name": entry.name,
+        "defaultConfiguration": {"level": _LEVELS[entry.severity]},
+        "properties": {
+            "tags": [_FAMILIES.get(entry.code[2:3], "plugin")],
+            "problem.severity": _PROBLEMS[entry.severity],
+        },
+    }
+    if isinstance(entry, Finding):
+        return known
+    return known | {
+        "shortDescription": {"text": entry.summary},
+        "fullDescription": {"text": " ".join(entry.sections["What it finds"].split())},
+        "help": {"text": entry.page, "markdown": rule_page(entry)},
+    }
+
+
+def _invocation(findings: Sequence[Finding], scribe: _Scribe) -> dict[str, Any]:
+    incomplete = [finding for finding in findings if finding.code in _UNSUCCESSFUL]
+    return {
+        "executionSuccessful": not incomplete,
+        "toolExecutionNotifications": [scribe.notification(finding) for finding in incomplete],
+    }
+
+
+def _artifacts(files: Iterable[FileReport], scribe: _Scribe) -> list[dict[str, Any]]:
+    """The checked files, each once, as SARIF asks."""
+    checked = {file.path: file for file in files if file.status != "skipped"}
+    return [
+        {
+            "location": scribe.artifact(file.path),
+            "roles": ["analysisTarget"],
+            **({"encoding": "utf-8"} if file.source is not None else {}),
+        }
+        for file in checked.values()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scribe:
+    """Writes findings, given the way to the repository's root and the rules of the run."""
+
+    prefix: str
+    rules: Mapping[str, Rule | Finding]
+
+    def result(self, finding: Finding) -> dict[str, Any]:
+        record = {
+            "ruleId": finding.code,
+            "ruleIndex": self._index(finding.code),
+            "level": _LEVELS[finding.severity],
+            "message": {"text": told_with_help(finding)},
+            "locations": [self._location(finding)],
+            # Not under GitHub's own key "primaryLocationLineHash": its upload action computes
+            # that one, and warns of every finding where ours differs.
+            "partialFingerprints": {"upconv/v1": finding.fingerprint},
+        }
+        fixes = self._fixes(finding)
+        return record | ({"fixes": fixes} if fixes else {})
+
+    def notification(self, finding: Finding) -> dict[str, Any]:
+        return {
+            "level": "error",
+            "descriptor": {"id": _UNSUCCESSFUL[finding.code]},
+            "associatedRule": {"id": finding.code, "index": self._index(finding.code)},
+            "message": {"text": told_with_help(finding)},
+            "locations": [self._location(finding)],
+        }
+
+    def artifact(self, path: str) -> dict[str, str]:
+        """Where a file is: below the repository's root, or anywhere as an absolute URI."""
+        seen = repository_path(path, self.prefix)
+        if is_absolute(seen):
+            return {"uri": file_uri(seen)}
+        return {"uri": relative_uri(seen), "uriBaseId": BASE}
+
+    def _index(self, code: str) -> int:
+        return list(self.rules).index(code)
+
+    def _location(self, finding: Finding) -> dict[str, Any]:
+        physical: dict[str, Any] = {"artifactLocation": self.artifact(finding.path)}
+        if finding.place is not None:
+            place = finding.place
+            physical["region"] = _region(place.line, place.column, place.end_line, place.end_column)
+        location: dict[str, Any] = {"physicalLocation": physical}
+        if finding.layer:
+            location["logicalLocations"] = [
+                {
+                    "name": finding.layer,
+                    "fullyQualifiedName": f"{finding.path}/{finding.layer}",
+                    "kind": "layer",
+                }
+            ]
+        return location
+
+    def _fixes(self, finding: Finding) -> list[dict[str, Any]]:
+        """The finding's fix; viewers apply what they are given, so "display" ones stay out."""
+        fix = finding.fix
+        if fix is None or fix.safety == "display":
+            return []
+        words = {"safe": "Safe fix", "unsafe": "Unsafe fix, which may change results"}
+        return [
+            {
+                "description": {"text": f"{words[fix.safety]}: {finding.help}".removesuffix(": ")},
+                "artifactChanges": [
+                    {
+                        "artifactLocation": self.artifact(finding.path),
+                        "replacements": [_replacement(asdict(edit)) for edit in fix.edits],
+                    }
+                ],
+                "properties": {"safety": fix.safety},
+            }
+        ]
+
+
+def _replacement(edit: Mapping[str, Any]) -> dict[str, Any]:
+    places = (edit[name] for name in ("start_line", "start_column", "end_line", "end_column"))
+    return {"deletedRegion": _region(*places), "insertedContent": {"text": edit["text"]}}
+
+
+def _region(line: int, column: int, end_line: int, end_column: int) -> dict[str, int]:
+    """A region; SARIF's endColumn, too, is the column after the last character."""
+    return {
+        "startLine": line,
+        "startColumn": column,
+        "endLine": end_line,
+        "endColumn": end_column,
+    }

@@ -1,0 +1,315 @@
+"""UP105, UP106, UP115, UP116: whether pixels that meet lie at the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from converters import operators as ops
+from converters.alignment import AxisMap, Maps
+from converters.ir import Layer
+from converters.shapes import Shape, provably_differ, text_of
+from linter import words
+from linter.coordinates import CropFit, drift
+from linter.finding import Severity
+from linter.open_sizes import SPATIAL
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+_HALF = Fraction(1, 2)
+
+
+@rule("UP105", "crop-off-alignment", severity="error", source="BVLC/caffe coord_map.py")
+def crop_off_alignment(context: Context) -> Iterator[Hit]:
+    """A Crop's offset does not align its input with its reference.
+
+    What it finds:
+        Crops whose offset is not the one that follows from the kernels, strides and pads on both
+        branches since they parted. The finding gives the right one. Half a pixel that no whole
+        offset can mend is an info; inputs of different scale, which no offset aligns, are said.
+        Where learned upsampling lies on the way, which may have made up for it, it is a warning.
+
+    Why it is bad:
+        Scores are added to, or compared with, pixels that lie elsewhere: FCN's offset of 31
+        forgotten moves the whole segmentation by 31 pixels. Nothing fails; it is only worse.
+
+    Example:
+        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score" }
+
+    Use instead:
+        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
+          crop_param { axis: 2 offset: 31 } }
+
+    Fix safety:
+        Unsafe: the numbers change.
+
+    References:
+        BVLC/caffe python/caffe/coord_map.py (crop_params); shelhamer/fcn.berkeleyvision.org
+    """
+    for fit in context.coordinates.crops:
+        if not fit.same_scale:
+            yield _other_scale(context, fit)
+        elif any(fit.residuals):
+            yield _milder_where_learned(context, fit.layer, _misfit(fit))
+
+
+def _misfit(fit: CropFit) -> Hit:
+    """What is wrong with the offset of a Crop whose two inputs have one scale."""
+    worst = max(map(abs, fit.residuals))
+    value, reference = fit.layer.inputs[:2]
+    right = [one.shift for one in fit.relative]
+    lies = f"pixel i of '{reference}' lies at i{_signed(right)} of '{value}'"
+    span = words.span_of(fit.layer, "offset")
+    severity: Severity | None = None
+    if worst < 1:
+        message = f"no whole offset aligns the crop: {lies}, {_gap(worst)} from offset "
+        message += _list(fit.given)
+        severity, help_text = "info", "give one branch another pad or kernel, or live with it"
+    elif min(right) <= -1:
+        message = f"no offset aligns the crop: {lies}, and an offset cannot be negative"
+        help_text = f"enlarge '{value}' (a smaller pad in its upsampling), or the pad before it"
+    else:
+        message = f"offset {_list(fit.given)} is off: {lies}, so it must be {_offsets(right)}"
+        help_text = f"set offset: {_offsets(right)}"
+    return Hit(message, help_text, fit.layer, span, severity=severity)
+
+
+def _list(values: tuple[int, ...]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else ", ".join(map(str, values))
+
+
+def _signed(shifts: list[Fraction]) -> str:
+    """`+31`, or `+5, +4 (one an axis)`."""
+    texts = [f"{'-' if shift < 0 else '+'}{abs(shift)}" for shift in shifts]
+    return texts[0] if len(set(texts)) == 1 else f"{', '.join(texts)} (one an axis)"
+
+
+def _gap(pixels: Fraction) -> str:
+    return "half a pixel" if pixels == _HALF else f"{pixels} of a pixel"
+
+
+def _offsets(right: list[Fraction]) -> str:
+    """The right offsets as the file would give them; both neighbours of a half."""
+    texts = [str(s) if s.denominator == 1 else _neighbours(s) for s in right]
+    return texts[0] if len(set(texts)) == 1 else ", ".join(texts)
+
+
+def _neighbours(shift: Fraction) -> str:
+    low = shift.numerator // shift.denominator
+    if shift - low == _HALF:
+        return f"{max(low, 0)} or {low + 1}"
+    return str(max(round(shift), 0))
+
+
+def _other_scale(context: Context, fit: CropFit) -> Hit:
+    value, reference = fit.layer.inputs[:2]
+    shape = context.open_inference.shapes.get(reference)
+    strayed = [
+        drift(AxisMap(one.scale, one.shift - offset), shape[axis + 2] if shape else None)
+        for one, offset, axis in zip(fit.relative, fit.given, fit.axes, strict=True)
+    ]
+    small = all(pixels is not None and pixels < 1 for pixels in strayed)
+    ratio = next(one.scale for one in fit.relative if one.scale != 1)
+    return Hit(
+        f"no offset aligns the crop: a pixel of '{reference}' is {_pixels(ratio)} of '{value}'",
+        "bring both to one scale first: check the strides on both branches",
+        fit.layer,
+        severity="info" if small else None,
+    )
+
+
+def _pixels(ratio: Fraction) -> str:
+    number = str(ratio) if ratio.denominator < 100 else f"{float(ratio):.5g}"
+    return f"{number} pixel{'' if ratio <= 1 else 's'}"
+
+
+def _milder_where_learned(context: Context, layer: Layer, hit: Hit) -> Hit:
+    """A trained upsampling can have learned a shift within its kernel."""
+    if hit.severity == "info" or not _passes_learned(context, layer):
+        return hit
+    message = f"{hit.message} (learned upsampling on the way may have made up for it)"
+    return Hit(message, hit.help, hit.layer, hit.where, "warning")
+
+
+def _passes_learned(context: Context, layer: Layer) -> bool:
+    """Whether a learned transposed convolution lies on the first input's way, or the second's."""
+    waiting, seen = list(layer.inputs), set(layer.inputs)
+    while waiting:
+        made = context.producers.get(waiting.pop())
+        if made is None:
+            continue
+        if isinstance(made.operator, ops.ConvTranspose) and context.intent(made).kind == "learned":
+            return True
+        fresh = [value for value in made.inputs if value not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    return False
+
+
+@rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")
+def misaligned_merge(context: Context) -> Iterator[Hit]:
+    """Branches that lie at different places are added or concatenated.
+
+    What it finds:
+        In nets that upsample: Eltwise and Concat layers whose inputs have one size, but whose
+        pixels lie at different places of the layer where the branches parted, or are of different
+        scale. Less than a pixel is an info. A Crop that is off is reported by itself (UP105), not
+        again at the merges behind it.
+
+    Why it is bad:
+        Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
+        size but not the place, and a crop that is centred where it should be aligned.
+
+    Example:
+        a pooling 2/2 and upsampling 4/2/0, cut to size at 0, added to what the pooling read
+
+    Use instead:
+        Kernels and pads that put both at one place (4/2/1 upsampling behind 2/2 pooling), or a Crop
+        with the aligned offset.
+
+    Fix safety:
+        There is no fix: either branch may be the one to change.
+
+    References:
+        BVLC/caffe python/caffe/coord_map.py; Long, Shelhamer, Darrell 2015
+    """
+    if not context.upsamples:
+        return
+    for layer in context.of(ops.Eltwise, ops.Concat):
+        if isinstance(layer.operator, ops.Concat) and layer.operator.axis not in (1, -3):
+            continue
+        yield from _misplaced(context, layer)
+
+
+def _misplaced(context: Context, layer: Layer) -> Iterator[Hit]:
+    """The first input that does not lie where the first input lies."""
+    first = layer.inputs[0]
+    shape = context.open_inference.shapes.get(first)
+    for value in dict.fromkeys(layer.inputs[1:]):
+        other = context.open_inference.shapes.get(value)
+        if shape is None or other is None or any(map(provably_differ, shape[2:], other[2:])):
+            continue  # another size is UP103's
+        maps = context.coordinates.relative(first, value)
+        if maps is None or all(one == AxisMap() for one in maps):
+            continue
+        yield _misplacement(layer, first, value, maps, shape)
+        return
+
+
+def _misplacement(layer: Layer, first: str, value: str, maps: Maps, shape: Shape) -> Hit:
+    strays = [drift(one, size) for one, size in zip(maps, shape[2:], strict=True)]
+    small = all(pixels is not None and pixels < 1 for pixels in strays)
+    scaled = next((one.scale for one in maps if one.scale != 1), None)
+    if scaled is None:
+        message = f"the branches are misaligned: pixel i of '{value}' lies at "
+        message += f"i{_signed([one.shift for one in maps])} of '{first}'"
+        help_text = "change a kernel or a pad on one branch, or crop it with the aligned offset"
+    else:
+        message = f"the branches have different scales: a pixel of '{value}' is "
+        message += f"{_pixels(scaled)} of '{first}'"
+        known = [pixels for pixels in strays if pixels is not None]
+        message += f", {float(max(known)):.3g} pixels apart at the far end" if known else ""
+        help_text = "check the strides and the resizing on both branches"
+    return Hit(message, help_text, layer, severity="info" if small else None)
+
+
+@rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
+def crop_cuts_channels(context: Context) -> Iterator[Hit]:
+    """A Crop that starts at the channels throws some of them away.
+
+    What it finds:
+        Crops with axis 0 or 1 whose reference has fewer channels (or a smaller batch) than the
+        input.
+
+    Why it is bad:
+        With data as the reference, 21 class scores become 3. Caffe does it without a word.
+
+    Example:
+        layer { name: "score" type: "Crop" bottom: "upscore" bottom: "data" top: "score"
+          crop_param { axis: 1 offset: 0 } }      # upscore has 21 channels, data 3
+
+    Use instead:
+        crop_param { axis: 2 offset: 19 }
+
+    Fix safety:
+        There is no fix: the cut may be meant.
+
+    References:
+        BVLC/caffe src/caffe/layers/crop_layer.cpp; asiryan/caffe2onnx issue 3
+    """
+    for layer in context.of(ops.Crop):
+        before, after = context.input_shape(layer), context.output_shape(layer)
+        if before is None or after is None or len(before) < 3:
+            continue
+        for axis, name in ((0, "batch"), (1, "channels")):
+            if provably_differ(before[axis], after[axis]):
+                yield Hit(
+                    f"the crop cuts the {name} from {before[axis]} to {after[axis]}, "
+                    f"as '{layer.inputs[1]}' has them",
+                    "set axis: 2, so that only height and width are cropped",
+                    layer,
+                    words.span_of(layer, "axis"),
+                )
+
+
+@rule("UP116", "output-not-on-input", severity="info", source="Ronneberger et al. 2015, U-Net")
+def output_not_on_input(context: Context) -> Iterator[Hit]:
+    """A dense prediction does not cover its input pixel by pixel.
+
+    What it finds:
+        In nets that upsample: outputs of the input's own scale that have another size, or whose
+        pixel 0 does not lie at the input's pixel 0.
+
+    Why it is bad:
+        It is not wrong (a U-Net of unpadded convolutions predicts the middle of its input), but
+        whoever compares the output with the image pixel by pixel must know the shift. Where it
+        comes from a single pad that was forgotten, it is a defect.
+
+    Example:
+        input 1x3x572x572, output 1x2x388x388: pixel 0 of the output lies at pixel 92 of the input
+
+    Use instead:
+        pad: 1 in 3x3 convolutions, or a Crop to the data with the aligned offset.
+
+    Fix safety:
+        There is no fix: the size may be meant.
+
+    References:
+        Ronneberger, Fischer, Brox 2015 (U-Net)
+    """
+    if not context.upsamples:
+        return
+    inputs = {entry.name for entry in context.net.inputs}
+    for value in context.net.outputs:
+        place = context.coordinates.places.get(value)
+        if place is None or place.root not in inputs or value not in context.producers:
+            continue
+        if any(one.scale != 1 for one in place.maps):
+            continue
+        text = _off_input(context, value, place.root, place.maps)
+        if text:
+            help_text = "shift by that when comparing with the input, or pad the convolutions"
+            yield Hit(text, help_text, context.producers[value])
+
+
+def _off_input(context: Context, value: str, root: str, maps: Maps) -> str:
+    shapes = context.open_inference.shapes
+    ours, theirs = shapes.get(value), shapes.get(root)
+    if ours is None or theirs is None or len(ours) not in SPATIAL:
+        return ""
+    other_size = any(map(provably_differ, ours[2:], theirs[2:]))
+    if not other_size and not any(one.shift for one in maps):
+        return ""
+    at = [one.shift for one in maps]
+    lies = f"its pixel 0 lies at {_list_of(at)} of '{root}'"
+    if not other_size:
+        return f"the output '{value}' has the input's size, but {lies}"
+    return f"the output '{value}' is {text_of(ours[2:])}, the input {text_of(theirs[2:])}: {lies}"
+
+
+def _list_of(shifts: list[Fraction]) -> str:
+    texts = list(dict.fromkeys(map(str, shifts)))
+    return f"pixel {texts[0]}" if len(texts) == 1 else f"({', '.join(map(str, shifts))})"

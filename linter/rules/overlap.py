@@ -1,0 +1,201 @@
+"""UP107, UP108, UP111: how the taps of a transposed convolution cover its output."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from converters import operators as ops
+from converters.geometry import bilinear_kernel_size, effective_kernel
+from converters.ir import Layer
+from linter import words
+from linter.interpolation import cropped_behind, interpolators
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+_KERNEL_FIELDS = ("kernel_size", "kernel_h", "kernel_w")
+
+
+def taps(kernel: int, stride: int, dilation: int) -> Counter[int]:
+    """Phase -> how many taps of one axis reach the output pixels of that phase.
+
+    >>> taps(3, 2, 1)
+    Counter({0: 2, 1: 1})
+    >>> taps(2, 2, 2)
+    Counter({0: 2})
+    """
+    return Counter(dilation * tap % stride for tap in range(kernel))
+
+
+def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[int]]]:
+    """(kernel, stride, dilation, taps by phase) of every axis that is enlarged."""
+    for kernel, stride, dilation in zip(op.kernel, op.stride, op.dilation, strict=True):
+        if stride > 1:
+            yield kernel, stride, dilation, taps(kernel, stride, dilation)
+
+
+@rule("UP107", "uneven-overlap", severity="warning", source="Odena, Dumoulin, Olah 2016 (Distill)")
+def uneven_overlap(context: Context) -> Iterator[Hit]:
+    """Learned upsampling whose kernel overlaps unevenly: the checkerboard.
+
+    What it finds:
+        Transposed convolutions with learned or unknown weights whose kernel is not a multiple of
+        the stride, so that some output pixels get more taps than their neighbours. With dilation d
+        the overlap is even only where the stride divides the kernel and gcd(d, stride) = 1. A
+        bilinear kernel of the interpolation convention is never reported, whatever its size.
+
+    Why it is bad:
+        Weights near their start, and gradients always, make a checkerboard pattern of the stride's
+        period. Training can unlearn it, but often does not entirely.
+
+    Example:
+        convolution_param { num_output: 64 kernel_size: 3 stride: 2 pad: 1 }
+
+    Use instead:
+        convolution_param { num_output: 64 kernel_size: 4 stride: 2 pad: 1 }
+
+    Fix safety:
+        There is no fix: the layer must be trained again.
+
+    References:
+        Odena, Dumoulin, Olah, Deconvolution and Checkerboard Artifacts, Distill 2016
+    """
+    judged = {found.layer.name for found in interpolators(context)}
+    for layer in context.of(ops.ConvTranspose):
+        op = layer.operator
+        assert isinstance(op, ops.ConvTranspose)
+        intent = context.intent(layer)
+        if layer.name in judged or (intent.kind == "interpolation" and _conventional(op)):
+            continue
+        for kernel, stride, dilation, counts in _coverage(op):
+            if len(counts) == stride and len(set(counts.values())) > 1:
+                low, high = min(counts.values()), max(counts.values())
+                spread = f" with dilation {dilation}" if dilation > 1 else ""
+                yield Hit(
+                    f"kernel {kernel}{spread} overlaps unevenly at stride {stride}: by turns {low} "
+                    f"and {high} taps reach an output pixel along an axis ({intent.assumed})",
+                    f"use a kernel that {stride} divides, {stride * -(-kernel // stride)} say, "
+                    "and train again",
+                    layer,
+                    words.span_of(layer, *_KERNEL_FIELDS),
+                )
+                break
+
+
+def _conventional(op: ops.ConvTranspose) -> bool:
+    """Whether the kernel is the interpolation convention's, whose weights may come later."""
+    return op.kernel == tuple(map(bilinear_kernel_size, op.stride)) and set(op.dilation) == {1}
+
+
+@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp")
+def holes(context: Context) -> Iterator[Hit]:
+    """A transposed convolution leaves output pixels that no input reaches.
+
+    What it finds:
+        Kernels smaller than the stride, and dilations that share a factor with the stride, so that
+        all taps fall on the same pixels.
+
+    Why it is bad:
+        The pixels between hold nothing but the bias, whatever the weights are: a grid of dots.
+
+    Example:
+        convolution_param { num_output: 64 kernel_size: 1 stride: 2 }
+
+    Use instead:
+        convolution_param { num_output: 64 kernel_size: 2 stride: 2 }
+
+    Fix safety:
+        There is no fix: the layer must be trained again. Where the grid is meant (unpooling by
+        inserting zeros), silence the finding with a comment that says so.
+
+    References:
+        BVLC/caffe src/caffe/layers/deconv_layer.cpp
+    """
+    for layer in context.of(ops.ConvTranspose):
+        assert isinstance(layer.operator, ops.ConvTranspose)
+        for kernel, stride, dilation, counts in _coverage(layer.operator):
+            if len(counts) < stride:
+                spread = f" with dilation {dilation}" if dilation > 1 else ""
+                bias = "the bias" if "bias" in layer.weights else "0"
+                yield Hit(
+                    f"kernel {kernel}{spread} reaches {len(counts)} of every {stride} output "
+                    f"pixels along an axis at stride {stride}; the others are {bias}",
+                    f"use a kernel of at least {stride}, and a dilation with no factor of it",
+                    layer,
+                    words.span_of(layer, *_KERNEL_FIELDS),
+                )
+                break
+
+
+@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467")
+def inexact_multiple(context: Context) -> Iterator[Hit]:
+    """Upsampling whose output is not an exact multiple of its input.
+
+    What it finds:
+        Transposed convolutions with stride s > 1 whose output is not s times the input, where no
+        Crop follows and no merge shows that the size is the wanted one. Bilinear kernels are
+        UP202's, an input of one pixel is not judged.
+
+    Why it is bad:
+        2*in-1 or 2*in+1 pixels fit no skip connection of an even net, and shift what they hold
+        against it by half a pixel or more.
+
+    Example:
+        convolution_param { num_output: 64 kernel_size: 3 stride: 2 pad: 1 }     # 2*in-1
+
+    Use instead:
+        convolution_param { num_output: 64 kernel_size: 4 stride: 2 pad: 1 }     # 2*in
+
+    Fix safety:
+        There is no fix: the layer must be trained again.
+
+    References:
+        BVLC/caffe issues 3119, 4199 and 6467 (sizes that do not invert)
+    """
+    judged = {found.layer.name for found in interpolators(context)}
+    for layer in context.of(ops.ConvTranspose):
+        op = layer.operator
+        assert isinstance(op, ops.ConvTranspose)
+        axis = _inexact_axis(op)
+        if axis is None or layer.name in judged or op.target is not None:
+            continue
+        shape = context.input_shape(layer)
+        if shape is not None and set(shape[2:]) == {1}:
+            continue
+        if not cropped_behind(context, layer) and not _fits_a_merge(context, layer):
+            yield Hit(
+                f"the output has {op.stride[axis]}*in{excess(op, axis):+d} pixels along an axis, "
+                f"not {op.stride[axis]}*in ({context.intent(layer).assumed})",
+                f"make kernel - 2*pad equal to the stride {op.stride[axis]}",
+                layer,
+                words.span_of(layer, "pad", "pad_h", "pad_w", *_KERNEL_FIELDS),
+            )
+
+
+def excess(op: ops.ConvTranspose, axis: int) -> int:
+    """Output size minus stride * input size: ke - stride - pads + output_padding."""
+    extent = effective_kernel(op.kernel[axis], op.dilation[axis])
+    pads = op.pads_begin[axis] + op.pads_end[axis]
+    return extent - op.stride[axis] - pads + op.output_padding[axis]
+
+
+def _inexact_axis(op: ops.ConvTranspose) -> int | None:
+    axes = range(len(op.kernel))
+    return next((a for a in axes if op.stride[a] > 1 and excess(op, a)), None)
+
+
+def _fits_a_merge(context: Context, layer: Layer) -> bool:
+    """Whether the output, or what is computed from it at the same size, meets another branch."""
+    waiting, seen = list(layer.outputs), set(layer.outputs)
+    while waiting:
+        for consumer in context.consumers.get(waiting.pop(), ()):
+            if isinstance(consumer.operator, ops.Eltwise | ops.Concat) and len(consumer.inputs) > 1:
+                return True
+            if isinstance(consumer.operator, ops.POINTWISE):
+                fresh = [value for value in consumer.outputs if value not in seen]
+                seen.update(fresh)
+                waiting += fresh
+    return False
