@@ -50,7 +50,7 @@ clean: ## Remove build output and caches; .venv stays
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Stamps: what users run on, and what developers run on (torch judges the reference in tests).
+# Stamps: what users run on, and what developers run on (torch and TensorFlow judge in tests).
 $(VENV)/.base: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv into $(VENV) ..."
 	$(PIP) -e .
@@ -58,7 +58,7 @@ $(VENV)/.base: $(PINS) | $(BIN)/pip
 
 $(VENV)/.dev: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv and its development tools into $(VENV) ..."
-	$(PIP) -e '.[dev,torch]'
+	$(PIP) -e '.[dev,torch,tensorflow]'
 	@touch $(VENV)/.base $@
 
 # bin/pip comes last in the making of an environment, so a half-made one is made again.

@@ -16,14 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
-from fixtures.make_caffemodel import write_caffemodel
-
 WIDTH, LAYERS = 4096, 8
 
 
-def make_net(folder: Path) -> tuple[Path, Path]:
+def make_net(folder: Path) -> None:
+    """Runs in a process of its own: a child's peak memory counts what its parent had."""
+    import numpy as np
+
+    from fixtures.make_caffemodel import write_caffemodel
+
     net, weights = folder / "wide.prototxt", folder / "wide.caffemodel"
     text = f'name: "wide"\ninput: "data"\ninput_shape {{ dim: 1 dim: {WIDTH} dim: 1 dim: 1 }}\n'
     bottom = "data"
@@ -41,7 +42,6 @@ def make_net(folder: Path) -> tuple[Path, Path]:
         for index in range(LAYERS)
     )
     write_caffemodel(weights, "wide", layers)
-    return net, weights
 
 
 def run(command: list[str]) -> tuple[float, float]:
@@ -54,12 +54,19 @@ def run(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
+def made_net(folder: Path) -> tuple[Path, Path]:
+    call = f"convert_size.make_net(pathlib.Path({str(folder)!r}))"
+    make = f"import pathlib; from benchmarks import convert_size; {call}"
+    subprocess.run([sys.executable, "-c", make], check=True)
+    return folder / "wide.prototxt", folder / "wide.caffemodel"
+
+
 def main() -> None:
     arguments = [a for a in sys.argv[1:] if not a.isdigit()]
     rounds = next((int(a) for a in sys.argv[1:] if a.isdigit()), 5)
     with tempfile.TemporaryDirectory(prefix="upconv-bench-") as name:
         folder = Path(name)
-        net, weights = map(Path, arguments) if arguments else make_net(folder)
+        net, weights = map(Path, arguments) if arguments else made_net(folder)
         upconv = str(Path(sys.executable).parent / "upconv")
         out = str(folder / "out.onnx")
         convert = [upconv, "convert", str(net), "--weights", str(weights), "-o", out, "--no-verify"]

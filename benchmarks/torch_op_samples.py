@@ -80,7 +80,9 @@ def samples(names: Sequence[str] = (), every: int = 1) -> Iterator[Sample]:
 
 
 def _wanted(operator: Any, names: Sequence[str]) -> bool:
-    return not names or any(name in f"{operator.name} {operator.variant_test_name}" for name in names)
+    return not names or any(
+        name in f"{operator.name} {operator.variant_test_name}" for name in names
+    )
 
 
 def _module(title: str, label: str, function: Callable[..., Any], sample: Any) -> Sample:
@@ -163,7 +165,10 @@ def _coordinates(sample: Sample) -> float:
     if not any(word in sample.operator for word in ("linear", "cubic", "upsample_bi", "_aa")):
         return 0.0
     x = sample.inputs[0].numpy()
-    steep = max((float(np.abs(np.diff(x, axis=a)).max()) for a in range(2, x.ndim) if x.shape[a] > 1), default=0.0)
+    steep = max(
+        (float(np.abs(np.diff(x, axis=a)).max()) for a in range(2, x.ndim) if x.shape[a] > 1),
+        default=0.0,
+    )
     return COORDINATE_ERROR * steep * sum(size + 1 for size in x.shape[2:])
 
 

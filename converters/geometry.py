@@ -188,7 +188,12 @@ def keras_transposed_size(
 
 
 def tensorflow_inverts(
-    size: Any, target: Any, kernel: int, stride: int, dilation: int, padding: Literal["same", "valid"]
+    size: Any,
+    target: Any,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    padding: Literal["same", "valid"],
 ) -> bool:
     """Whether TensorFlow accepts `target` as output size of a transposed convolution of `size`:
     the convolution from `target` must give `size` back (conv_grad_shape_utils.cc).

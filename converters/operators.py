@@ -80,7 +80,9 @@ class Resize:
     """Interpolation of the spatial axes to `size`; inputs: x and any tensor `size` is like.
 
     `coordinate_mode` and `nearest_mode` are ONNX's words. `scale`, where given, is the
-    (output/input) factor used in the coordinate map instead of the ratio of the sizes.
+    (output/input) factor used in the coordinate map instead of the ratio of the sizes. Pixels
+    beyond an edge are the edge's, or with `exclude_outside` left out of the weighted mean, as
+    they are with `antialias` too.
     """
 
     mode: Literal["nearest", "linear", "cubic"]
@@ -91,6 +93,7 @@ class Resize:
     cubic_a: float = -0.75
     antialias: bool = False
     scale: tuple[float, ...] | None = None
+    exclude_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +235,12 @@ class GroupNorm:
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm:
-    """(x - mean) / sqrt(variance + epsilon) over all axes from `axis` on; then * scale + bias
-    where present, each of the shape of those axes."""
+    """(x - mean) / sqrt(variance + epsilon) over the axes [axis, axis + num_axes), -1 for all
+    from `axis` on; then * scale + bias where present, each of the shape of those axes."""
 
     axis: int
     epsilon: float
+    num_axes: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from converters.certificates import allowance
 from converters.errors import UsageError
 from converters.ir import Layer, Model
+from converters.onnx_writer.layout import channels_first
 from converters.operators import ArgMax, Identity
 from converters.reference import run_layer
 from converters.runtime import OnnxFile, exposed, read_onnx, run, session
@@ -136,16 +137,26 @@ def _gaps(model: Model, file: OnnxFile) -> Iterator[str]:
 def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
     """Value name -> the name the ONNX file computes it under, for those it has.
 
-    The writer names values as the model does and leaves out identities.
+    The writer names values as the model does and leaves out identities. A channels-last input or
+    output is computed channels first under its inner name.
     """
-    names = {entry.name: entry.name for entry in model.inputs}
+    inner = channels_first(model).inner
+    names = {entry.name: inner.get(entry.name, entry.name) for entry in model.inputs}
     for layer in model.layers:
         for value in layer.outputs:
-            if value in file.values:
-                names[value] = value
+            if inner.get(value, value) in file.values:
+                names[value] = inner.get(value, value)
             elif isinstance(layer.operator, Identity) and layer.inputs[0] in names:
                 names[value] = names[layer.inputs[0]]
     return names
+
+
+def in_source_layout(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of graph inputs or outputs, channels first here, as the ONNX file has them."""
+    return {
+        name: np.moveaxis(value, 1, -1) if name in model.channels_last else value
+        for name, value in values.items()
+    }
 
 
 def _certify_layers(
@@ -162,7 +173,7 @@ def _certify_layers(
             running = session(path, optimized)
             for stimulus, feeds in stimuli.items():
                 progress(f"layer by layer, {stimulus}, {_optimizations(optimized)}")
-                values = run(running, feeds, wanted) | dict(feeds)
+                values = run(running, in_source_layout(model, feeds), wanted) | dict(feeds)
                 for layer in model.layers:
                     certificate = certifier.certify(layer, values, stimulus)
                     if certificate is not None:
@@ -333,12 +344,13 @@ def _certify_outputs(
     exact: dict[str, dict[str, Array]] = {}
     for stimulus, feeds in stimuli.items():
         progress(f"float64 reference, {stimulus}")
-        exact[stimulus] = run_reference(model, feeds, decisions[stimulus])
+        outputs = run_reference(model, feeds, decisions[stimulus])
+        exact[stimulus] = in_source_layout(model, outputs)
     for optimized in (False, True):
         running = session(file.path, optimized)
         for stimulus, feeds in stimuli.items():
             progress(f"end to end, {stimulus}, {_optimizations(optimized)}")
-            results = run(running, feeds, names)
+            results = run(running, in_source_layout(model, feeds), names)
             for name in names:
                 want, got = exact[stimulus][name], np.asarray(results[name], np.float64)
                 one = _compare_output(name, want, got)

@@ -47,7 +47,9 @@ def _group_norm(op: ops.GroupNorm, x: Shape) -> WeightShapes:
 
 @EXPECTED.register(ops.LayerNorm)
 def _layer_norm(op: ops.LayerNorm, x: Shape) -> WeightShapes:
-    return dict.fromkeys(("scale", "bias"), x[normalized_axis(op.axis, len(x)) :])
+    first = normalized_axis(op.axis, len(x))
+    last = len(x) if op.num_axes == -1 else first + op.num_axes
+    return dict.fromkeys(("scale", "bias"), x[first:last])
 
 
 def expected_weights(layer: Layer, x: Shape) -> WeightShapes:

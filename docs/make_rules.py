@@ -1,6 +1,7 @@
-"""Write one page per rule into docs/rules, their index, and the table in the README.
+"""Write one page per rule into docs/rules, their index, the formats, and the README's table.
 
-    python docs/make_rules.py
+    python docs/make_rules.py           # write
+    python docs/make_rules.py --check   # name what is stale, and exit with 1
 
 The pages are the rules' docstrings, so this file holds no words about any rule.
 """
@@ -10,54 +11,110 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from converters.readers import FORMATS
+from linter.page import FAMILIES, prose, rule_page
+from linter.rule import Rule
+from linter.rules import RULES
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from linter import rules as _rules  # noqa: F401  (importing them registers them)
-from linter.rule import RULES, Rule
-
-BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
+RULE_PAGES = ROOT / "docs" / "rules"
+MARK = "<!-- {name}: {end} -->"
 
 
-def page(rule: Rule) -> str:
-    parts = [f"# {rule.code} {rule.name}", f"Severity: {rule.severity}", rule.summary]
-    for heading, text in rule.sections.items():
-        is_code = heading in ("Example", "Use instead") and "{" in text
-        body = f"```\n{text}\n```" if is_code else text
-        parts += [f"## {heading}", body]
-    return "\n\n".join(parts) + "\n"
+def rules_by_family() -> dict[str, list[Rule]]:
+    """Title of a family -> its rules, by code; families without rules are left out."""
+    ordered = sorted(RULES.values(), key=lambda rule: rule.code)
+    found = {
+        family.title: [rule for rule in ordered if rule.code.startswith(prefix)]
+        for prefix, family in FAMILIES.items()
+    }
+    return {title: rules for title, rules in found.items() if rules}
+
+
+def rows(rules: list[Rule], link: str) -> list[str]:
+    head = ["| Code | Name | Severity | Finds |", "| --- | --- | --- | --- |"]
+    return head + [
+        f"| [{rule.code}]({link}{rule.code}.md) | {rule.name} | {rule.severity} "
+        f"| {prose(rule.summary).replace('|', chr(92) + '|')} |"
+        for rule in rules
+    ]
 
 
 def table(link: str) -> str:
-    rows = ["| Code | Name | Severity | Finds |", "| --- | --- | --- | --- |"]
-    rows += [
-        f"| [{r.code}]({link}{r.code}.md) | {r.name} | {r.severity} | {r.summary} |"
-        for r in sorted(RULES.values(), key=lambda rule: rule.code)
+    """All rules in one table."""
+    rules = [rule for family in rules_by_family().values() for rule in family]
+    return "\n".join(rows(rules, link))
+
+
+def index() -> str:
+    """The page that lists the rules, family by family."""
+    parts = [
+        "# Rules",
+        f"{len(RULES)} rules. A code never changes its meaning and is never used twice; severities "
+        "are a [setting](../configuration.md).",
     ]
-    return "\n".join(rows)
+    for title, rules in rules_by_family().items():
+        parts += [f"## {title}", "\n".join(rows(rules, ""))]
+    return "\n\n".join(parts) + "\n"
 
 
-def readme(text: str) -> str:
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table('docs/rules/')}\n{END}{after}"
+def formats() -> str:
+    """The table of model formats, as `upconv formats` lists them."""
+    head = ["| Format | State | Usual extensions |", "| --- | --- | --- |"]
+    return "\n".join(
+        head + [f"| {f.name} | {f.state} | {' '.join(f.extensions)} |" for f in FORMATS]
+    )
+
+
+def between(path: Path, name: str, text: str) -> str:
+    """A file's text with what stands between its two marks replaced.
+
+    Raises ValueError where the file has not exactly one pair of marks.
+    """
+    begin, end = (MARK.format(name=name, end=word) for word in ("begin", "end"))
+    whole = path.read_text("utf-8")
+    if whole.count(begin) != 1 or whole.count(end) != 1:
+        raise ValueError(f"{path}: needs one {begin} and one {end}")
+    before, rest = whole.split(begin)
+    return f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}"
 
 
 def files() -> dict[Path, str]:
     """Every generated file and its text."""
-    folder = ROOT / "docs/rules"
-    made = {folder / f"{rule.code}.md": page(rule) for rule in RULES.values()}
-    made[folder / "index.md"] = f"# Rules\n\n{table('')}\n"
-    made[ROOT / "README.md"] = readme((ROOT / "README.md").read_text())
+    readme, formats_page = ROOT / "README.md", ROOT / "docs" / "formats.md"
+    made = {RULE_PAGES / f"{rule.code}.md": rule_page(rule) for rule in RULES.values()}
+    made[RULE_PAGES / "index.md"] = index()
+    made[formats_page] = between(formats_page, "formats", formats())
+    made[readme] = between(readme, "rules", table("docs/rules/"))
     return made
 
 
-def main() -> None:
-    for path, text in files().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    print(f"docs/rules: {len(RULES)} rules")
+def stale() -> list[Path]:
+    """Files that differ from what would be written, and pages of rules that are no more."""
+    made = files()
+    changed = [p for p, text in made.items() if not p.is_file() or p.read_text("utf-8") != text]
+    return changed + sorted(set(RULE_PAGES.glob("*.md")) - set(made))
+
+
+def write() -> None:
+    RULE_PAGES.mkdir(exist_ok=True)
+    made = files()
+    for path in stale():
+        if path in made:
+            path.write_text(made[path], "utf-8")
+        else:
+            path.unlink()
+        print(path.relative_to(ROOT))
+
+
+def main() -> int:
+    if "--check" in sys.argv[1:]:
+        for path in stale():
+            print(f"{path.relative_to(ROOT)} is stale; `make docs` writes it")
+        return int(bool(stale()))
+    write()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

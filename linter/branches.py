@@ -22,12 +22,13 @@ class Step:
     """One layer of a branch that changes the size along an axis.
 
     `excess` is what it gained (lost, where negative) against dividing or multiplying exactly by
-    its stride; None where that has no meaning.
+    its stride; None where that has no meaning. `factor` is what the layer multiplies sizes by.
     """
 
     layer: Layer
     axis: Axis
     excess: float | None
+    factor: float = 1.0
 
     def __str__(self) -> str:
         return formula(self.layer, self.axis)
@@ -78,7 +79,8 @@ def _step(context: Context, after: str, before: str, axis: int) -> Iterator[Step
     if sizes[0] is None or sizes[1] is None or sizes[0] == sizes[1]:
         return
     layer = context.producers[after]
-    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), _excess(layer, axis - 2, *sizes))
+    excess = _excess(layer, axis - 2, *sizes)
+    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), excess, _factor(layer, axis - 2, *sizes))
 
 
 def _size(context: Context, value: str, axis: int) -> Size | None:
@@ -96,3 +98,15 @@ def _excess(layer: Layer, axis: int, before: Size | None, after: Size | None) ->
         case ops.ConvTranspose(stride=stride):
             return after - before * stride[axis]
     return None
+
+
+def _factor(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float:
+    match layer.operator:
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+            return 1 / stride[axis]
+        case ops.ConvTranspose(stride=stride):
+            return float(stride[axis])
+        case ops.Resize() | ops.DepthToSpace() | ops.SpaceToDepth():
+            if isinstance(before, int) and isinstance(after, int):
+                return after / before
+    return 1.0

@@ -8,8 +8,7 @@ file says is checked against the table `KEYS`, and `config.schema.json` says the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 OWN_FILE: Final = "upconv.toml"
 SHARED_FILE: Final = "pyproject.toml"
+FORMATS: Final = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
+"""The names of `linter.reports.FORMATS`, which costs more to import than to repeat."""
+
 SCHEMA_PATH: Final = Path(__file__).parent / "config.schema.json"
 
 _OURS: Final = re.compile(
@@ -144,9 +146,3 @@ def _line_of(text: str, key: str) -> int:
     word = re.compile(rf"""(?:^|[\s.\[{{,])["']?{re.escape(key)}["']?\s*(?:[=.\]])""")
     lines = enumerate(text.splitlines(), 1)
     return next((number for number, line in lines if word.search(line)), 0)
-
-
-def settings_of(config: Config) -> Mapping[str, Any]:
-    """Field -> value of what a file says, the rest left out."""
-    said = {field.name: getattr(config, field.name) for field in fields(Config)}
-    return {name: value for name, value in said.items() if value not in (None, ())}

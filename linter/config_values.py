@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from linter.config import Override
+from linter.config import FORMATS, Override
 from linter.finding import SEVERITIES
 
 Check: TypeAlias = Callable[[str, Any], Any]
@@ -82,9 +82,7 @@ def _codes(key: str, value: Any) -> tuple[str, ...]:
     return known_codes(_strings(key, value), lambda text: ConfigError(key, text, _LIST_RULES))
 
 
-def known_codes(
-    words: Collection[str], error: Callable[[str], Exception]
-) -> tuple[str, ...]:
+def known_codes(words: Collection[str], error: Callable[[str], Exception]) -> tuple[str, ...]:
     """Codes and prefixes in capitals; raises `error(message)` for one that no rule has, so that a
     typing error is not a silent pass. A rule's name stands for its code, "ALL" for all."""
     from linter.rules import RULES
@@ -154,6 +152,13 @@ def _tables(key: str, value: Any) -> list[dict[str, Any]]:
 
 
 OVERRIDE_KEYS: Final[Mapping[str, Check]] = {
+    "files": _strings,
+    "layers": _strings,
+    "ignore": _codes,
+    "severity": _severities,
+}
+
+KEYS: Final[Mapping[str, Check]] = {
     "files": _strings,
     "layers": _strings,
     "ignore": _codes,

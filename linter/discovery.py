@@ -7,7 +7,7 @@ files are candidates; whether they hold a model is for their content to say, whe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,8 +29,11 @@ class Found:
     named: bool
 
 
-def discover(paths: Iterable[Path]) -> Iterator[Found]:
-    """The candidates, each once, folders in the order of their names.
+def discover(
+    paths: Iterable[Path], leave_out: Callable[[Path], bool] = lambda path: False
+) -> Iterator[Found]:
+    """The candidates, each once, folders in the order of their names. `leave_out` is asked for
+    files that a search finds, not for those that are named.
 
     Raises FileNotFoundError for a path that does not exist.
     """
@@ -41,7 +44,7 @@ def discover(paths: Iterable[Path]) -> Iterator[Found]:
         named = not path.is_dir()
         for file in [path] if named else _walk(path):
             key = file.resolve()
-            if key not in seen:
+            if key not in seen and (named or not leave_out(file)):
                 seen.add(key)
                 yield Found(file, named)
 

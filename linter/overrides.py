@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
     from linter.config import Override
     from linter.finding import Severity
 
@@ -85,10 +88,15 @@ def matches_file(patterns: Iterable[str], root: Path, path: Path) -> bool:
     >>> matches_file(["old/", "*.pt"], Path("/net"), Path("/net/old/a.prototxt"))
     True
     """
-    from pathspec import GitIgnoreSpec
-
     try:
         inside = path.resolve().relative_to(root.resolve())
     except ValueError:
         return False
-    return GitIgnoreSpec.from_lines(patterns).match_file(inside.as_posix())
+    return _spec(tuple(patterns)).match_file(inside.as_posix())
+
+
+@cache
+def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from linter.rule import Rule
+if TYPE_CHECKING:
+    from linter.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Rules that ask about the same thing: a tag for machines, a title for people."""
+
+    tag: str
+    title: str
+
+
+FAMILIES: Final = {
+    "UP0": Family("file", "The file"),
+    "UP1": Family("geometry", "Geometry"),
+    "UP2": Family("weights", "Fillers and weights"),
+    "UP3": Family("porting", "Porting between frameworks"),
+    "UP4": Family("onnx", "ONNX and its runtimes"),
+}
+"""What the first digit of a code says."""
 
 _CODE_SECTIONS: Final = ("Example", "Use instead")
 _LOOKS_LIKE_CODE: Final = re.compile(r"\{|^[a-z_]+(: |\()|=\d", re.MULTILINE)

@@ -24,6 +24,10 @@ BASE: Final = 512
 """The first size looked at is a multiple of the period from here on, past what borders do."""
 
 
+_LISTED: Final = 4
+"""How many rests a rule lists; of more it gives the number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What one layer asks of the net's input: a difference that is 0, or not below 0."""
@@ -51,6 +55,8 @@ class AxisRule:
     condition: Condition
 
     def __str__(self) -> str:
+        if len(self.rests) > _LISTED:
+            return f"{len(self.rests)} of every {self.modulus} values of {self.axis}"
         if len(self.rests) == 1:
             return f"{self.axis} % {self.modulus} == {self.rests[0]}"
         return f"{self.axis} % {self.modulus} in ({', '.join(map(str, self.rests))})"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,11 +13,14 @@ from converters.dims import Size, symbol
 from converters.errors import UsageError
 from converters.readers.options import ReadOptions
 
+if TYPE_CHECKING:
+    from linter.config import Config
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
-    """Decorator: --weights --input --phase --dialect --keras-bilinear."""
+    """Decorator: --weights --input --phase --dialect --keras-bilinear --config."""
     options = (
         click.option(
             "--weights", default="", metavar="FILE", help="Trained weights (.caffemodel)."
@@ -31,18 +35,26 @@ def model_options(command: Command) -> Command:
         click.option(
             "--phase",
             type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
-            default="TEST",
-            show_default=True,
-            help="Caffe's phase: which layers are in the net.",
+            envvar="UPCONV_PHASE",
+            help="Caffe's phase: which layers are in the net.  [default: TEST]",
         ),
         click.option(
-            "--dialect", default="", metavar="NAME", help="Whose fork a Caffe layer type is from."
+            "--dialect",
+            envvar="UPCONV_DIALECT",
+            metavar="NAME",
+            help="Whose fork a Caffe layer type is from.",
         ),
         click.option(
             "--keras-bilinear",
             type=click.Choice(["half-pixel", "asymmetric"]),
-            default=None,
+            envvar="UPCONV_KERAS_BILINEAR",
             help="What an old Keras file means by bilinear (reading Keras is not built yet).",
+        ),
+        click.option(
+            "--config",
+            envvar="UPCONV_CONFIG",
+            metavar="FILE",
+            help="Read this configuration, and not the closest upconv.toml or pyproject.toml.",
         ),
     )
     for option in reversed(options):
@@ -51,20 +63,48 @@ def model_options(command: Command) -> Command:
 
 
 def read_options(
-    weights: str, inputs: Iterable[str], phase: str, dialect: str, keras_bilinear: str | None
+    weights: str,
+    inputs: Iterable[str],
+    phase: str | None,
+    dialect: str | None,
+    keras_bilinear: str | None,
+    config: str | None = None,
 ) -> ReadOptions:
-    """The options as readers take them.
+    """The options as readers take them: the command line's, else the configuration's.
 
-    Raises UsageError for an --input that cannot be understood.
+    Raises UsageError for an --input or a configuration that cannot be understood.
     """
+    from linter.config import closest_config, read_config
+
+    said = read_config(config) if config else closest_config(Path())
+    return with_config(parse_inputs(inputs), weights, phase, dialect, keras_bilinear, said)
+
+
+def with_config(
+    shapes: Mapping[str, tuple[Size, ...]],
+    weights: str,
+    phase: str | None,
+    dialect: str | None,
+    keras_bilinear: str | None,
+    config: Config,
+) -> ReadOptions:
+    """The options where the command line says what it says, and a configuration the rest."""
+    chosen: Any = (
+        (phase or config.phase or "TEST").upper(),
+        keras_bilinear or config.keras_bilinear or "",
+    )
+    return ReadOptions(weights, shapes, chosen[0], dialect or config.dialect or "", chosen[1])
+
+
+def parse_inputs(inputs: Iterable[str]) -> dict[str, tuple[Size, ...]]:
+    """Name -> shape of all --input options; raises UsageError where one is wrong or repeated."""
     shapes: dict[str, tuple[Size, ...]] = {}
     for text in inputs:
         name, shape = parse_input(text)
         if name in shapes:
             raise UsageError(f"--input {name} is given twice")
         shapes[name] = shape
-    chosen: Any = (phase.upper(), keras_bilinear or "")
-    return ReadOptions(weights, shapes, chosen[0], dialect, chosen[1])
+    return shapes
 
 
 def parse_input(text: str) -> tuple[str, tuple[Size, ...]]:

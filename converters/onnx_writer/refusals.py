@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from converters.errors import UnsupportedError, UpconvError
+from converters.errors import AmbiguousError, UnsupportedError, UpconvError
 from converters.inference import Inference
 from converters.ir import Layer, Model
 from converters.operators import Unknown
@@ -20,8 +20,10 @@ FILLABLE: Final = ("bilinear", "constant")
 
 def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
     """Every reason, in the order of the file, not to write this model."""
+    unknown = {layer.name for layer in model.layers if isinstance(layer.operator, Unknown)}
     for notice in model.notices:
-        if notice.code in BLOCKING_NOTICES:
+        undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
+        if notice.code in BLOCKING_NOTICES or undecided:
             yield notice.error
     for entry in model.inputs:
         if entry.shape is None:

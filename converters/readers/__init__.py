@@ -71,6 +71,10 @@ def open_model(path: str, options: ReadOptions) -> Model:
 
 def open_text(source: Source, options: ReadOptions) -> Model:
     """The model in a text that is already read, as from standard input."""
+    if _JSON_KERAS.match(source.text[:HEAD_BYTES].encode("utf-8", "replace")):
+        from converters.readers.keras.reader import read_keras_source
+
+        return read_keras_source(source, options)
     from converters.readers.caffe.reader import read_caffe_source
 
     return read_caffe_source(source, options)
@@ -105,6 +109,12 @@ def _open_caffe(path: str, options: ReadOptions) -> Model:
     from converters.readers.caffe.reader import read_caffe
 
     return read_caffe(path, options)
+
+
+def _open_keras(path: str, options: ReadOptions) -> Model:
+    from converters.readers.keras.reader import read_keras
+
+    return read_keras(path, options)
 
 
 def _open_caffemodel(path: str, options: ReadOptions) -> Model:
@@ -219,13 +229,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         _not_built("a TensorFlow Lite model"),
         "not built yet",
     ),
-    Format(
-        "Keras",
-        ("h5", "hdf5", "keras", "json"),
-        _is_keras,
-        _not_built("a Keras model"),
-        "not built yet",
-    ),
+    Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _open_keras),
     Format(
         "PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _not_built("a PyTorch model"), "not built yet"
     ),

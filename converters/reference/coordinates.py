@@ -50,6 +50,15 @@ _ROUNDINGS: dict[NearestMode, Callable[[int, int], int]] = {
 }
 
 
+MAX_DENOMINATOR = 10_000
+
+
+def _simple(scale: float) -> Fraction:
+    """What people mean by a factor of 1.2: 6/5, and not the double precision number nearby."""
+    simple = Fraction(scale).limit_denominator(MAX_DENOMINATOR)
+    return simple if float(simple) == scale else Fraction(scale)
+
+
 def source_coordinates(
     size: int, out: int, mode: CoordinateMode, scale: float | None = None
 ) -> Coordinates:
@@ -65,7 +74,7 @@ def source_coordinates(
     if mode == "align_corners":
         step = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
     else:
-        step = Fraction(size, out) if scale is None else 1 / Fraction(scale)
+        step = Fraction(size, out) if scale is None else 1 / _simple(scale)
     p, q = step.numerator, step.denominator
     if mode == "half_pixel":
         return Coordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, step)

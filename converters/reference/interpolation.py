@@ -47,9 +47,9 @@ def _resize(op: ops.Resize, call: Call) -> tuple[Array, ...]:
 
 
 def _axis_taps(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
-    """Taps beyond an edge fall on the edge; with antialias they are left out instead."""
-    if op.antialias:
-        return _antialiased(op, coordinates, size)
+    """Taps beyond an edge fall on the edge, or are left out."""
+    if op.antialias or op.exclude_outside:
+        return _inside_only(op, coordinates, size)
     reach = _KERNELS[op.mode].support
     offsets = np.arange(1 - reach, reach + 1)
     index = np.clip(coordinates.floors()[:, None] + offsets, 0, size - 1)
@@ -57,11 +57,11 @@ def _axis_taps(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
     return Taps(index, _KERNELS[op.mode].value(distance, op.cubic_a))
 
 
-def _antialiased(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
-    """The kernel stretched by the downscaling, over the pixels inside, weights summing to 1
-    (Pillow Resample.c; ONNX Resize antialias with exclude_outside)."""
+def _inside_only(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
+    """The kernel over the pixels inside, weights summing to 1 (ONNX Resize exclude_outside); with
+    antialias stretched by the downscaling (Pillow Resample.c)."""
     kernel = _KERNELS[op.mode]
-    stretch = max(float(coordinates.step), 1.0)
+    stretch = max(float(coordinates.step), 1.0) if op.antialias else 1.0
     centre = coordinates.values()[:, None]
     first = np.floor(centre - kernel.support * stretch)
     index = first + np.arange(2 * np.ceil(kernel.support * stretch) + 2)

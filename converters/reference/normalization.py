@@ -64,12 +64,14 @@ def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Array, ...]:
 
 @MEANINGS.register(ops.LayerNorm)
 def _layer_norm(op: ops.LayerNorm, call: Call) -> tuple[Array, ...]:
-    axes = tuple(range(op.axis % call.x.ndim, call.x.ndim))
-    result = _standardized(call.x, axes, op.epsilon)
+    first = op.axis % call.x.ndim
+    last = call.x.ndim if op.num_axes == -1 else first + op.num_axes
+    result = _standardized(call.x, tuple(range(first, last)), op.epsilon)
+    behind = (1,) * (call.x.ndim - last)
     if (scale := call.weight("scale")) is not None:
-        result = result * scale
+        result = result * scale.reshape(*scale.shape, *behind)
     if (bias := call.weight("bias")) is not None:
-        result = result + bias
+        result = result + bias.reshape(*bias.shape, *behind)
     return (result,)
 
 

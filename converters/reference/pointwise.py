@@ -65,7 +65,7 @@ def _gelu(op: ops.Gelu, call: Call) -> tuple[Array, ...]:
     if op.tanh:
         gate = np.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))
     else:
-        gate = np.frompyfunc(erf, 1, 1)(x / sqrt(2)).astype(np.float64)
+        gate = np.asarray(np.frompyfunc(erf, 1, 1)(x / sqrt(2)), np.float64)
     return (0.5 * x * (1 + gate),)
 
 

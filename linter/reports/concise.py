@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linter.finding import Finding, Report
-from linter.reports.wording import told
+from linter.reports.wording import one_line, told
 
 
 def concise(report: Report) -> str:
@@ -14,4 +14,4 @@ def concise(report: Report) -> str:
 def _line(finding: Finding) -> str:
     place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
     head = f"{finding.path}{place}: {finding.severity} {finding.code} [{finding.name}]"
-    return " ".join(f"{head} {told(finding)}".split())
+    return one_line(f"{head} {told(finding)}")

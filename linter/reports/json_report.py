@@ -16,7 +16,8 @@ def json_report(report: Report) -> str:
     """The whole report as one JSON object."""
     import json
 
-    return json.dumps(report_record(report), indent=2, ensure_ascii=False) + "\n"
+    # ASCII only: neither a console's encoding nor a file name that is no UTF-8 can break it.
+    return json.dumps(report_record(report), indent=2) + "\n"
 
 
 def report_record(report: Report) -> dict[str, Any]:
@@ -47,7 +48,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "end_column": place.end_column if place else None,
         "layer": finding.layer,
         "message": finding.message,
-        "help": finding.help,
         "fingerprint": finding.fingerprint,
         "fix": _fix(finding),
     }

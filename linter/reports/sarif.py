@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from linter.finding import FileReport, Finding, Report, Severity
-from linter.page import rule_page
+from linter.page import FAMILIES, rule_page
 from linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
 from linter.reports.wording import told_with_help
-from linter.rule import Rule
-from linter.rules import RULES
+
+if TYPE_CHECKING:
+    from linter.rule import Rule
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 BASE: Final = "SRCROOT"
@@ -27,8 +28,6 @@ _PROBLEMS: Final[dict[Severity, str]] = {
     "info": "recommendation",
 }
 """What GitHub calls a severity, in the property `problem.severity`."""
-
-_FAMILIES: Final = {"0": "file", "1": "geometry", "2": "weights", "3": "porting", "4": "onnx"}
 
 _UNSUCCESSFUL: Final = {"UP001": "unreadable", "UP006": "rule-crashed"}
 """Codes that mean a check was not complete -> the notification's descriptor."""
@@ -56,6 +55,8 @@ def _run(report: Report) -> dict[str, Any]:
 
 def _rule_numbers(findings: Iterable[Finding]) -> dict[str, Rule | Finding]:
     """Code -> its rule, by code; where no such rule is loaded, a finding that speaks for it."""
+    from linter.rules import RULES  # not above: the table of formats must be cheap to import
+
     found: dict[str, Rule | Finding] = {finding.code: finding for finding in findings}
     return dict(sorted((found | RULES).items()))
 
@@ -72,12 +73,13 @@ def _driver(rules: Mapping[str, Rule | Finding]) -> dict[str, Any]:
 
 
 def _descriptor(entry: Rule | Finding) -> dict[str, Any]:
+    family = FAMILIES.get(entry.code[:3])
     known = {
         "id": entry.code,
         "name": entry.name,
         "defaultConfiguration": {"level": _LEVELS[entry.severity]},
         "properties": {
-            "tags": [_FAMILIES.get(entry.code[2:3], "plugin")],
+            "tags": [family.tag if family else "plugin"],
             "problem.severity": _PROBLEMS[entry.severity],
         },
     }

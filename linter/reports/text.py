@@ -8,6 +8,7 @@ from typing import Final
 from converters.origin import Source
 from linter.finding import SEVERITIES, Finding, Place, Report
 from linter.reports.colour import Paint
+from linter.reports.wording import one_line, told
 
 WIDTH: Final = 120
 """Columns of code shown; longer lines are cut around the caret."""
@@ -29,16 +30,15 @@ def text(report: Report, *, colour: bool = False) -> str:
 
 def _finding(finding: Finding, source: Source | None, paint: Paint) -> Iterator[str]:
     place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
-    layer = f" layer '{finding.layer}':" if finding.layer else ""
     yield (
-        f"{paint('path', finding.path + place)}: "
+        f"{paint('path', one_line(finding.path) + place)}: "
         f"{paint(finding.severity, f'{finding.severity}[{finding.code}]')} "
-        f"{paint('dim', finding.name)}:{layer} {finding.message}"
+        f"{paint('dim', finding.name)}: {one_line(told(finding))}"
     )
     if finding.place is not None and source is not None:
         yield from _frame(finding.place, source, paint, finding.severity)
     if finding.help:
-        yield f"  {paint('help', 'help:')} {finding.help}"
+        yield f"  {paint('help', 'help:')} {one_line(finding.help)}"
 
 
 def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterator[str]:

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from linter.finding import Finding
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(words: str) -> str:
+    """Words as a terminal may be shown them: what a file holds cannot move the cursor, begin a
+    line (which CI systems take commands from) or break the output's encoding.
+
+    >>> one_line("up\\n::error::\\x1b[31m é")
+    'up?::error::?[31m é'
+    """
+    return _CONTROL.sub("?", words)
 
 
 def told(finding: Finding) -> str:

@@ -3,6 +3,35 @@
 from __future__ import annotations
 
 from linter.rule import RULES
-from linter.rules import bilinear, file, geometry, merges, porting, weights
+from linter.rules import (
+    alignment,
+    bilinear,
+    conventions,
+    file,
+    fillers,
+    geometry,
+    kernels,
+    merges,
+    overlap,
+    porting,
+    sizes,
+    weights,
+    wiring,
+)
 
-__all__ = ["RULES", "bilinear", "file", "geometry", "merges", "porting", "weights"]
+__all__ = [
+    "RULES",
+    "alignment",
+    "bilinear",
+    "conventions",
+    "file",
+    "fillers",
+    "geometry",
+    "kernels",
+    "merges",
+    "overlap",
+    "porting",
+    "sizes",
+    "weights",
+    "wiring",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from converters import operators as ops
 from converters.alignment import AxisMap, Maps
 from converters.ir import Layer
 from converters.shapes import Shape, provably_differ, text_of
-from linter import words
+from linter import remedies, words
 from linter.coordinates import CropFit, drift
 from linter.finding import Severity
 from linter.open_sizes import SPATIAL
@@ -53,7 +54,8 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         if not fit.same_scale:
             yield _other_scale(context, fit)
         elif any(fit.residuals):
-            yield _milder_where_learned(context, fit.layer, _misfit(fit))
+            fix = remedies.crop_offset(context, fit.layer)
+            yield _milder_where_learned(context, fit.layer, replace(_misfit(fit), fix=fix))
 
 
 def _misfit(fit: CropFit) -> Hit:
@@ -131,22 +133,35 @@ def _milder_where_learned(context: Context, layer: Layer, hit: Hit) -> Hit:
     if hit.severity == "info" or not _passes_learned(context, layer):
         return hit
     message = f"{hit.message} (learned upsampling on the way may have made up for it)"
-    return Hit(message, hit.help, hit.layer, hit.where, "warning")
+    return replace(hit, message=message, severity="warning")
 
 
 def _passes_learned(context: Context, layer: Layer) -> bool:
-    """Whether a learned transposed convolution lies on the first input's way, or the second's."""
+    """Whether a learned transposed convolution lies on the way to any input."""
+    return any(
+        isinstance(made.operator, ops.ConvTranspose) and context.intent(made).kind == "learned"
+        for made in _behind(context, layer)
+    )
+
+
+def _passes_free(context: Context, layer: Layer) -> bool:
+    """Whether training could place what meets here: learned upsampling, or a Resize between
+    pooled context and features, lies on the way."""
+    resized = any(isinstance(made.operator, ops.Resize) for made in _behind(context, layer))
+    return resized or _passes_learned(context, layer)
+
+
+def _behind(context: Context, layer: Layer) -> Iterator[Layer]:
+    """Every layer that a layer's inputs depend on."""
     waiting, seen = list(layer.inputs), set(layer.inputs)
     while waiting:
         made = context.producers.get(waiting.pop())
         if made is None:
             continue
-        if isinstance(made.operator, ops.ConvTranspose) and context.intent(made).kind == "learned":
-            return True
+        yield made
         fresh = [value for value in made.inputs if value not in seen]
         seen.update(fresh)
         waiting += fresh
-    return False
 
 
 @rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")
@@ -156,8 +171,9 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     What it finds:
         In nets that upsample: Eltwise and Concat layers whose inputs have one size, but whose
         pixels lie at different places of the layer where the branches parted, or are of different
-        scale. Less than a pixel is an info. A Crop that is off is reported by itself (UP105), not
-        again at the merges behind it.
+        scale. Less than a pixel is an info, and so is what learned upsampling or a resize on the
+        way may have been trained with. A Crop that is off is reported by itself (UP105), not again
+        at the merges behind it.
 
     Why it is bad:
         Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
@@ -195,11 +211,14 @@ def _misplaced(context: Context, layer: Layer) -> Iterator[Hit]:
         maps = context.coordinates.relative(first, value)
         if maps is None or all(one == AxisMap() for one in maps):
             continue
-        yield _misplacement(layer, first, value, maps, shape)
+        yield _misplacement(context, layer, (first, value), maps, shape)
         return
 
 
-def _misplacement(layer: Layer, first: str, value: str, maps: Maps, shape: Shape) -> Hit:
+def _misplacement(
+    context: Context, layer: Layer, names: tuple[str, str], maps: Maps, shape: Shape
+) -> Hit:
+    first, value = names
     strays = [drift(one, size) for one, size in zip(maps, shape[2:], strict=True)]
     small = all(pixels is not None and pixels < 1 for pixels in strays)
     scaled = next((one.scale for one in maps if one.scale != 1), None)
@@ -213,7 +232,8 @@ def _misplacement(layer: Layer, first: str, value: str, maps: Maps, shape: Shape
         known = [pixels for pixels in strays if pixels is not None]
         message += f", {float(max(known)):.3g} pixels apart at the far end" if known else ""
         help_text = "check the strides and the resizing on both branches"
-    return Hit(message, help_text, layer, severity="info" if small else None)
+    mild = small or _passes_free(context, layer)
+    return Hit(message, help_text, layer, severity="info" if mild else None)
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")

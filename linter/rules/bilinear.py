@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from converters import operators as ops
 from converters.geometry import bilinear_kernel_size, bilinear_pad
 from converters.ir import Layer
-from linter import words
+from linter import remedies, words
 from linter.interpolation import (
     Interpolator,
     cropped_behind,
@@ -73,6 +73,7 @@ def bilinear_kernel_size_wrong(context: Context) -> Iterator[Hit]:
                 found.layer,
                 words.span_of(found.layer, *_KERNEL_FIELDS),
                 severity=None if gain else "warning",
+                fix=remedies.interpolation_sizes(context, found),
             )
 
 
@@ -124,6 +125,7 @@ def bilinear_pad_wrong(context: Context) -> Iterator[Hit]:
                 f"set pad: {_each(expected)}, or crop the output by it",
                 found.layer,
                 words.span_of(found.layer, *_PAD_FIELDS),
+                fix=remedies.interpolation_pad(context, found),
             )
 
 
@@ -181,6 +183,7 @@ def bilinear_group(context: Context) -> Iterator[Hit]:
             f"set group: {op.out_channels}, and num_output to the number of input channels",
             found.layer,
             words.span_of(found.layer, "group", "num_output"),
+            fix=remedies.interpolation_channels(context, found),
         )
 
 
@@ -228,6 +231,7 @@ def bilinear_channels(context: Context) -> Iterator[Hit]:
                 "channels with a 1x1 convolution first",
                 found.layer,
                 words.span_of(found.layer, "num_output"),
+                fix=remedies.interpolation_channels(context, found),
             )
 
 
@@ -263,7 +267,9 @@ def bilinear_bias(context: Context) -> Iterator[Hit]:
           weight_filler { type: "bilinear" } }
 
     Fix safety:
-        Safe where the weights hold no bias for the layer, else unsafe.
+        Safe where weights are given and hold no bias for the layer, since Caffe refuses them with
+        one. Unsafe where none are given. Where they hold a bias there is no fix: the numbers would
+        change, and Caffe would refuse the blob.
 
     References:
         BVLC/caffe include/caffe/filler.hpp (BilinearFiller) and PR 2213
@@ -277,6 +283,7 @@ def bilinear_bias(context: Context) -> Iterator[Hit]:
                 "set bias_term: false",
                 found.layer,
                 written,
+                fix=remedies.no_bias(context, found),
             )
 
 
@@ -330,6 +337,7 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
             "set param { lr_mult: 0 decay_mult: 0 }",
             found.layer,
             span,
+            fix=remedies.frozen(context, found.layer),
         )
 
 

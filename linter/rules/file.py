@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from converters.readers.caffe.schema import unknown_fields
-from converters.readers.prototxt import Message, Scalar
+from converters.readers.prototxt import Field, Message, Scalar
+from linter import remedies
 from linter.finding import Severity
 from linter.rule import Hit, rule
 
@@ -65,16 +66,15 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         convolution_param { num_output: 21 kernel_size: 4 }
 
     Fix safety:
-        There is no fix yet.
+        Safe where one known name is meant and the block does not have it yet: Caffe would not load
+        the file otherwise. A field that belongs into another block is not moved.
 
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
-    from converters.readers.prototxt import parse
-
-    if context.source is None or context.net.framework != "caffe":
+    root = context.net.origin.node
+    if not isinstance(root, Message) or context.net.framework != "caffe":
         return
-    root = parse(context.source).root
     blocks = sorted(_layer_blocks(root), key=lambda block: block.start)
     starts = [block.start for block in blocks]
     for field, message, near in unknown_fields(root):
@@ -84,8 +84,23 @@ def unknown_field(context: Context) -> Iterator[Hit]:
             f"unknown field '{field.name}' in {message}",
             f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
             where=field.name_span,
+            fix=remedies.rename(field, near[0]) if _is_misspelt(root, field, near) else None,
             layer_name=_name_of(blocks[at]) if inside else "",
         )
+
+
+def _is_misspelt(root: Message, field: Field, near: tuple[str, ...]) -> bool:
+    """Whether one known name is meant, and it is not written in the same block already."""
+    return len(near) == 1 and "." not in near[0] and not _block_around(root, field).has(near[0])
+
+
+def _block_around(message: Message, field: Field) -> Message:
+    """The innermost block that a field stands in."""
+    for entry in message.fields:
+        for value in entry.values:
+            if isinstance(value, Message) and value.start < field.start < value.end:
+                return _block_around(value, field)
+    return message
 
 
 _NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"

@@ -9,7 +9,7 @@ from converters import operators as ops
 from converters.geometry import effective_kernel
 from converters.ir import Layer
 from converters.origin import Span
-from linter import words
+from linter import remedies, words
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def crop_out_of_bounds(context: Context) -> Iterator[Hit]:
         Pad the first convolution (FCN uses pad: 100) or lower the offset to what is there.
 
     Fix safety:
-        There is no fix: the right offset follows from the alignment of both inputs.
+        Unsafe: the offset becomes the one that aligns both inputs, where that is whole and fits.
 
     References:
         BVLC/caffe src/caffe/layers/crop_layer.cpp; shelhamer/fcn.berkeleyvision.org
@@ -99,7 +99,13 @@ def crop_out_of_bounds(context: Context) -> Iterator[Hit]:
     for layer, error in context.contradictions("crop"):
         where = words.span_of(layer, "offset")
         help_text = _largest_offsets(context, layer)
-        yield Hit(f"the crop is out of bounds: {error.message}", help_text, layer, where)
+        yield Hit(
+            f"the crop is out of bounds: {error.message}",
+            help_text,
+            layer,
+            where,
+            fix=remedies.crop_offset(context, layer),
+        )
 
 
 def _largest_offsets(context: Context, layer: Layer) -> str:

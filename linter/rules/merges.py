@@ -117,8 +117,8 @@ def _sizes(context: Context, layer: Layer, names: tuple[str, str], axes: list[in
     arithmetic = _arithmetic(names, (left[axes[0]], right[axes[0]]), ways)
     if arithmetic:
         message += f". {arithmetic}"
-    culprit = _culprit(ways)
-    if culprit is not None:
+    culprit = _culprit(ways, left[axes[0]] - right[axes[0]])
+    if culprit:
         message += f". {culprit}"
     return Hit(message, _next_step(names, left[axes[0]] - right[axes[0]]), layer)
 
@@ -151,13 +151,35 @@ def _shown(way: list[Step]) -> list[str]:
     return ["...", *(str(step) for step in kept), str(way[-1])]
 
 
-def _culprit(ways: list[list[Step]]) -> str | None:
-    """The first layer that rounded, of the branch with more steps first."""
-    for way in sorted(ways, key=len, reverse=True):
-        for step in way:
-            if step.excess:
-                return f"'{step.layer.name}' {_change(step, step.excess)}"
-    return None
+def _culprit(ways: list[list[Step]], difference: Size) -> str:
+    """The layer that made the most of the difference, and how much it is at the merge.
+
+    A pixel gained before an upsampling by 2 is two behind it: each step's excess is followed
+    through the strides behind it. On the second branch what is gained makes the difference less.
+    """
+    blamed = [
+        (_at_merge(way, at) * sign, step)
+        for way, sign in zip(ways, (1, -1), strict=True)
+        for at, step in enumerate(way)
+        if step.excess
+    ]
+    if not blamed:
+        return ""
+    aim = -1 if isinstance(difference, int) and difference < 0 else 1
+    most, step = max(blamed, key=lambda entry: entry[0] * aim)
+    if most * aim <= 0:
+        return ""
+    assert step.excess is not None
+    later = f", which is {_pixels(abs(most))} at the merge" if abs(most) != abs(step.excess) else ""
+    return f"'{step.layer.name}' {_change(step, step.excess)}{later}"
+
+
+def _at_merge(way: list[Step], at: int) -> float:
+    """A step's excess, in pixels of the merge."""
+    excess = way[at].excess or 0.0
+    for step in way[at + 1 :]:
+        excess *= step.factor
+    return excess
 
 
 def _change(step: Step, excess: float) -> str:
@@ -166,8 +188,11 @@ def _change(step: Step, excess: float) -> str:
     if isinstance(after, int) and abs(excess) < 1:
         direction = "up" if excess > 0 else "down"
         return f"rounded {after - excess:g} {direction} to {after}"
-    plural = "" if abs(excess) == 1 else "s"
-    return f"{'gained' if excess > 0 else 'lost'} {abs(excess):g} pixel{plural}"
+    return f"{'gained' if excess > 0 else 'lost'} {_pixels(abs(excess))}"
+
+
+def _pixels(count: float) -> str:
+    return f"{count:g} pixel{'' if count == 1 else 's'}"
 
 
 def _next_step(names: tuple[str, str], difference: Size) -> str:

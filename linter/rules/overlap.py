@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from converters import operators as ops
-from converters.geometry import bilinear_kernel_size, effective_kernel
+from converters.geometry import effective_kernel
 from converters.ir import Layer
 from linter import words
-from linter.interpolation import cropped_behind, interpolators
+from linter.interpolation import cropped_behind, gain_of, interpolators
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
     What it finds:
         Transposed convolutions with learned or unknown weights whose kernel is not a multiple of
         the stride, so that some output pixels get more taps than their neighbours. With dilation d
-        the overlap is even only where the stride divides the kernel and gcd(d, stride) = 1. A
-        bilinear kernel of the interpolation convention is never reported, whatever its size.
+        the overlap is even only where the stride divides the kernel and gcd(d, stride) = 1. What
+        interpolates, with a kernel whose bilinear weights keep a constant, is never reported.
 
     Why it is bad:
         Weights near their start, and gradients always, make a checkerboard pattern of the stride's
@@ -68,7 +68,7 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
         intent = context.intent(layer)
-        if layer.name in judged or (intent.kind == "interpolation" and _conventional(op)):
+        if layer.name in judged or (intent.kind == "interpolation" and not gain_of(op)):
             continue
         for kernel, stride, dilation, counts in _coverage(op):
             if len(counts) == stride and len(set(counts.values())) > 1:
@@ -83,11 +83,6 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
                     words.span_of(layer, *_KERNEL_FIELDS),
                 )
                 break
-
-
-def _conventional(op: ops.ConvTranspose) -> bool:
-    """Whether the kernel is the interpolation convention's, whose weights may come later."""
-    return op.kernel == tuple(map(bilinear_kernel_size, op.stride)) and set(op.dilation) == {1}
 
 
 @rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp")

@@ -1,14 +1,196 @@
-"""UP3xx: what a port to another tool stumbles over."""
+"""UP3xx: layers that other tools read differently, or do not have."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from converters import operators as ops
+from converters.ir import Layer
+from converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
+from converters.shapes import Shape
+from linter import words
+from linter.interpolation import interpolators
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
     from linter.context import Context
+
+
+@rule("UP301", "align-corners", severity="info", source="kazuto1011/deeplab-pytorch issue 37")
+def align_corners(context: Context) -> Iterator[Hit]:
+    """An Interp layer puts corners on corners, where most frameworks align pixel edges.
+
+    What it finds:
+        Interp layers (DeepLab, PSPNet, ICNet) and others that resize with aligned corners to
+        another size.
+
+    Why it is bad:
+        PyTorch's interpolate, Keras and TensorFlow 2 align edges (half pixel) unless they are told
+        otherwise. Ported without align_corners=True everything is off by up to half an input pixel
+        towards the borders, and a net trained with it loses accuracy in silence.
+
+    Example:
+        layer { name: "up" type: "Interp" bottom: "x" top: "up" interp_param { zoom_factor: 8 } }
+
+    Use instead:
+        interpolate(x, size=..., mode="bilinear", align_corners=True); ONNX Resize with
+        coordinate_transformation_mode align_corners
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        kazuto1011/deeplab-pytorch issue 37; DeepLab's interp_layer.cpp
+    """
+    for layer in context.of(ops.Resize):
+        op = layer.operator
+        assert isinstance(op, ops.Resize)
+        before, after = context.input_shape(layer), context.output_shape(layer)
+        if op.coordinate_mode != "align_corners" or _same_anyhow(before, after):
+            continue
+        sizes = ""
+        if before is not None and after is not None:
+            sizes = f" ({_spatial(before)} to {_spatial(after)})"
+        yield Hit(
+            f"{layer.origin.type} resizes with aligned corners{sizes}: "
+            "frameworks that align pixel edges give other numbers",
+            "port it with align_corners=True",
+            layer,
+        )
+
+
+def _same_anyhow(before: Shape | None, after: Shape | None) -> bool:
+    """Whether nothing is resized, or one pixel is spread out: all conventions agree."""
+    return before is not None and (before == after or set(before[2:]) == {1})
+
+
+def _spatial(shape: Shape) -> str:
+    return "x".join(map(str, shape[2:]))
+
+
+@rule("UP302", "zero-border", severity="info", source="BVLC/caffe deconv_layer.cpp")
+def zero_border(context: Context) -> Iterator[Hit]:
+    """Bilinear Deconvolution and a framework's bilinear resize differ at the border.
+
+    What it finds:
+        Nets with Deconvolutions of the interpolation convention; the first of them is reported.
+
+    Why it is bad:
+        Outside of its input a Deconvolution sees zeros, a resize repeats the border. Inside both
+        are equal (half pixel), but the outermost floor(f/2) rows and columns are darker: by 0.75 at
+        f = 2, by 0.5625 in the corner. A port that replaces the layer changes these.
+
+    Example:
+        convolution_param { num_output: 8 group: 8 bias_term: false kernel_size: 4 stride: 2 pad: 1
+          weight_filler { type: "bilinear" } }
+
+    Use instead:
+        Keep it a transposed convolution (`upconv convert` does), or accept the border.
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        BVLC/caffe src/caffe/layers/deconv_layer.cpp; ONNX Resize
+    """
+    found = [one for one in interpolators(context) if one.kernel_fits and one.factor > 1]
+    if found:
+        first = found[0]
+        others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        rows = first.factor // 2
+        plural = "" if rows == 1 else "s"
+        yield Hit(
+            f"the outermost {rows} row{plural} and column{plural} fade towards zeros, where a "
+            f"resize would repeat the border ({first.intent.assumed}{others})",
+            "keep it a transposed convolution when porting, or check the border",
+            first.layer,
+        )
+
+
+_UPSAMPLES = {
+    "Unpool": "SegNet's: unpooling by a mask",
+    "nearest": "the YOLO ports': each pixel repeated",
+    "linear": "Tiny-DSOD's: bilinear with aligned corners",
+}
+
+
+@rule("UP303", "upsample-means-several", severity="info", source="Tencent/ncnn issue 1133")
+def upsample_means_several(context: Context) -> Iterator[Hit]:
+    """A layer of the type Upsample, which is another layer in another fork.
+
+    What it finds:
+        Upsample layers whose bottoms and fields leave one meaning only; the finding says which,
+        once a file. Where several are left it is UP307.
+
+    Why it is bad:
+        Forks unpool, repeat pixels or interpolate under this name. A tool that knows one of them
+        reads the others wrongly, and few say so.
+
+    Example:
+        layer { name: "up" type: "Upsample" bottom: "x" top: "up" upsample_param { scale: 2 } }
+
+    Use instead:
+        Say in the port which one is meant; a Deconvolution with fixed weights is the same in all.
+
+    Fix safety:
+        There is no fix: the file is right for its fork.
+
+    References:
+        Tencent/ncnn issue 1133; alexgkendall/caffe-segnet; TimoSaemann/ENet
+    """
+    found: dict[str, list[Layer]] = defaultdict(list)
+    for layer in context.of(ops.Unpool, ops.Resize):
+        if layer.origin.type.upper() == "UPSAMPLE":
+            op = layer.operator
+            found[op.mode if isinstance(op, ops.Resize) else "Unpool"].append(layer)
+    for meaning, layers in found.items():
+        yield Hit(
+            f"Upsample is taken for {_UPSAMPLES[meaning]}; other forks mean something else "
+            f"by it{_count(layers)}",
+            "check that the tool you port to knows this one",
+            layers[0],
+        )
+
+
+@rule("UP304", "unpool-indices", severity="info", source="onnx/onnx MaxUnpool")
+def unpool_indices(context: Context) -> Iterator[Hit]:
+    """Unpooling by Caffe's masks, whose indices other frameworks count differently.
+
+    What it finds:
+        Layers that scatter by the mask of a pooling; the first of a file is reported.
+
+    Why it is bad:
+        Caffe counts row*width + column within each channel of each image. ONNX counts through the
+        whole tensor (N, C, H, W), so that a mask handed on as it is lands in the wrong channels;
+        PyTorch counts like Caffe.
+
+    Example:
+        layer { name: "up" type: "Upsample" bottom: "x" bottom: "pool_mask" top: "up" }
+
+    Use instead:
+        Add n*C*H*W + c*H*W to each index for ONNX's MaxUnpool, as `upconv convert` does.
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        ONNX MaxUnpool; alexgkendall/caffe-segnet pooling_layer.cpp
+    """
+    found = list(context.of(ops.Unpool))
+    if found:
+        yield Hit(
+            f"the mask '{found[0].inputs[1]}' counts within one channel; ONNX counts through the "
+            f"whole tensor{_count(found)}",
+            "add each channel's offset when porting to ONNX's MaxUnpool",
+            found[0],
+        )
+
+
+def _count(layers: list[Layer]) -> str:
+    """How many layers a finding stands for, where it is more than the one that is shown."""
+    return f" ({len(layers)} layers of this kind)" if len(layers) > 1 else ""
 
 
 @rule("UP307", "ambiguous-dialect", severity="warning", source="TimoSaemann/ENet, BVLC/caffe forks")
@@ -23,7 +205,7 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
         for one fork and silently wrong for the others.
 
     Example:
-        layer { name: "up" type: "Upsample" bottom: "x" top: "up" upsample_param { scale: 2 } }
+        layer { name: "up" type: "Upsample" bottom: "data" top: "up" }
 
     Use instead:
         Name the fork the net was trained with: upconv check --dialect NAME
@@ -35,3 +217,78 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
         TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet; the forks `upconv formats` lists
     """
     yield from context.notices("UP307", "name the fork with --dialect")
+
+
+@rule("UP311", "fork-only-layer", severity="info", source="BVLC/caffe layer_factory.cpp")
+def fork_only_layer(context: Context) -> Iterator[Hit]:
+    """The net needs a fork of Caffe.
+
+    What it finds:
+        Layer types that are known from forks, but that BVLC's Caffe does not have; each type is
+        reported once a file, at its first layer.
+
+    Why it is bad:
+        BVLC's Caffe and the tools made for it stop at "Unknown layer type". Whoever runs or ports
+        the net must find the fork first.
+
+    Example:
+        layer { name: "up" type: "Interp" bottom: "x" top: "up" interp_param { zoom_factor: 8 } }
+
+    Use instead:
+        Layers that BVLC's Caffe has, where they compute the same; or a note which fork it is.
+
+    Fix safety:
+        There is no fix.
+
+    References:
+        BVLC/caffe src/caffe/layer_factory.cpp
+    """
+    found: dict[str, list[Layer]] = defaultdict(list)
+    for layer in context.net.layers:
+        found[v1_type(layer.origin.type)].append(layer)
+    for kind, layers in found.items():
+        known = LAYER_TYPES.get(kind)
+        if known is None or not known.fork:
+            continue
+        yield Hit(
+            f"BVLC's Caffe has no layer type {kind}{_count(layers)}",
+            "name the fork in the net's documentation, or replace the layer",
+            layers[0],
+        )
+
+
+@rule("UP313", "batch-statistics", severity="warning", source="BVLC/caffe batch_norm_layer.cpp")
+def batch_statistics(context: Context) -> Iterator[Hit]:
+    """A deploy net normalises by the batch at hand.
+
+    What it finds:
+        BatchNorm layers with use_global_stats: false in nets without a loss.
+
+    Why it is bad:
+        The result of an image depends on the others in its batch, and of a batch of one only on
+        itself. Other tools use the stored mean and variance whatever is written.
+
+    Example:
+        batch_norm_param { use_global_stats: false }
+
+    Use instead:
+        batch_norm_param { use_global_stats: true }
+
+    Fix safety:
+        There is no fix: the numbers change.
+
+    References:
+        BVLC/caffe src/caffe/layers/batch_norm_layer.cpp
+    """
+    if context.training.trains:
+        return
+    for layer in context.of(ops.BatchNorm):
+        param = words.node_of(layer).message("batch_norm_param")
+        if param is not None and not param.bool("use_global_stats", True):
+            yield Hit(
+                "use_global_stats is false: the net normalises by the batch at hand, "
+                f"and {context.training.reason}",
+                "write use_global_stats: true for inference",
+                layer,
+                next((f.span for f in param.fields if f.name == "use_global_stats"), None),
+            )

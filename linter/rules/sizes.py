@@ -118,12 +118,12 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     References:
         fizyr/keras-retinanet issue 4; Long, Shelhamer, Darrell 2015 (pad 100 and Crop)
     """
-    from linter.open_sizes import SPATIAL, with_free_sizes
+    from linter.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
     from linter.size_sweep import axis_rule, conditions
 
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return
-    free = with_free_sizes(_declared(context))
+    free = with_free_sizes(with_unknown_sizes(context.net))
     asked = conditions(free) if free is not None else ()
     found = [rule for axis in ("D", *SPATIAL[4]) if (rule := axis_rule(asked, axis)) is not None]
     if not found:
@@ -137,10 +137,6 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     )
 
 
-def _declared(context: Context) -> object:
-    raise NotImplementedError
-
-
 def _failure(broken: AxisRule) -> str:
     layer = broken.condition.layer
     off = evaluate(broken.condition.size, {broken.axis: broken.failing})
@@ -150,4 +146,143 @@ def _failure(broken: AxisRule) -> str:
 
 
 def _severity(context: Context, found: list[AxisRule]) -> Severity | None:
+    """Info where every size the file gives is one that fits."""
+    shapes = [entry.shape for entry in context.net.inputs if entry.shape and len(entry.shape) > 2]
+    for shape in shapes:
+        given = dict(zip(("W", "H", "D"), reversed(shape[2:]), strict=False))
+        for broken in found:
+            size = given.get(broken.axis)
+            if size != 1 and not (isinstance(size, int) and broken.accepts(size)):
+                return None
+    return "info" if shapes else None
+
+
+@rule("UP113", "window-outside-input", severity="error", source="BVLC/caffe pooling_layer.cpp")
+def window_outside_input(context: Context) -> Iterator[Hit]:
+    """A pooling's last window lies outside of its input.
+
+    What it finds:
+        Poolings without padding and with a stride larger than the kernel, whose number of windows,
+        rounded up, puts the last one behind the input's end. Only sizes that are known are judged.
+        A kernel larger than the padded input, which makes one cut window, is a warning; an input
+        of one pixel, which is often set at run time, is not judged.
+
+    Why it is bad:
+        Caffe drops such a window only where there is padding. Without it, MAX writes -3.4e38 there
+        and AVE divides 0 by 0: the last row or column is garbage, and the rest of the net with it.
+
+    Example:
+        pooling_param { pool: MAX kernel_size: 1 stride: 3 }      # on 8 pixels: starts 0, 3, 6, 9
+
+    Use instead:
+        pooling_param { pool: MAX kernel_size: 1 stride: 3 round_mode: FLOOR }
+
+    Fix safety:
+        There is no fix: sizes behind the layer change.
+
+    References:
+        BVLC/caffe src/caffe/layers/pooling_layer.cpp (Reshape: clipping only where padded)
+    """
+    for layer in context.of(ops.Pool):
+        x, y = context.input_shape(layer), context.output_shape(layer)
+        if x is None or y is None:
+            continue
+        for index, (before, after) in enumerate(zip(x[2:], y[2:], strict=True)):
+            if isinstance(before, int) and isinstance(after, int):
+                hit = _window(layer, index, before, after)
+                if hit is not None:
+                    yield hit
+                    break
+
+
+def _window(layer: Layer, index: int, before: int, after: int) -> Hit | None:
+    op = layer.operator
+    assert isinstance(op, ops.Pool)
+    kernel, stride = op.kernel[index], op.stride[index]
+    padded = before + op.pads_begin[index] + op.pads_end[index]
+    where = words.span_of(layer, "kernel_size", "kernel_h", "kernel_w", "stride")
+    last = (after - 1) * stride
+    if after > 1 and last >= before + op.pads_begin[index]:
+        garbage = "-FLT_MAX" if op.kind == "max" else "0/0"
+        return Hit(
+            f"the last of {after} windows starts at {last}, outside of the {before} pixels: "
+            f"it holds {garbage}",
+            "write round_mode: FLOOR, or a kernel as large as the stride",
+            layer,
+            where,
+        )
+    if after == 1 < before and effective_kernel(kernel, op.dilation[index]) > padded:
+        return Hit(
+            f"the kernel of {kernel} is larger than the padded input of {padded}: "
+            "the one window is cut",
+            "write global_pooling: true where everything is to be pooled",
+            layer,
+            where,
+            severity="warning",
+        )
     return None
+
+
+@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp")
+def pixels_never_read(context: Context) -> Iterator[Hit]:
+    """A layer rounds down and never reads its input's last rows or columns.
+
+    What it finds:
+        In nets that upsample: convolutions, and poolings with round_mode FLOOR, whose windows end
+        before the input does (its pad not counted). Only sizes that are known are judged, and no
+        layer whose stride is larger than its kernel, which skips pixels by design.
+
+    Why it is bad:
+        Those pixels do not count, and upsampling by the same stride does not bring the size back:
+        75 -> 37 -> 74. Here is where the pixel that is missing at a merge was lost.
+
+    Example:
+        convolution_param { num_output: 64 kernel_size: 2 stride: 2 }      # on 75 pixels
+
+    Use instead:
+        A size that fits, or a pad, or a pooling that rounds up.
+
+    Fix safety:
+        There is no fix: sizes behind the layer change.
+
+    References:
+        BVLC/caffe src/caffe/layers/conv_layer.cpp, pooling_layer.cpp
+    """
+    if not context.upsamples:
+        return
+    for layer in context.of(ops.Conv, ops.Pool):
+        x = context.input_shape(layer)
+        for index, size in enumerate(x[2:] if x is not None else ()):
+            lost = _unread(layer, index, size) if isinstance(size, int) else 0
+            if lost > 0:
+                assert x is not None
+                name = _names(len(x) - 2)[index]
+                yield Hit(
+                    f"the last {'pixel' if lost == 1 else f'{lost} pixels'} of {name} {size} "
+                    f"{'is' if lost == 1 else 'are'} never read: {_arithmetic(layer, index, size)}",
+                    "feed a size that fits, or pad, or round up",
+                    layer,
+                )
+                break
+
+
+def _unread(layer: Layer, index: int, size: int) -> int:
+    """How many pixels of the input lie behind the last window."""
+    op = layer.operator
+    assert isinstance(op, ops.Conv | ops.Pool)
+    extent = effective_kernel(op.kernel[index], op.dilation[index])
+    if extent < op.stride[index] or (isinstance(op, ops.Pool) and op.rounding == "ceil"):
+        return 0
+    span = size + op.pads_begin[index] + op.pads_end[index] - extent
+    return span % op.stride[index] - op.pads_end[index] if span >= 0 else 0
+
+
+def _arithmetic(layer: Layer, index: int, size: int) -> str:
+    from converters.geometry import conv_size
+    from linter.arithmetic import Axis, formula
+
+    op = layer.operator
+    assert isinstance(op, ops.Conv | ops.Pool)
+    settings = (op.kernel, op.stride, op.dilation, op.pads_begin, op.pads_end)
+    after = conv_size(size, *(values[index] for values in settings))
+    return formula(layer, Axis(index, size, after))

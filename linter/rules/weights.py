@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from converters import operators as ops
 from converters.ir import Layer
 from converters.tensors import Filler, Weight
-from linter import words
+from linter import remedies, words
 from linter.rule import Hit, rule
 from linter.stored import TOLERANCE, is_zero, stored_kernel
 
@@ -79,6 +79,7 @@ def zeros_for_ever(context: Context) -> Iterator[Hit]:
             f"{_why_zero(context, layer)}, and its lr_mult is 0, so it never learns any",
             _zeros_help(layer),
             layer,
+            fix=remedies.bilinear_filler(context, layer),
         )
 
 
@@ -127,6 +128,7 @@ def dead_start(context: Context) -> Iterator[Hit]:
                 'add weight_filler { type: "xavier" }, or pass the trained weights with --weights',
                 layer,
                 words.span_of(layer, "weight_filler"),
+                fix=remedies.random_filler(context, layer),
             )
 
 

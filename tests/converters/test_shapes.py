@@ -173,7 +173,10 @@ def _space_to_depth(draw: Draw) -> Case:
 
 def _eltwise(draw: Draw) -> Case:
     kind: Any = draw(st.sampled_from(["sum", "product", "max", "min", "difference", "quotient"]))
-    return ops.Eltwise(kind), (_image(draw, 2),) * draw(st.integers(2, 3)), 1
+    x = _image(draw, 2)
+    if draw(st.booleans()):
+        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1)), 1
+    return ops.Eltwise(kind), (x,) * draw(st.integers(2, 3)), 1
 
 
 def _scale(draw: Draw) -> Case:
@@ -198,11 +201,13 @@ def _global_pool(draw: Draw) -> Case:
 
 
 def _tile(draw: Draw) -> Case:
+    if draw(st.booleans()):
+        return ops.Tile(2, like("x1", 3)), (_image(draw, 2), _image(draw, 2)), 1
     return ops.Tile(draw(st.integers(-4, 3)), draw(SMALL)), (_image(draw, 2),), 1
 
 
 def _reduce(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["sum", "mean", "abs_sum", "square_sum"]))
+    kind: Any = draw(st.sampled_from(["sum", "mean", "abs_sum", "square_sum", "max"]))
     return ops.Reduce(kind, draw(st.integers(-4, 3))), (_image(draw, 2),), 1
 
 
@@ -224,6 +229,8 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.BatchNorm: _one_of(ops.BatchNorm(1e-3)),
     ops.Lrn: _one_of(*(ops.Lrn(3, 0.1, 0.75, 1.0, kind) for kind in ("across", "within"))),
     ops.MeanVarianceNorm: _one_of(*(ops.MeanVarianceNorm(True, a, 1e-9) for a in (True, False))),
+    ops.GroupNorm: _one_of(ops.GroupNorm(3, 1e-5), ops.GroupNorm(6, 1e-5)),
+    ops.LayerNorm: _one_of(ops.LayerNorm(-1, 1e-5), ops.LayerNorm(2, 1e-5)),
     ops.L2Normalize: _one_of(ops.L2Normalize(True, 1e-9), ops.L2Normalize(False, 1e-9)),
     ops.Relu: _one_of(ops.Relu(), ops.Relu(0.5)),
     ops.PRelu: _one_of(ops.PRelu()),
@@ -238,6 +245,7 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Threshold: _one_of(ops.Threshold()),
     ops.Clip: _one_of(ops.Clip(0, 1)),
     ops.Swish: _one_of(ops.Swish()),
+    ops.Gelu: _one_of(ops.Gelu(), ops.Gelu(tanh=True)),
     ops.Softmax: _one_of(*(ops.Softmax(axis) for axis in range(-4, 4))),
     ops.ArgMax: _argmax,
     ops.Tile: _tile,

@@ -94,12 +94,22 @@ def test_all_syntax_errors_of_a_file_are_reported_and_the_rest_is_checked() -> N
     assert "UP201" in found
 
 
-def test_solver_is_an_error_where_named_and_skipped_where_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_solver_is_skipped_with_the_reason(tmp_path: Path, named: bool) -> None:
     solver = tmp_path / "solver.prototxt"
     solver.write_text('net: "train.prototxt"\nbase_lr: 0.1\n', "utf-8")
-    assert check_path(solver).status == "unreadable"
-    found = check_path(solver, named=False)
-    assert (found.status, found.reason) == ("skipped", "no Caffe net, but solver")
+    found = check_path(solver, named=named)
+    assert found.status == "skipped"
+    assert found.reason == 'no Caffe net, but a solver (its net is "train.prototxt")'
+    assert found.findings == ()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "words: 1\n"])
+def test_what_is_no_net_is_an_error_where_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(text, "utf-8")
+    assert check_path(path).status == "unreadable"
+    assert check_path(path, named=False).status == "skipped"
 
 
 def test_template_that_a_search_found_is_still_unreadable(tmp_path: Path) -> None:

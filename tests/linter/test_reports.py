@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -10,7 +11,7 @@ import pytest
 from converters.origin import Source
 from linter.engine import check_source
 from linter.finding import Edit, FileReport, Finding, Fix, Place, Report
-from linter.reports import FORMATS, concise, json_report, text
+from linter.reports import FORMATS, Reporter, concise, json_report, text
 from linter.reports.colour import wants_colour
 from linter.reports.json_report import SCHEMA_PATH
 from tests.linter.rule_cases import check_case
@@ -91,8 +92,18 @@ def test_long_lines_are_cut_around_the_caret() -> None:
     assert frame[caret.index("^") : caret.rindex("^") + 1] == "HERE"
 
 
-def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert "\x1b" not in text(made("a \x1b[31m b", Place(1, 1, 1, 2)))
+NASTY = "\x1b[31m\n::error::\r\u2028\ud800"
+
+
+@pytest.mark.parametrize("show", [text, concise])
+def test_nothing_in_a_file_reaches_the_terminal_as_a_command(show: Reporter) -> None:
+    (file,) = made(f"a {NASTY} b", Place(1, 1, 1, 2)).files
+    plain = show(Report((file,)))
+    found = replace(file.findings[0], path=NASTY, layer=NASTY, message=NASTY, help=NASTY)
+    shown = show(Report((replace(file, findings=(found,)),)))
+    assert "::error::" in shown
+    assert all(character.isprintable() or character == "\n" for character in shown)
+    assert shown.count("\n") == plain.count("\n")
 
 
 def test_colour_is_asked_for() -> None:

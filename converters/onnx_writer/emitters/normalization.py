@@ -94,13 +94,15 @@ def _group_norm(op: ops.GroupNorm, layer: Layer, graph: GraphBuilder) -> str:
 def _layer_norm(op: ops.LayerNorm, layer: Layer, graph: GraphBuilder) -> str:
     """(x - mean) / sqrt(mean of (x - mean)^2 + epsilon), then scale and bias."""
     rank = len(graph.shape(layer.inputs[0]))
-    axes = range(op.axis % rank, rank)
+    first = op.axis % rank
+    axes = range(first, rank if op.num_axes == -1 else first + op.num_axes)
     x = graph.tensor(layer.inputs[0])
     centred = graph.node("Sub", (x, reduce(graph, "ReduceMean", x, axes, keep=True)))
     squares = graph.node("Mul", (centred, centred))
     variance = reduce(graph, "ReduceMean", squares, axes, keep=True)
     divisor = graph.node("Sqrt", (graph.node("Add", (variance, graph.number(op.epsilon))),))
-    steps = _affine_steps(layer, graph, None)
+    stored = next((w.shape for w in layer.weights.values()), None) or ()
+    steps = _affine_steps(layer, graph, (*stored, *(1 for _ in range(axes.stop, rank))))
     x = graph.node("Div", (centred, divisor), "" if steps else layer.outputs[0])
     _apply(steps, x, layer, graph)
     return "+".join(["ReduceMean", "Div", *(name for name, _ in steps)])

@@ -133,7 +133,7 @@ def _softsign(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
     return step.add(ops.Eltwise("quotient"), [x, below], suffix=suffix)
 
 
-ACTIVATIONS |= {
+_NAMED: Final[dict[str, Activation]] = {
     "linear": lambda layer, step, x, suffix: x,
     "relu": _simple(ops.Relu()),
     "relu6": _simple(ops.Clip(0.0, 6.0)),
@@ -159,3 +159,4 @@ ACTIVATIONS |= {
         lambda layer, step, x, s: _times_x(*_hard_sigmoid(layer))(layer, step, x, s),
     ),
 }
+ACTIVATIONS.update(_NAMED)

@@ -6,7 +6,7 @@ layers named `<model>/<layer>`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
@@ -21,6 +21,7 @@ from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
+    ConsequenceError,
     KerasLayer,
     KerasNode,
     LambdaError,
@@ -29,10 +30,8 @@ from converters.readers.keras.lowering import (
     Workspace,
     described,
 )
-from converters.readers.keras.spans import JsonObject
 from converters.readers.keras.version import KerasVersion
 from converters.readers.keras.weights import Scope
-from converters.readers.keras.windows import NotRunnableError
 from converters.readers.options import ReadOptions
 
 NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
@@ -162,10 +161,10 @@ class Assembler:
     def _unknown(self, layer: KerasLayer, step: Step, error: UpconvError) -> Value:
         """The layer as an operator that is not known, told in a notice.
 
-        What Keras itself fails to run is for a rule to tell, which reads the layer's own words.
+        A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
         """
         described(error, layer)
-        if not isinstance(error, NotRunnableError):
+        if not isinstance(error, ConsequenceError):
             code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
             self.work.notices.append(Notice(code, error))
         moved = any(value.moved for value in layer.inputs)
@@ -241,7 +240,7 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
             "a Lambda layer computes what the Python code inside the file says; it is never run",
             hint="replace it by a layer of Keras and save the model again",
         )
-    if layer.call_is_training(seen.call):
+    if seen.call.keywords.get("training") is True:
         raise seen.unsupported("is called with training=True, so it computes as in training")
     if layer.is_custom:
         raise seen.unsupported(f"a layer of the user's own, {layer.module}.{layer.type}")

@@ -63,8 +63,15 @@ class LayerConfig:
 
     @property
     def is_operation(self) -> bool:
-        """Whether this is a function of `keras.ops` in the graph, and no layer."""
-        return ".ops" in self.module or self.module == "keras.ops"
+        """Whether this is a function of `keras.ops` in the graph, and no layer.
+
+        Keras 3's .h5 files leave the module out; a layer has a dtype or is trainable, though.
+        """
+        if self.module:
+            return ".ops" in self.module
+        nodes = self.node.list("inbound_nodes")
+        is_3 = bool(nodes) and isinstance(nodes[0], JsonObject)
+        return is_3 and "trainable" not in self.config and "dtype" not in self.config
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class Graph:
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
     first_calls: Mapping[str, int] = field(default_factory=dict)
+
+    def layer(self, name: str) -> LayerConfig | None:
+        """The layer of that name."""
+        return next((layer for layer in self.layers if layer.name == name), None)
 
     def key(self, ref: Ref) -> tuple[str, int]:
         """The layer and call a reference means, calls counted from 0."""
@@ -195,7 +206,9 @@ def _call(node: Any, entry: JsonObject) -> NodeCall:
     items = [node] if _is_old_ref(node) else node
     arguments = tuple(_old_argument(item) for item in items)
     extra = [item[3] for item in items if isinstance(item, list) and len(item) > 3]
-    members = [(member, key) for member in extra if isinstance(member, JsonObject) for key in member]
+    members = [
+        (member, key) for member in extra if isinstance(member, JsonObject) for key in member
+    ]
     named = {key: _old_argument(member[key]) for member, key in members}
     return NodeCall((*_tensors(arguments), *_tensors(tuple(named.values()))), arguments, named)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, TypeVar
 
-from converters.readers.keras.lowering import KerasLayer, Step
 from converters.readers.keras.layout import Value, moved_axis
+from converters.readers.keras.lowering import KerasLayer, Step
 
 Ints = tuple[int, ...]
 Choice = TypeVar("Choice")
 
 
 def is_int(value: Any) -> bool:
+    """Whether a value is a whole number (JSON's true is none)."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -38,7 +39,9 @@ def integers(
     items = value if isinstance(value, list) else [value] * count
     items = items * count if len(items) == 1 else items
     if len(items) != count or not all(is_int(item) and item >= least for item in items):
-        raise layer.invalid(f"{name} is {_shown(value)}, not {count} whole numbers >= {least}", name)
+        raise layer.invalid(
+            f"{name} is {_shown(value)}, not {count} whole numbers >= {least}", name
+        )
     return tuple(items)
 
 

@@ -10,6 +10,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from converters.errors import UnreadableError
@@ -117,7 +118,8 @@ class Group:
         try:
             if name not in self._handle.attrs:
                 return None
-            if self._handle.attrs.get_id(name).get_storage_size() > MAX_ATTRIBUTE:
+            stored = self._handle.attrs.get_id(name)
+            if prod(stored.shape) * stored.dtype.itemsize > MAX_ATTRIBUTE:
                 raise self.file.fail(f"the attribute {name} is too large", self.path)
             return self._handle.attrs[name]
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -148,7 +150,9 @@ class Group:
 def _strings(value: Any) -> list[str]:
     items = value.tolist() if hasattr(value, "tolist") else value
     items = items if isinstance(items, list) else [items]
-    return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in items]
+    return [
+        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in items
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from converters.dims import Size
 from converters.readers.keras.activations import activate
 from converters.readers.keras.fields import ir_axis, number
 from converters.readers.keras.layout import Value, moved_axis, to_channels_first
-from converters.readers.keras.lowering import KerasLayer, Step, lowers
+from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
 from converters.readers.keras.tensors import Variable, weight
 from converters.tensors import Weight
 
@@ -109,7 +109,7 @@ def _prelu_of_unknown(layer: KerasLayer, step: Step) -> Value:
     """Of an input whose shape is not known only the stored slopes tell how they are shared."""
     array = layer.arrays.get("alpha")
     if array is None or array.shape[-1] != _count(array.shape):
-        raise layer.unsupported("the shape of its input is unknown")
+        raise ConsequenceError("the shape of its input is unknown", layer=layer.name)
     alpha = Variable("alpha", array.shape, "alpha_initializer")
     flat = weight(layer, step, alpha, lambda old: (_count(old),), lambda a: a.reshape(-1))
     return step.add(ops.PRelu(), [layer.x], {"slope": flat})

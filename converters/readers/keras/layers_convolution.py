@@ -9,7 +9,7 @@ from converters.dims import Size
 from converters.readers.keras.activations import activate
 from converters.readers.keras.fields import flag, integer, integers, spatial_input
 from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import KerasLayer, Step, lowers
+from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
 from converters.readers.keras.tensors import (
     Variable,
     depthwise,
@@ -96,7 +96,7 @@ def _depthwise_conv(
     found = weight(layer, step, kernel, *depthwise(axes))
     count = channels if isinstance(channels, int) else (found.shape or (0,))[0] // multiplier
     if not count:
-        raise layer.unsupported("the number of its input's channels is unknown")
+        raise ConsequenceError("the number of its input's channels is unknown", layer=layer.name)
     x, begins, ends = pads(layer, step, x, window, 0.0)
     operator = ops.Conv(
         count * multiplier, window.kernel, window.stride, window.dilation, begins, ends, count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from converters import operators as ops
 from converters.operators import Operator
@@ -19,11 +19,13 @@ _KINDS: Final[dict[str, ops.Eltwise]] = {
     "Maximum": ops.Eltwise("max"),
     "Minimum": ops.Eltwise("min"),
 }
-_SCALES: Final = {"sum": "bias", "product": "scale"}
+_SCALES: Final[dict[str, Literal["bias", "scale"]]] = {"sum": "bias", "product": "scale"}
 
 
 @lowers(*_KINDS)
 def _merge(layer: KerasLayer, step: Step) -> Value:
+    if any(isinstance(item, int | float) for item in layer.call.arguments):
+        raise layer.unsupported("joins a tensor and a number")
     return joined(layer, step, layer.inputs, _KINDS[layer.type])
 
 
@@ -70,7 +72,9 @@ def joined(layer: KerasLayer, step: Step, inputs: Sequence[Value], op: ops.Eltwi
 
 def _broadcasts(shapes: Sequence[Shape]) -> bool:
     ranks = {len(shape) for shape in shapes}
-    return len(ranks) > 1 or any(1 in sizes and set(sizes) != {1} for sizes in zip(*shapes, strict=True))
+    return len(ranks) > 1 or any(
+        1 in sizes and set(sizes) != {1} for sizes in zip(*shapes, strict=True)
+    )
 
 
 def _scaled(
@@ -84,8 +88,7 @@ def _scaled(
         if shapes[x][:covered] == shapes[y][:covered]:
             dims = tuple(0 for _ in range(covered))
             flat = step.add(ops.Reshape(dims), [values[y]], suffix="flat", moved=False)
-            operand = "scale" if op.kind == "product" else "bias"
-            return step.add(ops.Scale(0, operand), [values[x], flat])
+            return step.add(ops.Scale(0, _SCALES[op.kind]), [values[x], flat])
     return None
 
 

@@ -9,7 +9,7 @@ from converters.readers.keras.fields import channels_at_one, flag, ir_axis, is_i
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import KerasLayer, Step, lowers
 from converters.readers.keras.spans import plain
-from converters.readers.keras.tensors import Variable, weight
+from converters.readers.keras.tensors import Variable, transposed, weight
 from converters.tensors import ArrayData, Weight
 
 
@@ -20,19 +20,19 @@ def _batch_norm(layer: KerasLayer, step: Step) -> Value:
     channels = step.size(x, 1)
     weights = {
         "mean": _vector(layer, step, "moving_mean", channels, "moving_mean_initializer"),
-        "variance": _vector(layer, step, "moving_variance", channels, "moving_variance_initializer"),
+        "variance": _vector(
+            layer, step, "moving_variance", channels, "moving_variance_initializer"
+        ),
     }
     weights |= _scale_and_shift(layer, step, channels)
     return step.add(ops.BatchNorm(number(layer, "epsilon", 1e-3)), [x], weights)
 
 
 def _scale_and_shift(layer: KerasLayer, step: Step, channels: Any) -> dict[str, Weight]:
-    found: dict[str, Weight] = {}
-    if flag(layer, "scale", True):
-        found["scale"] = _vector(layer, step, "gamma", channels, "gamma_initializer")
-    if flag(layer, "center", True):
-        found["bias"] = _vector(layer, step, "beta", channels, "beta_initializer")
-    return found
+    return {
+        name: _vector(layer, step, variable, channels, f"{variable}_initializer")
+        for name, variable in _affine(layer).items()
+    }
 
 
 def _vector(layer: KerasLayer, step: Step, name: str, size: Any, initializer: str) -> Weight:
@@ -50,28 +50,40 @@ def _layer_norm(layer: KerasLayer, step: Step) -> Value:
         raise layer.unsupported("rms_scaling, which divides without taking the mean", "rms_scaling")
     given = layer.config.get("axis", -1)
     axes = given if isinstance(given, list) else [given]
-    epsilon = number(layer, "epsilon", 1e-3)
-    if len(axes) == 1:
-        axis = ir_axis(layer, step, axes[0], layer.x)
-        weights = _scale_and_shift(layer, step, step.size(layer.x, axis))
-        return step.add(ops.LayerNorm((axis,), epsilon), [layer.x], weights)
-    return _layer_norm_over(layer, step, axes, epsilon)
+    x = layer.x
+    places = [ir_axis(layer, step, axis, x) for axis in axes]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    first = places[order[0]]
+    if [places[at] for at in order] != list(range(first, first + len(places))):
+        raise layer.unsupported("a normalisation over axes that are no neighbours", "axis")
+    shape = tuple(step.size(x, place) for place in places)
+    weights = {
+        name: weight(layer, step, Variable(variable, shape, f"{variable}_initializer"), *turn)
+        for name, variable in _affine(layer).items()
+        for turn in (transposed(order) if len(order) > 1 else (),)
+    }
+    operator = ops.LayerNorm(first, number(layer, "epsilon", 1e-3), len(places))
+    return step.add(operator, [x], weights)
 
 
-def _layer_norm_over(layer: KerasLayer, step: Step, axes: list[Any], epsilon: float) -> Value:
-    """Over several axes the variables have as many, in Keras's order of the tensor."""
-    x = step.plain(layer.x)
-    rank = step.rank(x)
-    if rank is None or not all(map(is_int, axes)):
-        raise layer.unsupported("the shape of its input is unknown", "axis")
-    order = tuple(sorted(axis % rank for axis in axes))
-    shape = tuple(step.size(x, axis) for axis in order)
-    weights = {}
-    if flag(layer, "scale", True):
-        weights["scale"] = weight(layer, step, Variable("gamma", shape, "gamma_initializer"))
-    if flag(layer, "center", True):
-        weights["bias"] = weight(layer, step, Variable("beta", shape, "beta_initializer"))
-    return step.add(ops.LayerNorm(order, epsilon), [x], weights)
+def _affine(layer: KerasLayer) -> dict[str, str]:
+    """Weight -> Keras's variable, for those the layer has."""
+    pairs = {"scale": ("gamma", "scale"), "bias": ("beta", "center")}
+    return {name: found for name, (found, switch) in pairs.items() if flag(layer, switch, True)}
+
+
+@lowers("GroupNormalization")
+def _group_norm(layer: KerasLayer, step: Step) -> Value:
+    """groups=-1 is one group per channel (instance normalisation)."""
+    x = channels_at_one(layer, step, _only(layer.config.get("axis", -1)))
+    channels = step.size(x, 1)
+    groups = layer.config.get("groups", 32)
+    if groups == -1 and isinstance(channels, int):
+        groups = channels
+    if not is_int(groups) or groups < 1:
+        raise layer.invalid(f"groups is {groups}", "groups")
+    operator = ops.GroupNorm(groups, number(layer, "epsilon", 1e-3))
+    return step.add(operator, [x], _scale_and_shift(layer, step, channels))
 
 
 @lowers("Rescaling")

@@ -15,11 +15,9 @@ def _flatten(layer: KerasLayer, step: Step) -> Value:
     (keras/src/layers/reshaping/flatten.py)."""
     x = layer.x
     rank = step.rank(x)
-    if rank is None:
-        raise layer.unsupported("the shape of its input is unknown")
     if rank == 1:
         return step.add(ops.Reshape((0, 1)), [x])
-    if layer.config.get("data_format") == "channels_first" and rank > 2:
+    if layer.config.get("data_format") == "channels_first" and rank is not None and rank > 2:
         plain = step.plain(x)
         order = (0, *range(2, rank), 1)
         x = step.add(ops.Permute(order), [plain], suffix="to_channels_last", moved=False)

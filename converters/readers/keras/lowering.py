@@ -77,7 +77,10 @@ class KerasLayer:
 
 @dataclass(slots=True)
 class Workspace:
-    """What grows while a model is read: layers, inferred shapes, names taken, notices."""
+    """What grows while a model is read: layers, inferred shapes, names taken, notices.
+
+    `reserved` are the names of the model's own layers, which their first outputs will bear.
+    """
 
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
@@ -85,20 +88,21 @@ class Workspace:
     weights: dict[tuple[str, str], Weight] = field(default_factory=dict)
     values_taken: set[str] = field(default_factory=set)
     layers_taken: set[str] = field(default_factory=set)
+    reserved: frozenset[str] = frozenset()
     turned: dict[tuple[str, bool], Value] = field(default_factory=dict)
 
     def value_name(self, wanted: str) -> str:
         """A name no other value has: the wanted one, or with _1, _2 ... behind it."""
-        return _unique(wanted, "_", 1, self.values_taken)
+        return _unique(wanted, "_", 1, self.values_taken, self.reserved)
 
     def layer_name(self, wanted: str) -> str:
         """A name no other layer has: the wanted one, or with @2, @3 ... behind it."""
-        return _unique(wanted, "@", 2, self.layers_taken)
+        return _unique(wanted, "@", 2, self.layers_taken, frozenset())
 
 
-def _unique(wanted: str, mark: str, first: int, taken: set[str]) -> str:
+def _unique(wanted: str, mark: str, first: int, taken: set[str], reserved: frozenset[str]) -> str:
     chosen, count = wanted, first
-    while chosen in taken:
+    while chosen in taken or (chosen != wanted and chosen in reserved):
         chosen = f"{wanted}{mark}{count}"
         count += 1
     taken.add(chosen)
@@ -170,13 +174,14 @@ class Step:
         return self._turned(value, False, rank)
 
     def _turned(self, value: Value, moved: bool, rank: int | None) -> Value:
+        """Of a value that is not known nothing can be written, so nothing is turned."""
         rank = self.rank(value) or rank
         if value.moved == moved or (rank is not None and rank < 3):
             return value
+        if rank is None:
+            return Value(value.name, moved)
         key = (value.name, moved)
         if key not in self.work.turned:
-            if rank is None:
-                raise self.layer.unsupported("the number of axes of its input is unknown")
             turn = to_channels_first if moved else to_channels_last
             suffix = "to_channels_first" if moved else "to_channels_last"
             order = tuple(turn(range(rank)))
@@ -188,9 +193,10 @@ class Step:
         made = {output for layer in self.layers for output in layer.outputs}
         final: list[Value] = []
         renamed: dict[str, str] = {}
-        for result, wanted in zip(results, names, strict=True):
-            if result.name not in made or result.name in renamed:
-                result = self.add(Identity(), [result], suffix="" if not self.layers else "copy")
+        for given, wanted in zip(results, names, strict=True):
+            result = given
+            if given.name not in made or given.name in renamed:
+                result = self.add(Identity(), [given], suffix="copy" if self.layers else "")
             renamed[result.name] = self.work.value_name(wanted)
             final.append(Value(renamed[result.name], result.moved))
         for old, new in renamed.items():
@@ -237,6 +243,10 @@ def lowers(*types: str, table: dict[str, Lowering] = LAYERS) -> Callable[[Loweri
         return function
 
     return enter
+
+
+class ConsequenceError(UnsupportedError):
+    """What another layer's error leads to, or a rule tells in its own words: no notice."""
 
 
 class LambdaError(UnsupportedError):

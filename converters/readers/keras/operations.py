@@ -63,7 +63,9 @@ def operation_name(text: str) -> str:
 def operands(layer: KerasLayer) -> list[Any]:
     """The arguments in their order, tensors as Values."""
     values = iter(layer.inputs)
-    return [_operand(item, values) for item in (*layer.call.arguments, *layer.call.keywords.values())]
+    return [
+        _operand(item, values) for item in (*layer.call.arguments, *layer.call.keywords.values())
+    ]
 
 
 def _operand(item: Any, values: Any) -> Any:
@@ -77,7 +79,9 @@ def _binary(layer: KerasLayer, step: Step) -> Value:
     """Two tensors, or a tensor and a number on either side."""
     pair = [item for item in operands(layer) if isinstance(item, Value | int | float)][:2]
     if all(isinstance(item, Value) for item in pair) and len(pair) == 2:
-        return joined(layer, step, [item for item in pair if isinstance(item, Value)], _BINARY[layer.type])
+        return joined(
+            layer, step, [item for item in pair if isinstance(item, Value)], _BINARY[layer.type]
+        )
     if len(pair) != 2 or not any(isinstance(item, Value) for item in pair):
         raise layer.unsupported(f"{layer.type} of something else than tensors and numbers")
     number = next(float(item) for item in pair if not isinstance(item, Value))

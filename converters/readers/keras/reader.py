@@ -6,30 +6,23 @@ else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.dims import Size, symbol
-from converters.errors import UnreadableError, UsageError
-from converters.ir import Model, ModelInput, Shape, validate
+from converters.errors import UnreadableError, UnsupportedError, UpconvError
+from converters.ir import Layer, Model, validate
+from converters.operators import Identity
 from converters.origin import Origin, Source
 from converters.readers.keras.assemble import Assembler, Setting
-from converters.readers.keras.config import Graph, LayerConfig, read_graph
-from converters.readers.keras.layout import Value, to_channels_first
+from converters.readers.keras.config import Graph, Ref, read_graph
+from converters.readers.keras.inputs import graph_inputs
+from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import Workspace
 from converters.readers.keras.spans import JsonObject, parse_json
 from converters.readers.keras.version import KerasVersion
 from converters.readers.keras.weights import NoScope, Scope, open_scope
 from converters.readers.options import ReadOptions
-
-LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
-    2: ("N", "C"),
-    3: ("N", "W", "C"),
-    4: ("N", "H", "W", "C"),
-    5: ("N", "D", "H", "W", "C"),
-}
-"""What sizes that the file leaves open are called, in Keras's order (channels last)."""
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _ZIP: Final = b"PK\x03\x04"
@@ -51,7 +44,8 @@ def read_keras(path: str, options: ReadOptions) -> Model:
     Weights are the file's own, or those of the file `options.weights` names (`.weights.h5`, `.h5`
     or `.keras`). Shapes in `options.inputs` are in the model's own layout.
 
-    Raises UnreadableError where the file is no model, or holds weights only.
+    Raises UnreadableError where the file is no model, UnsupportedError where it is HDF5 without an
+    architecture.
     """
     try:
         with open(path, "rb") as file:
@@ -104,8 +98,8 @@ def _from_hdf5(path: str) -> Architecture:
     file = Hdf5(whole_file(path))
     text = file.root.text("model_config")
     if text is None:
-        raise UnreadableError(
-            "this HDF5 file holds weights and no architecture",
+        raise UnsupportedError(
+            "this HDF5 file holds no architecture, weights at most",
             path=path,
             hint=f"give the architecture, as in: upconv convert model.json --weights {path}",
         )
@@ -131,26 +125,79 @@ def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
 
 
 def build(path: str, found: Architecture, options: ReadOptions) -> Model:
-    """The model of an architecture."""
+    """The model of an architecture; errors point into its text where that is the file itself."""
+    try:
+        return _build(path, found, options)
+    except UpconvError as error:
+        if not found.is_text:
+            error.where, error.path = None, error.path or path
+        raise
+
+
+def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     graph = read_graph(found.node)
     scope = _scope(found, graph, options)
     has_weights = not isinstance(scope, NoScope)
-    work = Workspace()
-    inputs = [_input(entry, work) for entry in _entries(graph, path, found, options)]
+    work = Workspace(reserved=frozenset(layer.name for layer in graph.layers))
     setting = Setting(path, found.version, options, has_weights, found.is_text)
-    values = [Value(entry.name, moved) for entry, moved in inputs]
-    results = Assembler(setting, work).run(graph, values, scope)
-    outputs = _distinct(results, values, work)
+    entries = graph_inputs(graph, setting)
+    for entry, _ in entries:
+        work.values_taken.add(entry.name)
+        work.shapes[entry.name] = entry.shape
+    results = Assembler(setting, work).run(graph, [value for _, value in entries], scope)
+    outputs = _named(graph, results, [value for _, value in entries], work, setting)
+    ends = (*(value for _, value in entries), *outputs)
     model = Model(
         name=graph.name,
         path=path,
         framework="keras",
-        inputs=tuple(entry for entry, _ in inputs),
+        inputs=tuple(entry for entry, _ in entries),
         outputs=tuple(value.name for value in outputs),
         layers=tuple(work.layers),
         notices=tuple(work.notices),
         weights_path=options.weights or (path if has_weights else ""),
-        channels_last=frozenset(v.name for v in (*values, *outputs) if _is_moved(v, work)),
+        channels_last=frozenset(v.name for v in ends if v.moved and _has_space(v, work)),
+        origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None, found),
     )
     validate(model)
     return model
+
+
+def _has_space(value: Value, work: Workspace) -> bool:
+    shape = work.shapes.get(value.name)
+    return shape is not None and len(shape) > 2
+
+
+def _named(
+    graph: Graph,
+    results: Sequence[Value],
+    inputs: Sequence[Value],
+    work: Workspace,
+    setting: Setting,
+) -> tuple[Value, ...]:
+    """The outputs under the names of the layers that the model calls its outputs.
+
+    An output of a model inside, one that is given twice and one that is an input gets an
+    Identity of its own.
+    """
+    taken = {value.name for value in inputs}
+    outputs: list[Value] = []
+    for ref, result in zip(graph.outputs, results, strict=True):
+        inside = result.name.startswith(f"{ref.layer}/")
+        again = result.name in taken
+        value = _copy(graph, ref, result, work, setting) if inside or again else result
+        taken.add(value.name)
+        outputs.append(value)
+    return tuple(outputs)
+
+
+def _copy(graph: Graph, ref: Ref, value: Value, work: Workspace, setting: Setting) -> Value:
+    layer = graph.layer(ref.layer)
+    span = layer.node.span if layer and setting.is_text else None
+    name = work.value_name(ref.layer)
+    origin = Origin(setting.path, "keras", layer.type if layer else "", span)
+    work.layers.append(
+        Layer(work.layer_name(ref.layer), Identity(), (value.name,), (name,), origin=origin)
+    )
+    work.shapes[name] = work.shapes.get(value.name)
+    return Value(name, value.moved)

@@ -14,6 +14,7 @@ from converters.readers.keras.spans import JsonObject
 from converters.tensors import ArrayData, Filler, Weight, missing
 
 Shape: TypeAlias = tuple[Size | None, ...]
+Reshaping: TypeAlias = Callable[[tuple[int, ...]], tuple[int, ...]]
 Arrange: TypeAlias = Callable[[Any], Any]
 
 INITIALIZERS = {"zeros": 0.0, "ones": 1.0, "zero": 0.0, "one": 1.0}
@@ -33,7 +34,7 @@ def weight(
     layer: KerasLayer,
     step: Step,
     variable: Variable,
-    shape: tuple[int, ...] | Callable[[tuple[int, ...]], tuple[int, ...]] | None = None,
+    shape: Reshaping | None = None,
     arrange: Arrange | None = None,
     key: str = "",
 ) -> Weight:
@@ -45,7 +46,7 @@ def weight(
     found = layer.arrays.get(variable.name)
     known = tuple(size for size in variable.shape if isinstance(size, int))
     expected = known if len(known) == len(variable.shape) else None
-    reshaped = shape if callable(shape) else (lambda old: old)
+    reshaped: Reshaping = shape or (lambda old: old)
     if found is None:
         return missing(reshaped(expected) if expected else None, _filler(layer, variable))
     _require_shape(layer, variable, found)
@@ -91,7 +92,7 @@ def _filler(layer: KerasLayer, variable: Variable) -> Filler:
     return Filler(name or "unknown", declared=bool(name))
 
 
-def transposed(order: Sequence[int]) -> tuple[Callable[[tuple[int, ...]], tuple[int, ...]], Arrange]:
+def transposed(order: Sequence[int]) -> tuple[Reshaping, Arrange]:
     """(shape function, array function) that put axis order[i] at place i."""
     axes = tuple(order)
     return (
@@ -110,7 +111,7 @@ def kernel_order(axes: int) -> tuple[int, ...]:
     return (axes + 1, axes, *range(axes))
 
 
-def depthwise(axes: int) -> tuple[Callable[[tuple[int, ...]], tuple[int, ...]], Arrange]:
+def depthwise(axes: int) -> tuple[Reshaping, Arrange]:
     """(k..., in, multiplier) -> (in * multiplier, 1, k...): output channel in * multiplier + m."""
 
     def shape(old: tuple[int, ...]) -> tuple[int, ...]:

@@ -144,7 +144,8 @@ class NamedScope:
         return [(name, _required(group, name, layer)) for name in names]
 
     def arrays(self, layer: LayerConfig) -> Mapping[str, Dataset]:
-        return _by_name(layer, variables_of(layer.type, layer.config), self._stored(layer))
+        variables = variables_of(layer.type, layer.config)
+        return _by_name(layer, variables, self._stored(layer)) if variables.names else {}
 
     def inside(self, layer: LayerConfig) -> Scope:
         assert layer.graph is not None, "asked of models inside"

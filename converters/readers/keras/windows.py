@@ -7,7 +7,6 @@ from typing import Literal
 
 from converters import operators as ops
 from converters.dims import Size, like, symbol
-from converters.errors import UnsupportedError
 from converters.geometry import (
     effective_kernel,
     fixed_same_pads,
@@ -19,10 +18,10 @@ from converters.geometry import (
 )
 from converters.readers.keras.fields import Ints, integers, word
 from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import KerasLayer, Step
+from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
 
 
-class NotRunnableError(UnsupportedError):
+class NotRunnableError(ConsequenceError):
     """A layer that Keras builds, and that fails when it is called."""
 
 

@@ -12,8 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from struct import error as StructError
-from struct import unpack_from
+import struct
 from typing import Any, Final, NoReturn
 
 from converters.errors import UnreadableError
@@ -98,7 +97,7 @@ class Archive:
         header = bytes(self.view[at : at + _LOCAL_HEADER])
         if len(header) < _LOCAL_HEADER or not header.startswith(_LOCAL_MAGIC):
             self.fail(f"the member '{name}' is not where the directory says")
-        name_length, extra_length = unpack_from("<HH", header, 26)
+        name_length, extra_length = struct.unpack_from("<HH", header, 26)
         begin = at + _LOCAL_HEADER + name_length + extra_length
         end = begin + entry.compress_size
         if end > len(self.view):
@@ -114,8 +113,8 @@ class Archive:
 
     def _directory(self) -> Mapping[str, zipfile.ZipInfo]:
         try:
-            entries = zipfile.ZipFile(_Reader(self.view)).infolist()  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, StructError, ValueError, NotImplementedError) as error:
+            entries = zipfile.ZipFile(_Reader(self.view)).infolist()
+        except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
             self.fail(f"not a readable ZIP archive: {error}", hint="is the file complete?")
         if len(entries) > MAX_MEMBERS:
             self.fail(f"an archive of {len(entries)} members is no model")

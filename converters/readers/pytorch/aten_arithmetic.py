@@ -137,8 +137,14 @@ _CHANGES: Final[dict[tuple[Kind, bool], _Change]] = {
     ("difference", True): lambda values, alpha: values,
     ("product", False): lambda values, alpha: values,
     ("product", True): lambda values, alpha: values,
-    ("quotient", False): lambda values, alpha: 1 / values,
+    ("quotient", False): lambda values, alpha: _reciprocal(values),
 }
+
+
+def _reciprocal(values: FloatArray) -> FloatArray:
+    import numpy as np
+
+    return np.reciprocal(values)
 
 
 def _float32(number: float) -> Any:
@@ -147,9 +153,7 @@ def _float32(number: float) -> Any:
     return np.float32(number)
 
 
-def _covered(
-    stored: tuple[int, ...], sizes: tuple[int | str, ...]
-) -> tuple[int, tuple[int, ...]]:
+def _covered(stored: tuple[int, ...], sizes: tuple[int | str, ...]) -> tuple[int, tuple[int, ...]]:
     """(axis, shape): the axes of x that a stored tensor covers once its outer ones are dropped.
 
     Raises UnsupportedError where it would make x larger, or repeats along an axis inside.

@@ -24,9 +24,7 @@ def _batch_norm(call: Call) -> None:
         )
     weights = call.weights(mean="running_mean", variance="running_var", **NORM_WEIGHTS)
     epsilon = call.number("eps", call.number("epsilon", 1e-5))
-    call.emit(
-        ops.BatchNorm(epsilon), [call.value(source)], weights, outputs=call.node.outputs[:1]
-    )
+    call.emit(ops.BatchNorm(epsilon), [call.value(source)], weights, outputs=call.node.outputs[:1])
 
 
 @lowers("group_norm.default")

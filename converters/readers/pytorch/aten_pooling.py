@@ -7,10 +7,11 @@ from math import prod
 from typing import Final, Literal
 
 from converters import operators as ops
-from converters.dims import Size, ceil_div
+from converters.dims import Size, ceil_div, is_constant
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.lowering import Call, lowers
-from converters.tensors import ArrayData, FloatArray, Weight
+from converters.readers.pytorch.matrices import along_axis
+from converters.tensors import ArrayData, FloatArray
 
 Kind = Literal["max", "average"]
 
@@ -135,7 +136,7 @@ def _fixed(sizes: Sequence[Size]) -> tuple[int, ...]:
 
 def _regular(kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> ops.Pool | None:
     """The pooling whose windows these are: all of one size, where it divides."""
-    if any(not isinstance(n, int) or not isinstance(w, int) for n, w in zip(spatial, wanted)):
+    if not is_constant(*spatial, *wanted):
         return None
     pairs = list(zip(_fixed(spatial), _fixed(wanted), strict=True))
     if any(w < 1 or n % w for n, w in pairs):
@@ -161,42 +162,30 @@ def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> N
     value = call.value("self")
     axes = [axis for axis, (n, w) in enumerate(zip(spatial, wanted, strict=True)) if n != w]
     for axis in axes:
-        step = _average_axis if kind == "average" else _maximum_axis
-        value = step(call, value, axis, spatial, wanted)
+        if kind == "average":
+            value = along_axis(
+                call, value, axis + 2, len(spatial) + 2, _averages(spatial[axis], wanted[axis])
+            )
+        else:
+            value = _maximum_axis(call, value, axis, spatial, wanted)
     call.emit(ops.Identity(), [value], outputs=call.node.outputs[:1])
 
 
-def _average_axis(
-    call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints
-) -> str:
-    """The matrix of one axis's averages, applied to that axis as the last one."""
-    size, cells = spatial[axis], wanted[axis]
-    rank = len(spatial) + 2
-    order = list(range(rank))
-    order[axis + 2], order[-1] = order[-1], order[axis + 2]
-    moves = order != sorted(order)
-    if moves:
-        value = call.step(ops.Permute(tuple(order)), [value], f"last{axis}")
-    data = ArrayData((cells, size), lambda: _average_matrix(size, cells))
-    weights = {"weight": Weight(data.shape, data)}
-    value = call.step(ops.Linear(cells, -1), [value], f"average{axis}", weights)
-    if moves:
-        value = call.step(ops.Permute(tuple(order)), [value], f"back{axis}")
-    return value
+def _averages(size: int, cells: int) -> ArrayData:
+    """The matrix (cells, size) of one axis's averages."""
+
+    def compute() -> FloatArray:
+        import numpy as np
+
+        matrix = np.zeros((cells, size), np.float32)
+        for cell, (begin, end) in enumerate(windows(size, cells)):
+            matrix[cell, begin:end] = 1 / (end - begin)
+        return matrix
+
+    return ArrayData((cells, size), compute)
 
 
-def _average_matrix(size: int, cells: int) -> FloatArray:
-    import numpy as np
-
-    matrix = np.zeros((cells, size), np.float32)
-    for cell, (begin, end) in enumerate(windows(size, cells)):
-        matrix[cell, begin:end] = 1 / (end - begin)
-    return matrix
-
-
-def _maximum_axis(
-    call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints
-) -> str:
+def _maximum_axis(call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints) -> str:
     """Each window cut out, pooled to one cell along the axis, and the cells joined."""
     if wanted[axis] > MAX_CELLS:
         raise UnsupportedError(f"irregular adaptive max pooling into {wanted[axis]} cells")

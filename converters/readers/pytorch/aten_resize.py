@@ -14,7 +14,9 @@ from typing import Final, Literal
 from converters import operators as ops
 from converters.dims import Size
 from converters.errors import UnsupportedError
+from converters.readers.pytorch.filters import antialias_matrix
 from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.matrices import along_axis
 from converters.readers.pytorch.symbolic import exact_factor
 
 CUBIC: Final = -0.75
@@ -52,7 +54,47 @@ def _upsample(call: Call) -> None:
     aligned = bool(call.get("align_corners", False))
     scales = _scales(call, len(shape) - 2)
     record = _resize(mode, aligned, shape[2:], call.get("output_size"), scales)
-    call.emit(record, [x])
+    if mode.antialias and not _resizable(record, aligned, shape[2:]):
+        _by_matrices(call, mode, aligned, record, x, shape)
+    else:
+        call.emit(record, [x])
+
+
+def _resizable(record: ops.Resize, aligned: bool, spatial: Sequence[Size]) -> bool:
+    """Whether an antialiased interpolation is what Resize means: sizes and scales belong together,
+    and corners are not aligned, which torch's filters take for another scale alone."""
+    if aligned:
+        return False
+    if record.scale is None or record.size is None:
+        return True
+    rows = zip(spatial, record.scale, record.size, strict=True)
+    return all(not isinstance(n, int) or int(n * scale) == out for n, scale, out in rows)
+
+
+def _by_matrices(
+    call: Call,
+    mode: Mode,
+    aligned: bool,
+    record: ops.Resize,
+    value: str,
+    shape: Sequence[Size],
+) -> None:
+    """One matrix of filter weights per axis, at fixed sizes."""
+    sizes = record.size or tuple(n * f for n, f in zip(shape[2:], record.factor or (), strict=True))
+    for axis, (before, after) in enumerate(zip(shape[2:], sizes, strict=True)):
+        if not isinstance(before, int) or not isinstance(after, int):
+            raise UnsupportedError(
+                "antialiasing with aligned corners, or a scale of its own, has no Resize mode",
+                hint="export it with fixed sizes",
+            )
+        step = before / after
+        if aligned:
+            step = (before - 1) / (after - 1) if after > 1 else 0.0
+        elif record.scale is not None:
+            step = 1 / record.scale[axis]
+        matrix = antialias_matrix(mode.mode, before, after, step, mode.cubic_a)
+        value = along_axis(call, value, axis + 2, len(shape), matrix)
+    call.emit(ops.Identity(), [value])
 
 
 def _scales(call: Call, axes: int) -> tuple[float, ...] | None:

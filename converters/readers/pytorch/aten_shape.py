@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from converters import operators as ops
-from converters.dims import Size, is_constant, maximum, minimum
+from converters.dims import Size, maximum, minimum
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.lowering import Call, lowers
 from converters.readers.pytorch.schema import TensorRef
@@ -359,7 +359,8 @@ def _amounts(call: Call, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]
 def _circular(call: Call) -> None:
     """The end before the begin, and the begin behind the end."""
     begins, ends = _amounts(call, "pad")
-    if not is_constant(*begins, *ends) or min(*begins, *ends) < 0:
+    known = [amount for amount in (*begins, *ends) if isinstance(amount, int)]
+    if len(known) < 2 * len(begins) or min(known) < 0:
         raise UnsupportedError("a circular padding by amounts that change or cut")
     value = call.value("self")
     for axis, (begin, end) in enumerate(zip(begins, ends, strict=True)):

@@ -163,7 +163,9 @@ class _Reader:
 
     def _name_symbol(self, known: str, plain: Size, tensor: str, axis: int, rank: int) -> None:
         if known not in self._letters:
-            self._letters[known] = symbol(_letter(axis, rank, set(map(str, self._letters.values()))))
+            self._letters[known] = symbol(
+                _letter(axis, rank, set(map(str, self._letters.values())))
+            )
         if known not in self._symbols:
             inverse = invert(plain, known, like(tensor, axis))
             if inverse is not None:

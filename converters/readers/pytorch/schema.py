@@ -280,7 +280,9 @@ def _size(union: Mapping[str, Any]) -> int | str:
 
 
 _FRAME: Final = re.compile(r'File "([^"\n]+)", line (\d+)')
-_TORCH_ITSELF: Final = re.compile(r"(^|[\\/])(site-packages|dist-packages)[\\/]torch[\\/]|^torch[\\/]")
+_TORCH_ITSELF: Final = re.compile(
+    r"(^|[\\/])(site-packages|dist-packages)[\\/]torch[\\/]|^torch[\\/]"
+)
 
 
 def user_line(stack_trace: str) -> str:

@@ -1,8 +1,8 @@
 """Size expressions of torch.export as sizes: read by their syntax, never evaluated.
 
-A file holds them as SymPy writes them for itself, `FloorDiv(Symbol('s0', positive=True), Integer(2))`,
-or, in older files, as people would, `(s0//2)`. Both are parsed as Python syntax, and of that only
-the functions in a table, the operators and plain numbers mean anything.
+A file holds them as SymPy writes them for itself, `FloorDiv(Symbol('s0'), Integer(2))`, or, in
+older files, as people would, `(s0//2)`. Both are parsed as Python syntax, and of that only the
+functions in a table, the operators and plain numbers mean anything.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def parse_size(text: str, symbols: SymbolTable) -> Size:
     Raises UnsupportedError for what is no such expression, or cannot be said exactly in integers.
 
     >>> from converters.dims import symbol
-    >>> str(parse_size("Add(FloorDiv(Symbol('s0', positive=True), Integer(2)), Integer(1))", symbol))
+    >>> str(parse_size("Add(FloorDiv(Symbol('s0'), Integer(2)), Integer(1))", symbol))
     'floor(s0/2)+1'
     >>> str(parse_size("2*(s0//3) - 1", symbol))
     '2*floor(s0/3)-1'

@@ -142,6 +142,12 @@ SCALES = [
     Case("instance norm, biased", ops.GroupNorm(3, 1e-5), (VOLUME,), {"bias": values(3)}),
     Case("layer norm", ops.LayerNorm(-1, 1e-5), (IMAGE,), {"scale": values(6), "bias": values(6)}),
     Case("layer norm, 3 axes", ops.LayerNorm(1, 1e-3), (IMAGE,), {"bias": values(4, 5, 6)}),
+    Case(
+        "layer norm, channels",
+        ops.LayerNorm(1, 1e-3, 1),
+        (IMAGE,),
+        {"scale": values(4), "bias": values(4, seed=1)},
+    ),
     Case("layer norm, bare", ops.LayerNorm(2, 1e-3), (IMAGE,)),
     Case("l2", ops.L2Normalize(False, 1e-10), (IMAGE,), {"scale": values(4)}),
     Case("l2 space", ops.L2Normalize(True, 1e-6), (IMAGE,), {"scale": [20.0]}),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -87,30 +87,60 @@ def test_antialias(mode: Any, tmp_path: Path) -> None:
         write_onnx(source, tmp_path / "m.onnx", WriteOptions(opset=17))
 
 
-def test_scale_of_the_coordinate_map(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dynamic", ["", "HW", "NHW"])
+@pytest.mark.parametrize("scale", [1.5, 1.7, 0.6, 1.1, 0.84])
+@pytest.mark.parametrize(
+    ("mode", "coordinates", "rounding"),
+    [
+        ("linear", "half_pixel", "floor"),
+        ("cubic", "half_pixel", "floor"),
+        ("nearest", "asymmetric", "floor"),
+        ("nearest", "half_pixel", "round_prefer_ceil"),
+    ],
+)
+def test_scale_of_the_coordinate_map(
+    mode: Any, coordinates: Any, rounding: Any, scale: float, dynamic: str, tmp_path: Path
+) -> None:
     """torch's scale_factor: size floor(in * factor), coordinates by 1/factor, not by the ratio."""
-    x = values(1, 2, 7, 9)
-    operator = Resize("linear", "half_pixel", size=(10, 13), scale=(1.5, 1.5))
-    compare_one(operator, tmp_path, x, tolerance=INTERPOLATED)
-    source = one_layer(operator, letters(x.shape, "HW"))
-    with pytest.raises(UnsupportedError, match="at fixed sizes only"):
-        write_onnx(source, tmp_path / "m.onnx")
+    x = values(1, 2, 7, 25)
+    ratio = Fraction(scale).limit_denominator(100)
+    size = tuple(like("x0", axis) * ratio.numerator // ratio.denominator for axis in (2, 3))
+    operator = Resize(mode, coordinates, size=size, scale=(scale, scale), nearest_mode=rounding)
+    compare_one(operator, tmp_path, x, dynamic=dynamic, tolerance=INTERPOLATED)
 
 
-def test_a_scale_moves_one_ulp_to_the_size(tmp_path: Path) -> None:
+def test_a_scale_reaches_the_size_that_float32_misses(tmp_path: Path) -> None:
     """150 * 0.84 is 126, in float32 125.99999: floor would lose a pixel."""
     operator = Resize("linear", "asymmetric", size=(126, 4), scale=(0.84, 1.0))
     compare_one(operator, tmp_path, values(1, 1, 150, 4), tolerance=1e-4)
-    wrong = one_layer(replace(operator, size=(127, 4)), (1, 1, 150, 4))
-    with pytest.raises(UnsupportedError, match=r"no float32 scale near 0.84 makes 127 of 150"):
-        write_onnx(wrong, tmp_path / "m.onnx")
 
 
-def test_a_scale_that_leaves_the_size_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_a_scale_that_leaves_the_size_still_interpolates(mode: Any, tmp_path: Path) -> None:
     """onnxruntime copies its input where the sizes are equal, whatever the scale."""
-    source = one_layer(Resize("linear", "half_pixel", size=(7,), scale=(1.1,)), (1, 2, 7))
-    with pytest.raises(UnsupportedError, match="copy"):
-        write_onnx(source, tmp_path / "m.onnx")
+    operator = Resize(mode, "asymmetric", size=(7,), scale=(1.1,))
+    compare_one(operator, tmp_path, values(1, 2, 7), tolerance=INTERPOLATED)
+
+
+def test_a_scale_beside_antialiasing_takes_no_margin(tmp_path: Path) -> None:
+    operator = Resize("linear", "half_pixel", size=(3, 3), scale=(1.7, 0.9), antialias=True)
+    with pytest.raises(UnsupportedError, match="antialiasing takes no margin"):
+        write_onnx(one_layer(operator, (1, 2, 10, 20)), tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("dynamic", ["", "HW"])
+@pytest.mark.parametrize(
+    ("coordinates", "rounding"), [("asymmetric", "floor"), ("half_pixel", "round_prefer_ceil")]
+)
+@pytest.mark.parametrize("sizes", [(50, 60), (60, 50), (9, 6), (2, 82), (7, 13)])
+def test_nearest_pixels_on_the_edge_between_two(
+    coordinates: Any, rounding: Any, sizes: tuple[int, int], dynamic: str, tmp_path: Path
+) -> None:
+    """From 50 to 60 pixels, output 18 lies at 15 exactly; in float32 at 14.999999."""
+    before, after = sizes
+    scaled = like("x0", 3) * after // before
+    operator = Resize("nearest", coordinates, size=(5, scaled), nearest_mode=rounding)
+    compare_one(operator, tmp_path, values(1, 2, 5, before), dynamic=dynamic, tolerance=0.0)
 
 
 @pytest.mark.parametrize("kind", ["corner", "tile", "average"])

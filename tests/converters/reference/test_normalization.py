@@ -77,6 +77,31 @@ def test_l2_normalize(across: bool, axes: Any, count: int) -> None:
     np.testing.assert_allclose(y, expected, atol=1e-14)
 
 
+@pytest.mark.parametrize("size", [(7,), (4, 5), (2, 3, 4)])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_norm_is_torch(groups: int, size: tuple[int, ...]) -> None:
+    from torch.nn import functional
+
+    x, scale, bias = noise(2, 6, *size), noise(6, seed=1), noise(6, seed=2)
+    expected = functional.group_norm(torch_of(x), groups, torch_of(scale), torch_of(bias), 1e-3)
+    y = run(ops.GroupNorm(groups, 1e-3), x, scale=scale, bias=bias)
+    np.testing.assert_allclose(y, expected.numpy(), atol=1e-12)
+    plain = functional.group_norm(torch_of(x), groups, eps=1e-3)
+    np.testing.assert_allclose(run(ops.GroupNorm(groups, 1e-3), x), plain.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [1, -2, 3])
+def test_layer_norm_is_torch(axis: int) -> None:
+    from torch.nn import functional
+
+    x = noise(2, 3, 4, 5)
+    shape = x.shape[axis:]
+    scale, bias = noise(*shape, seed=1), noise(*shape, seed=2)
+    expected = functional.layer_norm(torch_of(x), shape, torch_of(scale), torch_of(bias), 1e-3)
+    y = run(ops.LayerNorm(axis, 1e-3), x, scale=scale, bias=bias)
+    np.testing.assert_allclose(y, expected.numpy(), atol=1e-12)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_softmax_is_torch_and_does_not_overflow(axis: int) -> None:
     from torch.nn import functional

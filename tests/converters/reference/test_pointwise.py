@@ -33,10 +33,12 @@ def _torch_cases() -> list[tuple[ops.Operator, Callable[[Any], Any]]]:
         (ops.Softplus(), lambda x: functional.softplus(x, threshold=1e9)),
         (ops.Threshold(0.2), lambda x: (x > 0.2).double()),
         (ops.Clip(-0.3, 0.6), lambda x: torch.clamp(x, -0.3, 0.6)),
+        (ops.Gelu(), functional.gelu),
+        (ops.Gelu(tanh=True), lambda x: functional.gelu(x, approximate="tanh")),
     ]
 
 
-@pytest.mark.parametrize("index", range(18))
+@pytest.mark.parametrize("index", range(20))
 def test_is_torch(index: int) -> None:
     op, function = _torch_cases()[index]
     x = noise(2, 3, 4, 5)
@@ -47,7 +49,7 @@ def test_is_torch(index: int) -> None:
 
 
 def test_every_torch_case_runs() -> None:
-    assert len(_torch_cases()) == 18
+    assert len(_torch_cases()) == 20
 
 
 @pytest.mark.parametrize("slopes", [1, 3])

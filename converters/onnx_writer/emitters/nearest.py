@@ -1,0 +1,190 @@
+"""Nearest-neighbour interpolation as Gather, where Resize is not certain to take the same pixels.
+
+A runtime computes source coordinates in float32. Where one falls exactly between two pixels
+(50 to 60 pixels: output 18 lies at 15), rounding decides which is taken: onnxruntime takes 14.
+Indices in integer arithmetic have no such doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from converters import operators as ops
+from converters.dims import Size, like
+from converters.ir import Layer
+from converters.onnx_writer.graph import GraphBuilder
+
+SURE_PRODUCT: Final = 1 << 20
+"""Off the boundaries by 1/m at least, a float32 coordinate is right while n*m is below this."""
+
+MAX_DENOMINATOR: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The source coordinate of output pixel i along an axis: (a*i + b) / d, d positive."""
+
+    a: int
+    b: int
+    d: int
+
+    def rounded(self, mode: str, i: int) -> int:
+        """The pixel the coordinate is rounded to."""
+        return _ROUNDINGS[mode](self.a * i + self.b, self.d)
+
+    def is_between(self, mode: str, i: int) -> bool:
+        """Whether the coordinate lies where the rounding jumps."""
+        n = self.a * i + self.b
+        return (
+            n % self.d == 0 if mode in ("floor", "ceil") else (2 * n + self.d) % (2 * self.d) == 0
+        )
+
+
+_ROUNDINGS: Final[dict[str, Callable[[int, int], int]]] = {
+    "floor": lambda n, d: n // d,
+    "ceil": lambda n, d: -(-n // d),
+    "round_prefer_floor": lambda n, d: -((d - 2 * n) // (2 * d)),
+    "round_prefer_ceil": lambda n, d: (2 * n + d) // (2 * d),
+}
+
+
+def simple_fraction(scale: float) -> Fraction:
+    """The fraction that people meant by a float: 1.2 is 6/5.
+
+    >>> simple_fraction(1.2)
+    Fraction(6, 5)
+    """
+    simple = Fraction(scale).limit_denominator(MAX_DENOMINATOR)
+    return simple if float(simple) == scale else Fraction(scale)
+
+
+def line_of(mode: str, step: Fraction, before: int = 1, after: int = 1) -> Line:
+    """The coordinates of an axis with `step` input pixels per output pixel."""
+    p, q = step.numerator, step.denominator
+    if mode == "half_pixel":
+        return Line(2 * p, p - q, 2 * q)
+    if mode == "align_corners":
+        return Line(before - 1, 0, max(after - 1, 1))
+    return Line(p, 0, q)
+
+
+def gathered(op: ops.Resize, layer: Layer, graph: GraphBuilder) -> str:
+    """Emit the layer as Gathers and return the form; "" where a Resize is certain."""
+    if op.mode != "nearest" or op.factor is not None:
+        return ""
+    before, after = graph.shape(layer.inputs[0])[2:], graph.shape(layer.outputs[0])[2:]
+    indices = [
+        _axis_index(op, axis, *sizes, layer, graph)
+        for axis, sizes in enumerate(zip(before, after, strict=True))
+    ]
+    if not any(one.doubtful for one in indices):
+        return ""
+    x = graph.tensor(layer.inputs[0])
+    needed = [(axis, one) for axis, one in enumerate(indices, start=2) if not one.is_identity]
+    for axis, one in needed:
+        to = layer.outputs[0] if axis == needed[-1][0] else ""
+        x = graph.node("Gather", (x, one.tensor()), to, axis=axis)
+    return "Gather"
+
+
+@dataclass(frozen=True, slots=True)
+class AxisIndex:
+    """Which pixels an axis takes: whether a Resize might take others, and how to write them."""
+
+    doubtful: bool
+    tensor: Callable[[], str]
+    is_identity: bool = False
+
+
+def _axis_index(
+    op: ops.Resize, axis: int, before: Size, after: Size, layer: Layer, graph: GraphBuilder
+) -> AxisIndex:
+    if isinstance(before, int) and isinstance(after, int):
+        return _fixed_index(op, axis, before, after, graph)
+    return _dynamic_index(op, axis, before, after, layer, graph)
+
+
+def _fixed_index(
+    op: ops.Resize, axis: int, before: int, after: int, graph: GraphBuilder
+) -> AxisIndex:
+    step = Fraction(before, after) if op.scale is None else 1 / simple_fraction(op.scale[axis])
+    line = line_of(op.coordinate_mode, step, before, after)
+    chosen = [line.rounded(op.nearest_mode, i) for i in range(after)]
+    pixels = np.clip(np.array(chosen, np.int64), 0, before - 1)
+    same = before == after and bool((pixels == np.arange(after)).all())
+    return AxisIndex(
+        not same and (op.scale is not None or _doubtful(op, line, before, after)),
+        lambda: graph.constant(pixels),
+        same,
+    )
+
+
+def _doubtful(op: ops.Resize, line: Line, before: int, after: int) -> bool:
+    """Whether a coordinate lies on a boundary that float32 may miss. A
+    ratio that float32 has exactly misses none."""
+    ratio = Fraction(after, before)
+    exact = (
+        ratio.denominator & (ratio.denominator - 1) == 0 and op.coordinate_mode != "align_corners"
+    )
+    if exact and before * after < SURE_PRODUCT:
+        return False
+    on_edge = any(line.is_between(op.nearest_mode, i) for i in range(1, after))
+    return on_edge or before * after >= SURE_PRODUCT
+
+
+_FROM_RANGE: Final = {("asymmetric", "floor"): (1, 0), ("half_pixel", "round_prefer_ceil"): (2, 1)}
+"""(k, o) where pixel i takes floor((k*i + o) * step / k): never negative, so Div truncates right."""
+
+
+def _dynamic_index(
+    op: ops.Resize, axis: int, before: Size, after: Size, layer: Layer, graph: GraphBuilder
+) -> AxisIndex:
+    """floor((k*i + o)*n / (k*m)), in int64; o/k is half a pixel or nothing."""
+    key = (op.coordinate_mode, op.nearest_mode)
+    if before == after and op.scale is None:
+        return AxisIndex(False, str, is_identity=True)
+    if key not in _FROM_RANGE or _is_whole_multiple(before, after):
+        return AxisIndex(False, str)
+    k, o = _FROM_RANGE[key]
+    own = like(layer.inputs[0], axis + 2)
+
+    def tensor() -> str:
+        assert op.size is not None, "a Resize has a size or a factor"
+        size = op.size[axis]
+        over, under = _ratio(op, axis, own, size)
+        places = _line(graph, _range(graph, size), k, o)
+        pixel = graph.node(
+            "Div", (graph.node("Mul", (places, graph.size(over))), graph.size(under * k))
+        )
+        return graph.node("Min", (pixel, graph.size(own - 1)))
+
+    return AxisIndex(True, tensor)
+
+
+def _ratio(op: ops.Resize, axis: int, own: Size, size: Size) -> tuple[Size, Size]:
+    """(numerator, denominator) of the step from one output pixel to the next."""
+    if op.scale is None:
+        return own, size
+    fraction = simple_fraction(op.scale[axis])
+    return fraction.denominator, fraction.numerator
+
+
+def _is_whole_multiple(before: Size, after: Size) -> bool:
+    return any(after == before * factor for factor in range(1, 33))
+
+
+def _range(graph: GraphBuilder, size: Size) -> str:
+    limit = graph.node("Squeeze", (graph.size(size),))
+    return graph.node("Range", (graph.index(0), limit, graph.index(1)))
+
+
+def _line(graph: GraphBuilder, x: str, factor: int, addend: int) -> str:
+    """factor * x + addend, without the steps that change nothing."""
+    if factor != 1:
+        x = graph.node("Mul", (x, graph.ints((factor,))))
+    return graph.node("Add", (x, graph.ints((addend,)))) if addend else x

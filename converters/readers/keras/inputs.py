@@ -1,0 +1,152 @@
+"""A model's inputs: their names, their shapes, and where their channels are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from converters.dims import Size, symbol
+from converters.errors import UnreadableError, UsageError
+from converters.ir import ModelInput, Shape
+from converters.origin import Origin
+from converters.readers.keras.assemble import Setting
+from converters.readers.keras.config import Graph, LayerConfig
+from converters.readers.keras.fields import is_int
+from converters.readers.keras.layout import Value, to_channels_first
+
+LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
+    2: ("N", "C"),
+    3: ("N", "W", "C"),
+    4: ("N", "H", "W", "C"),
+    5: ("N", "D", "H", "W", "C"),
+}
+"""What sizes that the file leaves open are called, in Keras's order (channels last)."""
+
+_SHAPES: Final = ("batch_shape", "batch_input_shape")
+_SPATIAL: Final = (
+    *("Conv", "SeparableConv", "DepthwiseConv", "Max", "Average", "Global"),
+    *("UpSampling", "Resizing", "ZeroPadding", "Cropping"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An input as the file has it; `shape` in Keras's order, None for what it does not say."""
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    layer: LayerConfig | None
+
+
+def graph_inputs(graph: Graph, setting: Setting) -> list[tuple[ModelInput, Value]]:
+    """The inputs of the whole model, channels first where its layers read feature maps.
+
+    Raises UsageError for an --input that the model does not have or that has other axes.
+    """
+    written = [_written(graph, ref.layer, setting.path) for ref in graph.inputs]
+    names = [entry.name for entry in written]
+    for name in setting.options.inputs:
+        if name not in names:
+            hint = f"its inputs are {', '.join(names)}"
+            raise UsageError(f"the model has no input '{name}'", path=setting.path, hint=hint)
+    moves = channels_move(graph)
+    return [_input(entry, index, moves, setting) for index, entry in enumerate(written)]
+
+
+def _input(entry: Written, index: int, moves: bool, setting: Setting) -> tuple[ModelInput, Value]:
+    shape = _sizes(entry, index, setting)
+    moved = moves and shape is not None and len(shape) > 2
+    if moved and shape is not None:
+        shape = to_channels_first(shape)
+    span = entry.layer.node.span if entry.layer and setting.is_text else None
+    node = entry.layer.node if entry.layer else None
+    origin = Origin(setting.path, "keras", "InputLayer", span, node)
+    value = Value(entry.name, moved or (moves and shape is None))
+    return ModelInput(entry.name, shape, origin), value
+
+
+def _sizes(entry: Written, index: int, setting: Setting) -> Shape | None:
+    """The shape in Keras's order, open sizes as symbols; what the user says takes its place."""
+    given = setting.options.inputs.get(entry.name)
+    if given is not None:
+        if entry.shape is not None and len(given) != len(entry.shape):
+            raise UsageError(
+                f"--input {entry.name} has {len(given)} axes, the model's input {len(entry.shape)}",
+                path=setting.path,
+                hint="sizes are in the model's own order, as in 1x224x224x3",
+            )
+        return given
+    if entry.shape is None:
+        return None
+    letters = LETTERS.get(len(entry.shape)) or ("N", *(f"d{i}" for i in range(1, len(entry.shape))))
+    prefix = "" if index == 0 else f"{entry.name}_"
+    return tuple(_size(size, axis, letters[axis], prefix) for axis, size in enumerate(entry.shape))
+
+
+def _size(size: int | None, axis: int, letter: str, prefix: str) -> Size:
+    """All inputs share one batch size; other open sizes are each input's own."""
+    if size is not None:
+        return size
+    return symbol(letter if axis == 0 else prefix + letter)
+
+
+def _written(graph: Graph, name: str, path: str) -> Written:
+    layer = graph.layer(name) if name else None
+    if name and layer is None:
+        raise UnreadableError(f"its input '{name}' is no layer", where=graph.node.span)
+    if layer is not None:
+        return Written(layer.name, _shape_of(layer), layer)
+    first = graph.layers[0]
+    built = graph.node.object("config")
+    shape = (
+        _shape_of(first)
+        or _shape_inside(first)
+        or _shape(built.get("build_input_shape") if built else None)
+        or _built_shape(first)
+    )
+    return Written(f"{first.name}_input", shape, first)
+
+
+def _shape_of(layer: LayerConfig) -> tuple[int | None, ...] | None:
+    return next((found for name in _SHAPES if (found := _shape(layer.config.get(name)))), None)
+
+
+def _shape_inside(layer: LayerConfig) -> tuple[int | None, ...] | None:
+    """The input shape of a model that is the first layer."""
+    if layer.graph is None or not layer.graph.inputs:
+        return None
+    inner = layer.graph.layer(layer.graph.inputs[0].layer)
+    return _shape_of(inner) if inner else None
+
+
+def _built_shape(layer: LayerConfig) -> tuple[int | None, ...] | None:
+    build = layer.node.object("build_config")
+    return _shape(build.get("input_shape")) if build else None
+
+
+def _shape(value: Any) -> tuple[int | None, ...] | None:
+    """A list of sizes, which Keras may wrap as {"class_name": "__tuple__", "items": [...]}."""
+    items = value.get("items") if hasattr(value, "get") else value
+    if isinstance(items, list) and len(items) == 1 and isinstance(items[0], list):
+        items = items[0]
+    if not isinstance(items, list) or not items:
+        return None
+    if not all(item is None or (is_int(item) and item > 0) for item in items):
+        return None
+    return tuple(items)
+
+
+def channels_move(graph: Graph) -> bool:
+    """Whether the model's feature maps have their channels last: it has layers that read such
+    maps, and none that reads channels first."""
+    formats = set(_data_formats(graph))
+    return "channels_last" in formats and "channels_first" not in formats
+
+
+def _data_formats(graph: Graph) -> Iterator[str]:
+    for layer in graph.layers:
+        if layer.graph is not None:
+            yield from _data_formats(layer.graph)
+        elif layer.type.startswith(_SPATIAL) and layer.type not in ("Average", "Maximum"):
+            yield str(layer.config.get("data_format") or "channels_last")

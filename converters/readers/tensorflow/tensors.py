@@ -1,0 +1,143 @@
+"""Tensors as files hold them: views that are read when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
+
+from converters.errors import UnreadableError
+from converters.readers.tensorflow.messages import Record, int_of
+from converters.readers.tensorflow.schema import DType, dtype_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from converters.tensors import FloatArray
+
+MAX_REPEATED: Final = 1 << 28
+"""Values a tensor may have beyond those its file lists (the last one stands for the rest)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """A tensor in a file: converters.tensors.TensorData, and its values in their own type.
+
+    `raw` are its little-endian bytes where they lie in one piece; else `listed` makes the values.
+    `check` is called once before the first use of the values.
+    """
+
+    shape: tuple[int, ...]
+    dtype: DType
+    raw: memoryview | None = None
+    listed: Callable[[], NDArray[Any]] | None = field(default=None, repr=False)
+    check: Callable[[], None] | None = field(default=None, repr=False)
+
+    def native(self) -> NDArray[Any]:
+        """The values in their own type (bfloat16 as float32), read-only where they are a view."""
+        import numpy as np
+
+        if self.raw is None:
+            assert self.listed is not None, "a tensor has bytes or a list"
+            return self.listed().reshape(self.shape)
+        if self.check is not None:
+            self.check()
+        values = np.frombuffer(self.raw, np.dtype(self.dtype.numpy))
+        return widened(values, self.dtype).reshape(self.shape)
+
+    def array(self) -> FloatArray:
+        """The values as float32, a view of the file where it stores those."""
+        import numpy as np
+
+        with np.errstate(over="ignore"):
+            return np.asarray(self.native(), np.float32)
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
+        """The little-endian float32 bytes in order, at most `size` at a time."""
+        import numpy as np
+
+        if self.raw is not None and self.dtype.numpy == "<f4":
+            if self.check is not None:
+                self.check()
+            yield from (self.raw[at : at + size] for at in range(0, len(self.raw), size))
+            return
+        flat = np.ascontiguousarray(self.array(), "<f4").reshape(-1)
+        step = max(size // 4, 1)
+        for start in range(0, flat.size, step):
+            yield flat[start : start + step].data.cast("B")
+
+
+def widened(values: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    """Values read as NumPy's type, bfloat16 (the upper half of a float32) made float32."""
+    import numpy as np
+
+    if dtype.name != "bfloat16":
+        return values
+    return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def read_tensor(record: Record, shape: tuple[int, ...]) -> Stored:
+    """A TensorProto: bytes, or a list of values whose last one is repeated to fill the shape.
+
+    Raises UnreadableError where its size and its values do not fit.
+    """
+    dtype = dtype_of(int_of(record, "dtype"))
+    if dtype.name == "string":
+        return Stored(shape, dtype, listed=lambda: _strings(record, shape))
+    if not dtype.numpy:
+        raise record.fail(f"a constant of the type {dtype.name}, which holds no numbers")
+    count = prod(shape)
+    content = record.data("tensor_content")
+    if content and len(content[-1]):
+        if len(content[-1]) != count * item_size(dtype):
+            raise record.fail(f"{len(content[-1])} bytes of {dtype.name} for the shape {shape}")
+        return Stored(shape, dtype, raw=content[-1])
+    if count > MAX_REPEATED:
+        raise record.fail(f"a constant of {count} values that are not in the file")
+    return Stored(shape, dtype, listed=lambda: _listed(record, dtype, shape))
+
+
+def item_size(dtype: DType) -> int:
+    """Bytes of one value.
+
+    >>> item_size(dtype_of(19))
+    2
+    """
+    return int(dtype.numpy[2:])
+
+
+def _listed(record: Record, dtype: DType, shape: tuple[int, ...]) -> NDArray[Any]:
+    import numpy as np
+
+    values = record.numbers(dtype.values)
+    if dtype.values == "half_val":
+        bits = values.astype(np.uint16)
+        values = widened(bits, dtype) if dtype.name == "bfloat16" else bits.view(np.float16)
+    elif dtype.numpy:
+        values = values.astype(np.dtype(dtype.numpy))
+    count = prod(shape)
+    if len(values) > count:
+        raise record.fail(f"{len(values)} values for the shape {shape}")
+    if not len(values):
+        return np.zeros(shape, values.dtype)
+    tail = np.broadcast_to(values[-1:], (count - len(values),))
+    return np.concatenate([values, tail]).reshape(shape)
+
+
+def _strings(record: Record, shape: tuple[int, ...]) -> NDArray[Any]:
+    import numpy as np
+
+    found = [bytes(item) for item in record.data("string_val")]
+    count = prod(shape)
+    if len(found) > count or count > len(found) + MAX_REPEATED // 64:
+        raise record.fail(f"{len(found)} strings for the shape {shape}")
+    padded = found + (found[-1:] or [b""]) * (count - len(found))
+    values = np.empty(count, object)
+    values[:] = padded
+    return values.reshape(shape)
+
+
+def shape_error(path: str, name: str, found: tuple[int, ...], wanted: str) -> UnreadableError:
+    """The error of a stored tensor that has another shape than the graph says."""
+    return UnreadableError(f"'{name}' is stored as {found}, the graph says {wanted}", path=path)

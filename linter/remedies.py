@@ -1,0 +1,251 @@
+"""The fixes that rules offer: what is to be written instead, as edits of the layer's own block.
+
+Each function returns None where the right value is not certain, or where the layer is written in
+a way (V0, merged blocks) that an edit could break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from converters import operators as ops
+from converters.geometry import bilinear_kernel_size, bilinear_pad
+from converters.ir import Layer, Model
+from linter.edits import (
+    Edits,
+    add_field,
+    layer_block,
+    params_block,
+    replace_text,
+    set_size,
+    set_value,
+)
+from linter.finding import Fix, Safety
+
+if TYPE_CHECKING:
+    from converters.readers.prototxt import Field
+    from linter.context import Context
+    from linter.interpolation import Interpolator
+
+_CONVOLUTION = "convolution_param"
+_KERNEL = ("kernel_size", "kernel_w", "kernel_h", "num_output")
+_STRIDE = ("stride", "stride_w", "stride_h", *_KERNEL)
+
+
+def _fix(edits: Sequence[Edits], safety: Safety = "unsafe") -> Fix | None:
+    """One fix of all edits; None where there is nothing to edit."""
+    flat = tuple(edit for group in edits for edit in group)
+    return Fix(safety, flat) if flat else None
+
+
+def rename(field: Field, name: str) -> Fix:
+    """The field gets another name."""
+    start = field.start
+    return Fix("safe", (replace_text(field.source, start, start + len(field.name), name),))
+
+
+def interpolation_sizes(context: Context, found: Interpolator) -> Fix | None:
+    """kernel_size, stride and pad of one factor. Shown but not applied where kernel and stride
+    each stand for a factor of their own, and nothing else in the net tells which is meant."""
+    block = params_block(context, found.layer, _CONVOLUTION)
+    if block is None or len(set(found.op.stride)) > 1 or set(found.op.dilation) != {1}:
+        return None
+    factors = _likely_factors(context, found)
+    factor = factors[0]
+    edits = (
+        set_size(block, "kernel_size", bilinear_kernel_size(factor)),
+        set_size(block, "stride", factor, _KERNEL) if factor != found.op.stride[0] else (),
+        _pad_edits(context, found, factor),
+    )
+    return _fix(edits, "unsafe" if len(factors) == 1 else "display")
+
+
+def _pad_edits(context: Context, found: Interpolator, factor: int) -> Edits:
+    """The factor's own pad; a smaller one stays where a Crop makes up for it."""
+    from linter.interpolation import cropped_behind
+
+    block = params_block(context, found.layer, _CONVOLUTION)
+    pad = bilinear_pad(factor)
+    kept = max(found.op.pads_begin) <= pad and cropped_behind(context, found.layer)
+    if block is None or kept or set(found.op.pads_begin) == {pad}:
+        return ()
+    return set_size(block, "pad", pad, _STRIDE)
+
+
+def _likely_factors(context: Context, found: Interpolator) -> list[int]:
+    """The factors a layer may stand for, the likeliest first; one where it is certain.
+
+    Its stride stands for one and its kernel, if a bilinear one, for another. The pad decides, or
+    else how the branches behind the layer meet; the stride comes first where neither does.
+    """
+    stride, kernel = found.op.stride[0], found.op.kernel[0]
+    other = (kernel + 1) // 2
+    if len(set(found.op.kernel)) > 1 or bilinear_kernel_size(other) != kernel:
+        return [stride]
+    factors = [stride, other]
+    if set(found.op.pads_begin) != {0}:
+        padded = [f for f in factors if set(found.op.pads_begin) == {bilinear_pad(f)}]
+        factors = padded if len(padded) == 1 else factors
+    if len(factors) > 1:
+        faults = [_faults(context, _with_factor(context.net, found, f)) for f in factors]
+        fitting = [f for f, n in zip(factors, faults, strict=True) if n == min(faults)]
+        factors = fitting if len(fitting) == 1 else factors
+    return factors
+
+
+def _with_factor(model: Model, found: Interpolator, factor: int) -> Model:
+    """The model with the layer as an interpolation by `factor`."""
+    kernel = (bilinear_kernel_size(factor),) * 2
+    op = replace(found.op, kernel=kernel, stride=(factor,) * 2)
+    if any(found.op.pads_begin):
+        pads = (bilinear_pad(factor),) * 2
+        op = replace(op, pads_begin=pads, pads_end=pads)
+    changed = replace(found.layer, operator=op, weights={})
+    layers = tuple(changed if layer is found.layer else layer for layer in model.layers)
+    return replace(model, layers=layers)
+
+
+def _faults(context: Context, model: Model) -> int:
+    """How many sizes contradict each other, and how many merges and Crops have two scales."""
+    from converters.inference import infer
+    from linter.coordinates import Coordinates
+
+    inference = infer(model)
+    coordinates = Coordinates(model, inference.shapes)
+    faults = len(inference.errors)
+    for layer in model.layers:
+        if isinstance(layer.operator, ops.Crop | ops.Eltwise | ops.Concat):
+            for value in layer.inputs[1:]:
+                maps = coordinates.relative(layer.inputs[0], value)
+                faults += maps is not None and any(one.scale != 1 for one in maps)
+    return faults
+
+
+def interpolation_pad(context: Context, found: Interpolator) -> Fix | None:
+    """The pad that centres the result."""
+    block = params_block(context, found.layer, _CONVOLUTION)
+    pads = {bilinear_pad(stride) for stride in found.op.stride}
+    if block is None or len(pads) > 1:
+        return None
+    return _fix([set_size(block, "pad", pads.pop(), _STRIDE)])
+
+
+def interpolation_channels(context: Context, found: Interpolator) -> Fix | None:
+    """num_output and group become the number of input channels, where that is known."""
+    block = params_block(context, found.layer, _CONVOLUTION)
+    if block is None or found.channels is None:
+        return None
+    if found.layer.weights["weight"].present:
+        return None  # the stored blob fits the layer as it is written
+    channels = str(found.channels)
+    edits = [set_value(block, name, channels, ("num_output",)) for name in ("num_output", "group")]
+    return _fix(edits)
+
+
+def no_bias(context: Context, found: Interpolator) -> Fix | None:
+    """bias_term: false. Safe where the weights that are given hold one blob for the layer: Caffe
+    refuses them with a bias. With a stored bias it is shown, not applied."""
+    block = params_block(context, found.layer, _CONVOLUTION)
+    if block is None:
+        return None
+    weight, bias = (found.layer.weights[name] for name in ("weight", "bias"))
+    safety: Safety = "unsafe"
+    if weight.present:
+        safety = "display" if bias.present else "safe"
+    after = ("bias_term", "group", "num_output")
+    return _fix([set_value(block, "bias_term", "false", after)], safety)
+
+
+def frozen(context: Context, layer: Layer) -> Fix | None:
+    """lr_mult 0 for the first blob, whose `param` block is made where there is none."""
+    block = layer_block(context, layer)
+    if block is None:
+        return None
+    if block.name == "layers":
+        rates = block.all("blobs_lr")[:1]
+        return _fix([tuple(replace_text(r.source, r.start, r.end, "0") for r in rates)])
+    specs = [value for value in block.messages("param")][:1]
+    if specs:
+        return _fix([set_value(specs[0], "lr_mult", "0")])
+    text = "param { lr_mult: 0 decay_mult: 0 }"
+    return _fix([(add_field(block, text, ("top", "bottom", "type")),)])
+
+
+def bilinear_filler(context: Context, layer: Layer) -> Fix | None:
+    """weight_filler bilinear and group = num_output, where the layer's sizes are those of an
+    interpolation and its input has as many channels."""
+    from linter.interpolation import input_channels
+
+    op = layer.operator
+    block = params_block(context, layer, _CONVOLUTION)
+    if block is None or not isinstance(op, ops.ConvTranspose) or len(op.kernel) != 2:
+        return None
+    fits = op.kernel == tuple(bilinear_kernel_size(s) for s in op.stride)
+    square = len(set(op.kernel)) == 1
+    if not (fits and square) or input_channels(context, layer) != op.out_channels:
+        return None
+    group = set_value(block, "group", str(op.out_channels), ("num_output",))
+    grouped = op.groups == op.out_channels
+    return _fix([() if grouped else group, _filler(context, layer, "bilinear")])
+
+
+def random_filler(context: Context, layer: Layer) -> Fix | None:
+    """weight_filler xavier."""
+    return _fix([_filler(context, layer, "xavier")])
+
+
+def _filler(context: Context, layer: Layer, kind: str) -> Edits:
+    block = params_block(context, layer, _CONVOLUTION)
+    if block is None:
+        return ()
+    text = f'weight_filler {{ type: "{kind}" }}'
+    written = [field for field in block.fields if field.name == "weight_filler"]
+    if written:
+        return tuple(replace_text(f.source, f.start, f.end, text) for f in written[:1])
+    return (add_field(block, text, ("pad", "pad_w", "pad_h", *_STRIDE)),)
+
+
+def crop_offset(context: Context, layer: Layer) -> Fix | None:
+    """The offsets that align a Crop, where they are whole and stay inside of its input."""
+    op, block = layer.operator, layer_block(context, layer)
+    fit = next((fit for fit in context.coordinates.crops if fit.layer is layer), None)
+    if fit is None or block is None or not isinstance(op, ops.Crop) or not fit.same_scale:
+        return None
+    before, after = context.input_shape(layer), context.input_shape(layer, 1)
+    if before is None or after is None or any(r.shift.denominator > 1 for r in fit.relative):
+        return None
+    start = op.axis % len(before)
+    offsets: list[object] = list(op.offsets)
+    for axis, right in zip(fit.axes, fit.relative, strict=True):
+        room = before[axis + 2] - after[axis + 2]
+        if right.shift < 0 or (isinstance(room, int) and right.shift > room):
+            return None
+        offsets[axis + 2 - start] = int(right.shift)
+    return _fix([_offset_edits(context, layer, offsets)])
+
+
+def _offset_edits(context: Context, layer: Layer, offsets: Sequence[object]) -> Edits:
+    """One offset where all agree, else one a cropped axis; those written are replaced."""
+    texts = [str(offset) for offset in offsets]
+    texts = texts[:1] if len(set(texts)) == 1 else texts
+    outer = layer_block(context, layer)
+    assert outer is not None
+    fields = " ".join(f"offset: {text}" for text in texts)
+    if not outer.has("crop_param"):
+        return (add_field(outer, f"crop_param {{ axis: 2 {fields} }}"),)
+    block = params_block(context, layer, "crop_param")
+    if block is None:
+        return ()
+    written = block.all("offset")
+    if not written:
+        return (add_field(block, fields, ("axis",)),)
+    if len(written) == len(texts) or len(texts) == 1:
+        texts = texts * (len(written) // len(texts))
+        pairs = zip(written, texts, strict=True)
+        return tuple(replace_text(v.source, v.start, v.end, text) for v, text in pairs)
+    if len(written) > 1:
+        return ()
+    value = written[0]
+    return (replace_text(value.source, value.start, value.end, fields.removeprefix("offset: ")),)

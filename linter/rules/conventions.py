@@ -1,0 +1,297 @@
+"""UP305, UP306, UP308 to UP310, UP312: what Caffe does, and a port must do too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from converters import operators as ops
+from converters.geometry import pool_size
+from converters.ir import Layer
+from converters.origin import Span
+from linter import words
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+
+@rule("UP305", "fixed-batch", severity="info", source="BVLC/caffe reshape_layer.cpp")
+def fixed_batch(context: Context) -> Iterator[Hit]:
+    """A Reshape has the batch size written in.
+
+    What it finds:
+        Reshape layers that set axis 0 to a number (neither 0, which copies, nor -1).
+
+    Why it is bad:
+        The net takes one batch size. With another it aborts, or, where a -1 takes up the rest,
+        mixes the images.
+
+    Example:
+        reshape_param { shape { dim: 1 dim: 21 dim: -1 } }
+
+    Use instead:
+        reshape_param { shape { dim: 0 dim: 21 dim: -1 } }
+
+    Fix safety:
+        There is no fix yet.
+
+    References:
+        BVLC/caffe src/caffe/layers/reshape_layer.cpp
+    """
+    for layer in context.of(ops.Reshape):
+        op = layer.operator
+        assert isinstance(op, ops.Reshape)
+        shape = context.input_shape(layer)
+        if op.axis == 0 and len(op.dims) > 1 and op.dims[0] > 0 and _keeps_batch(shape, op.dims[0]):
+            yield Hit(
+                f"the batch size {op.dims[0]} is written into the Reshape",
+                "write dim: 0, which copies it",
+                layer,
+                _first_dim(layer),
+            )
+
+
+def _keeps_batch(shape: tuple[object, ...] | None, size: int) -> bool:
+    """Whether the number is the batch: a Reshape may also make another first axis."""
+    return shape is not None and bool(shape) and shape[0] == size
+
+
+def _first_dim(layer: Layer) -> Span | None:
+    param = words.node_of(layer).message("reshape_param")
+    shape = param.message("shape") if param is not None else None
+    dims = shape.scalars("dim") if shape is not None else []
+    return dims[0].span if dims else None
+
+
+@rule("UP306", "fixed-size", severity="info", source="BVLC/caffe issue 1442")
+def fixed_size(context: Context) -> Iterator[Hit]:
+    """A layer in an otherwise free net has a size written in.
+
+    What it finds:
+        In nets that upsample: resizing and unpooling layers with a written size (height and width,
+        upsample_h, unpool_size) and inner products on more than one pixel.
+
+    Why it is bad:
+        The net takes one input size; with another it aborts at the next merge, or aligns wrongly
+        without a word.
+
+    Example:
+        layer { name: "up" type: "Interp" bottom: "x" top: "up"
+          interp_param { height: 65 width: 65 } }
+
+    Use instead:
+        interp_param { zoom_factor: 8 }, or a second bottom that gives the size
+
+    Fix safety:
+        There is no fix: factor or size may be meant.
+
+    References:
+        BVLC/caffe issue 1442; DeepLab's interp_layer.cpp
+    """
+    if not context.upsamples:
+        return
+    for layer in context.of(ops.Resize, ops.Unpool, ops.WindowUnpool, ops.Linear):
+        written = _written_size(context, layer)
+        if written:
+            yield Hit(
+                f"the size {written}: the net takes inputs of one size only",
+                "give a factor or a reference blob where the net should take other sizes",
+                layer,
+            )
+
+
+def _written_size(context: Context, layer: Layer) -> str:
+    match layer.operator:
+        case ops.Resize(size=tuple() as size) | ops.Unpool(size=size) | ops.WindowUnpool(size=size):
+            fixed = [part for part in size if isinstance(part, int)]
+            return f"{'x'.join(map(str, fixed))} is written in" if fixed else ""
+        case ops.Linear(axis=axis):
+            shape = context.input_shape(layer)
+            space = shape[2:] if shape is not None and axis == 1 else ()
+            if space and any(part != 1 for part in space):
+                return f"{'x'.join(map(str, space))} is set by the inner product's weights"
+    return ""
+
+
+@rule("UP308", "ceil-pooling", severity="info", source="BVLC/caffe pooling_layer.cpp")
+def ceil_pooling(context: Context) -> Iterator[Hit]:
+    """A pooling rounds its size up, where most frameworks round down.
+
+    What it finds:
+        Poolings whose output is one larger than a framework that rounds down would make it, at the
+        sizes the net has. Those where both agree are not reported.
+
+    Why it is bad:
+        PyTorch, Keras and ONNX round down unless told otherwise. A port without ceil_mode loses a
+        row, and every size behind it differs.
+
+    Example:
+        pooling_param { pool: MAX kernel_size: 2 stride: 2 }      # 75 -> 38, elsewhere 37
+
+    Use instead:
+        ceil_mode=True in PyTorch, ceil_mode 1 in ONNX; with padding check Caffe's clipping too
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        BVLC/caffe src/caffe/layers/pooling_layer.cpp; BVLC/caffe issue 1318
+    """
+    for layer in context.of(ops.Pool):
+        op, x, y = layer.operator, context.input_shape(layer), context.output_shape(layer)
+        assert isinstance(op, ops.Pool)
+        if x is None or y is None:
+            continue
+        for index, (before, after) in enumerate(zip(x[2:], y[2:], strict=True)):
+            lower = _rounded_down(op, index, before)
+            if isinstance(after, int) and lower and lower != after:
+                yield Hit(
+                    f"the pooling rounds up: {before} pixels become {after}, "
+                    f"where rounding down makes {lower}",
+                    "port it with ceil_mode",
+                    layer,
+                )
+                break
+
+
+def _rounded_down(op: ops.Pool, index: int, before: object) -> int | None:
+    if op.rounding != "ceil" or not isinstance(before, int):
+        return None
+    size: int = pool_size(
+        before,
+        op.kernel[index],
+        op.stride[index],
+        op.dilation[index],
+        op.pads_begin[index],
+        op.pads_end[index],
+        rounding="floor",
+        clip=False,
+    )
+    return size
+
+
+@rule("UP309", "average-counts-padding", severity="info", source="BVLC/caffe pooling_layer.cpp")
+def average_counts_padding(context: Context) -> Iterator[Hit]:
+    """A padded average pooling divides by the padding too.
+
+    What it finds:
+        AVE poolings with a pad; the first of a file is reported.
+
+    Why it is bad:
+        Caffe divides by the window clipped to input plus pad, so that zeros of the padding count.
+        TensorFlow and Keras divide by the pixels alone: the border comes out brighter there.
+
+    Example:
+        pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 }
+
+    Use instead:
+        count_include_pad=True in PyTorch (its default), count_include_pad 1 in ONNX (not its
+        default)
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        BVLC/caffe src/caffe/layers/pooling_layer.cpp (Forward_cpu, AVE)
+    """
+    found = [layer for layer in context.of(ops.Pool) if _counts_padding(layer.operator)]
+    if found:
+        more = f" ({len(found)} layers do so)" if len(found) > 1 else ""
+        yield Hit(
+            "the average counts the padding: at the border it is divided by more than the "
+            f"pixels that are there{more}",
+            "port it with count_include_pad",
+            found[0],
+            words.span_of(found[0], "pad", "pad_h", "pad_w"),
+        )
+
+
+def _counts_padding(op: ops.Operator) -> bool:
+    if not isinstance(op, ops.Pool) or op.kind != "average":
+        return False
+    return op.count_padding and any(op.pads_begin)
+
+
+@rule("UP310", "own-normalization", severity="info", source="BVLC/caffe mvn_layer.cpp")
+def own_normalization(context: Context) -> Iterator[Hit]:
+    """A normalisation that no other framework has in this form.
+
+    What it finds:
+        LRN with norm_region WITHIN_CHANNEL, and MVN layers.
+
+    Why it is bad:
+        WITHIN_CHANNEL sums over pixels of one channel and leaves k unread; ONNX, PyTorch and
+        TensorFlow sum across channels only. MVN divides by sqrt(variance) + eps, where others take
+        sqrt(variance + eps): at small variances the results differ.
+
+    Example:
+        lrn_param { local_size: 5 norm_region: WITHIN_CHANNEL }
+
+    Use instead:
+        An average pooling of squares for WITHIN_CHANNEL; MVN written out, as `upconv convert` does
+
+    Fix safety:
+        There is no fix: the file is right for Caffe.
+
+    References:
+        BVLC/caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp
+    """
+    for layer in context.of(ops.Lrn, ops.MeanVarianceNorm):
+        op = layer.operator
+        if isinstance(op, ops.Lrn) and op.region == "within":
+            yield Hit(
+                "LRN within channels: other frameworks have it across channels only",
+                "write it out when porting",
+                layer,
+            )
+        if isinstance(op, ops.MeanVarianceNorm) and op.normalize_variance:
+            yield Hit(
+                "MVN divides by sqrt(variance) + eps, other frameworks by sqrt(variance + eps)",
+                "keep the order when porting",
+                layer,
+            )
+
+
+@rule("UP312", "read-before-overwritten", severity="warning", source="BVLC/caffe insert_splits.cpp")
+def read_before_overwritten(context: Context) -> Iterator[Hit]:
+    """A blob is read by one layer before another overwrites it in place.
+
+    What it finds:
+        Layers that read a blob which a later layer overwrites in place (a ReLU with top = bottom),
+        so that the name stands for two things.
+
+    Why it is bad:
+        Caffe goes by the order in the file: this layer gets the values from before the activation.
+        Tools that go by name connect it behind the activation, and so do most readers.
+
+    Example:
+        conv1 -> "c"; pool reads "c"; then a ReLU from "c" to "c"
+
+    Use instead:
+        Give the activation a top of its own, or put it in front of the other reader.
+
+    Fix safety:
+        There is no fix: either value may be meant.
+
+    References:
+        BVLC/caffe src/caffe/util/insert_splits.cpp
+    """
+    for layer in context.net.layers:
+        for value in layer.inputs:
+            blob = value.split("@", maxsplit=1)[0]
+            writers = [other for other in context.consumers[value] if other is not layer]
+            over = next((w for w in writers if _overwrites(w, value, blob)), None)
+            if over is not None and not _overwrites(layer, value, blob):
+                yield Hit(
+                    f"'{blob}' is read here as it is before '{over.name}' overwrites it in place",
+                    f"give '{over.name}' a top of its own, or move it",
+                    layer,
+                )
+                break
+
+
+def _overwrites(layer: Layer, value: str, blob: str) -> bool:
+    return value in layer.inputs and any(
+        out != value and out.split("@", maxsplit=1)[0] == blob for out in layer.outputs
+    )

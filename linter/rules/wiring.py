@@ -1,0 +1,277 @@
+"""UP008 to UP011: code in the file, and blobs that are overwritten, unread or read twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from converters import operators as ops
+from converters.errors import UnreadableError
+from converters.ir import Layer
+from converters.readers.prototxt import Message, Scalar
+from linter import words
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+
+@rule("UP008", "executable-code", severity="warning", source="BVLC/caffe python_layer.hpp")
+def executable_code(context: Context) -> Iterator[Hit]:
+    """The net runs a Python module.
+
+    What it finds:
+        Python layers, of any phase: Caffe imports python_param's module and runs its class. Each
+        class is reported once a file.
+
+    Why it is bad:
+        Loading the net runs code that is not in the file, from whatever directory comes first in
+        PYTHONPATH. Nobody else can run the net: no converter knows what the layer computes.
+
+    Example:
+        layer { name: "data" type: "Python" top: "data" top: "label"
+          python_param { module: "voc_layers" layer: "VOCSegDataLayer" } }
+
+    Use instead:
+        An Input layer in the deploy net; layers that Caffe has for what is computed in between.
+
+    Fix safety:
+        There is no fix.
+
+    References:
+        BVLC/caffe include/caffe/layers/python_layer.hpp
+    """
+    found: dict[tuple[str, str], list[Message]] = defaultdict(list)
+    for block in context.blocks:
+        if _text(block, "type").upper() == "PYTHON":
+            param = block.get("python_param")
+            given = param if isinstance(param, Message) else Message.empty()
+            found[_text(given, "module"), _text(given, "layer")].append(block)
+    for (module, name), blocks in found.items():
+        what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
+        more = f" ({len(blocks)} layers do so)" if len(blocks) > 1 else ""
+        yield Hit(
+            f"building this net makes Caffe run {what}{more}",
+            "read that module before you run the net; `upconv` never runs it",
+            where=blocks[0].span,
+            layer_name=_text(blocks[0], "name"),
+        )
+
+
+def _text(block: Message, name: str) -> str:
+    value = block.get(name)
+    return value.text.strip("\"'") if isinstance(value, Scalar) else ""
+
+
+_OVERWRITES: Final[dict[type, str]] = {
+    ops.Conv: "it writes while it still reads",
+    ops.ConvTranspose: "it writes while it still reads",
+    ops.Pool: "it writes while it still reads",
+    ops.GlobalPool: "its output has another size",
+    ops.Linear: "its output has another size",
+    ops.Crop: "its output has another size",
+    ops.Concat: "its output has another size",
+    ops.Resize: "its output has another size",
+    ops.Unpool: "its output has another size",
+    ops.WindowUnpool: "its output has another size",
+    ops.Lrn: "it needs its input after it has begun to write",
+    ops.ArgMax: "its output has another size",
+    ops.Tile: "Caffe refuses it",
+    ops.Permute: "it writes while it still reads",
+    ops.Reshape: "Caffe refuses it",
+    ops.Flatten: "Caffe refuses it",
+}
+"""Operators that cannot write over what they read, and why."""
+
+
+@rule("UP009", "in-place-impossible", severity="error", source="BVLC/caffe eltwise_layer.cpp")
+def in_place_impossible(context: Context) -> Iterator[Hit]:
+    """A layer writes over the blob it reads, and cannot.
+
+    What it finds:
+        Layers whose top is one of their bottoms, although they need the bottom while they write:
+        convolutions, poolings, LRN, what changes a size, and an Eltwise sum, which Caffe starts by
+        setting its top to zero.
+
+    Why it is bad:
+        Caffe checks it for few layers only. The others run, and compute something else: the sum
+        lacks the blob that was overwritten.
+
+    Example:
+        layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "a" }
+
+    Use instead:
+        layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+
+    Fix safety:
+        There is no fix: layers behind it name the blob.
+
+    References:
+        BVLC/caffe src/caffe/layers/{eltwise,lrn,pooling}_layer.cpp (Forward_cpu)
+    """
+    for layer in context.net.layers:
+        why = _why_not_in_place(layer)
+        if why:
+            for blob in _blobs(layer, "top") & _blobs(layer, "bottom"):
+                yield Hit(
+                    f"the layer writes over '{blob}', which it reads: {why}",
+                    "give it a top of its own",
+                    layer,
+                )
+
+
+def _why_not_in_place(layer: Layer) -> str:
+    op = layer.operator
+    if isinstance(op, ops.Eltwise):
+        return "Caffe sets the top to zero before it adds" if op.kind == "sum" else ""
+    if isinstance(op, ops.Concat) and len(layer.inputs) == 1:
+        return ""
+    return _OVERWRITES.get(type(op), "")
+
+
+def _blobs(layer: Layer, field: str) -> set[str]:
+    """The blobs' names as the file has them; empty where it is misspelt, which UP001 reports."""
+    try:
+        return set(words.node_of(layer).strs(field))
+    except UnreadableError:
+        return set()
+
+
+_HEADS: Final = (
+    ops.Conv,
+    ops.ConvTranspose,
+    ops.Linear,
+    ops.Softmax,
+    ops.Sigmoid,
+    ops.Tanh,
+    ops.ArgMax,
+    ops.Unknown,
+    ops.Resize,
+    ops.Reshape,
+    ops.Flatten,
+    ops.Permute,
+    ops.Slice,
+    ops.L2Normalize,
+    ops.Identity,
+)
+"""What networks end with; a dead end of another kind has been forgotten."""
+
+
+@rule("UP010", "dead-end", severity="info", source="BVLC/caffe net.cpp")
+def dead_end(context: Context) -> Iterator[Hit]:
+    """Nothing reads what a layer in the middle of the net computes.
+
+    What it finds:
+        Tops that no layer reads, of layers that nets do not end with (crops, poolings, merges,
+        activations), where the net has other outputs. Outputs of one kind and one scale are taken
+        for heads beside each other.
+
+    Why it is bad:
+        It is computed for nothing and becomes an output of the net, which converters keep. Often a
+        bottom was renamed and its old blob forgotten: a skip connection that is not connected.
+
+    Example:
+        layer { name: "crop" type: "Crop" bottom: "score_pool4" bottom: "up" top: "cropped" }
+        layer { name: "fuse" type: "Eltwise" bottom: "up" bottom: "up2" top: "fuse" }
+
+    Use instead:
+        layer { name: "fuse" type: "Eltwise" bottom: "up" bottom: "cropped" top: "fuse" }
+
+    Fix safety:
+        There is no fix: the layer or its reader may be what is wrong.
+
+    References:
+        BVLC/caffe src/caffe/net.cpp, Net::Init ("This network produces output")
+    """
+    if len(context.net.outputs) < 2:
+        return
+    last = context.net.layers[-1] if context.net.layers else None
+    for value in context.net.outputs:
+        made = context.producers.get(value)
+        if made is None or made is last or isinstance(made.operator, _HEADS):
+            continue
+        if len(made.outputs) == 1 and not _is_read(context, value) and _alone(context, made):
+            yield Hit(
+                f"nothing reads '{value}', so it is an output of the net, beside "
+                f"{_others(context, value)}",
+                "connect it, or delete the layer",
+                made,
+            )
+
+
+def _is_read(context: Context, value: str) -> bool:
+    """Whether any layer of the file reads the blob: losses and other phases count."""
+    blob = value.split("@", maxsplit=1)[0]
+    return any(_reads(block, blob) for block in context.blocks)
+
+
+def _reads(block: Message, blob: str) -> bool:
+    """Whether a block has the blob as a bottom; what overwrites it in place does not count."""
+    named = [_names(block, field) for field in ("bottom", "top")]
+    return blob in named[0] and blob not in named[1]
+
+
+def _names(block: Message, field: str) -> list[str]:
+    return [value.text.strip("\"'") for value in block.all(field) if isinstance(value, Scalar)]
+
+
+def _alone(context: Context, made: Layer) -> bool:
+    """Whether no other output is made by a layer of the same kind at the same scale."""
+    mine = _scale(context, made.outputs[0])
+    others = [context.producers.get(v) for v in context.net.outputs if v not in made.outputs]
+    return not any(
+        other is not None
+        and type(other.operator) is type(made.operator)
+        and _scale(context, other.outputs[0]) == mine
+        for other in others
+    )
+
+
+def _scale(context: Context, value: str) -> list[Fraction] | None:
+    place = context.coordinates.places.get(value)
+    return [one.scale for one in place.maps] if place is not None else None
+
+
+def _others(context: Context, value: str) -> str:
+    others = [repr(name) for name in context.net.outputs if name != value]
+    return ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+
+
+@rule("UP011", "same-input-twice", severity="warning", source="BVLC/caffe eltwise_layer.cpp")
+def same_input_twice(context: Context) -> Iterator[Hit]:
+    """A merge reads one blob twice.
+
+    What it finds:
+        Eltwise sums and maxima, and Concats, with the same bottom more than once. A product of a
+        blob with itself (a square) is accepted; a Concat is an info, since it may repeat channels
+        on purpose.
+
+    Why it is bad:
+        x + x is 2x, max(x, x) is x: usually the second branch was meant.
+
+    Example:
+        layer { name: "fuse" type: "Eltwise" bottom: "up" bottom: "up" top: "fuse" }
+
+    Use instead:
+        layer { name: "fuse" type: "Eltwise" bottom: "up" bottom: "skip" top: "fuse" }
+
+    Fix safety:
+        There is no fix: only the author knows which blob was meant.
+
+    References:
+        BVLC/caffe src/caffe/layers/eltwise_layer.cpp
+    """
+    for layer in context.of(ops.Eltwise, ops.Concat):
+        op = layer.operator
+        if isinstance(op, ops.Eltwise) and op.kind == "product":
+            continue
+        again = [name for at, name in enumerate(layer.inputs) if name in layer.inputs[:at]]
+        if again:
+            yield Hit(
+                f"the merge reads '{again[0]}' {layer.inputs.count(again[0])} times",
+                "name the other branch",
+                layer,
+                severity="info" if isinstance(op, ops.Concat) else None,
+            )
