@@ -37,8 +37,9 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy --strict and the import contracts
 golden: $(VENV)/.dev ## Rewrite the golden files; review the result as a diff
 	UPCONV_GOLDEN=write $(BIN)/python -m pytest -m golden -n $(WORKERS)
 
-docs: $(VENV)/.base ## Write the rule pages into docs/rules
+docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the site in build/site
 	$(BIN)/python docs/make_rules.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table
 	$(BIN)/python -m benchmarks
@@ -59,6 +60,11 @@ $(VENV)/.base: $(PINS) | $(BIN)/pip
 $(VENV)/.dev: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv and its development tools into $(VENV) ..."
 	$(PIP) -e '.[dev,torch,tensorflow]'
+	@touch $(VENV)/.base $@
+
+$(VENV)/.docs: $(PINS) | $(BIN)/pip
+	@echo "Installing upconv and what builds its site into $(VENV) ..."
+	$(PIP) -e '.[docs]'
 	@touch $(VENV)/.base $@
 
 # bin/pip comes last in the making of an environment, so a half-made one is made again.

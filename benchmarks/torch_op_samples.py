@@ -89,7 +89,7 @@ def _module(title: str, label: str, function: Callable[..., Any], sample: Any) -
     """Weights are the module's own; what an unpooling reads are inputs."""
     import torch
 
-    class Operator(torch.nn.Module):
+    class Operator(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.stored: list[Any] = []
@@ -169,7 +169,7 @@ def _coordinates(sample: Sample) -> float:
         (float(np.abs(np.diff(x, axis=a)).max()) for a in range(2, x.ndim) if x.shape[a] > 1),
         default=0.0,
     )
-    return COORDINATE_ERROR * steep * sum(size + 1 for size in x.shape[2:])
+    return float(COORDINATE_ERROR * steep * sum(size + 1 for size in x.shape[2:]))
 
 
 def run(

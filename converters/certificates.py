@@ -147,6 +147,10 @@ def _overall(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
     return np.full(exact.shape, max(_largest(exact), _largest(inputs[0])))
 
 
+def _is_log(layer: Layer) -> bool:
+    return isinstance(layer.operator, ops.Softmax) and layer.operator.log
+
+
 def _batch_norm(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
     """(|x| + |mean|) * |scale| / std + |bias| per element, which cancellation cannot shrink."""
     operator = layer.operator
@@ -244,6 +248,9 @@ _SENSITIVITY: dict[type, Callable[[Layer, Sequence[Array], Array], Array]] = {
     ops.GroupNorm: _normalized,
     ops.LayerNorm: _normalized,
     ops.Gelu: _overall,
+    ops.Softmax: lambda layer, inputs, exact: (
+        _overall(layer, inputs, exact) if _is_log(layer) else _relative(layer, inputs, exact)
+    ),
     ops.Softplus: _overall,
     ops.Sigmoid: _unit,
     ops.Tanh: _unit,

@@ -345,7 +345,11 @@ class Gelu:
 
 @dataclass(frozen=True, slots=True)
 class Softmax:
+    """exp(x) over its sum along an axis; with `log`, the logarithm of that, computed as
+    x - max - log(sum(exp(x - max))) so that nothing small is lost."""
+
     axis: int
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

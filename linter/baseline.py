@@ -95,7 +95,9 @@ _AGAIN: Final = "write it again with --write-baseline"
 def _entries(record: Any, path: str) -> dict[str, Mapping[str, str]]:
     try:
         if record["version"] != VERSION:
-            raise UsageError(f"is a baseline of version {record['version']}", path=path, hint=_AGAIN)
+            raise UsageError(
+                f"is a baseline of version {record['version']}", path=path, hint=_AGAIN
+            )
         return {
             entry["fingerprint"]: {word: str(entry[word]) for word in ("code", "path", "layer")}
             for entry in record["findings"]

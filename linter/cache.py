@@ -75,7 +75,9 @@ class Cache:
 def cache_key(data: bytes, path: str, named: bool, options: CheckOptions) -> str:
     """The key of a check of these bytes under that path."""
     words = (relative_path(path, options.root), named, options_digest(options))
-    return blake2b(repr(words).encode("utf-8", "surrogateescape") + data, digest_size=16).hexdigest()
+    return blake2b(
+        repr(words).encode("utf-8", "surrogateescape") + data, digest_size=16
+    ).hexdigest()
 
 
 def options_digest(options: CheckOptions) -> str:
@@ -127,7 +129,7 @@ def rules_version() -> str:
 
     packages = [Path(file).parent for file in (converters.__file__, linter.__file__) if file]
     files = {os.fspath(path) for folder in packages for path in folder.rglob("*.py")}
-    files |= {rule.check.__code__.co_filename for rule in RULES.values()}  # type: ignore[attr-defined]
+    files |= {rule.check.__code__.co_filename for rule in RULES.values()}
     return blake2b(repr(list(_stamps(files))).encode(), digest_size=16).hexdigest()
 
 

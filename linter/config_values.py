@@ -48,11 +48,14 @@ def _known(key: str, keys: Mapping[str, Check]) -> Check:
     raise ConfigError(key, f"unknown key '{key}'", hint)
 
 
-def _short_form(name: str, field: str, table: Mapping[str, Any], root: Path) -> list[Override]:
-    return [
-        Override(f"{name}.'{pattern}'", root, **{field: (pattern,)}, ignore=codes)
-        for pattern, codes in table.items()
-    ]
+def _short_form(
+    name: str, field: str, table: Mapping[str, tuple[str, ...]], root: Path
+) -> list[Override]:
+    made = []
+    for pattern, codes in table.items():
+        files, layers = ((pattern,), ()) if field == "files" else ((), (pattern,))
+        made.append(Override(f"{name}.'{pattern}'", root, files, layers, codes))
+    return made
 
 
 def _overrides(entries: list[dict[str, Any]], root: Path) -> list[Override]:
@@ -157,16 +160,6 @@ OVERRIDE_KEYS: Final[Mapping[str, Check]] = {
     "ignore": _codes,
     "severity": _severities,
 }
-
-KEYS: Final[Mapping[str, Check]] = {
-    "files": _strings,
-    "layers": _strings,
-    "ignore": _codes,
-    "severity": _severities,
-}
-
-FORMATS: Final = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
-"""The names of `linter.reports.FORMATS`, which costs more to import than to repeat."""
 
 KEYS: Final[Mapping[str, Check]] = {
     "select": _codes,

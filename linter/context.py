@@ -15,6 +15,7 @@ from converters.readers.prototxt import Message, parse
 from converters.shapes import Shape
 from linter.coordinates import Coordinates
 from linter.intent import Intent, Training, intent_of, training_of
+from linter.interpolation import Interpolator, find_interpolators
 from linter.open_sizes import with_unknown_sizes
 from linter.rule import Hit, Rule
 from linter.suppress import Ignore
@@ -63,6 +64,11 @@ class Context:
     def coordinates(self) -> Coordinates:
         """Where the pixels of every value lie in the input they come from."""
         return Coordinates(self.net, self.open_inference.shapes)
+
+    @cached_property
+    def interpolators(self) -> tuple[Interpolator, ...]:
+        """The transposed convolutions that are bilinear interpolation."""
+        return tuple(find_interpolators(self))
 
     @cached_property
     def upsamples(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from converters.ir import Layer
 from converters.origin import Source
-from converters.readers.prototxt import Message
+from converters.readers.prototxt import Field, Message
 from linter.finding import Edit
 
 if TYPE_CHECKING:
@@ -33,6 +33,15 @@ def layer_block(context: Context, layer: Layer) -> Message | None:
     values = (value for field in root.fields for value in field.values)
     inside = (v for v in values if isinstance(v, Message) and span.start <= v.start < span.end)
     return next((value for value in inside if value.name in ("layer", "layers")), None)
+
+
+def block_around(message: Message, field: Field) -> Message:
+    """The innermost block of a message that a field stands in."""
+    for entry in message.fields:
+        for value in entry.values:
+            if isinstance(value, Message) and value.start < field.start < value.end:
+                return block_around(value, field)
+    return message
 
 
 def params_block(context: Context, layer: Layer, name: str) -> Message | None:

@@ -196,6 +196,7 @@ class _Silencer:
     """What silences findings in one file, comments and configuration, and which were of use."""
 
     def __init__(self, context: Context, options: CheckOptions) -> None:
+        self._wants = options.wants
         self.overrides = Overrides(options.overrides, options.severities, Path(context.path))
         model = context.model
         origins = [layer.origin for layer in model.layers] if model else []
@@ -224,4 +225,10 @@ class _Silencer:
         return bool(words)
 
     def unused(self) -> list[tuple[Ignore, str]]:
-        return list(unused(self.comments, lambda comment, word: (comment, word) in self.used))
+        """Words of no use, those left out that speak of a rule that was not run."""
+        idle = unused(self.comments, lambda comment, word: (comment, word) in self.used)
+        return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
+
+    def _speaks_of_idle_rule(self, word: str) -> bool:
+        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(not self._wants(code) for code in meant)

@@ -44,17 +44,18 @@ class Fixed:
 def read_text(path: str) -> Text:
     """A file's text as the readers see it, with what is needed to write it back.
 
-    Raises UnreadableError where it is no text.
+    Raises UnreadableError where it is no text, and OSError where it cannot be read.
     """
-    from converters.readers.prototxt import load_text
+    return decoded(path, Path(path).read_bytes())
 
-    source = load_text(path)
-    data = Path(path).read_bytes()
-    bom = data.startswith(_BOM)
-    for encoding in ("utf-8", "latin-1"):
-        if Text(source, encoding, bom).encoded() == data:
-            return Text(source, encoding, bom)
-    raise UpconvError("changed while it was read", path=path, hint="run again")
+
+def decoded(path: str, data: bytes) -> Text:
+    """The text in these bytes; raises UnreadableError where they hold none."""
+    from converters.readers.prototxt import decode_text
+
+    source = Source(path, decode_text(data, path))
+    text = Text(source, "utf-8", data.startswith(_BOM))
+    return text if text.encoded() == data else Text(source, "latin-1")
 
 
 def fix_text(text: Text, report: FileReport, levels: Collection[Safety], recheck: Recheck) -> Fixed:

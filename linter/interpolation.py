@@ -49,8 +49,13 @@ class Interpolator:
         return self.op.pads_begin == expected == self.op.pads_end
 
 
-def interpolators(context: Context) -> Iterator[Interpolator]:
-    """The layers of a net that rules about the interpolation convention judge.
+def interpolators(context: Context) -> tuple[Interpolator, ...]:
+    """The layers of a net that rules about the interpolation convention judge, found once."""
+    return context.interpolators
+
+
+def find_interpolators(context: Context) -> Iterator[Interpolator]:
+    """Look for them.
 
     Without a filler and without weights a frozen layer is taken for interpolation too, but
     there is nothing to judge: its weights come from elsewhere.

@@ -6,6 +6,7 @@ a way (V0, merged blocks) that an edit could break.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,9 +26,10 @@ from linter.edits import (
 from linter.finding import Fix, Safety
 
 if TYPE_CHECKING:
-    from converters.readers.prototxt import Field
+    from converters.readers.prototxt import Field, Message
     from linter.context import Context
     from linter.interpolation import Interpolator
+    from linter.suppress import Ignore
 
 _CONVOLUTION = "convolution_param"
 _KERNEL = ("kernel_size", "kernel_w", "kernel_h", "num_output")
@@ -40,10 +42,47 @@ def _fix(edits: Sequence[Edits], safety: Safety = "unsafe") -> Fix | None:
     return Fix(safety, flat) if flat else None
 
 
-def rename(field: Field, name: str) -> Fix:
-    """The field gets another name."""
-    start = field.start
-    return Fix("safe", (replace_text(field.source, start, start + len(field.name), name),))
+def respelt(root: Message, field: Field, near: Sequence[str]) -> Fix | None:
+    """The field gets the known name that was meant, of those that are `near`; None where that is
+    not clear, where its block has that field already, or where it belongs into another block."""
+    alike = [name for name in near if "." not in name]
+    close = [name for name in alike if is_one_slip(field.name, name)]
+    meant = close or alike
+    if len(meant) != 1 or block_around(root, field).has(meant[0]):
+        return None
+    edit = replace_text(field.source, field.start, field.start + len(field.name), meant[0])
+    return Fix("safe" if close else "unsafe", (edit,))
+
+
+def is_one_slip(one: str, other: str) -> bool:
+    """Whether one letter too many, too few or wrong, or two swapped, tell two words apart.
+
+    >>> is_one_slip("stirde", "stride"), is_one_slip("pad_hh", "pad_h"), is_one_slip("pat", "tap")
+    (True, True, False)
+    """
+    start = len(os.path.commonprefix([one, other]))
+    one, other = one[start:], other[start:]
+    end = len(os.path.commonprefix([one[::-1], other[::-1]]))
+    one, other = one[: len(one) - end], other[: len(other) - end]
+    return len(one + other) == 1 or len(one) == len(other) == 1 or (len(one) == 2 and one == other[::-1])
+
+
+def drop_ignore(comment: Ignore, code: str) -> Fix:
+    """The code goes from an ignore comment; with its last code the comment goes, and the line
+    too where nothing else is on it."""
+    source, start, end = comment.span.source, comment.span.start, comment.span.end
+    if len(comment.codes) > 1:
+        left = list(comment.codes)
+        left.remove(code)
+        start += comment.span.text.index("[") + 1
+        end = start + source.text[start:end].index("]")
+        return Fix("unsafe", (replace_text(source, start, end, ", ".join(left)),))
+    while start and source.text[start - 1] in " \t":
+        start -= 1
+    if start == 0 or source.text[start - 1] == "\n":
+        while end < len(source.text) and source.text[end - 1] != "\n":
+            end += 1
+    return Fix("unsafe", (replace_text(source, start, end, ""),))
 
 
 def interpolation_sizes(context: Context, found: Interpolator) -> Fix | None:
@@ -166,7 +205,7 @@ def frozen(context: Context, layer: Layer) -> Fix | None:
     if block.name == "layers":
         rates = block.all("blobs_lr")[:1]
         return _fix([tuple(replace_text(r.source, r.start, r.end, "0") for r in rates)])
-    specs = [value for value in block.messages("param")][:1]
+    specs = block.messages("param")[:1]
     if specs:
         return _fix([set_value(specs[0], "lr_mult", "0")])
     text = "param { lr_mult: 0 decay_mult: 0 }"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -78,7 +79,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _complain(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
         code = 2
+    except Exception as error:  # a defect of ours, which is neither "clean" nor "findings"
+        _complain_of_ourselves(error)
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of_ourselves(error: Exception) -> None:
+    if os.environ.get("UPCONV_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    _complain(f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)")
 
 
 def _complain(message: str) -> None:

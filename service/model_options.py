@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,32 +68,25 @@ def read_options(
     phase: str | None,
     dialect: str | None,
     keras_bilinear: str | None,
-    config: str | None = None,
+    config: str | Config | None = None,
 ) -> ReadOptions:
-    """The options as readers take them: the command line's, else the configuration's.
+    """The options as readers take them: the command line's, else those of a configuration, which
+    is given, or in the file that is named, or in the closest one.
 
     Raises UsageError for an --input or a configuration that cannot be understood.
     """
     from linter.config import closest_config, read_config
 
-    said = read_config(config) if config else closest_config(Path())
-    return with_config(parse_inputs(inputs), weights, phase, dialect, keras_bilinear, said)
-
-
-def with_config(
-    shapes: Mapping[str, tuple[Size, ...]],
-    weights: str,
-    phase: str | None,
-    dialect: str | None,
-    keras_bilinear: str | None,
-    config: Config,
-) -> ReadOptions:
-    """The options where the command line says what it says, and a configuration the rest."""
+    if config is None:
+        config = closest_config(Path())
+    elif isinstance(config, str):
+        config = read_config(config)
     chosen: Any = (
         (phase or config.phase or "TEST").upper(),
+        dialect or config.dialect or "",
         keras_bilinear or config.keras_bilinear or "",
     )
-    return ReadOptions(weights, shapes, chosen[0], dialect or config.dialect or "", chosen[1])
+    return ReadOptions(weights, parse_inputs(inputs), *chosen)
 
 
 def parse_inputs(inputs: Iterable[str]) -> dict[str, tuple[Size, ...]]:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 PATIENCE = 1.0
 """Seconds before the line appears."""
 
+WIDTH = 24
+"""Characters of a bar."""
+
 
 @contextmanager
 def progress_line() -> Iterator[Callable[[str], None]]:
@@ -26,3 +29,20 @@ def progress_line() -> Iterator[Callable[[str], None]]:
         yield show
     finally:
         show("")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows how many are done, of how many."""
+    with progress_line() as show:
+        yield lambda done, total: show(f"{what} {_bar(done, total)} {done}/{total}")
+
+
+def _bar(done: int, total: int) -> str:
+    """How much is done, as a picture.
+
+    >>> _bar(1, 2)
+    '[############            ]'
+    """
+    full = WIDTH * done // max(total, 1)
+    return f"[{'#' * full}{' ' * (WIDTH - full)}]"

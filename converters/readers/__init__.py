@@ -125,6 +125,12 @@ def _open_caffemodel(path: str, options: ReadOptions) -> Model:
     )
 
 
+def _open_pytorch(path: str, options: ReadOptions) -> Model:
+    from converters.readers.pytorch.reader import read_pytorch
+
+    return read_pytorch(path, options)
+
+
 def _refuse_pointer(path: str, options: ReadOptions) -> Model:
     raise UnreadableError(
         "a Git LFS pointer, not the file itself", path=path, hint="fetch it with `git lfs pull`"
@@ -141,7 +147,15 @@ def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
 _ZIP: Final = b"PK\x03\x04"
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _KERAS_MEMBERS: Final = (b"metadata.json", b"config.json", b"model.weights.h5")
-_TORCH_MEMBERS: Final = (b"data.pkl", b"/version", b"constants.pkl", b"code/")
+_TORCH_MEMBERS: Final = (
+    b"data.pkl",
+    b"/version",
+    b"constants.pkl",
+    b"/code/",
+    b"/data/weights/",
+    b"/models/",
+    b"serialized_exported_program.json",
+)
 _JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
 _LFS: Final = b"version https://git-lfs"
 
@@ -229,10 +243,8 @@ FORMATS: Final[tuple[Format, ...]] = (
         _not_built("a TensorFlow Lite model"),
         "not built yet",
     ),
+    Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _open_pytorch),
     Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _open_keras),
-    Format(
-        "PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _not_built("a PyTorch model"), "not built yet"
-    ),
     Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
     Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet"),
     Format(

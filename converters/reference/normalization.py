@@ -94,5 +94,7 @@ def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Array, ...]:
 
 @MEANINGS.register(ops.Softmax)
 def _softmax(op: ops.Softmax, call: Call) -> tuple[Array, ...]:
-    powers = np.exp(call.x - call.x.max(axis=op.axis, keepdims=True))
-    return (powers / powers.sum(axis=op.axis, keepdims=True),)
+    shifted = call.x - call.x.max(axis=op.axis, keepdims=True)
+    powers = np.exp(shifted)
+    total = powers.sum(axis=op.axis, keepdims=True)
+    return (shifted - np.log(total) if op.log else powers / total,)

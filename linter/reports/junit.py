@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from linter.finding import FileReport, Finding, Report, Severity, at_least
 from linter.reports.paths import repository_path
-from linter.reports.wording import told_with_help
+from linter.reports.wording import hides_unreadable, told_with_help
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -51,7 +51,10 @@ def _suite(file: FileReport, report: Report) -> Element:
     for name, finding in _named(file.findings):
         case = SubElement(suite, "testcase", {"name": name, "classname": path, "file": path})
         _describe(case, finding, report.fail_on)
-    if not file.findings:
+    if hides_unreadable(file):
+        case = SubElement(suite, "testcase", {"name": "read", "classname": path, "file": path})
+        SubElement(case, "error", {"message": _clean(file.reason), "type": "error"})
+    elif not file.findings:
         SubElement(suite, "testcase", {"name": "no findings", "classname": path, "file": path})
     for name, tag in _COUNTS.items():
         suite.set(name, str(len(list(suite.iter(tag)))))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 
 def repository_path(path: str, prefix: str) -> str:
     """A reported path seen from the repository's root; absolute ones stay.
@@ -18,20 +16,6 @@ def repository_path(path: str, prefix: str) -> str:
     if is_absolute(path):
         return path
     return normpath(prefix + path)
-
-
-def repository_prefix(root: Path) -> str:
-    """What leads from the root of the repository `root` lies in to `root`: "" or "a/b/".
-
-    A repository's root holds `.git`, a folder or (in worktrees and submodules) a file. Outside
-    of repositories "".
-    """
-    whole = root.resolve()
-    for folder in (whole, *whole.parents):
-        if (folder / ".git").exists():
-            inside = whole.relative_to(folder).as_posix()
-            return "" if inside == "." else f"{inside}/"
-    return ""
 
 
 def relative_uri(path: str) -> str:

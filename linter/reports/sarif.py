@@ -6,14 +6,14 @@ and a rule that failed, is both a result and a notification of a run that was no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from linter.finding import FileReport, Finding, Report, Severity
 from linter.page import FAMILIES, rule_page
 from linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
-from linter.reports.wording import told_with_help
+from linter.reports.wording import hides_unreadable, told_with_help
 
 if TYPE_CHECKING:
     from linter.rule import Rule
@@ -47,7 +47,7 @@ def _run(report: Report) -> dict[str, Any]:
         "tool": {"driver": _driver(scribe.rules)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {BASE: {"description": {"text": "The repository's root."}}},
-        "invocations": [_invocation(report.findings, scribe)],
+        "invocations": [_invocation(report, scribe)],
         "artifacts": _artifacts(report.files, scribe),
         "results": [scribe.result(finding) for finding in report.findings],
     }
@@ -92,12 +92,10 @@ def _descriptor(entry: Rule | Finding) -> dict[str, Any]:
     }
 
 
-def _invocation(findings: Sequence[Finding], scribe: _Scribe) -> dict[str, Any]:
-    incomplete = [finding for finding in findings if finding.code in _UNSUCCESSFUL]
-    return {
-        "executionSuccessful": not incomplete,
-        "toolExecutionNotifications": [scribe.notification(finding) for finding in incomplete],
-    }
+def _invocation(report: Report, scribe: _Scribe) -> dict[str, Any]:
+    notes = [scribe.notification(f) for f in report.findings if f.code in _UNSUCCESSFUL]
+    notes += [scribe.unreadable(file) for file in report.files if hides_unreadable(file)]
+    return {"executionSuccessful": not notes, "toolExecutionNotifications": notes}
 
 
 def _artifacts(files: Iterable[FileReport], scribe: _Scribe) -> list[dict[str, Any]]:
@@ -141,6 +139,15 @@ class _Scribe:
             "associatedRule": {"id": finding.code, "index": self._index(finding.code)},
             "message": {"text": told_with_help(finding)},
             "locations": [self._location(finding)],
+        }
+
+    def unreadable(self, file: FileReport) -> dict[str, Any]:
+        """A file that cannot be read, where the finding that says so is not reported."""
+        return {
+            "level": "error",
+            "descriptor": {"id": _UNSUCCESSFUL["UP001"]},
+            "message": {"text": file.reason},
+            "locations": [{"physicalLocation": {"artifactLocation": self.artifact(file.path)}}],
         }
 
     def artifact(self, path: str) -> dict[str, str]:

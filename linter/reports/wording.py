@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from linter.finding import Finding
+from linter.finding import FileReport, Finding
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -29,3 +29,8 @@ def told(finding: Finding) -> str:
 def told_with_help(finding: Finding) -> str:
     """The same, and the next step on a line of its own."""
     return told(finding) + (f"\nhelp: {finding.help}" if finding.help else "")
+
+
+def hides_unreadable(file: FileReport) -> bool:
+    """Whether a file could not be read, but no finding says so: UP001 is ignored or known."""
+    return file.status == "unreadable" and all(f.code != "UP001" for f in file.findings)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from converters import operators as ops
+from converters.dims import Size
 from converters.geometry import pool_size
 from converters.ir import Layer
 from converters.origin import Span
+from converters.shapes import Shape
 from linter import words
 from linter.rule import Hit, rule
 
@@ -43,7 +45,7 @@ def fixed_batch(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.Reshape)
         shape = context.input_shape(layer)
-        if op.axis == 0 and len(op.dims) > 1 and op.dims[0] > 0 and _keeps_batch(shape, op.dims[0]):
+        if op.axis == 0 and len(op.dims) > 1 and _keeps_batch(shape, op.dims[0]):
             yield Hit(
                 f"the batch size {op.dims[0]} is written into the Reshape",
                 "write dim: 0, which copies it",
@@ -52,9 +54,10 @@ def fixed_batch(context: Context) -> Iterator[Hit]:
             )
 
 
-def _keeps_batch(shape: tuple[object, ...] | None, size: int) -> bool:
-    """Whether the number is the batch: a Reshape may also make another first axis."""
-    return shape is not None and bool(shape) and shape[0] == size
+def _keeps_batch(shape: Shape | None, size: Size) -> bool:
+    """Whether a number is the batch: a Reshape may also make another first axis."""
+    number = isinstance(size, int) and size > 0
+    return number and shape is not None and bool(shape) and shape[0] == size
 
 
 def _first_dim(layer: Layer) -> Span | None:

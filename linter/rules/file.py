@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from converters.readers.caffe.schema import unknown_fields
-from converters.readers.prototxt import Field, Message, Scalar
+from converters.readers.prototxt import Message, Scalar
 from linter import remedies
 from linter.finding import Severity
 from linter.rule import Hit, rule
@@ -66,8 +66,9 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         convolution_param { num_output: 21 kernel_size: 4 }
 
     Fix safety:
-        Safe where one known name is meant and the block does not have it yet: Caffe would not load
-        the file otherwise. A field that belongs into another block is not moved.
+        Safe where one wrong, missing, extra or swapped letter makes it one known name: Caffe does
+        not load the file otherwise. Unsafe where the name is further off. There is none where the
+        block has the field already, or where it belongs into another block.
 
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
@@ -84,23 +85,9 @@ def unknown_field(context: Context) -> Iterator[Hit]:
             f"unknown field '{field.name}' in {message}",
             f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
             where=field.name_span,
-            fix=remedies.rename(field, near[0]) if _is_misspelt(root, field, near) else None,
+            fix=remedies.respelt(root, field, near),
             layer_name=_name_of(blocks[at]) if inside else "",
         )
-
-
-def _is_misspelt(root: Message, field: Field, near: tuple[str, ...]) -> bool:
-    """Whether one known name is meant, and it is not written in the same block already."""
-    return len(near) == 1 and "." not in near[0] and not _block_around(root, field).has(near[0])
-
-
-def _block_around(message: Message, field: Field) -> Message:
-    """The innermost block that a field stands in."""
-    for entry in message.fields:
-        for value in entry.values:
-            if isinstance(value, Message) and value.start < field.start < value.end:
-                return _block_around(value, field)
-    return message
 
 
 _NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"
@@ -207,13 +194,19 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
         layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
 
     Fix safety:
-        There is no fix yet.
+        Unsafe: the comment, or the code in it, goes. It may be of use where other weights or
+        another phase are given.
 
     References:
         ESLint --report-unused-disable-directives; ruff RUF100
     """
     for comment, code in context.unused:
-        yield Hit(f"'{code}' silences nothing here", "delete it", where=comment.span)
+        yield Hit(
+            f"'{code}' silences nothing here",
+            "delete it",
+            where=comment.span,
+            fix=remedies.drop_ignore(comment, code),
+        )
 
 
 @rule("UP006", "rule-crashed", severity="error", source="linter/engine.py", stage="closing")

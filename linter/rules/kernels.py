@@ -138,9 +138,8 @@ def dense_diagonal(context: Context) -> Iterator[Hit]:
         channels = (weight.shape or (1,))[0]
         if channels > 1:
             yield Hit(
-                f"the weights are zero but for 1 of {channels} channels each "
-                f"({weight.size * 4 / 1e6:.1f} MB for {weight.size * 4 / 1e6 / channels:.2f} MB "
-                f"of numbers): it does {channels} times the work",
+                f"of {weight.size} weights all but the {weight.size // channels} between equal "
+                f"channels are 0: the layer does {channels} times the work it needs",
                 f"set group: {channels} and store only the diagonal; `upconv convert` does so "
                 "in the ONNX it writes",
                 layer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isclose, prod
 from typing import TYPE_CHECKING
 
 from converters import operators as ops
@@ -117,7 +118,7 @@ def _sizes(context: Context, layer: Layer, names: tuple[str, str], axes: list[in
     arithmetic = _arithmetic(names, (left[axes[0]], right[axes[0]]), ways)
     if arithmetic:
         message += f". {arithmetic}"
-    culprit = _culprit(ways, left[axes[0]] - right[axes[0]])
+    culprit = _culprit(names, ways, left[axes[0]] - right[axes[0]])
     if culprit:
         message += f". {culprit}"
     return Hit(message, _next_step(names, left[axes[0]] - right[axes[0]]), layer)
@@ -151,12 +152,17 @@ def _shown(way: list[Step]) -> list[str]:
     return ["...", *(str(step) for step in kept), str(way[-1])]
 
 
-def _culprit(ways: list[list[Step]], difference: Size) -> str:
+def _culprit(names: tuple[str, str], ways: list[list[Step]], difference: Size) -> str:
     """The layer that made the most of the difference, and how much it is at the merge.
 
     A pixel gained before an upsampling by 2 is two behind it: each step's excess is followed
     through the strides behind it. On the second branch what is gained makes the difference less.
+    Where the strides themselves differ, no layer's rounding is to blame.
     """
+    scales = [prod(step.factor for step in way) for way in ways]
+    if not isclose(*scales):
+        told = [f"'{name}' by {_ratio(one)}" for name, one in zip(names, scales, strict=True)]
+        return f"The strides differ: in all they scale {' and '.join(told)}"
     blamed = [
         (_at_merge(way, at) * sign, step)
         for way, sign in zip(ways, (1, -1), strict=True)
@@ -172,6 +178,10 @@ def _culprit(ways: list[list[Step]], difference: Size) -> str:
     assert step.excess is not None
     later = f", which is {_pixels(abs(most))} at the merge" if abs(most) != abs(step.excess) else ""
     return f"'{step.layer.name}' {_change(step, step.excess)}{later}"
+
+
+def _ratio(scale: float) -> str:
+    return f"1/{1 / scale:.3g}" if scale < 1 else f"{scale:.3g}"
 
 
 def _at_merge(way: list[Step], at: int) -> float:

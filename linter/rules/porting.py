@@ -95,7 +95,8 @@ def zero_border(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/deconv_layer.cpp; ONNX Resize
     """
-    found = [one for one in interpolators(context) if one.kernel_fits and one.factor > 1]
+    correct = (one for one in interpolators(context) if one.kernel_fits and one.pad_fits)
+    found = [one for one in correct if one.factor > 1]
     if found:
         first = found[0]
         others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""

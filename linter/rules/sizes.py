@@ -63,16 +63,21 @@ def _unlike_its_pooling(context: Context, layer: Layer) -> Iterator[Hit]:
     was, now = context.input_shape(pooling), context.output_shape(layer)
     if was is None or now is None or len(was) != len(now):
         return
-    for name, before, after in zip(_names(len(was) - 2), was[2:], now[2:], strict=True):
-        if isinstance(before, int) and isinstance(after, int) and before != after:
-            yield Hit(
-                f"{name} {after} is not the {before} of '{pooling.inputs[0]}', which "
-                f"'{pooling.name}' pooled: its mask counts pixels of that plane",
-                f"write the size of '{pooling.inputs[0]}': {'x'.join(map(str, was[2:]))}",
-                layer,
-                severity="warning" if name == "height" and after > before else None,
-            )
-            return
+    differing = [
+        (name, before, after)
+        for name, before, after in zip(_names(len(was) - 2), was[2:], now[2:], strict=True)
+        if isinstance(before, int) and isinstance(after, int) and before != after
+    ]
+    if differing:
+        name, before, after = differing[-1]
+        taller = len(differing) == 1 and name == "height" and after > before
+        yield Hit(
+            f"{name} {after} is not the {before} of '{pooling.inputs[0]}', which "
+            f"'{pooling.name}' pooled: its mask counts pixels of that plane",
+            f"write the size of '{pooling.inputs[0]}': {'x'.join(map(str, was[2:]))}",
+            layer,
+            severity="warning" if taller else None,  # a row of zeros is added, nothing moves
+        )
 
 
 def _unlike_its_windows(context: Context, layer: Layer) -> Iterator[Hit]:
@@ -252,11 +257,11 @@ def pixels_never_read(context: Context) -> Iterator[Hit]:
         return
     for layer in context.of(ops.Conv, ops.Pool):
         x = context.input_shape(layer)
-        for index, size in enumerate(x[2:] if x is not None else ()):
+        spatial = x[2:] if x is not None else ()
+        for index, size in enumerate(spatial):
             lost = _unread(layer, index, size) if isinstance(size, int) else 0
-            if lost > 0:
-                assert x is not None
-                name = _names(len(x) - 2)[index]
+            if isinstance(size, int) and lost > 0:
+                name = _names(len(spatial))[index]
                 yield Hit(
                     f"the last {'pixel' if lost == 1 else f'{lost} pixels'} of {name} {size} "
                     f"{'is' if lost == 1 else 'are'} never read: {_arithmetic(layer, index, size)}",

@@ -78,7 +78,7 @@ _OVERWRITES: Final[dict[type, str]] = {
     ops.WindowUnpool: "its output has another size",
     ops.Lrn: "it needs its input after it has begun to write",
     ops.ArgMax: "its output has another size",
-    ops.Tile: "Caffe refuses it",
+    ops.Tile: "its output has another size",
     ops.Permute: "it writes while it still reads",
     ops.Reshape: "Caffe refuses it",
     ops.Flatten: "Caffe refuses it",

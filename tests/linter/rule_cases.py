@@ -20,10 +20,15 @@ from linter.stored import bilinear_row
 def check_case(folder: Path, which: str, scratch: Path) -> FileReport:
     """Check `bad` or `good` of a folder: a prototxt, or a .py whose model() makes the model."""
     script = folder / f"{which}.py"
-    options = CheckOptions(ReadOptions(weights=_weights(folder, which, scratch)), root=folder)
+    options = case_options(folder, which, scratch)
     if script.is_file():
         return check_model(runpy.run_path(str(script))["model"](), options)
     return check_path(folder / f"{which}.prototxt", options)
+
+
+def case_options(folder: Path, which: str, scratch: Path) -> CheckOptions:
+    """How `bad` or `good` of a folder is checked, its weights made in `scratch`."""
+    return CheckOptions(ReadOptions(weights=_weights(folder, which, scratch)), root=folder)
 
 
 def summary(report: FileReport) -> list[dict[str, Any]]:

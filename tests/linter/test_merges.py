@@ -40,7 +40,7 @@ def test_the_issue_of_the_odd_pool() -> None:
     message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 75, 80)
     assert "height differs at the merge: 'up' is 1x3x76x80, 'data' is 1x3x75x80" in message
     assert "pool3: ceil((75-2)/2)+1 = 38; up: 2*(38-1)+4-2*1 = 76; merged with data's 75" in message
-    assert message.endswith("'pool3' rounded 37.5 up to 38")
+    assert message.endswith("'pool3' rounded 37.5 up to 38, which is 1 pixel at the merge")
 
 
 def test_order_of_the_inputs_does_not_matter() -> None:
@@ -84,10 +84,29 @@ def test_long_ways_are_shortened_to_the_steps_that_tell(depth: int) -> None:
     net = "".join(
         pool(after, before, "kernel_size: 2 stride: 2") for before, after in pairwise(names)
     )
-    net += deconv("up", names[-1], "kernel_size: 2 stride: 2")
+    stride = 2**depth
+    net += deconv("up", names[-1], f"kernel_size: {stride} stride: {stride}")
     message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 1023, 1023)
     assert ("...; " in message) is (depth == 9)
-    assert "'p0' rounded 511.5 up to 512" in message
+    assert message.endswith("'p0' rounded 511.5 up to 512, which is 1 pixel at the merge")
+
+
+def test_other_strides_are_said() -> None:
+    net = pool("p1", "data", "kernel_size: 2 stride: 2") + pool(
+        "p2", "p1", "kernel_size: 2 stride: 2"
+    )
+    net += deconv("up", "p2", UP2)
+    message = mismatch(net + layer("fuse", "Eltwise", "up data"), 1, 3, 64, 64)
+    assert message.endswith("The strides differ: in all they scale 'up' by 1/2 and 'data' by 1")
+
+
+def test_the_layer_with_the_largest_share_is_blamed() -> None:
+    net = layer(
+        "valid", "Convolution", "data", "convolution_param { num_output: 3 kernel_size: 5 }"
+    )
+    net += pool("pool", "valid", "kernel_size: 2 stride: 2") + deconv("up", "pool", UP2)
+    message = mismatch(net + layer("fuse", "Eltwise", "data up"), 1, 3, 63, 63)
+    assert message.endswith("'valid' lost 4 pixels")
 
 
 def test_channels_name_the_layers_that_made_them() -> None:

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from converters.origin import Source
+from linter import config
 from linter.engine import check_source
 from linter.finding import Edit, FileReport, Finding, Fix, Place, Report
 from linter.reports import FORMATS, Reporter, concise, json_report, text
@@ -143,6 +144,10 @@ def test_concise_is_one_line_a_finding() -> None:
 
 def test_every_format_takes_an_empty_report() -> None:
     assert {name for name, form in FORMATS.items() if not form(Report(()))} == {"concise"}
+
+
+def test_configuration_knows_the_formats() -> None:
+    assert tuple(FORMATS) == config.FORMATS
 
 
 def test_summary_counts_what_is_silenced_skipped_and_unreadable() -> None:

@@ -41,8 +41,9 @@ def reduce(
 @EMITTERS.register(ops.Softmax)
 def _softmax(op: ops.Softmax, layer: Layer, graph: GraphBuilder) -> str:
     axis = normalized_axis(op.axis, len(graph.shape(layer.inputs[0])))
-    graph.node("Softmax", (graph.tensor(layer.inputs[0]),), layer.outputs[0], axis=axis)
-    return "Softmax"
+    operator = "LogSoftmax" if op.log else "Softmax"
+    graph.node(operator, (graph.tensor(layer.inputs[0]),), layer.outputs[0], axis=axis)
+    return operator
 
 
 @EMITTERS.register(ops.Reduce)

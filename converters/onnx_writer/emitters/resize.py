@@ -101,8 +101,8 @@ def _sizes(op: ops.Resize, layer: Layer, graph: GraphBuilder, widened: bool) -> 
         rows = zip(op.scale, before, after, strict=True)
         return (_scales([_stated(*row) or row[0] for row in rows], one, graph),)
     if op.size is not None:
-        before = [like(layer.inputs[0], axis) for axis in (0, 1)]
-        return ("", graph.size_vector([*before, *one, *op.size]))
+        front = [like(layer.inputs[0], axis) for axis in (0, 1)]
+        return ("", graph.size_vector([*front, *one, *op.size]))
     assert op.factor is not None, "a Resize has a size or a factor"
     sizes: Sequence[Size] = graph.shape(layer.outputs[0])
     if all(isinstance(size, int) for size in sizes):
@@ -131,7 +131,7 @@ def _margins(op: ops.Resize, layer: Layer, graph: GraphBuilder) -> tuple[int, ..
     rows = list(zip(op.scale, before, after, strict=True))
     if before != after and all(_stated(*row) is not None for row in rows):
         return None
-    if op.antialias:
+    if op.antialias or op.exclude_outside:
         raise UnsupportedError("no float32 scale makes this size, and antialiasing takes no margin")
     margins = tuple(map(_margin, op.scale))
     if max(margins) > MAX_MARGIN:

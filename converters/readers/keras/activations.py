@@ -63,7 +63,7 @@ def function_name(given: Any) -> str | None:
 def _unusual(layer: KerasLayer, step: Step, x: Value, given: Any) -> Value:
     """An activation that is a layer of Keras, or code."""
     type_name = given.text("class_name") if isinstance(given, JsonObject) else str(given)
-    if type_name == "__lambda__":
+    if type_name == "__lambda__" or (isinstance(given, JsonObject) and given.list("value")):
         raise LambdaError(
             "its activation is Python code stored in the file, which is never run",
             hint="save the model with a named activation",

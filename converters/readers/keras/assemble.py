@@ -240,7 +240,7 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
             "a Lambda layer computes what the Python code inside the file says; it is never run",
             hint="replace it by a layer of Keras and save the model again",
         )
-    if seen.call.keywords.get("training") is True:
+    if _trains_for_ever(seen):
         raise seen.unsupported("is called with training=True, so it computes as in training")
     if layer.is_custom:
         raise seen.unsupported(f"a layer of the user's own, {layer.module}.{layer.type}")
@@ -250,6 +250,16 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
         return LAYERS[seen.type]
     what = "a model without a graph" if layer.type in CONTAINERS else "layers of this type"
     raise seen.unsupported(f"{what} are not supported", hint=_similar(seen.type))
+
+
+_RANDOM: Final = ("Dropout", "Noise", "BatchNormalization")
+
+
+def _trains_for_ever(layer: KerasLayer) -> bool:
+    """Whether a call says training=True and is obeyed at inference too: in Keras 2, while Keras 3
+    lets the model's own `training` win."""
+    random = any(part in layer.type for part in _RANDOM)
+    return random and not layer.version.is_3 and layer.call.keywords.get("training") is True
 
 
 def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:

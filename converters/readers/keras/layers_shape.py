@@ -75,7 +75,7 @@ def permuted(step: Step, x: Value, order: tuple[int, ...]) -> Value:
 @lowers("RepeatVector")
 def _repeat_vector(layer: KerasLayer, step: Step) -> Value:
     count = integer(layer, "n")
-    row = step.add(ops.Reshape((1, 0), axis=1), [layer.x], suffix="row", moved=False)
+    row = step.add(ops.Reshape((1, -1), axis=1), [layer.x], suffix="row", moved=False)
     shape = step.shape(layer.x)
     if shape is not None and not is_constant(*shape[1:]):
         raise layer.unsupported("repeats a vector whose size is not fixed")

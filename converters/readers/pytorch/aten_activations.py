@@ -150,13 +150,8 @@ def _log_sigmoid(call: Call) -> None:
 
 @lowers("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default")
 def _softmax(call: Call) -> None:
-    axis = call.fixed("dim", -1)
-    x = call.value("self")
-    if "log" not in call.node.target:
-        call.emit(ops.Softmax(axis), [x])
-        return
-    powers = call.step(ops.Softmax(axis), [x], "softmax")
-    call.emit(ops.Log(), [powers])
+    log = "log" in call.node.target
+    call.emit(ops.Softmax(call.fixed("dim", -1), log), [call.value("self")])
 
 
 @lowers("pow.Tensor_Scalar", "pow_.Scalar")

@@ -7,14 +7,16 @@ joining them multiplies by powers of x modulo the polynomial (as zlib's crc32_co
 from __future__ import annotations
 
 from functools import cache
+from math import isqrt
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _POLYNOMIAL: Final = 0x82F63B78
-_LANES: Final = 1 << 14
+_MOST_LANES: Final = 1 << 13
 _SMALL: Final = 1 << 12
+"""Below this many bytes plain Python is faster."""
 
 
 @cache
@@ -50,10 +52,10 @@ def crc32c(data: memoryview | bytes) -> int:
     """
     view = memoryview(data)
     crc = 0xFFFFFFFF
-    length = len(view) // (4 * _LANES) * 4
-    if len(view) >= _SMALL and length:
-        body = length * _LANES
-        crc = _lanes(view[:body], length, crc)
+    if len(view) >= _SMALL:
+        lanes = min(isqrt(len(view) // 4), _MOST_LANES)
+        body = len(view) // (4 * lanes) * 4 * lanes
+        crc = _lanes(view[:body], lanes, crc)
         view = view[body:]
     return _plain(view, crc) ^ 0xFFFFFFFF
 
@@ -65,18 +67,18 @@ def _plain(data: memoryview, crc: int) -> int:
     return crc
 
 
-def _lanes(data: memoryview, length: int, crc: int) -> int:
-    """The checksum of lanes of `length` bytes (a multiple of four), begun with `crc`."""
+def _lanes(data: memoryview, lanes: int, crc: int) -> int:
+    """The checksum of a buffer cut into lanes of whole words, begun with `crc`."""
     import numpy as np
 
-    words = np.frombuffer(data, "<u4").reshape(_LANES, length // 4)
+    words = np.frombuffer(data, "<u4").reshape(lanes, -1)
     low, high = _halves()
-    state = np.zeros(_LANES, np.uint32)
+    state = np.zeros(lanes, np.uint32)
     state[0] = crc
-    for step in range(length // 4):
+    for step in range(words.shape[1]):
         state ^= words[:, step]
         state = low[state & 0xFFFF] ^ high[state >> np.uint32(16)]
-    advance = _power(8 * length)
+    advance = _power(32 * words.shape[1])
     total = 0
     for lane in state.tolist():
         total = _times(advance, total) ^ lane

@@ -15,9 +15,7 @@ from converters.readers.prototxt import Message, Scalar
 from converters.readers.tensorflow.schema import ENUMS, SCHEMAS, FieldSpec
 from converters.readers.wire import (
     FIXED32,
-
     LENGTH,
-
     Field,
     Wire,
     signed,
@@ -25,6 +23,7 @@ from converters.readers.wire import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 class Record(Protocol):
     """One message. A field that is absent has no values; of one that is not repeated the last
@@ -57,20 +56,24 @@ class Record(Protocol):
         """The error of this place."""
         ...
 
+
 def first_record(record: Record, name: str) -> Record | None:
     """The message in a field, None where there is none."""
     found = record.records(name)
     return found[-1] if found else None
+
 
 def text_of(record: Record, name: str) -> str:
     """The text in a field, "" where there is none."""
     found = record.texts(name)
     return found[-1] if found else ""
 
+
 def int_of(record: Record, name: str, default: int = 0) -> int:
     """The number in a field, or the default."""
     found = record.ints(name)
     return found[-1] if found else default
+
 
 class WireRecord:
     """A message in bytes start..end of a buffer."""
@@ -142,7 +145,9 @@ class WireRecord:
     def fail(self, message: str) -> UnreadableError:
         return UnreadableError(f"{message} (byte {self._start})", path=self._wire.path)
 
+
 _FIXED = {"float": ("<f4", 4), "double": ("<f8", 8)}
+
 
 class TextRecord:
     """A message of a text file."""
@@ -186,11 +191,14 @@ class TextRecord:
     def fail(self, message: str) -> UnreadableError:
         return UnreadableError(message, where=self._message.span)
 
+
 def _int(scalar: Scalar) -> int:
     return signed(scalar.as_int())
+
 
 def _enum(scalar: Scalar) -> int:
     word = scalar.as_enum()
     return int(word) if word.lstrip("-").isdecimal() and len(word) < 12 else ENUMS.get(word, 0)
+
 
 _INTEGERS = {"int": _int, "enum": _enum, "bool": lambda scalar: int(scalar.as_bool())}

@@ -61,8 +61,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         "AttrEntry": "key=1:text value=2:AttrValue",
         "AttrValue": "list=1:ListValue s=2:bytes i=3:int f=4:float b=5:bool type=6:enum "
         "shape=7:TensorShapeProto tensor=8:TensorProto func=10:NameAttrList",
-        "ListValue": "s=2:bytes i=3:int f=4:float b=5:bool type=6:enum "
-        "shape=7:TensorShapeProto",
+        "ListValue": "s=2:bytes i=3:int f=4:float b=5:bool type=6:enum shape=7:TensorShapeProto",
         "NameAttrList": "name=1:text",
         "TensorShapeProto": "dim=2:Dim unknown_rank=3:bool",
         "Dim": "size=1:int",

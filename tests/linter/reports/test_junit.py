@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from linter.finding import Report, Severity
+from linter.finding import FileReport, Report, Severity
 from linter.reports import junit
 from tests.linter.reports.made import NASTY, awkward, file, finding, report
 from tests.linter.rule_cases import check_case
@@ -105,6 +105,12 @@ def test_files_without_findings_pass_and_skipped_ones_are_no_tests() -> None:
     assert (case.get("name"), len(case)) == ("no findings", 0)
     (case,) = suites["models/b\ufffd.prototxt"]
     assert [child.tag for child in case] == ["error"]
+
+
+def test_unreadable_file_whose_finding_is_ignored_does_not_pass() -> None:
+    root = parsed(Report((FileReport("a", "", "unreadable", "cut short"),)))
+    (error,) = root.iter("error")
+    assert error.get("message") == "cut short"
 
 
 def test_place_is_said() -> None:

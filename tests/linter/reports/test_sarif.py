@@ -10,7 +10,7 @@ import pytest
 
 from converters.origin import Source
 from linter.engine import check_source
-from linter.finding import Edit, Fix, Report
+from linter.finding import Edit, FileReport, Fix, Report
 from linter.reports import sarif
 from linter.rules import RULES
 from tests.linter.reports.made import TEXT, awkward, finding, report
@@ -132,6 +132,17 @@ def test_parse_failure_is_an_unsuccessful_run(official: jsonschema.Draft4Validat
     known = {entry["id"] for entry in run["tool"]["driver"]["notifications"]}
     assert {note["descriptor"]["id"] for note in notes} <= known
     assert {result["ruleId"] for result in run["results"]} == {"UP001"}
+
+
+def test_unreadable_file_whose_finding_is_ignored_is_unsuccessful_too(
+    official: jsonschema.Draft4Validator,
+) -> None:
+    log = json.loads(sarif(Report((FileReport("a", "", "unreadable", "cut short"),))))
+    official.validate(log)
+    (invocation,) = log["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    (note,) = invocation["toolExecutionNotifications"]
+    assert note["message"]["text"] == "cut short"
 
 
 def test_findings_alone_are_a_successful_run() -> None:

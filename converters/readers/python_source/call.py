@@ -1,0 +1,139 @@
+"""One call as it is written: its arguments by name, which of them are given, and their places."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from converters.errors import UnsupportedError
+from converters.origin import Span
+from converters.readers.python_source.scopes import Scope
+from converters.readers.python_source.text import Fragment
+
+
+class NotProvableError(UnsupportedError):
+    """What the file alone does not decide; the message says which argument, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument that is written in a call.
+
+    `span` is the value's place, `whole` that of `name=value`. `reason` says why the value is not
+    known, and is "" where it is.
+    """
+
+    name: str
+    span: Span
+    whole: Span
+    value: Any = None
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A call of a known function or class.
+
+    `path` is its canonical name ("torch.nn.Upsample"), `defaults` its parameters that have one.
+    `complete` is False where `*args` or `**kwargs` may give arguments that are not seen.
+    `room` is where a further keyword argument may be inserted, with what must stand before it.
+    """
+
+    path: str
+    framework: str
+    span: Span
+    callee: Span
+    arguments: Mapping[str, Argument]
+    defaults: Mapping[str, Any]
+    complete: bool
+    room: tuple[Span, str]
+    node: ast.Call = field(repr=False)
+    scope: Scope = field(repr=False)
+    fragment: Fragment = field(repr=False)
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+    def given(self, name: str) -> bool:
+        """Whether an argument is written, and is not the literal None."""
+        found = self.arguments.get(name)
+        return found is not None and not (found.known and found.value is None)
+
+    def known(self, name: str) -> bool:
+        """Whether an argument's value is decided: written as a constant, or surely defaulted."""
+        found = self.arguments.get(name)
+        if found is not None:
+            return found.known
+        return self.complete and name in self.defaults
+
+    def value(self, name: str) -> Any:
+        """The value of an argument, its default where it is not written.
+
+        Raises NotProvableError where the file does not decide it.
+        """
+        found = self.arguments.get(name)
+        if found is not None and not found.known:
+            raise self.not_provable(f"{name}: {found.reason}")
+        if found is not None:
+            return found.value
+        if not self.complete:
+            raise self.not_provable(f"{name} may come from *args or **kwargs")
+        if name not in self.defaults:
+            raise self.not_provable(f"{name} is not given")
+        return self.defaults[name]
+
+    def probably(self, name: str, default: Any = None) -> Any:
+        """The value of an argument, `default` where the file does not decide it."""
+        return self.value(name) if self.known(name) else default
+
+    def span_of(self, *names: str) -> Span | None:
+        """Where the first of these arguments is written."""
+        found = (self.arguments[name].whole for name in names if name in self.arguments)
+        return next(found, None)
+
+    def not_provable(self, message: str) -> NotProvableError:
+        return NotProvableError(message, where=self.span)
+
+    def integers(self, name: str, axes: int, least: int = 0) -> tuple[int, ...]:
+        """An argument of one whole number, or of one for each axis.
+
+        Raises NotProvableError where it is not decided, or is no such thing.
+        """
+        value = self.value(name)
+        items = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(one, int) and not isinstance(one, bool) for one in items):
+            raise self.not_provable(f"{name} is {value!r}, which is no whole number")
+        if len(items) not in (1, axes):
+            raise self.not_provable(f"{name} has {len(items)} numbers for {axes} axes")
+        if any(not least <= one < _LARGEST for one in items):
+            raise self.not_provable(f"{name} is {value!r}, which is no size")
+        return tuple(items) if len(items) == axes else (items[0],) * axes
+
+    def integer(self, name: str, least: int = 0) -> int:
+        """An argument of one whole number."""
+        value = self.value(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _LARGEST:
+            raise self.not_provable(f"{name} is {value!r}, which is no size")
+        return value
+
+    def literal_int(self, name: str) -> int | None:
+        """One whole number, None where the file does not decide it or it is something else."""
+        value = self.probably(name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return value if whole and 0 <= value < _LARGEST else None
+
+    def values(self) -> Iterator[Argument]:
+        """The arguments that are written, in their order."""
+        return iter(self.arguments.values())
+
+
+_LARGEST: Final = 1 << 31

@@ -1,0 +1,40 @@
+"""PyTorch's files told apart: exported programs are read, the other kinds named."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from converters.errors import UnsupportedError
+from converters.ir import Model
+from converters.readers.options import ReadOptions
+from converters.readers.pytorch.archive import Archive, open_archive
+from converters.readers.pytorch.pt2 import is_pt2, read_archive
+from converters.readers.wire import map_file
+
+ZIP = b"PK\x03\x04"
+EXPORT_IT = "export the module with torch.export.save, or call converters.from_torch on it"
+
+
+def read_pytorch(path: str, options: ReadOptions) -> Model:
+    """The model in a file that PyTorch wrote.
+
+    Raises as `pt2.read_pt2`, and UnsupportedError for TorchScript archives and pickles.
+    """
+    if bytes(map_file(path, "PyTorch file")[:4]) != ZIP:
+        _refuse(path, "a pickle of the time before archives")
+    archive = open_archive(path)
+    if is_pt2(archive):
+        return read_archive(archive, options)
+    _refuse(path, _kind(archive))
+
+
+def _kind(archive: Archive) -> str:
+    if any(name.startswith("code/") for name in archive.names):
+        return "a TorchScript archive"
+    return "a pickled checkpoint or module"
+
+
+def _refuse(path: str, kind: str) -> NoReturn:
+    raise UnsupportedError(
+        f"this is {kind}; reading it is not built yet", path=path, hint=EXPORT_IT
+    )

@@ -1,0 +1,121 @@
+"""What flows along a graph's edges while it is read: data of the network, or what is known now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from converters.dims import Size
+from converters.readers.keras.layout import moved_axis
+from converters.readers.tensorflow.schema import DType
+from converters.readers.tensorflow.tensors import Stored
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+MAX_VALUES: Final = 1 << 26
+"""Elements that constant folding makes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """An axis that is not there yet: `count` copies of the tensor (1 after ExpandDims)."""
+
+    count: Size = 1
+
+
+Axis: TypeAlias = int | Copies
+Axes: TypeAlias = tuple[Axis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the network.
+
+    `axes[i]` is the axis of the representation's tensor `name` that TensorFlow counts as its axis
+    i, so that transposing and adding axes of size 1 cost nothing; None where the rank is unknown.
+    """
+
+    name: str
+    axes: Axes | None
+
+
+def channels_last(rank: int) -> Axes:
+    """The axes of (N, spatial..., C) in (N, C, spatial...).
+
+    >>> channels_last(4)
+    (0, 2, 3, 1)
+    """
+    return tuple(moved_axis(axis, rank) for axis in range(rank)) if rank > 2 else plain(rank)
+
+
+def plain(rank: int) -> Axes:
+    """The axes of a tensor that both count alike."""
+    return tuple(range(rank))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """A tensor whose values are known: weights in their file, or small arrays of numbers.
+
+    An array of objects holds sizes, which may depend on the network's inputs.
+    """
+
+    dtype: DType
+    shape: tuple[int, ...]
+    stored: Stored | None = None
+    values: NDArray[Any] | None = field(default=None, repr=False)
+
+    @property
+    def is_symbolic(self) -> bool:
+        return self.values is not None and self.values.dtype == object
+
+    def array(self) -> NDArray[Any]:
+        """The values; of a stored tensor a view of the file."""
+        if self.values is not None:
+            return self.values
+        assert self.stored is not None, "values or a file"
+        return self.stored.native()
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """A tensor between SpaceToBatchND and BatchToSpaceND, which together are a dilation.
+
+    `x` is what went in, `block` and `pads` per axis from `first` on, in TensorFlow's order;
+    `node` and `weight` the convolution in between, where it was seen.
+    """
+
+    x: Value
+    first: int
+    block: tuple[int, ...]
+    pads: tuple[tuple[Size, Size], ...]
+    convolution: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A variable whose values no file has: its shape, where the graph says it."""
+
+    name: str
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The output of a branch that is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the equal parts of a split, along an axis in TensorFlow's order."""
+
+    value: Value
+    source: Value
+    axis: int
+    index: int
+    count: int
+
+
+Entry: TypeAlias = Value | Known | Batched | Missing | Dead | Part
