@@ -8,15 +8,15 @@ float64 reference, ONNX emission) live in modules of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from converters.dims import Size
+from converters.records import record
 
 Ints: TypeAlias = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Conv:
     """Convolution. Weights: weight (C_out, C_in/groups, k...), bias (C_out)."""
 
@@ -29,7 +29,7 @@ class Conv:
     groups: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConvTranspose:
     """Transposed convolution. Weights: weight (C_in, C_out/groups, k...), bias (C_out).
 
@@ -47,7 +47,7 @@ class ConvTranspose:
     target: tuple[Size, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pool:
     """Max or average pooling; a second output, where present, holds the argmax per (N, C) plane.
 
@@ -68,14 +68,14 @@ class Pool:
     count_padding: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GlobalPool:
     """Pooling over all spatial axes, which stay with size 1."""
 
     kind: Literal["max", "average"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Resize:
     """Interpolation of the spatial axes to `size`; inputs: x and any tensor `size` is like.
 
@@ -96,7 +96,7 @@ class Resize:
     exclude_outside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Unpool:
     """Scatter of x to `size` by indices into each (N, C) plane; the last write wins.
 
@@ -107,7 +107,7 @@ class Unpool:
     size: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WindowUnpool:
     """Unpooling without indices: each input fills its window of the output, sums where windows
     overlap. "corner" writes the window's first cell only (bed of nails), "tile" every cell,
@@ -121,7 +121,7 @@ class WindowUnpool:
     size: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Crop:
     """A box of x: from `axis` on, `sizes[i]` elements from `offsets[i]`.
 
@@ -133,7 +133,7 @@ class Crop:
     sizes: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pad:
     """Padding of every axis, N and C included; negative amounts crop.
 
@@ -146,12 +146,12 @@ class Pad:
     value: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Concat:
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Slice:
     """Split along an axis at `points` (Caffe's slice_point), evenly where there are none."""
 
@@ -159,12 +159,12 @@ class Slice:
     points: Ints = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Identity:
     """The same values under another name (dropout at inference, a split, noise)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Eltwise:
     """Element by element over two or more inputs; sums may have coefficients.
 
@@ -177,7 +177,7 @@ class Eltwise:
     broadcast: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Scale:
     """x * scale + bias along the axes axis, axis+1, ...
 
@@ -189,7 +189,7 @@ class Scale:
     operand: Literal["none", "scale", "bias"] = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchNorm:
     """(x - mean) / sqrt(variance + epsilon) per channel, then * scale + bias where present.
 
@@ -199,7 +199,7 @@ class BatchNorm:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lrn:
     """Local response normalisation: x / (k + alpha/n * sum of squares)^beta, n = size per axis.
 
@@ -214,7 +214,7 @@ class Lrn:
     region: Literal["across", "within"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MeanVarianceNorm:
     """(x - mean) / (sqrt(variance) + epsilon), per channel or across channels (per N)."""
 
@@ -223,7 +223,7 @@ class MeanVarianceNorm:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GroupNorm:
     """(x - mean) / sqrt(variance + epsilon) over the channels of each group and all pixels, per
     N; then * scale + bias where present, each (C). As many groups as channels is instance norm.
@@ -233,7 +233,7 @@ class GroupNorm:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LayerNorm:
     """(x - mean) / sqrt(variance + epsilon) over the axes [axis, axis + num_axes), -1 for all
     from `axis` on; then * scale + bias where present, each of the shape of those axes."""
@@ -243,7 +243,7 @@ class LayerNorm:
     num_axes: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class L2Normalize:
     """x / sqrt(sum of squares + epsilon) over channels, or over channels and space; then times
     the weight scale, (C) or (1)."""
@@ -252,34 +252,34 @@ class L2Normalize:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Relu:
     """max(x, 0) + slope * min(x, 0)."""
 
     slope: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PRelu:
     """max(x, 0) + slope_c * min(x, 0); weight slope (C) or (1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Elu:
     alpha: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sigmoid:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tanh:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Power:
     """(shift + scale * x) ** power."""
 
@@ -288,7 +288,7 @@ class Power:
     shift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Exp:
     """base ** (shift + scale * x); base None is e."""
 
@@ -297,7 +297,7 @@ class Exp:
     shift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Log:
     """log_base(shift + scale * x); base None is e."""
 
@@ -306,44 +306,44 @@ class Log:
     shift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Abs:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Softplus:
     """log(1 + exp(x)) (Caffe's BNLL)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Threshold:
     """1 where x > threshold, else 0."""
 
     threshold: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Clip:
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Swish:
     """x * sigmoid(beta * x)."""
 
     beta: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Gelu:
     """x * (1 + erf(x / sqrt(2))) / 2, or its approximation by tanh (Hendrycks, Gimpel 2016)."""
 
     tanh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Softmax:
     """exp(x) over its sum along an axis; with `log`, the logarithm of that, computed as
     x - max - log(sum(exp(x - max))) so that nothing small is lost."""
@@ -352,7 +352,7 @@ class Softmax:
     log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ArgMax:
     """Indices (and values) of the top_k largest entries, as floats.
 
@@ -366,7 +366,7 @@ class ArgMax:
     output: Literal["indices", "values", "both"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tile:
     """x repeated `tiles` times along an axis. Inputs: x and any tensor `tiles` is like."""
 
@@ -374,7 +374,7 @@ class Tile:
     tiles: Size
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reduce:
     """coefficient * reduction over all axes from `axis` on, which disappear."""
 
@@ -383,7 +383,7 @@ class Reduce:
     coefficient: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reshape:
     """The axes [axis, axis + num_axes) become `dims`; 0 copies an axis, -1 is inferred; num_axes -1
     means all that follow. Inputs: x and any tensor the dims are like."""
@@ -393,7 +393,7 @@ class Reshape:
     num_axes: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Flatten:
     """The axes axis..end_axis (included, negative allowed) become one."""
 
@@ -401,7 +401,7 @@ class Flatten:
     end_axis: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Linear:
     """Inner product over all axes from `axis` on. Weights: weight (out, in), or (in, out) where
     transposed; bias (out)."""
@@ -411,19 +411,19 @@ class Linear:
     transposed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Permute:
     order: Ints
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ChannelShuffle:
     """C seen as (groups, C/groups) and transposed."""
 
     groups: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SpaceToDepth:
     """Blocks of block x block pixels move into channels.
 
@@ -435,7 +435,7 @@ class SpaceToDepth:
     mode: Literal["DCR", "CRD", "darknet"] = "DCR"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DepthToSpace:
     """The inverse of SpaceToDepth; CRD is PixelShuffle."""
 
@@ -443,7 +443,7 @@ class DepthToSpace:
     mode: Literal["DCR", "CRD", "darknet"] = "DCR"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Unknown:
     """A layer this project does not know; it flows through and stops only what needs it.
 

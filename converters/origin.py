@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+
+def _no_landmark(offset: int) -> str:
+    return ""
 
 
 class Source:
     """A text file as read: its path, its text, and a lazily built table of line starts.
 
     Lines and columns count from 1, columns in code points. `text` keeps its line ends, so that
-    an offset into it is an offset a fix can edit.
+    an offset into it is an offset a fix can edit. `landmark` says what people call an offset's
+    place where they do not count lines of the file (`cell 3, line 2` of a notebook), "" elsewhere.
     """
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
+        self.landmark: Callable[[int], str] = _no_landmark
 
     @cached_property
     def line_starts(self) -> list[int]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".prototxt", ".pt", ".pbtxt", ".prototext")
 """Endings that Caffe nets have; what such a file holds is for its content to say."""
 
+PYTHON_SUFFIXES: Final = frozenset({".py", ".ipynb"})
+"""Endings of code, of which only that with upsampling in it is a candidate."""
+
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
 
@@ -65,8 +68,26 @@ def _walk(top: Path) -> Iterator[Path]:
         )
         for name in sorted(files):
             file = here / name
-            if name.endswith(SUFFIXES) and not rules.ignores(file):
+            if _is_candidate(file) and not rules.ignores(file):
                 yield file
+
+
+def _is_candidate(file: Path) -> bool:
+    """Whether the ending says so; most Python files have nothing to do with models, and what
+    they mention is cheaper to find than to parse."""
+    if file.name.endswith(SUFFIXES):
+        return True
+    return file.suffix in PYTHON_SUFFIXES and mentions_upsampling(file)
+
+
+def mentions_upsampling(file: Path) -> bool:
+    """Whether code mentions a call that is looked for, and a framework that has it."""
+    from converters.readers.python_source.mentions import mentions
+
+    try:
+        return mentions(file.read_bytes())
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from converters.errors import UnreadableError, UnsupportedError, UpconvError, Us
 from converters.ir import Model
 from converters.origin import Source, Span
 from converters.readers.options import ReadOptions
+from converters.readers.python_source.call import PythonFile
 from linter.context import Context, Crash
 from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
 from linter.overrides import Overrides, longest_prefix
@@ -132,7 +133,7 @@ def _findings(
         _finding(rule, hit, context, options, silencer.overrides)
         for rule in chosen
         for hit in _run(rule, context)
-        if not silencer.silences(rule, hit)
+        if rule.concerns(hit) and not silencer.silences(rule, hit)
     ]
 
 
@@ -169,10 +170,16 @@ def _finding(
         path=relative_path(context.path, options.root),
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message,
+        message=hit.message + _landmark(span),
         help=hit.help,
         fix=hit.fix,
     )
+
+
+def _landmark(span: Span | None) -> str:
+    """What people call a place in a file whose lines they do not count: a notebook's cell."""
+    text = span.source.landmark(span.start) if span is not None else ""
+    return f" ({text})" if text else ""
 
 
 def _layer_of(hit: Hit) -> str:
@@ -202,7 +209,9 @@ class _Silencer:
         origins = [layer.origin for layer in model.layers] if model else []
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
-        self.comments = ignores(context.source, spans) if context.source else ()
+        node = model.origin.node if model else None
+        written = node.comments if isinstance(node, PythonFile) else None
+        self.comments = ignores(context.source, spans, written) if context.source else ()
         self.used: set[tuple[Ignore, str]] = set()
         self.count = 0
 

@@ -61,20 +61,17 @@ def decoded(path: str, data: bytes) -> Text:
 def fix_text(text: Text, report: FileReport, levels: Collection[Safety], recheck: Recheck) -> Fixed:
     """Apply the fixes of these levels, again and again until none is left.
 
-    `report` is the check of `text`, `recheck` checks a new text. A file that cannot be read as a
-    whole is left alone. Raises UpconvError where fixes make a file unreadable or do not come to
-    an end; nothing is to be written then.
+    `report` is the check of `text`, `recheck` checks a new text. Raises UpconvError where fixes
+    make something unreadable or do not come to an end; nothing is to be written then.
     """
     count = 0
-    if report.status != "ok":
-        return Fixed(report, text, count)
     for _ in range(MAX_PASSES):
         changed, applied = apply_fixes(text.source, report.findings, levels)
         if not applied:
             return Fixed(report, text, count)
         text = replace(text, source=Source(text.source.path, changed))
         after = recheck(text.source)
-        if after.status != "ok":
+        if _unreadable(after) > _unreadable(report):
             codes = ", ".join(sorted({finding.code for finding in applied}))
             raise UpconvError(
                 f"the fixes of {codes} made it {after.status}: {after.reason}",
@@ -88,6 +85,12 @@ def fix_text(text: Text, report: FileReport, levels: Collection[Safety], recheck
         path=text.source.path,
         hint="nothing was written; this is a defect of upconv, report it with the file",
     )
+
+
+def _unreadable(report: FileReport) -> int:
+    """How much of a file cannot be read."""
+    found = sum(finding.code == "UP001" for finding in report.findings)
+    return max(found, int(report.status != "ok"))
 
 
 def apply_fixes(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from converters import operators as ops
 from converters.ir import Layer
+from converters.tensors import Weight
 from linter import words
 from linter.interpolation import input_channels
 from linter.stored import TOLERANCE, is_zero, stored_kernel
@@ -38,7 +39,7 @@ def fixed_kernels(context: Context) -> Iterator[FixedKernel]:
     for layer in context.of(ops.ConvTranspose):
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
-        weight = layer.weights["weight"]
+        weight = layer.weights.get("weight", Weight(None))
         found = _of_stored(layer, op) if weight.present else _of_constant(context, layer, op)
         if found is not None:
             yield found

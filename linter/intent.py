@@ -22,6 +22,13 @@ Kind: TypeAlias = Literal["interpolation", "learned", "undecidable"]
 RANDOM_FILLERS: Final = frozenset({"xavier", "gaussian", "msra", "uniform", "positive_unitball"})
 """Fillers of weights that are meant to be learned (Caffe filler.hpp)."""
 
+_RANDOM_START: Final = {
+    "pytorch": "PyTorch starts its weights at random",
+    "keras": "Keras starts its weights at random",
+    "tensorflow": "its filter is a variable",
+}
+"""Framework -> why a layer whose weights are not there is taken for a learned one."""
+
 _LOSS: Final = re.compile(r"""\btype\s*:\s*["']?(\w*Loss\w*|\w*_LOSS)\b""")
 
 
@@ -76,6 +83,8 @@ def intent_of(layer: Layer, training: Training) -> Intent:
     rate, _, _ = words.multipliers(layer, 0)
     if weight.present:
         return _from_weights(stored_kernel(layer), filler, rate)
+    if layer.origin.framework in _RANDOM_START:
+        return Intent("learned", _RANDOM_START[layer.origin.framework])
     if filler.type == "bilinear":
         return Intent("interpolation", "its weight_filler is bilinear")
     if filler.type in RANDOM_FILLERS:

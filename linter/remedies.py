@@ -6,7 +6,6 @@ a way (V0, merged blocks) that an edit could break.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from converters.ir import Layer, Model
 from linter.edits import (
     Edits,
     add_field,
+    block_around,
     layer_block,
     params_block,
     replace_text,
@@ -60,11 +60,21 @@ def is_one_slip(one: str, other: str) -> bool:
     >>> is_one_slip("stirde", "stride"), is_one_slip("pad_hh", "pad_h"), is_one_slip("pat", "tap")
     (True, True, False)
     """
-    start = len(os.path.commonprefix([one, other]))
+    start = _common(one, other)
     one, other = one[start:], other[start:]
-    end = len(os.path.commonprefix([one[::-1], other[::-1]]))
+    end = _common(one[::-1], other[::-1])
     one, other = one[: len(one) - end], other[: len(other) - end]
-    return len(one + other) == 1 or len(one) == len(other) == 1 or (len(one) == 2 and one == other[::-1])
+    return (
+        len(one + other) == 1
+        or len(one) == len(other) == 1
+        or (len(one) == 2 and one == other[::-1])
+    )
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters two words begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def drop_ignore(comment: Ignore, code: str) -> Fix:

@@ -57,7 +57,10 @@ Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread."""
+    """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread.
+
+    `frameworks` are those whose layers it judges; none means all.
+    """
 
     code: str
     name: str
@@ -66,6 +69,12 @@ class Rule:
     check: Check
     stage: Stage = "model"
     status: Status = "stable"
+    frameworks: tuple[str, ...] = ()
+
+    def concerns(self, hit: Hit) -> bool:
+        """Whether a hit's layer is of a framework that the rule speaks of."""
+        framework = hit.layer.origin.framework if hit.layer else ""
+        return not self.frameworks or framework in ("", *self.frameworks)
 
     @property
     def page(self) -> str:
@@ -100,6 +109,7 @@ def rule(
     source: str,
     stage: Stage = "model",
     status: Status = "stable",
+    frameworks: tuple[str, ...] = (),
 ) -> Callable[[Check], Check]:
     """Decorator: the generator is the rule of that code.
 
@@ -108,7 +118,7 @@ def rule(
     """
 
     def enter(check: Check) -> Check:
-        made = Rule(code, name, severity, source, check, stage, status)
+        made = Rule(code, name, severity, source, check, stage, status, frameworks)
         problem = next(_problems(made), "")
         if problem:
             raise ValueError(f"rule {code} ({name}): {problem}")

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from converters.origin import Source, Span
 
 _MARK: Final = "upconv:"
+_BEFORE_COMMENT: Final = ' \t"'
+"""A notebook has its lines in quotes."""
+
 _IGNORE: Final = re.compile(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
 
 
@@ -39,15 +42,23 @@ class Ignore:
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
 
 
-def ignores(source: Source, layers: Sequence[Span]) -> tuple[Ignore, ...]:
-    """Every ignore comment of a text, given the spans of its layers."""
+def ignores(
+    source: Source, layers: Sequence[Span], comments: Iterable[tuple[Span, str]] | None = None
+) -> tuple[Ignore, ...]:
+    """Every ignore comment of a text, given the spans of its layers.
+
+    `comments` are all comments of the text where its reader knows them; else those of a prototxt
+    are looked for.
+    """
     if _MARK not in source.text:
         return ()
-    from converters.readers.prototxt import source_comments
+    if comments is None:
+        from converters.readers.prototxt import source_comments
 
+        comments = source_comments(source)
     blocks = sorted({(span.line, span.end_position[0]) for span in layers})
     found = []
-    for span, text in source_comments(source):
+    for span, text in comments:
         match = _IGNORE.fullmatch(text)
         if match:
             codes = tuple(word.strip() for word in match[1].split(","))
@@ -74,7 +85,7 @@ def _next_code_line(line: int, source: Source) -> int:
     """The first line after `line` that is more than a comment; a blank line ends the search."""
     last = len(source.line_starts)
     at = line + 1
-    while at <= last and source.line(at).lstrip().startswith("#"):
+    while at <= last and source.line(at).lstrip(_BEFORE_COMMENT).startswith("#"):
         at += 1
     return at if at <= last else line
 

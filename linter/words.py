@@ -6,12 +6,25 @@ what was written.
 
 from __future__ import annotations
 
+from typing import Final
+
 from converters.ir import Layer
 from converters.origin import Span
 from converters.readers.prototxt import Message
+from converters.readers.python_source.call import Call
 from converters.tensors import Filler
 
 PARAMS = ("convolution_param", "pooling_param", "crop_param", "inner_product_param")
+
+
+_IN_PYTHON: Final = {
+    "kernel_size": ("kernel_size",),
+    "pad": ("padding",),
+    "stride": ("stride", "strides"),
+    "num_output": ("out_channels", "filters"),
+    "group": ("groups",),
+}
+"""Caffe's field -> the arguments that say the same in PyTorch and Keras."""
 
 
 def node_of(layer: Layer) -> Message:
@@ -32,6 +45,9 @@ def params_of(layer: Layer) -> Message:
 
 def span_of(layer: Layer, *names: str) -> Span | None:
     """Where the first of these fields is written in the layer's parameters, or None."""
+    node = layer.origin.node
+    if isinstance(node, Call):
+        return node.span_of(*(other for name in names for other in _IN_PYTHON.get(name, (name,))))
     fields = params_of(layer).fields
     return next((field.span for name in names for field in fields if field.name == name), None)
 

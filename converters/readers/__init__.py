@@ -71,6 +71,10 @@ def open_model(path: str, options: ReadOptions) -> Model:
 
 def open_text(source: Source, options: ReadOptions) -> Model:
     """The model in a text that is already read, as from standard input."""
+    if source.path.endswith(_PYTHON_SUFFIXES):
+        from converters.readers.python_source.reader import read_python_source
+
+        return read_python_source(source, options)
     if _JSON_KERAS.match(source.text[:HEAD_BYTES].encode("utf-8", "replace")):
         from converters.readers.keras.reader import read_keras_source
 
@@ -125,6 +129,12 @@ def _open_caffemodel(path: str, options: ReadOptions) -> Model:
     )
 
 
+def _open_python(path: str, options: ReadOptions) -> Model:
+    from converters.readers.python_source.reader import read_python
+
+    return read_python(path, options)
+
+
 def _open_pytorch(path: str, options: ReadOptions) -> Model:
     from converters.readers.pytorch.reader import read_pytorch
 
@@ -158,6 +168,11 @@ _TORCH_MEMBERS: Final = (
 )
 _JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
 _LFS: Final = b"version https://git-lfs"
+
+
+def _is_python(head: Head) -> bool:
+    """A text that is named so: code has no other mark, and a notebook is JSON like others."""
+    return head.path.endswith(_PYTHON_SUFFIXES) and _is_text(head)
 
 
 def _is_keras(head: Head) -> bool:
@@ -229,6 +244,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _FOREIGN_WORDS: Final = re.compile(
     rb"^[ \t]*(?:ir_version|opset_import|graph|graph_def|node|meta_graphs)[ \t]*[:{<]", re.MULTILINE
 )
+_PYTHON_SUFFIXES: Final = (".py", ".ipynb")
 _PYTORCH_EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
 _CAFFE_EXTENSIONS: Final = ("prototxt", "pt", "prototmp", "txt")
 
@@ -236,6 +252,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     Format(
         "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
     ),
+    Format("Python source", ("py", "ipynb"), _is_python, _open_python, "check only"),
     Format(
         "TensorFlow Lite",
         ("tflite",),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from converters import operators as ops
 from converters.alignment import AxisMap, Maps
+from converters.dims import Size
 from converters.ir import Layer
 from converters.shapes import Shape, provably_differ, text_of
 from linter import remedies, words
-from linter.coordinates import CropFit, drift
+from linter.coordinates import CropFit, Place, drift
 from linter.finding import Severity
 from linter.open_sizes import SPATIAL
 from linter.rule import Hit, rule
@@ -280,13 +281,14 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
     """A dense prediction does not cover its input pixel by pixel.
 
     What it finds:
-        In nets that upsample: outputs of the input's own scale that have another size, or whose
-        pixel 0 does not lie at the input's pixel 0.
+        In nets that upsample: outputs of the input's scale, or larger, whose size is not the
+        input's times that scale, or which do not lie on the input edge to edge; and a single output
+        that is of a smaller scale than the input.
 
     Why it is bad:
         It is not wrong (a U-Net of unpadded convolutions predicts the middle of its input), but
-        whoever compares the output with the image pixel by pixel must know the shift. Where it
-        comes from a single pad that was forgotten, it is a defect.
+        whoever lays the output over the image must know the shift and the scale. Where they come
+        from a pad that was forgotten or a stride too many, they are a defect.
 
     Example:
         input 1x3x572x572, output 1x2x388x388: pixel 0 of the output lies at pixel 92 of the input
@@ -307,27 +309,36 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         place = context.coordinates.places.get(value)
         if place is None or place.root not in inputs or value not in context.producers:
             continue
-        if any(one.scale != 1 for one in place.maps):
-            continue
-        text = _off_input(context, value, place.root, place.maps)
+        text = _off_input(context, value, place)
         if text:
-            help_text = "shift by that when comparing with the input, or pad the convolutions"
+            help_text = "mind it when laying the output over the input, or change pads and strides"
             yield Hit(text, help_text, context.producers[value])
 
 
-def _off_input(context: Context, value: str, root: str, maps: Maps) -> str:
+def _off_input(context: Context, value: str, place: Place) -> str:
     shapes = context.open_inference.shapes
-    ours, theirs = shapes.get(value), shapes.get(root)
-    if ours is None or theirs is None or len(ours) not in SPATIAL:
+    ours, theirs = shapes.get(value), shapes.get(place.root)
+    if ours is None or theirs is None or len(ours) not in SPATIAL or set(ours[2:]) == {1}:
         return ""
-    other_size = any(map(provably_differ, ours[2:], theirs[2:]))
-    if not other_size and not any(one.shift for one in maps):
+    size = f"the output '{value}' is {text_of(ours[2:])}, the input {text_of(theirs[2:])}"
+    scale = max(one.scale for one in place.maps)
+    if scale > 1:
+        single = len(context.net.outputs) == 1
+        return f"{size}: a pixel of it is {_pixels(scale)} of '{place.root}'" if single else ""
+    shifts = [one.shift for one in place.maps]
+    edges = [(one.scale - 1) / 2 for one in place.maps]
+    pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
+    if any(_other_size(out, whole, one.scale) for out, whole, one in pairs):
+        return f"{size}: its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
+    if shifts == edges:
         return ""
-    at = [one.shift for one in maps]
-    lies = f"its pixel 0 lies at {_list_of(at)} of '{root}'"
-    if not other_size:
-        return f"the output '{value}' has the input's size, but {lies}"
-    return f"the output '{value}' is {text_of(ours[2:])}, the input {text_of(theirs[2:])}: {lies}"
+    lies = f"its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
+    return f"{size}, but {lies}" + ("" if scale == 1 else f", and not at {_list_of(edges)}")
+
+
+def _other_size(out: Size, whole: Size, scale: Fraction) -> bool:
+    """Whether an output is provably not its input's size over the scale."""
+    return provably_differ(out * scale.numerator, whole * scale.denominator)
 
 
 def _list_of(shifts: list[Fraction]) -> str:

@@ -41,7 +41,8 @@ def bilinear_kernel_size_wrong(context: Context) -> Iterator[Hit]:
     Why it is bad:
         The weights that meet in an output pixel no longer sum to 1: with kernel_size 2 and stride 2
         every value comes out as a quarter of itself. With kernel_size 2f and an odd f values stay,
-        but no pad can centre the result: it is half a pixel off (reported as a warning).
+        but no pad can centre the result: it is half a pixel off (reported as a warning, where no
+        Crop follows).
 
     Example:
         convolution_param { num_output: 8 group: 8 bias_term: false kernel_size: 2 stride: 2
@@ -58,9 +59,9 @@ def bilinear_kernel_size_wrong(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/filler.hpp (BilinearFiller) and PR 2213
     """
     for found in interpolators(context):
-        if not found.kernel_fits:
-            op = found.op
-            gain = gain_of(op)
+        op, gain = found.op, gain_of(found.op)
+        mended = not gain and cropped_behind(context, found.layer)
+        if not found.kernel_fits and not mended:
             effect = (
                 f"a constant 1 comes out as {gain}"
                 if gain

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from linter.context import Context
 
 
-@rule("UP305", "fixed-batch", severity="info", source="BVLC/caffe reshape_layer.cpp")
+@rule(
+    "UP305",
+    "fixed-batch",
+    severity="info",
+    source="BVLC/caffe reshape_layer.cpp",
+    frameworks=("caffe",),
+)
 def fixed_batch(context: Context) -> Iterator[Hit]:
     """A Reshape has the batch size written in.
 
@@ -67,7 +73,7 @@ def _first_dim(layer: Layer) -> Span | None:
     return dims[0].span if dims else None
 
 
-@rule("UP306", "fixed-size", severity="info", source="BVLC/caffe issue 1442")
+@rule("UP306", "fixed-size", severity="info", source="BVLC/caffe issue 1442", frameworks=("caffe",))
 def fixed_size(context: Context) -> Iterator[Hit]:
     """A layer in an otherwise free net has a size written in.
 
@@ -117,13 +123,19 @@ def _written_size(context: Context, layer: Layer) -> str:
     return ""
 
 
-@rule("UP308", "ceil-pooling", severity="info", source="BVLC/caffe pooling_layer.cpp")
+@rule(
+    "UP308",
+    "ceil-pooling",
+    severity="info",
+    source="BVLC/caffe pooling_layer.cpp",
+    frameworks=("caffe",),
+)
 def ceil_pooling(context: Context) -> Iterator[Hit]:
     """A pooling rounds its size up, where most frameworks round down.
 
     What it finds:
         Poolings whose output is one larger than a framework that rounds down would make it, at the
-        sizes the net has. Those where both agree are not reported.
+        sizes the net has. Those where both agree do not count; the first of a file is reported.
 
     Why it is bad:
         PyTorch, Keras and ONNX round down unless told otherwise. A port without ceil_mode loses a
@@ -141,21 +153,22 @@ def ceil_pooling(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/pooling_layer.cpp; BVLC/caffe issue 1318
     """
-    for layer in context.of(ops.Pool):
-        op, x, y = layer.operator, context.input_shape(layer), context.output_shape(layer)
-        assert isinstance(op, ops.Pool)
-        if x is None or y is None:
-            continue
-        for index, (before, after) in enumerate(zip(x[2:], y[2:], strict=True)):
-            lower = _rounded_down(op, index, before)
-            if isinstance(after, int) and lower and lower != after:
-                yield Hit(
-                    f"the pooling rounds up: {before} pixels become {after}, "
-                    f"where rounding down makes {lower}",
-                    "port it with ceil_mode",
-                    layer,
-                )
-                break
+    found = [(layer, text) for layer in context.of(ops.Pool) if (text := _rounds(context, layer))]
+    if found:
+        layer, text = found[0]
+        more = f" ({len(found)} poolings of this net round up)" if len(found) > 1 else ""
+        yield Hit(f"the pooling rounds up: {text}{more}", "port it with ceil_mode", layer)
+
+
+def _rounds(context: Context, layer: Layer) -> str:
+    """Where rounding up makes a difference: the size it gives, and the other."""
+    op, x, y = layer.operator, context.input_shape(layer), context.output_shape(layer)
+    assert isinstance(op, ops.Pool)
+    for index, before in enumerate(x[2:] if x is not None and y is not None else ()):
+        after, lower = y[index + 2] if y is not None else None, _rounded_down(op, index, before)
+        if isinstance(after, int) and lower and lower != after:
+            return f"{before} pixels become {after}, where rounding down makes {lower}"
+    return ""
 
 
 def _rounded_down(op: ops.Pool, index: int, before: object) -> int | None:
@@ -174,7 +187,13 @@ def _rounded_down(op: ops.Pool, index: int, before: object) -> int | None:
     return size
 
 
-@rule("UP309", "average-counts-padding", severity="info", source="BVLC/caffe pooling_layer.cpp")
+@rule(
+    "UP309",
+    "average-counts-padding",
+    severity="info",
+    source="BVLC/caffe pooling_layer.cpp",
+    frameworks=("caffe",),
+)
 def average_counts_padding(context: Context) -> Iterator[Hit]:
     """A padded average pooling divides by the padding too.
 
@@ -216,7 +235,13 @@ def _counts_padding(op: ops.Operator) -> bool:
     return op.count_padding and any(op.pads_begin)
 
 
-@rule("UP310", "own-normalization", severity="info", source="BVLC/caffe mvn_layer.cpp")
+@rule(
+    "UP310",
+    "own-normalization",
+    severity="info",
+    source="BVLC/caffe mvn_layer.cpp",
+    frameworks=("caffe",),
+)
 def own_normalization(context: Context) -> Iterator[Hit]:
     """A normalisation that no other framework has in this form.
 
@@ -256,7 +281,13 @@ def own_normalization(context: Context) -> Iterator[Hit]:
             )
 
 
-@rule("UP312", "read-before-overwritten", severity="warning", source="BVLC/caffe insert_splits.cpp")
+@rule(
+    "UP312",
+    "read-before-overwritten",
+    severity="warning",
+    source="BVLC/caffe insert_splits.cpp",
+    frameworks=("caffe",),
+)
 def read_before_overwritten(context: Context) -> Iterator[Hit]:
     """A blob is read by one layer before another overwrites it in place.
 

@@ -28,7 +28,13 @@ FILLERS: Final = (
 """Caffe filler.hpp, GetFiller: the comparison is exact, capitals count."""
 
 
-@rule("UP215", "bilinear-on-convolution", severity="warning", source="BVLC/caffe filler.hpp")
+@rule(
+    "UP215",
+    "bilinear-on-convolution",
+    severity="warning",
+    source="BVLC/caffe filler.hpp",
+    frameworks=("caffe",),
+)
 def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
     """A bilinear filler on a Convolution.
 
@@ -72,7 +78,13 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
             )
 
 
-@rule("UP216", "gaussian-without-std", severity="warning", source="BVLC/caffe caffe.proto")
+@rule(
+    "UP216",
+    "gaussian-without-std",
+    severity="warning",
+    source="BVLC/caffe caffe.proto",
+    frameworks=("caffe",),
+)
 def gaussian_without_std(context: Context) -> Iterator[Hit]:
     """A gaussian filler without a std, which is then 1.
 
@@ -112,7 +124,13 @@ def gaussian_without_std(context: Context) -> Iterator[Hit]:
             )
 
 
-@rule("UP217", "unknown-filler", severity="error", source="BVLC/caffe filler.hpp")
+@rule(
+    "UP217",
+    "unknown-filler",
+    severity="error",
+    source="BVLC/caffe filler.hpp",
+    frameworks=("caffe",),
+)
 def unknown_filler(context: Context) -> Iterator[Hit]:
     """A filler's type is none that Caffe knows.
 
@@ -154,7 +172,13 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
             )
 
 
-@rule("UP218", "frozen-noise", severity="warning", source="BVLC/caffe filler.hpp")
+@rule(
+    "UP218",
+    "frozen-noise",
+    severity="warning",
+    source="BVLC/caffe filler.hpp",
+    frameworks=("caffe",),
+)
 def frozen_noise(context: Context) -> Iterator[Hit]:
     """A transposed convolution with random weights that never learn.
 

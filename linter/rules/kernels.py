@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from converters import operators as ops
+from converters.tensors import Weight
 from linter import words
 from linter.fixed_kernels import FixedKernel, fixed_kernels
 from linter.interpolation import cropped_behind
@@ -132,7 +133,7 @@ def dense_diagonal(context: Context) -> Iterator[Hit]:
         shelhamer/fcn.berkeleyvision.org surgery.py
     """
     for layer in context.of(ops.ConvTranspose):
-        weight = layer.weights["weight"]
+        weight = layer.weights.get("weight", Weight(None))
         if not weight.present or stored_kernel(layer).bilinear != "diagonal":
             continue
         channels = (weight.shape or (1,))[0]

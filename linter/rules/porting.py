@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from linter.context import Context
 
 
-@rule("UP301", "align-corners", severity="info", source="kazuto1011/deeplab-pytorch issue 37")
+@rule(
+    "UP301",
+    "align-corners",
+    severity="info",
+    source="kazuto1011/deeplab-pytorch issue 37",
+    frameworks=("caffe",),
+)
 def align_corners(context: Context) -> Iterator[Hit]:
     """An Interp layer puts corners on corners, where most frameworks align pixel edges.
 
@@ -70,7 +76,13 @@ def _spatial(shape: Shape) -> str:
     return "x".join(map(str, shape[2:]))
 
 
-@rule("UP302", "zero-border", severity="info", source="BVLC/caffe deconv_layer.cpp")
+@rule(
+    "UP302",
+    "zero-border",
+    severity="info",
+    source="BVLC/caffe deconv_layer.cpp",
+    frameworks=("caffe",),
+)
 def zero_border(context: Context) -> Iterator[Hit]:
     """Bilinear Deconvolution and a framework's bilinear resize differ at the border.
 
@@ -117,7 +129,13 @@ _UPSAMPLES = {
 }
 
 
-@rule("UP303", "upsample-means-several", severity="info", source="Tencent/ncnn issue 1133")
+@rule(
+    "UP303",
+    "upsample-means-several",
+    severity="info",
+    source="Tencent/ncnn issue 1133",
+    frameworks=("caffe",),
+)
 def upsample_means_several(context: Context) -> Iterator[Hit]:
     """A layer of the type Upsample, which is another layer in another fork.
 
@@ -155,7 +173,9 @@ def upsample_means_several(context: Context) -> Iterator[Hit]:
         )
 
 
-@rule("UP304", "unpool-indices", severity="info", source="onnx/onnx MaxUnpool")
+@rule(
+    "UP304", "unpool-indices", severity="info", source="onnx/onnx MaxUnpool", frameworks=("caffe",)
+)
 def unpool_indices(context: Context) -> Iterator[Hit]:
     """Unpooling by Caffe's masks, whose indices other frameworks count differently.
 
@@ -220,7 +240,13 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP307", "name the fork with --dialect")
 
 
-@rule("UP311", "fork-only-layer", severity="info", source="BVLC/caffe layer_factory.cpp")
+@rule(
+    "UP311",
+    "fork-only-layer",
+    severity="info",
+    source="BVLC/caffe layer_factory.cpp",
+    frameworks=("caffe",),
+)
 def fork_only_layer(context: Context) -> Iterator[Hit]:
     """The net needs a fork of Caffe.
 
@@ -258,7 +284,13 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
         )
 
 
-@rule("UP313", "batch-statistics", severity="warning", source="BVLC/caffe batch_norm_layer.cpp")
+@rule(
+    "UP313",
+    "batch-statistics",
+    severity="warning",
+    source="BVLC/caffe batch_norm_layer.cpp",
+    frameworks=("caffe",),
+)
 def batch_statistics(context: Context) -> Iterator[Hit]:
     """A deploy net normalises by the batch at hand.
 

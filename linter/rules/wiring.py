@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @rule("UP008", "executable-code", severity="warning", source="BVLC/caffe python_layer.hpp")
 def executable_code(context: Context) -> Iterator[Hit]:
-    """The net runs a Python module.
+    """Loading the model runs code.
 
     What it finds:
-        Python layers, of any phase: Caffe imports python_param's module and runs its class. Each
-        class is reported once a file.
+        Pickles that call anything but what holds tensors and plain values, and Lambda layers with
+        their marshalled code. Of Caffe: Python layers, of any phase: Caffe imports python_param's
+        module and runs its class. Each class is reported once a file.
 
     Why it is bad:
         Loading the net runs code that is not in the file, from whatever directory comes first in
@@ -43,6 +44,7 @@ def executable_code(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
+    yield from context.notices("UP008", "use a format that holds weights alone")
     found: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for block in context.blocks:
         if _text(block, "type").upper() == "PYTHON":
@@ -141,7 +143,6 @@ def _blobs(layer: Layer, field: str) -> set[str]:
 
 _HEADS: Final = (
     ops.Conv,
-    ops.ConvTranspose,
     ops.Linear,
     ops.Softmax,
     ops.Sigmoid,
@@ -154,7 +155,6 @@ _HEADS: Final = (
     ops.Permute,
     ops.Slice,
     ops.L2Normalize,
-    ops.Identity,
 )
 """What networks end with; a dead end of another kind has been forgotten."""
 
@@ -166,7 +166,8 @@ def dead_end(context: Context) -> Iterator[Hit]:
     What it finds:
         Tops that no layer reads, of layers that nets do not end with (crops, poolings, merges,
         activations), where the net has other outputs. Outputs of one kind and one scale are taken
-        for heads beside each other.
+        for heads beside each other. A convolution or another usual last layer is reported where
+        the net has one other output only, and that is of another scale.
 
     Why it is bad:
         It is computed for nothing and becomes an output of the net, which converters keep. Often a
@@ -190,9 +191,9 @@ def dead_end(context: Context) -> Iterator[Hit]:
     last = context.net.layers[-1] if context.net.layers else None
     for value in context.net.outputs:
         made = context.producers.get(value)
-        if made is None or made is last or isinstance(made.operator, _HEADS):
+        if made is None or made is last or len(made.outputs) > 1 or _is_read(context, value):
             continue
-        if len(made.outputs) == 1 and not _is_read(context, value) and _alone(context, made):
+        if _is_left_over(context, made):
             yield Hit(
                 f"nothing reads '{value}', so it is an output of the net, beside "
                 f"{_others(context, value)}",
@@ -215,6 +216,14 @@ def _reads(block: Message, blob: str) -> bool:
 
 def _names(block: Message, field: str) -> list[str]:
     return [value.text.strip("\"'") for value in block.all(field) if isinstance(value, Scalar)]
+
+
+def _is_left_over(context: Context, made: Layer) -> bool:
+    """Whether an unread layer does not look like one head of several."""
+    if not isinstance(made.operator, _HEADS):
+        return _alone(context, made)
+    scales = [_scale(context, value) for value in context.net.outputs]
+    return len(scales) == 2 and None not in scales and scales[0] != scales[1]
 
 
 def _alone(context: Context, made: Layer) -> bool:

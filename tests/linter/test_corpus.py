@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from linter.engine import check_path
+from converters.alignment import AxisMap
+from converters.readers.caffe.reader import read_caffe
+from converters.readers.options import ReadOptions
+from linter.context import Context
+from linter.engine import CheckOptions, check_path
 
 FCN = "corpus/caffe/shelhamer__fcn.berkeleyvision.org"
 
 
 def test_fcn8s_without_weights_has_one_finding_a_deconvolution(shared: Path) -> None:
     report = check_path(shared / FCN / "voc-fcn8s" / "deploy.prototxt")
-    found = [(finding.code, finding.severity, finding.layer) for finding in report.findings]
+    serious = [finding for finding in report.findings if finding.severity != "info"]
+    found = [(finding.code, finding.severity, finding.layer) for finding in serious]
     assert found == [("UP208", "error", name) for name in ("upscore2", "upscore_pool4", "upscore8")]
-    assert all("will output zeros" in finding.message for finding in report.findings)
+    assert all("will output zeros" in finding.message for finding in serious)
 
 
 @pytest.mark.parametrize("net", ["voc-fcn8s", "voc-fcn16s", "voc-fcn32s"])
@@ -35,3 +41,51 @@ def test_no_rule_crashes_on_any_net(shared: Path) -> None:
     crashes = [f for report in reports for f in report.findings if f.code == "UP006"]
     assert crashes == []
     assert sum(report.status == "ok" for report in reports) > 200
+
+
+OFFSETS = {
+    "voc-fcn32s/train": {"score": 19},
+    "voc-fcn16s/train": {"score_pool4c": 5, "score": 27},
+    "voc-fcn8s/deploy": {"score_pool4c": 5, "score_pool3c": 9, "score": 31},
+    "voc-fcn-alexnet/val": {"score": 18},
+}
+
+
+@pytest.mark.parametrize("net", OFFSETS)
+def test_published_offsets_are_confirmed(shared: Path, net: str) -> None:
+    path = shared / FCN / f"{net}.prototxt"
+    context = Context(str(path), None, read_caffe(str(path), ReadOptions()))
+    right = {fit.layer.name: set(fit.relative) for fit in context.coordinates.crops}
+    assert right == {
+        name: {AxisMap(shift=Fraction(offset))} for name, offset in OFFSETS[net].items()
+    }
+    assert {"UP105", "UP106", "UP107"}.isdisjoint(f.code for f in check_path(path).findings)
+
+
+def test_forgotten_offsets_are_given(shared: Path) -> None:
+    report = check_path(shared / FCN / "fcn8s" / "deploy.prototxt")
+    found = [(f.layer, f.severity, f.help) for f in report.findings if f.code == "UP105"]
+    assert found == [
+        ("score_pool4c", "error", "set offset: 5"),
+        ("score_pool3c", "error", "set offset: 9"),
+        ("score", "error", "set offset: 31"),
+    ]
+
+
+def test_half_a_pixel_is_no_error(shared: Path) -> None:
+    report = check_path(shared / "corpus/caffe/wzj5133329__retinaface_caffe/mnet.prototxt")
+    found = {f.layer: f.message for f in report.findings if f.code == "UP105"}
+    assert set(found) == {"crop0", "crop1"}
+    assert all("half a pixel from offset 0" in message for message in found.values())
+    assert {f.code for f in report.findings if f.severity == "error"} == set()
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_no_bilinear_golden_is_called_a_checkerboard(shared: Path, with_weights: bool) -> None:
+    folders = sorted((shared / "goldens" / "caffe").glob("bilinear_*"))
+    assert folders
+    for folder in folders:
+        weights = str(folder / "net.caffemodel") if with_weights else ""
+        options = CheckOptions(ReadOptions(weights=weights))
+        codes = {finding.code for finding in check_path(folder / "net.prototxt", options).findings}
+        assert codes.isdisjoint({"UP107", "UP108", "UP201", "UP212", "UP213"}), folder.name

@@ -174,7 +174,8 @@ def test_text_path_imports_nothing_heavy(root: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == "4 []"
+    count, heavy = run.stdout.split(maxsplit=1)
+    assert (int(count) > 0, heavy.strip()) == (True, "[]")
 
 
 def test_wrong_options_are_the_commands_fault() -> None:

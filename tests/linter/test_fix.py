@@ -79,7 +79,8 @@ def test_fixed_file_is_clean_and_stays_as_it_is(code: str, tmp_path: Path) -> No
 
 UP = """\
 name: "n"  # a net
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 dim: 8 dim: 8 } } }
+layer { name: "data" type: "Input" top: "data" input_param {
+    shape { dim: 1 dim: 4 dim: 8 dim: 8 } } }
 layer {
   name: "up" # it enlarges
   type: "Deconvolution" bottom: "data" top: "up"
@@ -184,9 +185,15 @@ def test_fix_that_breaks_the_file_is_refused() -> None:
         fix_text(text, report, SAFE, lambda source: broken)
 
 
-def test_unreadable_file_is_left_alone() -> None:
-    text = UP.replace("num_output: 4", "num_ouput: 4 num_output: four")
-    assert fixed("n.prototxt", text, CheckOptions(), ALL).count == 0
+def test_what_can_be_read_of_a_broken_file_is_fixed() -> None:
+    text = UP.replace("group: 4", "grup: 4 group: 4 bias_term: no")
+    result = fixed("n.prototxt", text, CheckOptions(), SAFE)
+    assert result.text.source.text == text
+    half = UP.replace("num_output: 4 ", "num_ouput: 4 ") + "layer { name: 'x' type: }\n"
+    result = fixed("n.prototxt", half, CheckOptions(), SAFE)
+    assert "num_output: 4 " in result.text.source.text
+    assert result.text.source.text.endswith("layer { name: 'x' type: }\n")
+    assert result.report.status == "unreadable"
 
 
 @pytest.mark.parametrize(

@@ -82,22 +82,24 @@ def gathered(op: ops.Resize, layer: Layer, graph: GraphBuilder) -> str:
         _axis_index(op, axis, *sizes, layer, graph)
         for axis, sizes in enumerate(zip(before, after, strict=True))
     ]
-    if not any(one.doubtful for one in indices):
+    if not any(one.doubtful for one in indices) or any(one.tensor is None for one in indices):
         return ""
     x = graph.tensor(layer.inputs[0])
     needed = [(axis, one) for axis, one in enumerate(indices, start=2) if not one.is_identity]
     for axis, one in needed:
         to = layer.outputs[0] if axis == needed[-1][0] else ""
+        assert one.tensor is not None, "checked above"
         x = graph.node("Gather", (x, one.tensor()), to, axis=axis)
     return "Gather"
 
 
 @dataclass(frozen=True, slots=True)
 class AxisIndex:
-    """Which pixels an axis takes: whether a Resize might take others, and how to write them."""
+    """Which pixels an axis takes: whether a Resize might take others, and how to write them
+    (None where integer arithmetic cannot)."""
 
     doubtful: bool
-    tensor: Callable[[], str]
+    tensor: Callable[[], str] | None
     is_identity: bool = False
 
 
@@ -148,8 +150,8 @@ def _dynamic_index(
     key = (op.coordinate_mode, op.nearest_mode)
     if before == after and op.scale is None:
         return AxisIndex(False, str, is_identity=True)
-    if key not in _FROM_RANGE or _is_whole_multiple(before, after):
-        return AxisIndex(False, str)
+    if key not in _FROM_RANGE:
+        return AxisIndex(False, None)
     k, o = _FROM_RANGE[key]
     own = like(layer.inputs[0], axis + 2)
 
@@ -163,7 +165,7 @@ def _dynamic_index(
         )
         return graph.node("Min", (pixel, graph.size(own - 1)))
 
-    return AxisIndex(True, tensor)
+    return AxisIndex(op.scale is not None or not _is_whole_multiple(before, after), tensor)
 
 
 def _ratio(op: ops.Resize, axis: int, own: Size, size: Size) -> tuple[Size, Size]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from converters import operators as ops
-from converters.dims import Size, like, symbol
+from converters.dims import symbol
 from converters.geometry import (
     effective_kernel,
-    fixed_same_pads,
     full_size,
     keras_transposed_size,
-    same_pads,
     target_pads,
     tensorflow_inverts,
 )
 from converters.readers.keras.fields import Ints, integers, word
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
+from converters.readers.same_padding import same_padding
 
 
 class NotRunnableError(ConsequenceError):
@@ -73,31 +71,11 @@ def pads(
         return x, (0,) * axes, (0,) * axes
     if window.padding == "causal":
         return x, (effective_kernel(window.kernel[0], window.dilation[0]) - 1,), (0,)
-    known = [_axis_pads(step, x, window, axis) for axis in range(axes)]
-    begins = tuple(pair[0] if pair else 0 for pair in known)
-    ends = tuple(pair[1] if pair else 0 for pair in known)
-    if None in known:
-        x = _padded(step, x, window, [axis for axis in range(axes) if not known[axis]], fill)
-    return x, begins, ends
-
-
-def _axis_pads(step: Step, x: Value, window: Window, axis: int) -> tuple[int, int] | None:
-    settings = window.kernel[axis], window.stride[axis], window.dilation[axis]
-    size = step.size(x, axis + 2)
-    if isinstance(size, int):
-        begin, end = same_pads(size, *settings)
-        return begin, end
-    return fixed_same_pads(*settings)
-
-
-def _padded(step: Step, x: Value, window: Window, axes: list[int], fill: float) -> Value:
-    """The input with the padding that its own size asks for."""
-    begins: list[Size] = [0] * (len(window.kernel) + 2)
-    ends: list[Size] = list(begins)
-    for axis in axes:
-        settings = window.kernel[axis], window.stride[axis], window.dilation[axis]
-        begins[axis + 2], ends[axis + 2] = same_pads(like(x.name, axis + 2), *settings)
-    return step.add(ops.Pad(tuple(begins), tuple(ends), value=fill), [x], suffix="same")
+    settings = list(zip(window.kernel, window.stride, window.dilation, strict=True))
+    same = same_padding(x.name, [step.size(x, axis + 2) for axis in range(axes)], settings, fill)
+    if same.pad is not None:
+        x = step.add(same.pad, [x], suffix="same")
+    return x, same.begin, same.end
 
 
 def transposed_pads(

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from converters.errors import UnsupportedError
 from converters.origin import Span
-from converters.readers.python_source.scopes import Scope
-from converters.readers.python_source.text import Fragment
+
+if TYPE_CHECKING:
+    import ast
+
+    from converters.readers.python_source.scopes import Scope
+    from converters.readers.python_source.text import Fragment
+
+_LARGEST: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A call that could not be read, and why."""
+
+    span: Span
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFile:
+    """What a Python model's origin holds: the comments of its code, and what was seen.
+
+    `seen` counts the upsampling calls, `skipped` are those of them that were not read.
+    """
+
+    comments: tuple[tuple[Span, str], ...]
+    seen: int
+    skipped: tuple[Skipped, ...]
 
 
 class NotProvableError(UnsupportedError):
@@ -28,6 +54,7 @@ class Argument:
     name: str
     span: Span
     whole: Span
+    node: ast.expr = field(repr=False)
     value: Any = None
     reason: str = ""
 
@@ -130,10 +157,3 @@ class Call:
         value = self.probably(name)
         whole = isinstance(value, int) and not isinstance(value, bool)
         return value if whole and 0 <= value < _LARGEST else None
-
-    def values(self) -> Iterator[Argument]:
-        """The arguments that are written, in their order."""
-        return iter(self.arguments.values())
-
-
-_LARGEST: Final = 1 << 31

@@ -7,12 +7,11 @@ never where it is a parameter, a loop's variable or changed in place.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 MAX_ALIASES: Final = 12
-MAX_DEPTH: Final = 400
 
 Kind: TypeAlias = Literal["module", "class", "function", "expression"]
 
@@ -155,41 +154,18 @@ def _inner(outer: Scope, kind: Kind, name: str, arguments: ast.arguments) -> Sco
 
 def _enter(node: ast.AST, scope: Scope) -> None:
     """Enter the names that one statement or expression binds."""
-    match node:
-        case ast.Import():
-            for alias in node.names:
-                path = alias.name if alias.asname else alias.name.partition(".")[0]
-                scope.bind(alias.asname or path, Binding(imported=path))
-        case ast.ImportFrom():
-            _enter_from(node, scope)
-        case ast.Global() | ast.Nonlocal():
-            home = _module_of(scope) if isinstance(node, ast.Global) else _function_around(scope)
-            scope.outer_names.update(dict.fromkeys(node.names, home))
-        case ast.Assign(targets=targets, value=value):
-            for target in targets:
-                _assign(target, value, scope)
-        case ast.AnnAssign(target=target, value=value) if value is not None:
-            _assign(target, value, scope)
-        case ast.NamedExpr(target=target, value=value):
-            _assign(target, value, scope)
-        case ast.For(target=target) | ast.AsyncFor(target=target):
-            _lose(target, scope, "a loop's variable")
-        case ast.comprehension(target=target):
-            _lose(target, scope, "a loop's variable")
-        case ast.AugAssign(target=target):
-            _lose(target, scope, "changed in place")
-        case ast.withitem(optional_vars=target) if target is not None:
-            _lose(target, scope, "not constant")
-        case ast.Delete(targets=targets):
-            for target in targets:
-                _lose(target, scope, "deleted")
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-            scope.bind(name, Binding(what="not constant"))
-        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            scope.bind(name, Binding(what="not constant"))
+    enter = _ENTER.get(type(node))
+    if enter is not None:
+        enter(node, scope)
 
 
-def _enter_from(node: ast.ImportFrom, scope: Scope) -> None:
+def _enter_import(node: Any, scope: Scope) -> None:
+    for alias in node.names:
+        path = alias.name if alias.asname else alias.name.partition(".")[0]
+        scope.bind(alias.asname or path, Binding(imported=path))
+
+
+def _enter_from(node: Any, scope: Scope) -> None:
     module = "." * node.level + (node.module or "")
     for alias in node.names:
         if alias.name == "*":
@@ -197,6 +173,54 @@ def _enter_from(node: ast.ImportFrom, scope: Scope) -> None:
         else:
             path = f"{module}.{alias.name}" if not module.endswith(".") else module + alias.name
             scope.bind(alias.asname or alias.name, Binding(imported=path))
+
+
+def _enter_outer(node: Any, scope: Scope) -> None:
+    home = _module_of(scope) if isinstance(node, ast.Global) else _function_around(scope)
+    scope.outer_names.update(dict.fromkeys(node.names, home))
+
+
+def _enter_assignment(node: Any, scope: Scope) -> None:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    for target in targets:
+        if node.value is not None:
+            _assign(target, node.value, scope)
+
+
+def _loses(what: str) -> Callable[[Any, Scope], None]:
+    """What a statement binds to a value that is not fixed."""
+
+    def enter(node: Any, scope: Scope) -> None:
+        targets = node.targets if isinstance(node, ast.Delete) else [node.target]
+        for target in targets:
+            _lose(target, scope, what)
+
+    return enter
+
+
+def _enter_with(node: Any, scope: Scope) -> None:
+    if node.optional_vars is not None:
+        _lose(node.optional_vars, scope, "not constant")
+
+
+def _enter_name(node: Any, scope: Scope) -> None:
+    name = node.rest if isinstance(node, ast.MatchMapping) else node.name
+    if name is not None:
+        scope.bind(name, Binding(what="not constant"))
+
+
+_ENTER: Final[dict[type, Callable[[Any, Scope], None]]] = {
+    ast.Import: _enter_import,
+    ast.ImportFrom: _enter_from,
+    ast.Global: _enter_outer,
+    ast.Nonlocal: _enter_outer,
+    **dict.fromkeys((ast.Assign, ast.AnnAssign, ast.NamedExpr), _enter_assignment),
+    **dict.fromkeys((ast.For, ast.AsyncFor, ast.comprehension), _loses("a loop's variable")),
+    ast.AugAssign: _loses("changed in place"),
+    ast.Delete: _loses("deleted"),
+    ast.withitem: _enter_with,
+    **dict.fromkeys((ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping), _enter_name),
+}
 
 
 def _assign(target: ast.expr, value: ast.expr, scope: Scope) -> None:

@@ -115,16 +115,16 @@ _KERAS_CONV_TRANSPOSE: Final = (
     " @activity_regularizer=None @kernel_constraint=None @bias_constraint=None name=None"
     " input_shape=None batch_input_shape=None groups=1 @trainable=True @dtype=None @weights=None"
 )
-_KERAS_1D_TRANSPOSE: Final = _KERAS_CONV_TRANSPOSE
-_KERAS_3D_TRANSPOSE: Final = _KERAS_CONV_TRANSPOSE
-_KERAS_LAYER: Final = " name=None input_shape=None batch_input_shape=None @trainable=True @dtype=None"
+_KERAS_LAYER: Final = (
+    " name=None input_shape=None batch_input_shape=None @trainable=True @dtype=None"
+)
 
 _KERAS: Final = {
-    "Conv1DTranspose": _KERAS_1D_TRANSPOSE,
+    "Conv1DTranspose": _KERAS_CONV_TRANSPOSE,
     "Conv2DTranspose": _KERAS_CONV_TRANSPOSE,
     "Convolution2DTranspose": _KERAS_CONV_TRANSPOSE,
-    "Conv3DTranspose": _KERAS_3D_TRANSPOSE,
-    "Convolution3DTranspose": _KERAS_3D_TRANSPOSE,
+    "Conv3DTranspose": _KERAS_CONV_TRANSPOSE,
+    "Convolution3DTranspose": _KERAS_CONV_TRANSPOSE,
     "UpSampling1D": "size=2" + _KERAS_LAYER,
     "UpSampling2D": "size=(2,2) data_format=None interpolation='nearest'" + _KERAS_LAYER,
     "UpSampling3D": "size=(2,2,2) data_format=None" + _KERAS_LAYER,
@@ -162,21 +162,17 @@ _KERAS_OTHERS: Final = {
     "Cropping2D": "cropping=0 data_format=None" + _KERAS_LAYER,
 }
 
-_TF_2: Final = (
-    "@input @filters output_shape strides padding='SAME' data_format=None dilations=None name=None"
-)
-_TF_1: Final = (
-    "@value=None @filter=None output_shape=None strides=None padding='SAME' data_format=None"
-    " name=None @input=None @filters=None dilations=None"
-)
-_TF_RESIZE_1: Final = (
-    "@images size align_corners=False preserve_aspect_ratio=False name=None"
-    " half_pixel_centers=False"
+_TF_CONV_TRANSPOSE: Final = (
+    "@input=None @filters=None @output_shape strides padding='SAME' data_format=None"
+    " dilations=None name=None @value=None @filter=None"
 )
 
 _TENSORFLOW: Final = {
-    **{f"tensorflow.nn.conv{n}d_transpose": _TF_2 for n in (1, 2, 3)},
-    **{f"tensorflow.compat.v1.nn.conv{n}d_transpose": _TF_1 for n in (1, 2, 3)},
+    **{
+        f"tensorflow.{version}nn.conv{n}d_transpose": _TF_CONV_TRANSPOSE
+        for n in (1, 2, 3)
+        for version in ("", "compat.v1.")
+    },
     **{
         f"tensorflow.{version}image.resize_{kind}": (
             "@images size align_corners=False name=None half_pixel_centers=False"
@@ -223,7 +219,6 @@ _KERAS_ROOT: Final = re.compile(
     r"(?:\.(?:src|api|_v1|_v2|_tf_keras|keras))*"
 )
 _KERAS_CLASS: Final = re.compile(r"\.(?:layers(?:\.\w+)*|models|engine\.\w+)?\.?([A-Z]\w*)")
-_TF_1_ROOT: Final = "tensorflow.compat.v1."
 
 
 def canonical(path: str) -> str:
@@ -269,15 +264,3 @@ def caffe_type(paths: tuple[str, ...]) -> str:
         if module in ("caffe.layers", "caffe.net_spec.layers") and name in CAFFE_TYPES:
             return name
     return ""
-
-
-MENTIONS: Final = re.compile(
-    rb"ConvTranspose[123]d|Upsampl|interpolate|upsample|MaxUnpool|max_unpool|conv_transpose"
-    rb"|PixelShuffle|pixel_shuffle|conv[123]d_transpose|Conv(?:olution)?[123]DTranspose"
-    rb"|UpSampling[123]D|resize_(?:images|bilinear|bicubic|nearest)|Deconvolution|Unpooling"
-    rb"|\bInterp\b|\bCrop\b"
-)
-"""What a file must mention before it is parsed."""
-
-FRAMEWORKS: Final = re.compile(rb"\b(?:torch|keras|tensorflow|tf_keras|caffe)\b")
-"""Of which it must name one too: every call is found through its import."""

@@ -45,6 +45,11 @@ class Fragment:
         end = self._at(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
         return self.span_of(start, end)
 
+    def keyword_span(self, node: ast.keyword) -> Span:
+        """Where `name=value` is written in the file."""
+        end = self._at(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+        return self.span_of(self._at(node.lineno, node.col_offset), end)
+
     def code_range(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Where a node is written in `code`."""
         end = self._at(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)

@@ -77,14 +77,19 @@ class _Evaluation:
                 return _computed(_UNARY[type(op)], self.value(operand, scope, inner))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
                 return _arithmetic(op, *self.items([left, right], scope, inner))
+            case _:
+                return self.rarer(node, scope, inner)
+
+    def rarer(self, node: ast.expr, scope: Scope, depth: int) -> Any:
+        match node:
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                chosen = body if self.value(test, scope, inner) else orelse
-                return self.value(chosen, scope, inner)
+                chosen = body if self.value(test, scope, depth) else orelse
+                return self.value(chosen, scope, depth)
             case ast.Subscript(value=value, slice=index):
-                return _computed(_item, *self.items([value, index], scope, inner))
+                return _computed(_item, *self.items([value, index], scope, depth))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
                 if scope.lookup(name) is None:
-                    return _computed(_FUNCTIONS[name], *self.items(args, scope, inner))
+                    return _computed(_FUNCTIONS[name], *self.items(args, scope, depth))
         raise NotConstantError(f"{_shown(node)} is not constant")
 
     def items(self, nodes: Sequence[ast.expr], scope: Scope, depth: int) -> tuple[Any, ...]:

@@ -159,6 +159,16 @@ def _power(call: Call) -> None:
     call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
 
 
+@lowers("sign.default")
+def _sign(call: Call) -> None:
+    """[x > 0] - [-x > 0]."""
+    x = call.value("self")
+    above = call.step(ops.Threshold(), [x], "above")
+    negative = call.step(ops.Power(scale=-1.0), [x], "negative")
+    below = call.step(ops.Threshold(), [negative], "below")
+    call.emit(ops.Eltwise("difference"), [above, below])
+
+
 @lowers("gt.Scalar")
 def _greater(call: Call) -> None:
     call.emit(ops.Threshold(float(call.number("other", 0.0))), [call.value("self")])

@@ -125,6 +125,7 @@ def _resize(
     target = None
     if factor is None:
         target = tuple(size) if size is not None else _scaled(spatial, scales or ())
+        scales = None if scales is None or aligned else _used_scales(mode, spatial, target, scales)
     return ops.Resize(
         mode.mode,
         coordinates,
@@ -133,8 +134,50 @@ def _resize(
         nearest_mode=rounding,
         cubic_a=mode.cubic_a,
         antialias=mode.antialias,
-        scale=None if aligned or factor is not None else scales,
+        scale=None if aligned or factor is not None or _all_one(scales) else scales,
     )
+
+
+def _all_one(scales: tuple[float, ...] | None) -> bool:
+    return scales is not None and all(scale == 1.0 for scale in scales)
+
+
+def _used_scales(
+    mode: Mode, spatial: Sequence[Size], target: Sequence[Size], scales: tuple[float, ...]
+) -> tuple[float, ...]:
+    """The scales that torch's kernels really use. Linear and antialiased ones copy an axis whose
+    size stays; nearest ones for small images also halve the index where it doubles (UpSample.h,
+    compute_source_index_and_lambda and nearest_idx).
+    """
+    copies = mode.mode == "linear" or mode.antialias
+    doubles = mode.mode == "nearest" and not mode.exact and _is_small_image(target)
+    factors = [factor for factor, used in ((1, copies or doubles), (2, doubles)) if used]
+    rows = zip(spatial, target, scales, strict=True)
+    return tuple(_used_scale(*row, factors) for row in rows)
+
+
+SMALL_IMAGE: Final = 128
+
+
+def _is_small_image(target: Sequence[Size]) -> bool:
+    """Whether torch takes its kernel for small images (UpSampleKernel.cpp,
+    _use_vectorized_kernel_cond_2d, measured with torch 2.13 on contiguous tensors): two axes whose
+    sizes sum up to at most 128. Images of open sizes may be small."""
+    total = sum(size for size in target if isinstance(size, int))
+    return len(target) == 2 and total <= SMALL_IMAGE
+
+
+def _used_scale(before: Size, after: Size, scale: float, factors: Sequence[int]) -> float:
+    for factor in factors:
+        if isinstance(before, int):
+            if after == before * factor:
+                return float(factor)
+        elif factor < scale < factor + 0.5:
+            raise UnsupportedError(
+                f"at the scale {scale!r} torch interpolates short axes as if it were {factor}",
+                hint="export it with fixed sizes, or with recompute_scale_factor=True",
+            )
+    return scale
 
 
 _Coordinates = Literal["half_pixel", "asymmetric", "align_corners"]

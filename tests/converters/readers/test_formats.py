@@ -51,8 +51,6 @@ def test_archives_are_told_by_their_members(tmp_path: Path, member: str, expecte
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(member, "{}")
     assert identify(str(path)) == expected
-    with pytest.raises(UnsupportedError, match="not built yet"):
-        open_model(str(path), ReadOptions())
 
 
 def test_a_saved_model_is_a_folder(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 from tests.converters.readers.keras.support import import_keras, noise
@@ -120,17 +122,18 @@ def pose() -> Any:
 
 
 def seeded(model: Any) -> Any:
-    """Weights as noise small enough that nothing saturates; scales and variances near 1."""
+    """Weights as noise that keeps the size of what goes in; scales and variances near 1."""
     values = []
     for index, weight in enumerate(model.weights):
-        values.append(0.3 * noise(*weight.shape, seed=index))
+        size = prod(weight.shape[:-1]) ** -0.5 if len(weight.shape) > 1 else 0.1
+        values.append(size * noise(*weight.shape, seed=index))
         if weight.path.rpartition("/")[2] in ("gamma", "moving_variance"):
             values[-1] = 1 + 0.2 * abs(values[-1])
     model.set_weights(values)
     return model
 
 
-NETS = {
+NETS: Mapping[str, tuple[Callable[[], Any], Mapping[str, tuple[int, ...]]]] = {
     "unet": (unet, {"image": (2, 36, 52, 3)}),
     "dcgan": (dcgan, {"code": (3, 10)}),
     "autoencoder": (autoencoder, {"image": (2, 12, 20, 1)}),

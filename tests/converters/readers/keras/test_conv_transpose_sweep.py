@@ -26,6 +26,8 @@ from tests.converters.readers.keras.support import (
 keras = import_keras()
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+Padding = Literal["same", "valid"]
+PADDINGS: tuple[Padding, ...] = ("same", "valid")
 CHANNELS = 2
 SIZES = {1: ((5,), (8,)), 2: ((5, 4), (4, 7)), 3: ((3, 2, 4), (2, 3, 3))}
 """Input sizes, odd and even, tried on each dynamic model; each has a fixed model too."""
@@ -39,7 +41,7 @@ class Config:
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    padding: Literal["same", "valid"]
+    padding: Padding
     output_padding: tuple[int, ...] | None
 
     def layer(self, index: int) -> Any:
@@ -67,12 +69,12 @@ def configs(axes: int) -> Iterator[Config]:
     kernels = (1, 2, 3, 4, 5) if axes < 3 else (1, 2, 3)
     strides = (1, 2, 3, 4) if axes < 3 else (1, 2, 3)
     ones = (1,) * axes
-    for k, s, padding in product(kernels, strides, ("same", "valid")):
+    for k, s, padding in product(kernels, strides, PADDINGS):
         for stride in dict.fromkeys(((s,) * axes, rotated(s, axes, strides[-1]))):
             extras = {None, *(tuple(e % n for n in stride) for e in range(max(stride)))}
             for extra in sorted(extras, key=str):
                 yield Config(rotated(k, axes, kernels[-1]), stride, ones, padding, extra)
-    for k, d, padding, extra in product(kernels, (2, 3), ("same", "valid"), (None, (0,) * axes)):
+    for k, d, padding, extra in product(kernels, (2, 3), PADDINGS, (None, (0,) * axes)):
         yield Config(rotated(k, axes, kernels[-1]), ones, (d,) * axes, padding, extra)
 
 

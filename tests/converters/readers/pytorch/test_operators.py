@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.converters.readers.pytorch.support import AUTO, Function, compare, values
+from tests.converters.readers.pytorch.support import AUTO, Function, compare, model_of, values
 
 OPEN = ({0: AUTO, 2: AUTO, 3: AUTO},)
 IMAGE = (values(2, 6, 9, 11),)
@@ -103,7 +103,7 @@ SHAPES: dict[str, Any] = {
     "pad to eights": lambda x: F.pad(x, (0, -x.shape[3] % 8, 0, -x.shape[2] % 8)),
     "mean": lambda x: x.mean((2, 3)) + x.mean((0, 2, 3)),
     "mean of all": lambda x: x.mean() + x.sum(),
-    "sums": lambda x: x.sum(1) + x.sum((1, 3), keepdim=True).squeeze(3),
+    "sums": lambda x: x.sum(1, keepdim=True) + x.sum((1, 3), keepdim=True),
     "extremes": lambda x: torch.cat([x.amax(1, True), x.amin(1, True), x.max(1, True)[0]], 1),
 }
 
@@ -121,17 +121,31 @@ RESIZES: dict[str, Any] = {
     "factor": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "fraction": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
     "small fraction": lambda x: F.interpolate(x, scale_factor=0.3, mode="bilinear"),
-    "cubic fraction": lambda x: F.interpolate(x, scale_factor=(1.5, 0.7), mode="bicubic"),
-    "nearest fraction": lambda x: F.interpolate(x, scale_factor=(1.2, 0.6)),
+    "cubic fraction": lambda x: F.interpolate(x, scale_factor=(1.5, 0.6), mode="bicubic"),
+    "nearest fraction": lambda x: F.interpolate(x, scale_factor=(1.7, 0.6)),
     "exact fraction": lambda x: F.interpolate(x, scale_factor=1.2, mode="nearest-exact"),
     "recomputed": lambda x: F.interpolate(
-        x, scale_factor=0.7, mode="bilinear", recompute_scale_factor=True
+        x, scale_factor=0.6, mode="bilinear", recompute_scale_factor=True
     ),
     "antialias": lambda x: F.interpolate(x, size=(5, 4), mode="bilinear", antialias=True),
     "antialias cubic": lambda x: F.interpolate(x, size=(5, 4), mode="bicubic", antialias=True),
     "sums of sizes": lambda x: F.interpolate(x, size=(x.shape[2] + x.shape[3], 3 * x.shape[3])),
 }
-INTERPOLATED = 1e-5
+
+
+def test_a_scale_that_rounds_inexactly_is_refused_for_open_sizes() -> None:
+    """int(90 * 0.7) is 62, int(10 * 0.7) is 7: no integer expression is both."""
+    module = Function(lambda m, x: F.interpolate(x, scale_factor=0.7, mode="bilinear"))
+    model = model_of(module, IMAGE, OPEN)
+    (notice,) = model.notices
+    assert notice.code == "UP003"
+    assert "its scale factor 0.7 makes sizes that no integers say" in notice.error.message
+
+
+def test_a_scale_near_one_is_refused_for_open_sizes() -> None:
+    module = Function(lambda m, x: F.interpolate(x, scale_factor=1.1, mode="bilinear"))
+    (notice,) = model_of(module, IMAGE, OPEN).notices
+    assert "torch interpolates short axes as if it were 1" in notice.error.message
 
 
 @pytest.mark.parametrize("name", RESIZES)
@@ -163,6 +177,7 @@ CONVOLUTIONS: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding=:UserWarning")
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_convolutions(name: str, tmp_path: Path) -> None:
     module = Function(lambda m, x: m.part(x), part=CONVOLUTIONS[name])
@@ -193,7 +208,9 @@ WINDOWS: dict[str, Any] = {
     "average inside": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
     "divisor": lambda x: F.avg_pool2d(x, 3, 2, 1, divisor_override=5),
     "global": lambda x: F.adaptive_avg_pool2d(x, 1) + F.adaptive_max_pool2d(x, 1),
-    "unpool": lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+    "unpool": lambda x: F.max_unpool2d(
+        *F.max_pool2d(F.pad(x, (0, -x.shape[3] % 2, 0, -x.shape[2] % 2)), 2, return_indices=True), 2
+    ),
     "unpool to size": lambda x: F.max_unpool2d(
         *F.max_pool2d(x, 3, 2, 1, return_indices=True), 3, 2, 1, output_size=x.shape[2:]
     ),
@@ -260,6 +277,7 @@ def test_linear_layers(name: str, tmp_path: Path) -> None:
     compare(Function(function, part=part), IMAGE, tmp_path, OPEN, OTHERS)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_decomposed_program(tmp_path: Path) -> None:
     """torch.export's core operators, in which convolutions and norms have other names."""
     from converters.onnx_writer import write_onnx

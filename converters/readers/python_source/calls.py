@@ -1,0 +1,187 @@
+"""Every call in a file that is looked for, with its arguments by name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from converters.errors import UnreadableError
+from converters.origin import Span
+from converters.readers.python_source.call import Argument, Call
+from converters.readers.python_source.scopes import Scope, Visit, dotted_names, walk
+from converters.readers.python_source.signatures import (
+    SEQUENTIAL,
+    Signature,
+    caffe_type,
+    canonical,
+    signature_of,
+)
+from converters.readers.python_source.text import MAX_NODES, Fragment
+from converters.readers.python_source.values import NotConstantError, evaluate
+
+MAX_CALLS: Final = 20_000
+_COMMENT: Final = re.compile(r"#[^\n]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """One call expression where it stands: its scope, its statement and its piece of code."""
+
+    node: ast.Call
+    visit: Visit
+    fragment: Fragment
+
+    @property
+    def span(self) -> Span:
+        return self.fragment.span(self.node)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is called, as dotted paths."""
+        return dotted_names(self.node.func, self.visit.scope)
+
+    @property
+    def target(self) -> ast.expr | None:
+        """What the call's result, or that of a call of its result, is assigned to."""
+        statement = self.visit.statement
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            return None
+        if isinstance(value, ast.Call) and value.func is self.node:
+            return target
+        return target if value is self.node else None
+
+
+@dataclass(slots=True)
+class Sites:
+    """All calls of a file by their nodes, and those of interest in the order of the text."""
+
+    by_node: dict[int, Site] = field(default_factory=dict)
+    upsampling: list[tuple[Site, Signature]] = field(default_factory=list)
+    sequentials: list[Site] = field(default_factory=list)
+    caffe: list[tuple[Site, str]] = field(default_factory=list)
+    methods: list[Site] = field(default_factory=list)
+
+
+def find_calls(fragments: Sequence[Fragment]) -> Sites:
+    """The calls in pieces of code that share one module's names.
+
+    Raises UnreadableError where there are more of them than people write.
+    """
+    module = Scope("module")
+    found: list[Site] = []
+    nodes = 0
+    for fragment in fragments:
+        for visit in walk(fragment.tree, module):
+            nodes += 1
+            if isinstance(visit.node, ast.Call):
+                found.append(Site(visit.node, visit, fragment))
+            if nodes > MAX_NODES:
+                raise UnreadableError(f"more than {MAX_NODES} nodes", path=fragment.source.path)
+    sites = Sites({id(site.node): site for site in found})
+    for site in found:
+        _sort(site, sites)
+    return sites
+
+
+def _sort(site: Site, sites: Sites) -> None:
+    if isinstance(site.node.func, ast.Attribute) and site.node.func.attr == "add":
+        sites.methods.append(site)
+    names = site.names
+    if not names:
+        return
+    signature = signature_of(names)
+    kind = caffe_type(names)
+    if signature is not None and signature.upsamples:
+        sites.upsampling.append((site, signature))
+    elif kind:
+        sites.caffe.append((site, kind))
+    elif any(canonical(name) in SEQUENTIAL for name in names):
+        sites.sequentials.append(site)
+    if len(sites.upsampling) + len(sites.caffe) > MAX_CALLS:
+        raise UnreadableError(
+            f"more than {MAX_CALLS} upsampling calls", path=site.fragment.source.path
+        )
+
+
+def call_of(site: Site, signature: Signature) -> Call:
+    """The call with its arguments by the names of a signature's parameters."""
+    node, fragment = site.node, site.fragment
+    arguments: dict[str, Argument] = {}
+    problem = ""
+    complete = True
+    for name, value, whole in _pairs(node, signature.parameters):
+        if not name:
+            complete = False
+        elif name in arguments:
+            problem = f"{name} is given twice"
+        elif name not in signature.parameters:
+            problem = f"{signature.path} takes no argument {name}"
+        else:
+            tensor = name in signature.tensors
+            arguments[name] = _argument(name, value, whole, site, tensor)
+    return Call(
+        path=signature.path,
+        framework=signature.framework,
+        span=fragment.span(node),
+        callee=fragment.span(node.func),
+        arguments=arguments,
+        defaults=signature.defaults,
+        complete=complete,
+        room=_room(node, fragment),
+        node=node,
+        scope=site.visit.scope,
+        fragment=fragment,
+        problem=problem,
+    )
+
+
+def _pairs(
+    node: ast.Call, parameters: Sequence[str]
+) -> Iterator[tuple[str, ast.expr, ast.expr | ast.keyword]]:
+    """(name, value, what is written) of every argument; the name is "" for `*a` and `**k`, and
+    for what stands behind `*a`."""
+    scattered = False
+    for index, value in enumerate(node.args):
+        scattered = scattered or isinstance(value, ast.Starred)
+        if scattered:
+            yield "", value, value
+        else:
+            name = parameters[index] if index < len(parameters) else f"number {index + 1}"
+            yield name, value, value
+    for keyword in node.keywords:
+        yield keyword.arg or "", keyword.value, keyword
+
+
+def _argument(
+    name: str, value: ast.expr, whole: ast.expr | ast.keyword, site: Site, tensor: bool
+) -> Argument:
+    fragment = site.fragment
+    span = fragment.span(value)
+    written = fragment.keyword_span(whole) if isinstance(whole, ast.keyword) else span
+    if tensor:
+        return Argument(name, span, written, value, None, "a tensor")
+    try:
+        return Argument(name, span, written, value, evaluate(value, site.visit.scope))
+    except NotConstantError as error:
+        return Argument(name, span, written, value, None, str(error))
+
+
+def _room(node: ast.Call, fragment: Fragment) -> tuple[Span, str]:
+    """Where a keyword argument may be inserted, and what must stand before it."""
+    end = fragment.code_range(node)[1] - 1
+    values = [*node.args, *(keyword.value for keyword in node.keywords)]
+    if not values:
+        return fragment.span_of(end, end), ""
+    last = max(fragment.code_range(value)[1] for value in values)
+    between = fragment.code[last:end]
+    if ")" not in between and "#" not in between:
+        return fragment.span_of(last, last), ", "
+    comma = "," in _COMMENT.sub("", between)
+    return fragment.span_of(end, end), "" if comma else ", "

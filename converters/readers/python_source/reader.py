@@ -1,0 +1,266 @@
+"""Python source in, a Model out: upsampling calls as layers, those of Sequentials connected.
+
+What is no constant of the file stays an Unknown layer, whose call rules may still read, and is
+counted: a Notice says how many calls could not be read.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Final
+
+from converters.errors import ShapeError, UnreadableError, UpconvError
+from converters.inference import layer_shapes
+from converters.ir import Layer, Model, ModelInput, Notice, Shape, validate
+from converters.operators import Unknown
+from converters.origin import Origin, Source, Span
+from converters.readers.options import ReadOptions
+from converters.readers.prototxt import load_text
+from converters.readers.python_source.call import Call, NotProvableError, PythonFile, Skipped
+from converters.readers.python_source.calls import Site, Sites, call_of, find_calls
+from converters.readers.python_source.chains import Chain, chains
+from converters.readers.python_source.keras_layers import KERAS_MAKERS, KERAS_OTHERS, shape_of
+from converters.readers.python_source.made import Made, Place
+from converters.readers.python_source.mentions import MENTIONS
+from converters.readers.python_source.signatures import Signature, signature_of
+from converters.readers.python_source.tensorflow_calls import TENSORFLOW_MAKERS
+from converters.readers.python_source.text import Fragment, parse
+from converters.readers.python_source.torch_layers import MAKERS, Maker
+from converters.readers.python_source.torch_others import OTHER_MAKERS
+
+SHOWN: Final = 3
+"""Calls that the notice names; the others are only counted."""
+
+_MAKERS: Final[dict[str, Maker]] = {
+    **MAKERS,
+    **OTHER_MAKERS,
+    **{f"keras.layers.{name}": maker for name, maker in {**KERAS_MAKERS, **KERAS_OTHERS}.items()},
+    **{
+        f"tensorflow.{version}{module}.{name}": maker
+        for name, maker in TENSORFLOW_MAKERS.items()
+        for version in ("", "compat.v1.")
+        for module in ("nn", "image")
+    },
+}
+
+
+def read_python(path: str, options: ReadOptions) -> Model:
+    """The upsampling calls of a .py file or .ipynb notebook.
+
+    Raises UnreadableError where it is no text, no Python 3 or no notebook.
+    """
+    return read_python_source(load_text(path), options)
+
+
+def read_python_source(source: Source, options: ReadOptions) -> Model:
+    """The upsampling calls of Python source that is already read; a notebook by its name."""
+    if source.path.endswith(".ipynb"):
+        fragments, notices = _notebook(source)
+    else:
+        fragments, notices = [parse(source, source.text)], []
+    return _Assembly(source, find_calls(fragments)).model(fragments, notices)
+
+
+def _notebook(source: Source) -> tuple[list[Fragment], list[Notice]]:
+    """The cells that parse; those that do not, and mention an upsampling call, as notices."""
+    from converters.readers.python_source.notebook import cells, landmarks
+
+    found = cells(source)
+    source.landmark = landmarks(found)
+    fragments: list[Fragment] = []
+    notices: list[Notice] = []
+    for cell in found:
+        try:
+            fragments.append(parse(source, cell.code, cell.offsets))
+        except UnreadableError as error:
+            if MENTIONS.search(cell.code.encode("utf-8", "replace")):
+                notices.append(Notice("UP001", error))
+    return fragments, notices
+
+
+@dataclass
+class _Assembly:
+    """Collects the layers of one file under unique names."""
+
+    source: Source
+    sites: Sites
+    layers: list[Layer] = field(default_factory=list)
+    inputs: list[ModelInput] = field(default_factory=list)
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+
+    def model(self, fragments: Sequence[Fragment], notices: list[Notice]) -> Model:
+        wanted = {id(site.node): found for site, found in self.sites.upsampling}
+        for chain in chains(self.sites):
+            if any(link.site and id(link.site.node) in wanted for link in chain.links):
+                self.chain(chain)
+        for site, signature in self.sites.upsampling:
+            if id(site.node) not in self.done:
+                self.single(site, signature)
+        for site, kind in self.sites.caffe:
+            self.caffe(site, kind)
+        made = Model(
+            name=PurePath(self.source.path).stem,
+            path=self.source.path,
+            framework="python",
+            inputs=tuple(self.inputs),
+            outputs=(),
+            layers=tuple(self.layers),
+            notices=(*notices, *self.notice()),
+            origin=self.origin(fragments),
+        )
+        validate(made)
+        return made
+
+    def origin(self, fragments: Iterable[Fragment]) -> Origin:
+        comments: list[tuple[Span, str]] = []
+        if "upconv:" in self.source.text:
+            comments = [one for fragment in fragments for one in fragment.comments()]
+        node = PythonFile(tuple(comments), self.seen, tuple(self.skipped))
+        span = Span(self.source, 0, len(self.source.text))
+        return Origin(self.source.path, "python", "module", span, node)
+
+    @property
+    def seen(self) -> int:
+        return len(self.sites.upsampling) + len(self.sites.caffe)
+
+    def notice(self) -> list[Notice]:
+        """One notice for all calls that were not read, at the first of them."""
+        if not self.skipped:
+            return []
+        self.skipped.sort(key=lambda one: one.span.start)
+        parts = [f"{one.name} in line {one.span.line} ({one.reason})" for one in self.skipped]
+        rest = len(parts) - SHOWN
+        shown = "; ".join(parts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+        message = f"{len(parts)} of {self.seen} upsampling calls could not be read: {shown}"
+        return [Notice("UP320", UpconvError(message, where=self.skipped[0].span))]
+
+    def single(self, site: Site, signature: Signature) -> None:
+        """A call that is connected to nothing."""
+        call = call_of(site, signature)
+        name = self.unique(_name(site, call))
+        place = Place(f"{name}.input")
+        try:
+            made = _make(call, place)
+        except NotProvableError as error:
+            self.skip(site, call.name, error)
+            made = Made(Unknown(call.name, error.message))
+        values = [place.x, *(f"{place.x}{index}" for index in range(1, made.inputs))]
+        self.feed(values, made.shape)
+        self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
+
+    def chain(self, chain: Chain) -> None:
+        """The elements of a Sequential, each reading the one before it where that was read."""
+        base = _site_name(chain.site, "Sequential")
+        before: Place | None = None
+        for link in chain.links:
+            before = self.linked(f"{base}.{link.name}", link.site, before)
+
+    def linked(self, name: str, site: Site | None, before: Place | None) -> Place | None:
+        """Add one element; where its output is, or None where the chain breaks."""
+        signature = signature_of(site.names) if site is not None else None
+        if site is None or signature is None or id(site.node) in self.done:
+            return None
+        self.done.add(id(site.node))
+        call = call_of(site, signature)
+        if signature.path in ("keras.layers.Input", "keras.layers.InputLayer"):
+            return self.entry(self.unique(name), call)
+        name = self.unique(name)
+        try:
+            made = _make(call, before or Place(f"{name}.input"))
+        except NotProvableError as error:
+            if signature.upsamples:
+                self.skip(site, call.name, error)
+                self.feed([f"{name}.input"], None)
+                unknown = Unknown(call.name, error.message)
+                origin = _origin(call)
+                self.add(Layer(name, unknown, (f"{name}.input",), (name,), {}, origin))
+            return None
+        if before is None or made.inputs > 1:
+            values = [f"{name}.input{index or ''}" for index in range(made.inputs)]
+            self.feed(values, made.shape)
+        else:
+            values = [before.x]
+        self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
+        return Place(name, self.shapes[name])
+
+    def entry(self, name: str, call: Call) -> Place:
+        """A Keras Input at the head of a Sequential."""
+        sizes = call.probably("shape") or call.probably("input_shape")
+        sizes = sizes or (call.probably("batch_shape") or (None,))[1:]
+        shape = shape_of(sizes)
+        self.inputs.append(ModelInput(name, shape, _origin(call)))
+        self.shapes[name] = shape
+        return Place(name, shape)
+
+    def caffe(self, site: Site, kind: str) -> None:
+        from converters.readers.python_source.caffe_layers import caffe_layer
+
+        name = self.unique(_site_name(site, kind))
+        try:
+            layer = caffe_layer(site, kind, name, (name,))
+        except UpconvError as error:
+            self.skip(site, kind, error)
+            return
+        self.feed(layer.inputs, None)
+        self.add(layer)
+
+    def feed(self, values: Iterable[str], shape: Shape | None) -> None:
+        """Graph inputs for a layer that nothing known feeds; the shape is the first one's."""
+        for value in values:
+            self.inputs.append(ModelInput(value, shape))
+            self.shapes[value] = shape
+            shape = None
+
+    def add(self, layer: Layer) -> None:
+        self.layers.append(layer)
+        try:
+            results = layer_shapes(layer, self.shapes)
+        except ShapeError as error:
+            results = error.guess
+        self.shapes[layer.name] = results[0] if results else None
+
+    def skip(self, site: Site, name: str, error: UpconvError) -> None:
+        self.skipped.append(Skipped(site.span, name, error.message))
+
+    def unique(self, name: str) -> str:
+        self.counts[name] = self.counts.get(name, 0) + 1
+        return name if self.counts[name] == 1 else f"{name}@{self.counts[name]}"
+
+
+def _make(call: Call, place: Place) -> Made:
+    if call.problem:
+        raise call.not_provable(call.problem)
+    return _MAKERS[call.path](call, place)
+
+
+def _origin(call: Call) -> Origin:
+    return Origin(call.span.path, call.framework, call.name, call.span, call)
+
+
+def _name(site: Site, call: Call) -> str:
+    """A Keras layer's own name, what the call is assigned to, or its function in its scope."""
+    if call.framework == "keras":
+        given = call.probably("name")
+        if isinstance(given, str) and given:
+            return given
+    return _site_name(site, call.name)
+
+
+def _site_name(site: Site, kind: str) -> str:
+    """`Class.attribute` of what is assigned to self, `scope.variable` of a name that is bound
+    once, else `scope.Kind`."""
+    scope, target = site.visit.scope, site.target
+    if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+        holder = scope.parent if target.value.id == "self" else None
+        return f"{holder.path}.{target.attr}" if holder is not None and holder.path else target.attr
+    if isinstance(target, ast.Name):
+        found = scope.lookup(target.id)
+        if found is not None and len(found[1]) == 1:
+            kind = target.id
+    return f"{scope.path}.{kind}" if scope.path else kind

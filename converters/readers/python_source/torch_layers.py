@@ -1,0 +1,176 @@
+"""Operators of PyTorch's upsampling calls (torch/nn/modules and torch/nn/functional.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final, Literal, TypeAlias
+
+from converters import geometry
+from converters import operators as ops
+from converters.dims import like
+from converters.readers.python_source.call import Call
+from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
+
+Maker: TypeAlias = Callable[[Call, Place], Made]
+
+IMAGE_AXES: Final = 2
+"""What a nearest resize of one factor is taken to work on, where nothing says it."""
+
+MODES: Final[dict[str, tuple[Literal["nearest", "linear", "cubic"], int | None]]] = {
+    "nearest": ("nearest", None),
+    "nearest-exact": ("nearest", None),
+    "linear": ("linear", 1),
+    "bilinear": ("linear", 2),
+    "bicubic": ("cubic", 2),
+    "trilinear": ("linear", 3),
+}
+"""Mode -> the record's mode, and its number of spatial axes."""
+
+ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
+
+
+def conv_transpose(call: Call, place: Place) -> Made:
+    """nn.ConvTransposeNd; weight (C_in, C_out/groups, k...)."""
+    axes = int(call.name[-2])
+    kernel = call.integers("kernel_size", axes, 1)
+    settings = (
+        call.integers("stride", axes, 1),
+        call.integers("dilation", axes, 1),
+        call.integers("padding", axes),
+        call.integers("padding", axes),
+        call.integers("output_padding", axes),
+    )
+    inputs, outputs = call.literal_int("in_channels"), call.literal_int("out_channels")
+    groups = call.literal_int("groups")
+    bias = call.probably("bias", True) is not False
+    if not (inputs and outputs and groups) or inputs % groups or outputs % groups:
+        # Sizes are known, channels are not: the record's are placeholders that nothing reads,
+        # since without an input shape nothing is inferred from them.
+        operator = ops.ConvTranspose(outputs or 1, kernel, *settings)
+        return Made(operator, unknown_weights(None, bias, 0))
+    operator = ops.ConvTranspose(outputs, kernel, *settings, groups)
+    weights = unknown_weights((inputs, outputs // groups, *kernel), bias, outputs)
+    return Made(operator, weights, open_shape(inputs, axes))
+
+
+def functional_conv_transpose(call: Call, place: Place) -> Made:
+    """F.conv_transposeNd: the kernel's size is that of the weight, a tensor."""
+    raise call.not_provable("the kernel's size is the weight's")
+
+
+def resize(call: Call, place: Place) -> Made:
+    """nn.Upsample and F.interpolate, and their deprecated kin."""
+    mode = _mode(call)
+    if mode not in MODES:
+        raise call.not_provable(f"mode is {mode!r}")
+    kind, fixed = MODES[mode]
+    aligned = _aligned(call, mode)
+    coordinates, rounding = _conventions(mode, aligned)
+    antialias = bool(call.value("antialias")) if "antialias" in call.defaults else False
+    size, scale = call.value("size"), call.value("scale_factor")
+    if (size is None) == (scale is None):
+        raise call.not_provable("size and scale_factor are both given, or neither")
+    axes = _axes(size if scale is None else scale, fixed, place)
+    settings: dict[str, Any] = {
+        "nearest_mode": rounding,
+        "antialias": antialias,
+        "cubic_a": -0.5 if antialias else -0.75,
+    }
+    if size is not None:
+        target = call.integers("size", axes, 1)
+        return Made(ops.Resize(kind, coordinates, size=target, **settings))
+    settings |= _scaled(call, scale, axes, place, aligned)
+    return Made(ops.Resize(kind, coordinates, **settings))
+
+
+def _mode(call: Call) -> str:
+    fixed = {"UpsamplingBilinear2d": "bilinear", "upsample_bilinear": "bilinear"}
+    if "mode" not in call.defaults:
+        return fixed.get(call.name, "nearest")
+    return str(call.value("mode"))
+
+
+def _aligned(call: Call, mode: str) -> bool:
+    """The deprecated bilinear forms always align corners (torch/nn/modules/upsampling.py)."""
+    if "align_corners" not in call.defaults:
+        return mode == "bilinear"
+    return bool(call.value("align_corners"))
+
+
+def _conventions(
+    mode: str, aligned: bool
+) -> tuple[
+    Literal["half_pixel", "asymmetric", "align_corners"], Literal["floor", "round_prefer_ceil"]
+]:
+    if mode == "nearest":
+        return "asymmetric", "floor"
+    if mode == "nearest-exact":
+        return "half_pixel", "round_prefer_ceil"
+    return ("align_corners" if aligned else "half_pixel"), "floor"
+
+
+def _axes(given: Any, fixed: int | None, place: Place) -> int:
+    if fixed is not None:
+        return fixed
+    return len(given) if isinstance(given, tuple) else place.axes or IMAGE_AXES
+
+
+def _scaled(
+    call: Call, scale: Any, axes: int, place: Place, aligned: bool
+) -> dict[str, ops.Ints | tuple[Any, ...]]:
+    """The record's words for a scale_factor: the size is floor(in * factor)."""
+    items = scale if isinstance(scale, tuple) else (scale,) * axes
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in items)
+    if len(items) != axes or not numbers or not all(0 < one < 1 << 20 for one in items):
+        raise call.not_provable(f"scale_factor is {scale!r}")
+    if all(one == int(one) for one in items):
+        return {"factor": tuple(int(one) for one in items)}
+    fractions = [Fraction(one).limit_denominator(1 << 12) for one in items]
+    if any(float(exact) != one for exact, one in zip(fractions, items, strict=True)):
+        raise call.not_provable(f"scale_factor {scale!r} makes sizes that no integers say")
+    size = tuple(
+        like(place.x, axis + 2) * exact.numerator // exact.denominator
+        for axis, exact in enumerate(fractions)
+    )
+    recomputed = aligned or bool(call.probably("recompute_scale_factor"))
+    return {"size": size} if recomputed else {"size": size, "scale": tuple(map(float, items))}
+
+
+def pixel_shuffle(call: Call, place: Place) -> Made:
+    """nn.PixelShuffle: channel c*r^2 + y*r + x goes to pixel (y, x) of channel c."""
+    return Made(ops.DepthToSpace(call.integer("upscale_factor", 1), "CRD"))
+
+
+def max_unpool(call: Call, place: Place) -> Made:
+    """(in-1)*stride - 2*padding + kernel, where output_size does not say another."""
+    axes = int(call.name[-2])
+    if call.given("output_size"):
+        raise call.not_provable("output_size is given")
+    kernel = call.integers("kernel_size", axes, 1)
+    given = call.value("stride") is not None
+    stride = call.integers("stride", axes, 1) if given else kernel
+    padding = call.integers("padding", axes)
+    size = tuple(
+        geometry.conv_transpose_size(like(place.x, axis + 2), k, s, 1, pad, pad)
+        for axis, (k, s, pad) in enumerate(zip(kernel, stride, padding, strict=True))
+    )
+    return Made(ops.Unpool(size), inputs=2)
+
+
+MAKERS: Final[dict[str, Maker]] = {
+    **{f"torch.nn.ConvTranspose{n}d": conv_transpose for n in (1, 2, 3)},
+    **{f"torch.nn.LazyConvTranspose{n}d": conv_transpose for n in (1, 2, 3)},
+    **{f"torch.nn.functional.conv_transpose{n}d": functional_conv_transpose for n in (1, 2, 3)},
+    **{f"torch.nn.MaxUnpool{n}d": max_unpool for n in (1, 2, 3)},
+    **{f"torch.nn.functional.max_unpool{n}d": max_unpool for n in (1, 2, 3)},
+    "torch.nn.Upsample": resize,
+    "torch.nn.UpsamplingNearest2d": resize,
+    "torch.nn.UpsamplingBilinear2d": resize,
+    "torch.nn.functional.interpolate": resize,
+    "torch.nn.functional.upsample": resize,
+    "torch.nn.functional.upsample_nearest": resize,
+    "torch.nn.functional.upsample_bilinear": resize,
+    "torch.nn.PixelShuffle": pixel_shuffle,
+    "torch.nn.functional.pixel_shuffle": pixel_shuffle,
+}

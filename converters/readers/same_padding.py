@@ -1,0 +1,56 @@
+"""TensorFlow's SAME padding of convolutions and poolings, for every reader whose source has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from converters.dims import Size, like
+from converters.geometry import fixed_same_pads, same_pads
+from converters.operators import Pad
+
+Setting = tuple[int, int, int]
+"""(kernel, stride, dilation) of one axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamePads:
+    """What SAME means for each spatial axis: amounts that are part of the operator, and where the
+    begin changes with a size that is open, a Pad in front of it."""
+
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    pad: Pad | None = None
+
+
+def same_padding(
+    name: str, sizes: Sequence[Size | None], settings: Sequence[Setting], fill: float
+) -> SamePads:
+    """The padding of the tensor `name`, whose spatial `sizes` are None where unknown; what the
+    Pad adds has the value `fill`.
+
+    >>> same_padding("x", (7, None), ((3, 2, 1), (3, 1, 1)), 0.0)
+    SamePads(begin=(1, 1), end=(1, 1), pad=None)
+    """
+    known = [_amounts(*pair) for pair in zip(sizes, settings, strict=True)]
+    begin = tuple(pair[0] if pair else 0 for pair in known)
+    end = tuple(pair[1] if pair else 0 for pair in known)
+    if None not in known:
+        return SamePads(begin, end)
+    open_axes = [axis for axis, pair in enumerate(known) if pair is None]
+    return SamePads(begin, end, _pad(name, settings, open_axes, fill))
+
+
+def _amounts(size: Size | None, setting: Setting) -> tuple[int, int] | None:
+    if isinstance(size, int):
+        begin, end = same_pads(size, *setting)
+        return begin, end
+    return fixed_same_pads(*setting)
+
+
+def _pad(name: str, settings: Sequence[Setting], axes: Sequence[int], fill: float) -> Pad:
+    begin: list[Size] = [0] * (len(settings) + 2)
+    end: list[Size] = list(begin)
+    for axis in axes:
+        begin[axis + 2], end[axis + 2] = same_pads(like(name, axis + 2), *settings[axis])
+    return Pad(tuple(begin), tuple(end), value=fill)

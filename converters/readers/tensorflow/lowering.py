@@ -1,0 +1,247 @@
+"""What a lowering function sees of a node, what it builds, and the table of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from converters.dims import Dim, Size
+from converters.errors import UnreadableError, UnsupportedError
+from converters.operators import Operator
+from converters.origin import Origin
+from converters.readers.tensorflow.flat import FlatNode
+from converters.readers.tensorflow.graphdef import Node
+from converters.readers.tensorflow.network import Network
+from converters.readers.tensorflow.values import (
+    Axes,
+    Batched,
+    Dead,
+    Entry,
+    Known,
+    Missing,
+    Part,
+    Value,
+    channels_last,
+    plain,
+)
+from converters.tensors import ArrayData, Weight, missing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Arrange: TypeAlias = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One node on its inputs. The layer emitted without a suffix bears the node's own name."""
+
+    flat: FlatNode
+    entries: tuple[Entry, ...]
+    network: Network
+    origin: Origin
+
+    @property
+    def node(self) -> Node:
+        return self.flat.node
+
+    @property
+    def name(self) -> str:
+        return self.flat.name
+
+    def invalid(self, message: str, hint: str = "") -> UnreadableError:
+        """An error about this node: TensorFlow itself would refuse it."""
+        path = self.origin.path
+        return UnreadableError(message, path=path, where=self.origin, layer=self.name, hint=hint)
+
+    def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
+        """An error about this node: it is legal, but cannot be represented."""
+        path = self.origin.path
+        return UnsupportedError(message, path=path, where=self.origin, layer=self.name, hint=hint)
+
+    # Inputs
+
+    def entry(self, index: int) -> Entry:
+        """The input at a place, counted from the end where negative."""
+        if not -len(self.entries) <= index < len(self.entries):
+            raise self.invalid(f"{self.node.op} without its input {index}")
+        entry = self.entries[index]
+        return entry.value if isinstance(entry, Part) else entry
+
+    def value(self, index: int = 0) -> Value:
+        """An input that is data of the network."""
+        entry = self.entry(index)
+        if isinstance(entry, Value):
+            return entry
+        raise self.unsupported(_NOT_DATA.get(type(entry), "an input that is no tensor"))
+
+    def known(self, index: int, what: str) -> Known:
+        """An input whose values are known."""
+        entry = self.entry(index)
+        if isinstance(entry, Known):
+            return entry
+        if isinstance(entry, Missing):
+            raise self.unsupported(f"its {what} is a variable without values", "give --weights")
+        raise self.unsupported(f"its {what} is computed by the network")
+
+    def numbers(self, index: int, what: str) -> NDArray[Any]:
+        """Known numbers, none of which depends on the size of the network's input."""
+        found = self.known(index, what)
+        if found.is_symbolic:
+            raise self.unsupported(f"its {what} depends on the input's size")
+        return found.array()
+
+    def ints(self, index: int, what: str) -> tuple[int, ...]:
+        """Known whole numbers, flat."""
+        return tuple(int(number) for number in self.numbers(index, what).reshape(-1).tolist())
+
+    def size_list(self, index: int, what: str) -> tuple[Size, ...]:
+        """Known sizes, flat, which may depend on the network's input."""
+        found = self.known(index, what).array().reshape(-1)
+        if not all(isinstance(size, int | Dim) for size in found.tolist()):
+            raise self.unsupported(f"its {what} is no whole number")
+        return tuple(found.tolist())
+
+    def number(self, size: Size, what: str) -> int:
+        """A size that must be a number now."""
+        found = self.network.known(size)
+        if not isinstance(found, int):
+            hint = "give fixed sizes with --input"
+            raise self.unsupported(f"its {what} depends on the input's size", hint)
+        return found
+
+    def rank(self, value: Value) -> int | None:
+        return None if value.axes is None else len(value.axes)
+
+    def ranked(self, value: Value) -> Axes:
+        """The axes of a value whose rank must be known."""
+        if value.axes is None:
+            raise self.unsupported("the number of axes of its input is unknown")
+        return value.axes
+
+    def spatial(self, index: int, rank: int, *, last: bool) -> str:
+        """An input of `rank` axes as the tensor (N, C, spatial...); `last` where TensorFlow counts
+        its channels last."""
+        value = self.value(index)
+        if value.axes is not None and len(value.axes) != rank:
+            raise self.invalid(f"an input of {len(value.axes)} axes instead of {rank}")
+        return self.network.arranged(value, layout(rank, last=last), self.origin)
+
+    def arranged(self, value: Value, axes: Axes) -> str:
+        """The tensor of a value with TensorFlow's axis i at `axes[i]`."""
+        return self.network.arranged(value, axes, self.origin)
+
+    def shape(self, name: str, rank: int) -> tuple[Size | None, ...]:
+        """The inferred sizes of a tensor, None for those unknown."""
+        return self.network.shape(name) or (None,) * rank
+
+    # Weights
+
+    def weight_shape(self, index: int, what: str) -> tuple[int, ...]:
+        """The shape of an input that is a weight."""
+        entry = self.entry(index)
+        shape = entry.shape if isinstance(entry, Known | Missing) else None
+        if shape is None:
+            self.known(index, what)
+            raise self.unsupported(f"the shape of its {what} is unknown")
+        return shape
+
+    def weight(
+        self,
+        index: int,
+        what: str,
+        shape: tuple[int, ...] | None = None,
+        arrange: Arrange | None = None,
+        key: object = None,
+    ) -> Weight:
+        """An input as a weight of `shape`; `arrange` makes TensorFlow's array into that of the
+        representation, and `key` tells such ways apart. Uses of one tensor share one weight."""
+        own = self.weight_shape(index, what)
+        entry = self.entry(index)
+        made = own if shape is None else shape
+        if isinstance(entry, Missing):
+            return missing(made)
+        assert isinstance(entry, Known), "a weight is known or missing"
+        if entry.is_symbolic or not entry.dtype.numpy:
+            raise self.unsupported(f"its {what} is no tensor of numbers")
+        source: object = entry.stored if entry.stored is not None else entry
+        place = (source, made, key)
+        if place not in self.network.weights:
+            self.network.weights[place] = _present(entry, made, arrange)
+        return self.network.weights[place]
+
+    # Layers
+
+    def emit(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None = None,
+        suffix: str = "",
+    ) -> str:
+        """Append a layer with one output; the output's name."""
+        return self.emit_many(operator, inputs, 1, weights, suffix)[0]
+
+    def emit_many(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        outputs: int,
+        weights: Mapping[str, Weight] | None = None,
+        suffix: str = "",
+    ) -> tuple[str, ...]:
+        """Append a layer with several outputs."""
+        name = f"{self.name}/{suffix}" if suffix else self.name
+        return self.network.add(name, operator, inputs, self.origin, weights, outputs)
+
+    def unary(self, operator: Operator, value: Value, suffix: str = "") -> Value:
+        """A layer whose output has its input's axes."""
+        value = self.network.real(value, self.origin)
+        return Value(self.emit(operator, [value.name], suffix=suffix), value.axes)
+
+
+_NOT_DATA: Final[dict[type, str]] = {
+    Known: "a constant where the network's data is expected",
+    Missing: "a variable where the network's data is expected",
+    Batched: "blocks moved to the batch (SpaceToBatchND) for more than one dilated convolution",
+    Dead: "the output of a branch that is not taken",
+}
+
+
+def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> Weight:
+    if arrange is None and entry.stored is not None and shape == entry.shape:
+        return Weight(shape, entry.stored)
+
+    def compute() -> Any:
+        import numpy as np
+
+        with np.errstate(over="ignore"):
+            values = np.asarray(entry.array(), np.float32)
+        return (arrange(values) if arrange else values).reshape(shape)
+
+    return Weight(shape, ArrayData(shape, compute))
+
+
+def layout(rank: int, *, last: bool) -> Axes:
+    """Where the axes of a feature map are in (N, C, spatial...)."""
+    return channels_last(rank) if last else plain(rank)
+
+
+Lowering: TypeAlias = Callable[[Call], "Entry | tuple[Entry, ...]"]
+
+LOWERINGS: Final[dict[str, Lowering]] = {}
+"""Operation -> its lowering."""
+
+
+def lowers(*operations: str) -> Callable[[Lowering], Lowering]:
+    """Decorator: the function lowers nodes of these operations. A second one raises."""
+
+    def enter(function: Lowering) -> Lowering:
+        for name in operations:
+            if name in LOWERINGS:
+                raise ValueError(f"{name} is lowered twice")
+            LOWERINGS[name] = function
+        return function
+
+    return enter

@@ -1,0 +1,87 @@
+"""Frozen records without generated code.
+
+`dataclass(frozen=True, slots=True)` compiles six functions for each class, which for the forty
+operators takes a sixth of the time in which a small net is checked. `record` makes the same kind
+of class (fields, `replace`, `match`, equality, hash, repr, pickling) from shared functions. To a
+type checker it is `dataclass` itself.
+
+>>> from dataclasses import replace
+>>> @record(frozen=True, slots=True)
+... class Window:
+...     kernel: int
+...     stride: int = 1
+>>> replace(Window(3), stride=2)
+Window(kernel=3, stride=2)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as record
+else:
+    from collections.abc import Callable
+    from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+    from operator import attrgetter
+
+    def record(*, frozen: bool, slots: bool) -> Callable[[type], type]:
+        """Decorator: the class is a frozen, slotted record. Factories of defaults, `InitVar` and
+        `__post_init__` are not supported."""
+        assert frozen, "a record is frozen"
+        assert slots, "a record has slots"
+        return _record
+
+    def _record(cls: type) -> type:
+        made = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+        names = tuple(field.name for field in fields(made))
+        defaults = {f.name: f.default for f in fields(made) if f.default is not MISSING}
+        values = attrgetter(*names) if names else lambda self: ()
+        made.__init__ = _initializer(cls.__qualname__, names, defaults)
+        made.__eq__ = lambda self, other: (
+            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+        )
+        made.__hash__ = lambda self: hash(values(self))
+        made.__repr__ = _represent
+        made.__setattr__ = made.__delattr__ = _refuse
+        made.__getstate__ = _state
+        made.__setstate__ = _restore
+        return made
+
+    def _initializer(
+        title: str, names: tuple[str, ...], defaults: dict[str, object]
+    ) -> Callable[..., None]:
+        enter = object.__setattr__
+
+        def initialize(self, *args, **named):
+            if len(args) > len(names):
+                raise TypeError(f"{title}() takes {len(names)} arguments, {len(args)} were given")
+            given = dict(zip(names, args, strict=False))
+            if not named.keys().isdisjoint(given):
+                raise TypeError(f"{title}() got {sorted(named.keys() & given.keys())} twice")
+            given.update(named)
+            for name in names:
+                if name in given:
+                    enter(self, name, given.pop(name))
+                elif name in defaults:
+                    enter(self, name, defaults[name])
+                else:
+                    raise TypeError(f"{title}() misses the argument '{name}'")
+            if given:
+                raise TypeError(f"{title}() has no {', '.join(map(repr, given))}")
+
+        return initialize
+
+    def _represent(self) -> str:
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return f"{type(self).__qualname__}({shown})"
+
+    def _refuse(self, name: str, value: object = None) -> None:
+        raise FrozenInstanceError(f"cannot change field '{name}'")
+
+    def _state(self) -> list[object]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def _restore(self, state: list[object]) -> None:
+        for field, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, field.name, value)
