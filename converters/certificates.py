@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ ROUNDOFFS: dict[type, float] = {
     ops.GroupNorm: 256,
     ops.LayerNorm: 256,
     ops.L2Normalize: 64,
-    ops.Reduce: 64,
+    ops.Reduce: 4,
     ops.Eltwise: 4,
 }
 """Stated tolerances, in unit roundoffs of the layer's sensitivity (see `_SENSITIVITY`)."""
@@ -88,6 +89,8 @@ def allowance(layer: Layer, inputs: Sequence[Array], exact: Array, form: str) ->
         return Allowance("exact", np.zeros(exact.shape))
     if isinstance(operator, ops.Resize):
         return Allowance("tolerance", _resize_bound(operator, inputs[0], exact))
+    if isinstance(operator, ops.Reduce) and operator.kind not in ("max", "min"):
+        return Allowance("bound", _reduction_bound(operator, inputs[0], exact))
     products = sum_of_products(layer, inputs, exact=exact)
     if products is not None:
         extra = FORM_ROUNDINGS.get(form, 0)
@@ -171,19 +174,14 @@ def _product(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
     return np.abs(exact) * len(inputs)
 
 
-def _reduce(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
-    """Sums of magnitudes over what is reduced, times how many there are."""
-    operator = layer.operator
-    assert isinstance(operator, ops.Reduce)
-    x = inputs[0]
-    axes = tuple(range(operator.axis % x.ndim, x.ndim))
-    terms = x**2 if operator.kind == "square_sum" else np.abs(x)
-    count = float(np.prod([x.shape[a] for a in axes]))
-    total = (
-        np.sum(terms, axis=axes) * abs(operator.coefficient) * (1 + count / ROUNDOFFS[ops.Reduce])
-    )
-    result: Array = total + np.zeros(exact.shape)
-    return result
+def _reduction_bound(op: ops.Reduce, x: Array, exact: Array) -> Array:
+    """The theorem for n terms (squares are products), with three more roundings: of a mean's
+    division, of the coefficient as float32, and of the product with it."""
+    axes = tuple(range(op.axis % x.ndim, x.ndim))
+    count = prod(x.shape[axis] for axis in axes)
+    terms = np.square(x) if op.kind == "square_sum" else np.abs(x)
+    gain = abs(op.coefficient) / (count if op.kind == "mean" else 1)
+    return error_bound(exact, np.sum(terms, axis=axes) * gain, count + 3)
 
 
 def _unit(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
@@ -204,10 +202,34 @@ def _swish(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
 
 
 def _normalized(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
-    """Normalised values have a size of order one; an offset in the input is cancelled."""
-    x = inputs[0]
-    spread = float(np.std(x)) or 1.0
-    return np.full(exact.shape, max(_largest(exact), _largest(x) / spread, 1.0))
+    """The mean's rounding, relative to the largest value it is taken over, is divided by the same
+    deviation as the values: a large offset costs digits, group by group."""
+    operator: Any = layer.operator
+    values, axes = _normalized_over(operator, inputs[0])
+    largest = np.abs(values).max(axis=axes, keepdims=True)
+    ratio = np.broadcast_to(largest / _deviation(operator, values, axes), values.shape)
+    stored = {name: float(np.abs(w.array()).max()) for name, w in layer.weights.items()}
+    result: Array = ratio.reshape(exact.shape) * stored.get("scale", 1.0) + np.abs(exact)
+    return result + stored.get("bias", 0.0)
+
+
+def _normalized_over(op: Any, x: Array) -> tuple[Array, tuple[int, ...]]:
+    """The values and the axes along which they share a mean."""
+    match op:
+        case ops.MeanVarianceNorm(across_channels=across):
+            return x, tuple(range(1 if across else 2, x.ndim))
+        case ops.GroupNorm(groups=groups):
+            return x.reshape(len(x), groups, -1), (2,)
+    first = op.axis % x.ndim
+    return x, tuple(range(first, x.ndim if op.num_axes == -1 else first + op.num_axes))
+
+
+def _deviation(op: Any, values: Array, axes: tuple[int, ...]) -> Array:
+    """What the centred values are divided by, never 0."""
+    if isinstance(op, ops.MeanVarianceNorm):
+        deviation = np.std(values, axis=axes, keepdims=True) + op.epsilon
+        return _positive(deviation if op.normalize_variance else np.ones_like(deviation))
+    return _positive(np.sqrt(np.var(values, axis=axes, keepdims=True) + op.epsilon))
 
 
 def _argument(layer: Layer, inputs: Sequence[Array], exact: Array) -> Array:
@@ -243,7 +265,6 @@ def _largest(values: Array) -> float:
 _SENSITIVITY: dict[type, Callable[[Layer, Sequence[Array], Array], Array]] = {
     ops.BatchNorm: _batch_norm,
     ops.Eltwise: _product,
-    ops.Reduce: _reduce,
     ops.MeanVarianceNorm: _normalized,
     ops.GroupNorm: _normalized,
     ops.LayerNorm: _normalized,

@@ -7,19 +7,20 @@ layer does is an operator record of `operators`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from converters.dims import Like, Size, leaves
 from converters.errors import UpconvError
 from converters.operators import Operator, targets
 from converters.origin import Origin
+from converters.records import record
 from converters.tensors import Weight
 
 Shape: TypeAlias = tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Layer:
     """One layer: its operator, the values it reads and writes, its weights and its origin.
 
@@ -35,7 +36,7 @@ class Layer:
     origin: Origin = field(default_factory=lambda: Origin(""))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModelInput:
     """A graph input; `shape` is None where the file does not say it.
 
@@ -48,7 +49,7 @@ class ModelInput:
     integer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Notice:
     """Something a reader saw and went on after: the rule that reports it, and the error."""
 
@@ -56,7 +57,7 @@ class Notice:
     error: UpconvError
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Model:
     """A network as its file says it, layers in an order in which they can run.
 

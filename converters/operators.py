@@ -358,12 +358,14 @@ class ArgMax:
 
     With `axis`: along it, output "indices" or "values" in descending order, size top_k. Without:
     over all axes but the first, result (N, 1, top_k), or (N, 2, top_k) for "both" (indices, then
-    values). The last of equal values comes first, as in Caffe's sort of (value, index) pairs.
+    values). Of equal values the last comes first, as in Caffe's sort of (value, index) pairs, or
+    the first, as everywhere else.
     """
 
     axis: int | None
     top_k: int
     output: Literal["indices", "values", "both"]
+    ties: Literal["last", "first"] = "last"
 
 
 @record(frozen=True, slots=True)

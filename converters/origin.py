@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
+
+from converters.records import record
 
 
 def _no_landmark(offset: int) -> str:
@@ -56,7 +58,7 @@ class Source:
         return f"Source({self.path!r}, {len(self.text)} characters)"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Span:
     """The characters start..end (end excluded) of a source."""
 
@@ -85,7 +87,7 @@ class Span:
         return self.source.position(self.end)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Origin:
     """Where a layer was written, in the source's own words.
 

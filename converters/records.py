@@ -1,9 +1,10 @@
 """Frozen records without generated code.
 
-`dataclass(frozen=True, slots=True)` compiles six functions for each class, which for the forty
-operators takes a sixth of the time in which a small net is checked. `record` makes the same kind
-of class (fields, `replace`, `match`, equality, hash, repr, pickling) from shared functions. To a
-type checker it is `dataclass` itself.
+`dataclass(frozen=True, slots=True)` compiles six functions for each class, 0.4 ms, which for the
+hundred classes that a check of one net imports would take a third of its time. `record` makes the
+same kind of class (fields, `replace`, `match`, equality, hash, repr, pickling) from shared
+functions. To a type checker it is `dataclass` itself. Where instances are made by the hundred
+thousand, as in `dims`, the generated code is faster and stays.
 
 >>> from dataclasses import replace
 >>> @record(frozen=True, slots=True)
@@ -18,15 +19,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+__all__ = ["record"]
+
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
 else:
     from collections.abc import Callable
-    from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+    from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields
     from operator import attrgetter
 
     def record(*, frozen: bool, slots: bool) -> Callable[[type], type]:
-        """Decorator: the class is a frozen, slotted record. Factories of defaults, `InitVar` and
+        """Decorator: the class is a frozen, slotted record. `InitVar`, `init=False` and
         `__post_init__` are not supported."""
         assert frozen, "a record is frozen"
         assert slots, "a record has slots"
@@ -34,10 +37,9 @@ else:
 
     def _record(cls: type) -> type:
         made = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-        names = tuple(field.name for field in fields(made))
-        defaults = {f.name: f.default for f in fields(made) if f.default is not MISSING}
-        values = attrgetter(*names) if names else lambda self: ()
-        made.__init__ = _initializer(cls.__qualname__, names, defaults)
+        compared = tuple(field.name for field in fields(made) if field.compare)
+        values = attrgetter(*compared) if compared else lambda self: ()
+        made.__init__ = _initializer(cls.__qualname__, fields(made))
         made.__eq__ = lambda self, other: (
             values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
         )
@@ -48,10 +50,11 @@ else:
         made.__setstate__ = _restore
         return made
 
-    def _initializer(
-        title: str, names: tuple[str, ...], defaults: dict[str, object]
-    ) -> Callable[..., None]:
+    def _initializer(title: str, declared: tuple[Field, ...]) -> Callable[..., None]:
         enter = object.__setattr__
+        names = tuple(field.name for field in declared)
+        defaults = {f.name: f.default for f in declared if f.default is not MISSING}
+        makers = {f.name: f.default_factory for f in declared if f.default_factory is not MISSING}
 
         def initialize(self, *args, **named):
             if len(args) > len(names):
@@ -65,6 +68,8 @@ else:
                     enter(self, name, given.pop(name))
                 elif name in defaults:
                     enter(self, name, defaults[name])
+                elif name in makers:
+                    enter(self, name, makers[name]())
                 else:
                     raise TypeError(f"{title}() misses the argument '{name}'")
             if given:
@@ -73,7 +78,7 @@ else:
         return initialize
 
     def _represent(self) -> str:
-        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
         return f"{type(self).__qualname__}({shown})"
 
     def _refuse(self, name: str, value: object = None) -> None:

@@ -21,7 +21,10 @@ SPATIAL_SIZES = ((45, 61), (53, 37), (97, 71), (72, 104), (96, 160), (224, 288),
 """Sizes tried for dynamic spatial axes, odd and non-square first, then multiples of 8 to 128."""
 
 BATCH = 2
-IMPULSES = 5
+
+IMPULSES = (1.0, -4.0, 16.0, -64.0, 256.0)
+"""Sizes of the impulses at seeded places: up to those of image values, of either sign, so that a
+layer that saturates is driven to both of its ends."""
 
 
 def fixed_shapes(model: Model) -> dict[str, tuple[int, ...]]:
@@ -87,7 +90,7 @@ def noise(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
 
 
 def impulses(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
-    """Ones at the corners of the first plane and at a few seeded places, zero elsewhere.
+    """Ones at the corners of the first plane and IMPULSES at seeded places, zero elsewhere.
 
     A shift by one pixel moves an impulse whole, where a tolerance on noise may hide it.
     """
@@ -95,9 +98,9 @@ def impulses(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Arra
     for index, (name, shape) in enumerate(shapes.items()):
         values = np.zeros(shape, np.float32)
         if values.size:
+            places = np.random.default_rng([seed, index]).integers(0, prod(shape), len(IMPULSES))
+            values.reshape(-1)[places] = IMPULSES
             for corner in product(*((0, size - 1) for size in shape[2:])):
                 values[(0,) * min(len(shape), 2) + corner] = 1
-            places = np.random.default_rng([seed, index]).integers(0, prod(shape), IMPULSES)
-            values.reshape(-1)[places] = 1
         result[name] = values
     return result

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
+
+from converters.records import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ class TensorData(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Filler:
     """How a framework would initialise a weight, in Caffe's words (`type` lower case).
 
@@ -44,7 +45,7 @@ class Filler:
     declared: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Weight:
     """One weight of a layer: its shape (None while unknown), its data or what would fill it."""
 
@@ -66,7 +67,7 @@ class Weight:
         return self.data.array().reshape(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ArrayData:
     """Values already in memory, or computed when first asked for (`compute`)."""
 

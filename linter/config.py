@@ -8,12 +8,12 @@ file says is checked against the table `KEYS`, and `config.schema.json` says the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from converters.errors import UsageError
+from converters.records import record
 
 if TYPE_CHECKING:
     from linter.finding import Severity
@@ -31,7 +31,7 @@ _OURS: Final = re.compile(
 """What a pyproject.toml with our table has on some line; most have none and are not parsed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Override:
     """Settings for the files and the layers that match; no pattern matches all.
 
@@ -47,7 +47,7 @@ class Override:
     severities: tuple[tuple[str, Severity], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Config:
     """What one file says; None and () where it says nothing. `path` is "" where there is none.
 
@@ -83,20 +83,27 @@ def read_config(path: str | Path) -> Config:
     return found
 
 
-def closest_config(folder: Path) -> Config:
+def closest_config(folder: Path, seen: Found | None = None) -> Config:
     """The configuration that holds for the files in a folder; an empty one, with the folder as
-    its root, where there is none. Raises UsageError as `read_config`."""
-    return _closest(folder.resolve()) or Config(folder.resolve())
+    its root, where there is none. `seen` remembers what folders hold, for as long as it is kept.
+
+    Raises UsageError as `read_config`.
+    """
+    whole = folder.resolve()
+    return _closest(whole, {} if seen is None else seen) or Config(whole)
 
 
-@cache
-def _closest(folder: Path) -> Config | None:
-    for name in (OWN_FILE, SHARED_FILE):
-        file = folder / name
-        found = _read(file) if file.is_file() else None
-        if found is not None:
-            return found
-    return None if folder.parent == folder else _closest(folder.parent)
+Found: TypeAlias = "dict[Path, Config | None]"
+
+
+def _closest(folder: Path, seen: Found) -> Config | None:
+    if folder not in seen:
+        files = (folder / name for name in (OWN_FILE, SHARED_FILE))
+        configs = (_read(file) for file in files if file.is_file())
+        mine = next((config for config in configs if config is not None), None)
+        top = folder.parent == folder
+        seen[folder] = mine or (None if top else _closest(folder.parent, seen))
+    return seen[folder]
 
 
 def _read(path: Path) -> Config | None:

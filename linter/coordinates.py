@@ -8,16 +8,16 @@ compared through it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from converters import operators as ops
 from converters.alignment import IDENTITY, AxisMap, Maps, carriers, layer_maps, relative_map
 from converters.ir import Layer, Model
+from converters.records import record
 from converters.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Place:
     """root = scale * index + shift, one map per spatial axis."""
 
@@ -25,7 +25,7 @@ class Place:
     maps: Maps
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CropFit:
     """One Crop: where pixel i of its reference lies in its input, per cropped spatial axis.
 

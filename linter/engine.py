@@ -6,7 +6,7 @@ Reading problems become UP001, a rule that fails becomes UP006: a check never en
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from converters.ir import Model
 from converters.origin import Source, Span
 from converters.readers.options import ReadOptions
 from converters.readers.python_source.call import PythonFile
+from converters.records import record
 from linter.context import Context, Crash
 from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
 from linter.overrides import Overrides, longest_prefix
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from linter.config import Override
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
     codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""

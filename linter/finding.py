@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
 
 from converters.origin import Source, Span
+from converters.records import record
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Safety: TypeAlias = Literal["safe", "unsafe", "display"]
@@ -17,7 +20,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """From the worst down."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Edit:
     """Replaces the characters between two places by `text`; lines and columns count from 1,
     columns in code points, the end excluded."""
@@ -29,7 +32,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fix:
     """Edits that mend a finding. "safe" keeps every number, "unsafe" may change results,
     "display" is only ever shown."""
@@ -38,7 +41,7 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Place:
     """A stretch of text; lines and columns from 1, columns in code points, the end excluded."""
 
@@ -61,7 +64,7 @@ def place_of(span: Span) -> Place:
     return Place(line, column, end_line, max(end_column, column))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finding:
     """One finding. `place` is None in binary files; `layer` is "" where it concerns none.
 
@@ -86,7 +89,7 @@ class Finding:
         return (self.path, *at, self.code, self.layer)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FileReport:
     """One checked file. `source` is its text, for code frames; None where it is binary.
 
@@ -108,7 +111,7 @@ class FileReport:
         return any(finding.code == "UP006" for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Report:
     """Everything one run says, files in the order they were checked.
 
@@ -150,10 +153,21 @@ def fingerprint(code: str, path: str, layer: str, occurrence: int) -> str:
     >>> fingerprint("UP201", "a.prototxt", "up", 0)[:8]
     '59c86ec5'
     """
-    from hashlib import sha256
-
     words = "\0".join((code, path, layer, str(occurrence)))
-    return sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _sha256()(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def _sha256() -> Callable[[bytes], Any]:
+    """The interpreter's own, as its `random` module takes it: hashlib loads OpenSSL first, which
+    takes longer than a small net's check."""
+    for name in ("_sha256", "_sha2", "hashlib"):  # Python 3.11; 3.12 and later; any other
+        try:
+            function: Callable[[bytes], Any] = import_module(name).sha256
+            return function
+        except ImportError:
+            continue
+    raise AssertionError("hashlib always has sha256")
 
 
 def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:

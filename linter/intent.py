@@ -8,11 +8,11 @@ and why.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from converters.ir import Layer, Model
 from converters.origin import Source
+from converters.records import record
 from converters.tensors import Filler, Weight
 from linter import words
 from linter.stored import Stored, stored_kernel
@@ -32,7 +32,7 @@ _RANDOM_START: Final = {
 _LOSS: Final = re.compile(r"""\btype\s*:\s*["']?(\w*Loss\w*|\w*_LOSS)\b""")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Intent:
     """What a layer is taken for, and the evidence in words that follow "because"."""
 
@@ -52,7 +52,7 @@ _ASSUMED: Final[dict[Kind, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Training:
     """Whether a file describes a net that trains, and how that is seen."""
 

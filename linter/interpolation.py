@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from converters import operators as ops
 from converters.geometry import bilinear_kernel_size, bilinear_pad
 from converters.ir import Layer
+from converters.records import record
 from linter import words
 from linter.intent import Intent
 from linter.stored import Bilinear, bilinear_row, stored_kernel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from linter.context import Context
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Interpolator:
     """A transposed convolution whose filler or stored weights are the bilinear kernel.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from converters.ir import Layer
 from converters.origin import Span
+from converters.records import record
 from linter.finding import Fix, Severity
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Stage: TypeAlias = Literal["model", "closing"]
 Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Hit:
     """What a rule yields. The narrower of `where` and the layer's span is shown.
 
@@ -55,7 +55,7 @@ class Hit:
 Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rule:
     """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread.
 

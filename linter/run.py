@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.errors import UpconvError
+from converters.records import record
 from linter.engine import CheckOptions, check_path
 from linter.finding import FileReport
 
@@ -21,7 +21,7 @@ FEW: Final = 24
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """A file to check, whether the user named it, and with which options."""
 

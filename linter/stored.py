@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from converters.ir import Layer
 from converters.operators import ConvTranspose
+from converters.records import record
 from converters.tensors import Weight
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TOLERANCE = 1e-6
 k = 64."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stored:
     """The verdict on one weight."""
 

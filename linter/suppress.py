@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from converters.origin import Source, Span
+from converters.records import record
 
 _MARK: Final = "upconv:"
 _BEFORE_COMMENT: Final = ' \t"'
@@ -22,7 +22,7 @@ _BEFORE_COMMENT: Final = ' \t"'
 _IGNORE: Final = re.compile(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ignore:
     """One comment: the codes it names, its reason, and the lines it speaks for."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import UsageError
+from converters.records import record
 from linter.config import FORMATS, Config, closest_config, read_config
 from service.model_options import read_options
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from linter.fix import Text
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CheckRequest:
     """The command line and the environment; None and () where they say nothing."""
 
@@ -67,7 +68,7 @@ def _output(text: str) -> tuple[str, str]:
     return name, file
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CheckedFile:
     """A file as the user named it, or as it was found, with its report. `text` is what standard
     input held."""
@@ -91,6 +92,7 @@ class Settings:
         self._request = request
         self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
+        self._seen: dict[Path, Config | None] = {}
         base = read_config(request.config) if request.config else _base_config(request.paths)
         self.root = base.root
         said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
@@ -98,7 +100,7 @@ class Settings:
 
     def config_of(self, path: Path) -> Config:
         """The configuration that holds for a file."""
-        return self.run if self._request.config else closest_config(path.parent)
+        return self.run if self._request.config else closest_config(path.parent, self._seen)
 
     def options_of(self, path: Path) -> CheckOptions:
         """How a file is to be checked."""

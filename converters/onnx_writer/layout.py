@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from converters.dims import Dim, Like, Size, Symbol, like, substitute
-from converters.ir import Layer, Model, Shape
-from converters.operators import Operator
+from converters.ir import Model, Shape
+from converters.rename import renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,13 @@ def channels_first(model: Model) -> Inside:
     if not inner:
         return Inside(model, {})
     inputs = (replace(entry, name=inner.get(entry.name, entry.name)) for entry in model.inputs)
-    renamed = replace(
+    within = replace(
         model,
         inputs=tuple(inputs),
         outputs=tuple(inner.get(name, name) for name in model.outputs),
-        layers=tuple(_renamed(layer, inner) for layer in model.layers),
+        layers=tuple(renamed(layer, inner) for layer in model.layers),
     )
-    return Inside(renamed, inner)
+    return Inside(within, inner)
 
 
 def _inner_name(name: str, taken: set[str]) -> str:
@@ -43,31 +41,6 @@ def _inner_name(name: str, taken: set[str]) -> str:
     while chosen in taken:
         chosen += "_"
     return chosen
-
-
-def _renamed(layer: Layer, inner: Mapping[str, str]) -> Layer:
-    return replace(
-        layer,
-        operator=_renamed_sizes(layer.operator, inner),
-        inputs=tuple(inner.get(name, name) for name in layer.inputs),
-        outputs=tuple(inner.get(name, name) for name in layer.outputs),
-    )
-
-
-def _renamed_sizes(operator: Operator, inner: Mapping[str, str]) -> Operator:
-    """The operator with `like(tensor, axis)` following the new names."""
-
-    def follow(leaf: Symbol | Like) -> Size | None:
-        if isinstance(leaf, Like) and leaf.tensor in inner:
-            return like(inner[leaf.tensor], leaf.axis)
-        return None
-
-    changed: dict[str, Any] = {}
-    for entry in fields(operator):
-        value = getattr(operator, entry.name)
-        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
-            changed[entry.name] = tuple(substitute(size, follow) for size in value)
-    return replace(operator, **changed) if changed else operator
 
 
 def last(shape: Shape) -> Shape:

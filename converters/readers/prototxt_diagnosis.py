@@ -7,10 +7,11 @@ files contain.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from converters.readers import prototxt_grammar as grammar
+from converters.records import record
 
 _SHOWN = 40
 
@@ -18,7 +19,7 @@ _GLUED = re.compile(r"[^\s#=\"'{}\[\]]")
 """What, directly after a name, makes it a longer and wrong one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Problem:
     """A mistake in the characters start..end; reading may go on at `then`, or else at `end`."""
 
@@ -34,7 +35,7 @@ class Problem:
         return self.end if self.then is None else self.then
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Mistake:
     pattern: re.Pattern[str]
     message: str

@@ -15,20 +15,22 @@ from converters.reference.call import MEANINGS, Array, Call
 def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Array, ...]:
     """The top_k entries, largest first."""
     if op.axis is not None:
-        index, value = _top(call.x, op.axis, op.top_k)
+        index, value = _top(call.x, op.axis, op)
         return (value if op.output == "values" else index,)
     flat = call.x.reshape(call.x.shape[0], -1)
-    index, value = _top(flat, 1, op.top_k)
+    index, value = _top(flat, 1, op)
     chosen = {"indices": [index], "values": [value], "both": [index, value]}[op.output]
     return (np.stack(chosen, axis=1).reshape(call.shape),)
 
 
-def _top(x: Array, axis: int, count: int) -> tuple[Array, Array]:
-    """(indices, values) of the `count` largest along the axis, the last of equals first, since
-    Caffe sorts (value, index) pairs in descending order (argmax_layer.cpp)."""
-    size = x.shape[axis]
-    order = np.argsort(x, axis=axis, kind="stable")
-    index = np.flip(order, axis).take(np.arange(min(count, size)), axis)
+def _top(x: Array, axis: int, op: ops.ArgMax) -> tuple[Array, Array]:
+    """(indices, values) of the largest along the axis. The last of equals comes first in Caffe,
+    since it sorts (value, index) pairs in descending order (argmax_layer.cpp)."""
+    count = np.arange(min(op.top_k, x.shape[axis]))
+    if op.ties == "first":
+        index = np.argsort(-x, axis=axis, kind="stable").take(count, axis)
+    else:
+        index = np.flip(np.argsort(x, axis=axis, kind="stable"), axis).take(count, axis)
     return index.astype(np.float64), np.take_along_axis(x, index, axis)
 
 

@@ -1,39 +1,35 @@
-"""Reports: functions from a Report to text. `FORMATS` maps `--format` names to them."""
+"""Reports: functions from a Report to text. `FORMATS` maps `--format` names to them.
+
+A format's module is imported when it is asked for: a check at a terminal needs one of seven.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final
 
 from linter.finding import Report
-from linter.reports.concise import concise
-from linter.reports.github import github
-from linter.reports.gitlab import gitlab
-from linter.reports.json_report import json_report
-from linter.reports.junit import junit
-from linter.reports.sarif import sarif
-from linter.reports.text import text
 
 Reporter = Callable[[Report], str]
 
+
+def _from(module: str, name: str) -> Reporter:
+    def reporter(report: Report) -> str:
+        function: Reporter = getattr(import_module(f"linter.reports.{module}"), name)
+        return function(report)
+
+    return reporter
+
+
 FORMATS: Final[dict[str, Reporter]] = {
-    "text": text,
-    "concise": concise,
-    "json": json_report,
-    "sarif": sarif,
-    "github": github,
-    "gitlab": gitlab,
-    "junit": junit,
+    "text": _from("text", "text"),
+    "concise": _from("concise", "concise"),
+    "json": _from("json_report", "json_report"),
+    "sarif": _from("sarif", "sarif"),
+    "github": _from("github", "github"),
+    "gitlab": _from("gitlab", "gitlab"),
+    "junit": _from("junit", "junit"),
 }
 
-__all__ = [
-    "FORMATS",
-    "Reporter",
-    "concise",
-    "github",
-    "gitlab",
-    "json_report",
-    "junit",
-    "sarif",
-    "text",
-]
+__all__ = ["FORMATS", "Reporter"]

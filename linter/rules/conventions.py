@@ -82,7 +82,7 @@ def fixed_size(context: Context) -> Iterator[Hit]:
         upsample_h, unpool_size) and inner products on more than one pixel.
 
     Why it is bad:
-        The net takes one input size; with another it aborts at the next merge, or aligns wrongly
+        With an input of another size the net aborts at the next merge, or resizes by another factor
         without a word.
 
     Example:
@@ -104,7 +104,7 @@ def fixed_size(context: Context) -> Iterator[Hit]:
         written = _written_size(context, layer)
         if written:
             yield Hit(
-                f"the size {written}: the net takes inputs of one size only",
+                f"the size {written}",
                 "give a factor or a reference blob where the net should take other sizes",
                 layer,
             )
@@ -114,12 +114,17 @@ def _written_size(context: Context, layer: Layer) -> str:
     match layer.operator:
         case ops.Resize(size=tuple() as size) | ops.Unpool(size=size) | ops.WindowUnpool(size=size):
             fixed = [part for part in size if isinstance(part, int)]
-            return f"{'x'.join(map(str, fixed))} is written in" if fixed else ""
+            return (
+                f"{'x'.join(map(str, fixed))} is written in: it does not follow the input's"
+                if fixed
+                else ""
+            )
         case ops.Linear(axis=axis):
             shape = context.input_shape(layer)
             space = shape[2:] if shape is not None and axis == 1 else ()
             if space and any(part != 1 for part in space):
-                return f"{'x'.join(map(str, space))} is set by the inner product's weights"
+                pixels = "x".join(map(str, space))
+                return f"{pixels} is set by the inner product's weights: the net takes no other"
     return ""
 
 

@@ -159,15 +159,19 @@ _HEADS: Final = (
 """What networks end with; a dead end of another kind has been forgotten."""
 
 
+_FEW_OUTPUTS: Final = 3
+"""A net with more outputs has them on purpose: detection heads, a tour of features."""
+
+
 @rule("UP010", "dead-end", severity="info", source="BVLC/caffe net.cpp")
 def dead_end(context: Context) -> Iterator[Hit]:
     """Nothing reads what a layer in the middle of the net computes.
 
     What it finds:
         Tops that no layer reads, of layers that nets do not end with (crops, poolings, merges,
-        activations), where the net has other outputs. Outputs of one kind and one scale are taken
-        for heads beside each other. A convolution or another usual last layer is reported where
-        the net has one other output only, and that is of another scale.
+        activations), where the net has one or two other outputs. Outputs of one kind and one scale
+        are taken for heads beside each other. A convolution or another usual last layer is reported
+        where the net has one other output only, and that is of another scale.
 
     Why it is bad:
         It is computed for nothing and becomes an output of the net, which converters keep. Often a
@@ -186,7 +190,7 @@ def dead_end(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, Net::Init ("This network produces output")
     """
-    if len(context.net.outputs) < 2:
+    if not 2 <= len(context.net.outputs) <= _FEW_OUTPUTS:
         return
     last = context.net.layers[-1] if context.net.layers else None
     for value in context.net.outputs:

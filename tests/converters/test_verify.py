@@ -16,7 +16,7 @@ from converters.dims import like, symbol
 from converters.errors import UnreadableError, UsageError
 from converters.ir import Layer, Model, ModelInput
 from converters.onnx_writer import WriteOptions, write_onnx
-from converters.stimuli import fixed_shapes, impulses, noise
+from converters.stimuli import IMPULSES, fixed_shapes, impulses, noise
 from converters.tensors import weight_of
 from converters.verify import as_json, verify, worst_element
 
@@ -131,8 +131,10 @@ def test_a_wrong_layer_fails_by_name(
 
 def test_a_shift_hidden_from_smooth_inputs_is_caught_by_impulses(written: Path) -> None:
     shapes = {"data": (1, 3, 13, 9)}
-    assert set(np.unique(impulses(shapes, 0)["data"])) == {0.0, 1.0}
-    assert impulses(shapes, 0)["data"][0, 0, 12, 8] == 1
+    values = impulses(shapes, 0)["data"]
+    assert set(np.unique(values)) == {0, 1, *IMPULSES}
+    assert np.count_nonzero(values) == 4 + len(IMPULSES)
+    assert values[0, 0, 12, 8] == 1
     assert not np.array_equal(noise(shapes, 0)["data"], noise(shapes, 1)["data"])
 
 

@@ -12,9 +12,11 @@ from converters.origin import Source
 from linter import config
 from linter.engine import check_source
 from linter.finding import Edit, FileReport, Finding, Fix, Place, Report
-from linter.reports import FORMATS, Reporter, concise, json_report, text
+from linter.reports import FORMATS, Reporter
 from linter.reports.colour import wants_colour
-from linter.reports.json_report import SCHEMA_PATH
+from linter.reports.concise import concise
+from linter.reports.json_report import SCHEMA_PATH, json_report
+from linter.reports.text import text
 from tests.linter.rule_cases import check_case
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "rules"

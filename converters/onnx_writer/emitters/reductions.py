@@ -62,13 +62,14 @@ def _reduce(op: ops.Reduce, layer: Layer, graph: GraphBuilder) -> str:
 
 @EMITTERS.register(ops.ArgMax)
 def _arg_max(op: ops.ArgMax, layer: Layer, graph: GraphBuilder) -> str:
-    """ArgMax where k is 1, else TopK; the last of equals wins, as in Caffe's descending sort."""
+    """ArgMax where k is 1, else TopK; of equals the last wins or the first, as `ties` says."""
     if op.axis is None:
         return _over_all(op, layer, graph)
     axis = normalized_axis(op.axis, len(graph.shape(layer.inputs[0])))
     x = graph.tensor(layer.inputs[0])
     if op.output == "indices" and op.top_k == 1:
-        index = graph.node("ArgMax", (x,), axis=axis, keepdims=1, select_last_index=1)
+        last = int(op.ties == "last")
+        index = graph.node("ArgMax", (x,), axis=axis, keepdims=1, select_last_index=last)
         graph.cast(index, TensorProto.FLOAT, layer.outputs[0])
         return "ArgMax"
     if op.output == "indices":
@@ -94,16 +95,20 @@ def _over_all(op: ops.ArgMax, layer: Layer, graph: GraphBuilder) -> str:
 def _top(
     op: ops.ArgMax, graph: GraphBuilder, x: str, axis: int, values_to: str = ""
 ) -> tuple[str, ...]:
-    """(values, indices counted from the axis's end): of equals TopK takes the lower index, so the
-    axis is turned round first."""
+    """(values, indices): of equals TopK takes the lower index, so where the last is to win the
+    axis is turned round first, and indices count from its end."""
+    k = graph.ints((op.top_k,))
+    if op.ties == "first":
+        return graph.nodes_of("TopK", (x, k), (values_to, ""), axis=axis, largest=1, sorted=1)
     ends = (graph.ints((-1,)), graph.ints((INT64_MIN,)), graph.ints((axis,)), graph.ints((-1,)))
     turned = graph.node("Slice", (x, *ends))
-    k = graph.ints((op.top_k,))
     return graph.nodes_of("TopK", (turned, k), (values_to, ""), axis=axis, largest=1, sorted=1)
 
 
 def _top_indices(op: ops.ArgMax, graph: GraphBuilder, turned: str, axis: int, to: str = "") -> str:
     """Indices counted from the front, as floats."""
+    if op.ties == "first":
+        return graph.cast(turned, TensorProto.FLOAT, to)
     value = graph.layer.inputs[0]
     rest = graph.shape(value)[1:] if op.axis is None else ()
     size = multiply(like(value, 1 + i) for i in range(len(rest))) if rest else like(value, axis)

@@ -7,7 +7,7 @@ type; where forks disagree about a type, each dialect registers its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from converters.dims import Size
@@ -15,10 +15,11 @@ from converters.errors import UnreadableError, UnsupportedError
 from converters.operators import Operator
 from converters.origin import Span
 from converters.readers.prototxt import Message
+from converters.records import record
 from converters.tensors import TensorData, Weight
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParamSpec:
     """One `param { }` of a layer (V1: blobs_lr, weight_decay), Caffe's defaults filled in."""
 
@@ -28,7 +29,7 @@ class ParamSpec:
     declared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CaffeLayer:
     """One layer after the upgrade to V2 words.
 
@@ -70,7 +71,7 @@ class CaffeLayer:
         return UnsupportedError(message, where=self.span, layer=self.name, hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lowered:
     """One operator made of a layer. `inputs` and `outputs` default to the layer's bottoms and
     tops; `suffix` names a further operator of the same layer."""

@@ -7,7 +7,6 @@ whose values are the file's own, with their places in it (upgrade_proto.cpp says
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from converters.errors import UnreadableError
@@ -17,12 +16,13 @@ from converters.readers.caffe.layer_types import v1_type
 from converters.readers.caffe.rewrite import block_of, rebuilt, renamed
 from converters.readers.caffe.upgrade_v0 import is_v0, joined_paddings, v0_as_v1, v0_type
 from converters.readers.prototxt import Message, Scalar, Value
+from converters.records import record
 
 LAYER_FIELDS: Final = ("layer", "layers")
 _INPUT_AXES: Final = 4  # input_dim comes in fours
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WrittenLayer:
     """One layer of the file in today's words, with the names of blobs as the file has them.
 
@@ -44,7 +44,7 @@ class WrittenLayer:
         return self.name or f"{self.type}#{self.index}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WrittenInput:
     """One `input:` of the net; `shape` is None where the file does not give it."""
 
@@ -53,7 +53,7 @@ class WrittenInput:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WrittenNet:
     """A net as its file says it; `version` is the oldest generation among its layers."""
 

@@ -22,6 +22,7 @@ from converters.readers.keras.layout import Value, to_channels_first, to_channel
 from converters.readers.keras.spans import JsonObject
 from converters.readers.keras.version import KerasVersion
 from converters.readers.options import ReadOptions
+from converters.rename import renamed
 from converters.tensors import Weight
 
 
@@ -188,39 +189,26 @@ class Step:
             self.work.turned[key] = self.add(Permute(order), [value], suffix=suffix, moved=moved)
         return self.work.turned[key]
 
-    def finish(self, results: Sequence[Value], names: Sequence[str]) -> tuple[Value, ...]:
+    def finish(self, results: Sequence[Value], wanted: Sequence[str]) -> tuple[Value, ...]:
         """Give the results the layer's own names and hand its layers over."""
         made = {output for layer in self.layers for output in layer.outputs}
         final: list[Value] = []
-        renamed: dict[str, str] = {}
-        for given, wanted in zip(results, names, strict=True):
+        names: dict[str, str] = {}
+        for given, name in zip(results, wanted, strict=True):
             result = given
-            if given.name not in made or given.name in renamed:
+            if given.name not in made or given.name in names:
                 result = self.add(Identity(), [given], suffix="copy" if self.layers else "")
-            renamed[result.name] = self.work.value_name(wanted)
-            final.append(Value(renamed[result.name], result.moved))
-        for old, new in renamed.items():
+            names[result.name] = self.work.value_name(name)
+            final.append(Value(names[result.name], result.moved))
+        for old, new in names.items():
             self.work.shapes[new] = self.work.shapes.pop(old)
             self.work.values_taken.discard(old)
         self.work.turned = {
-            key: Value(renamed.get(value.name, value.name), value.moved)
+            key: Value(names.get(value.name, value.name), value.moved)
             for key, value in self.work.turned.items()
         }
-        self.work.layers += [_renamed(layer, renamed) for layer in self.layers]
+        self.work.layers += [renamed(layer, names) for layer in self.layers]
         return tuple(final)
-
-
-def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
-    if not names.keys() & {*layer.inputs, *layer.outputs}:
-        return layer
-    return Layer(
-        layer.name,
-        layer.operator,
-        tuple(names.get(name, name) for name in layer.inputs),
-        tuple(names.get(name, name) for name in layer.outputs),
-        layer.weights,
-        layer.origin,
-    )
 
 
 Lowering: TypeAlias = Callable[[KerasLayer, Step], "Value | tuple[Value, ...]"]

@@ -23,6 +23,7 @@ from converters.readers.keras.spans import JsonObject, parse_json
 from converters.readers.keras.version import KerasVersion
 from converters.readers.keras.weights import NoScope, Scope, open_scope
 from converters.readers.options import ReadOptions
+from converters.rename import renamed
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _ZIP: Final = b"PK\x03\x04"
@@ -177,17 +178,23 @@ def _named(
 ) -> tuple[Value, ...]:
     """The outputs under the names of the layers that the model calls its outputs.
 
-    An output of a model inside, one that is given twice and one that is an input gets an
-    Identity of its own.
+    The output of a model inside takes that model's name. One that is given twice and one that is
+    an input get an Identity of their own.
     """
     taken = {value.name for value in inputs}
+    names: dict[str, str] = {}
     outputs: list[Value] = []
     for ref, result in zip(graph.outputs, results, strict=True):
-        inside = result.name.startswith(f"{ref.layer}/")
-        again = result.name in taken
-        value = _copy(graph, ref, result, work, setting) if inside or again else result
+        value = Value(names.get(result.name, result.name), result.moved)
+        if value.name in taken:
+            value = _copy(graph, ref, value, work, setting)
+        elif value.name.startswith(f"{ref.layer}/"):
+            names[value.name] = work.value_name(ref.layer)
+            work.shapes[names[value.name]] = work.shapes[value.name]
+            value = Value(names[value.name], value.moved)
         taken.add(value.name)
         outputs.append(value)
+    work.layers[:] = [renamed(layer, names) for layer in work.layers]
     return tuple(outputs)
 
 

@@ -9,7 +9,7 @@ from converters import geometry
 from converters import operators as ops
 from converters.dims import Size, symbol
 from converters.readers.python_source.call import Call
-from converters.readers.python_source.made import Made, Place, unknown_weights
+from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
 from converters.readers.python_source.torch_layers import Maker
 
 Padding = Literal["same", "valid"]
@@ -39,7 +39,8 @@ def conv_transpose(call: Call, place: Place) -> Made:
     filters = call.literal_int("filters")
     operator = ops.ConvTranspose(filters or 1, kernels, strides, dilations, begins, ends, extras)
     weights = unknown_weights(None, call.probably("use_bias", True) is not False, 0)
-    return Made(operator, weights, _input_shape(call, place) if filters else None)
+    shape = _input_shape(call, place) or open_shape(None, len(window))
+    return Made(operator, weights, shape, final=not filters)
 
 
 def transposed_windows(call: Call) -> list[tuple[int, int, int, int | None]]:
@@ -74,7 +75,7 @@ def upsampling(call: Call, place: Place) -> Made:
     axes = axes_of(call)
     factor = call.integers("size", axes, 1)
     mode = call.value("interpolation") if "interpolation" in call.defaults else "nearest"
-    shape = _input_shape(call, place)
+    shape = _input_shape(call, place) or open_shape(None, axes)
     if mode == "nearest":
         return Made(ops.Resize("nearest", "asymmetric", factor=factor), shape=shape)
     if mode == "bilinear":
@@ -120,7 +121,8 @@ def _conv(call: Call, place: Place) -> Made:
     filters, groups = call.integer("filters", 1), call.integer("groups", 1)
     operator = ops.Conv(filters, kernel, stride, dilation, begin, end, groups)
     bias = call.value("use_bias") is not False
-    return Made(operator, unknown_weights(None, bias, 0), _input_shape(call, place))
+    shape = _input_shape(call, place) or open_shape(None, axes)
+    return Made(operator, unknown_weights(None, bias, 0), shape)
 
 
 def _same_pads(
@@ -151,7 +153,7 @@ def _pool(call: Call, place: Place) -> Made:
     begin, end = _same_pads(call, place, kernel, stride, ones)
     kind: Literal["max", "average"] = "max" if call.name.startswith("Max") else "average"
     operator = ops.Pool(kind, kernel, stride, ones, begin, end, "floor", "never", False)
-    return Made(operator, shape=_input_shape(call, place))
+    return Made(operator, shape=_input_shape(call, place) or open_shape(None, axes))
 
 
 def _dense(call: Call, place: Place) -> Made:
@@ -162,6 +164,7 @@ def _dense(call: Call, place: Place) -> Made:
     if len(shape or place.shape or (0, 0)) != 2:
         raise call.not_provable("Dense over feature maps")
     weights = unknown_weights(None, call.value("use_bias") is not False, 0)
+    shape = shape or (symbol("N"), symbol("C"))
     return Made(ops.Linear(call.integer("units", 1), -1, transposed=True), weights, shape)
 
 

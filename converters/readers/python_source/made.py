@@ -19,14 +19,15 @@ INITIAL: Final = Filler("uniform")
 class Made:
     """An operator made of a call, and what the call says of its first input.
 
-    `shape` is None where it says nothing, or where channels are not known: then no sizes are
-    inferred behind it.
+    `shape` is None where it says nothing. `final`: the number of channels is not known and the
+    operator's is a placeholder, so that nothing may be connected behind it.
     """
 
     operator: Operator
     weights: Mapping[str, Weight] = field(default_factory=dict)
     shape: tuple[Size, ...] | None = None
     inputs: int = 1
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Place:
         return None if self.shape is None or len(self.shape) < 3 else len(self.shape) - 2
 
 
-def open_shape(channels: int, axes: int) -> tuple[Size, ...]:
+def open_shape(channels: Size | None, axes: int) -> tuple[Size, ...]:
     """(N, C, spatial...) with symbols for what is open."""
-    return (symbol("N"), channels, *(symbol(name) for name in AXES[axes]))
+    known = symbol("C") if channels is None else channels
+    return (symbol("N"), known, *(symbol(name) for name in AXES[axes]))
 
 
 def unknown_weights(shape: tuple[int, ...] | None, bias: bool, channels: int) -> dict[str, Weight]:

@@ -187,7 +187,7 @@ class _Assembly:
         else:
             values = [before.x]
         self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
-        return Place(name, self.shapes[name])
+        return None if made.final else Place(name, self.shapes[name])
 
     def entry(self, name: str, call: Call) -> Place:
         """A Keras Input at the head of a Sequential."""

@@ -218,7 +218,7 @@ _KERAS_ROOT: Final = re.compile(
     r"(?:tensorflow\.(?:compat\.v[12]\.|contrib\.|python\.)?keras|tf_keras|keras)"
     r"(?:\.(?:src|api|_v1|_v2|_tf_keras|keras))*"
 )
-_KERAS_CLASS: Final = re.compile(r"\.(?:layers(?:\.\w+)*|models|engine\.\w+)?\.?([A-Z]\w*)")
+_KERAS_CLASS: Final = re.compile(r"(?:\.[a-z_]\w*)*\.([A-Z]\w*)")
 
 
 def canonical(path: str) -> str:

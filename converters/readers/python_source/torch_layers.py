@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from converters import geometry
 from converters import operators as ops
-from converters.dims import like
+from converters.dims import like, symbol
 from converters.readers.python_source.call import Call
 from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
 
@@ -45,10 +45,9 @@ def conv_transpose(call: Call, place: Place) -> Made:
     groups = call.literal_int("groups")
     bias = call.probably("bias", True) is not False
     if not (inputs and outputs and groups) or inputs % groups or outputs % groups:
-        # Sizes are known, channels are not: the record's are placeholders that nothing reads,
-        # since without an input shape nothing is inferred from them.
         operator = ops.ConvTranspose(outputs or 1, kernel, *settings)
-        return Made(operator, unknown_weights(None, bias, 0))
+        shape = open_shape(None, axes)
+        return Made(operator, unknown_weights(None, bias, 0), shape, final=True)
     operator = ops.ConvTranspose(outputs, kernel, *settings, groups)
     weights = unknown_weights((inputs, outputs // groups, *kernel), bias, outputs)
     return Made(operator, weights, open_shape(inputs, axes))
@@ -79,9 +78,11 @@ def resize(call: Call, place: Place) -> Made:
     }
     if size is not None:
         target = call.integers("size", axes, 1)
-        return Made(ops.Resize(kind, coordinates, size=target, **settings))
-    settings |= _scaled(call, scale, axes, place, aligned)
-    return Made(ops.Resize(kind, coordinates, **settings))
+        operator = ops.Resize(kind, coordinates, size=target, **settings)
+    else:
+        settings |= _scaled(call, scale, axes, place, aligned)
+        operator = ops.Resize(kind, coordinates, **settings)
+    return Made(operator, shape=open_shape(None, axes))
 
 
 def _mode(call: Call) -> str:
@@ -139,7 +140,9 @@ def _scaled(
 
 def pixel_shuffle(call: Call, place: Place) -> Made:
     """nn.PixelShuffle: channel c*r^2 + y*r + x goes to pixel (y, x) of channel c."""
-    return Made(ops.DepthToSpace(call.integer("upscale_factor", 1), "CRD"))
+    factor = call.integer("upscale_factor", 1)
+    channels = symbol("C") * factor**2
+    return Made(ops.DepthToSpace(factor, "CRD"), shape=open_shape(channels, IMAGE_AXES))
 
 
 def max_unpool(call: Call, place: Place) -> Made:
@@ -155,7 +158,7 @@ def max_unpool(call: Call, place: Place) -> Made:
         geometry.conv_transpose_size(like(place.x, axis + 2), k, s, 1, pad, pad)
         for axis, (k, s, pad) in enumerate(zip(kernel, stride, padding, strict=True))
     )
-    return Made(ops.Unpool(size), inputs=2)
+    return Made(ops.Unpool(size), shape=open_shape(None, axes), inputs=2)
 
 
 MAKERS: Final[dict[str, Maker]] = {

@@ -8,11 +8,11 @@ is cut off, names that climb out of it or come twice, sizes that reach past the 
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-import struct
 from typing import Any, Final, NoReturn
 
 from converters.errors import UnreadableError
@@ -118,6 +118,9 @@ class Archive:
             self.fail(f"not a readable ZIP archive: {error}", hint="is the file complete?")
         if len(entries) > MAX_MEMBERS:
             self.fail(f"an archive of {len(entries)} members is no model")
+        # What is cut off may end with an archive that was stored inside of it.
+        if min((entry.header_offset for entry in entries), default=0):
+            self.fail("truncated: the archive does not begin where the file does")
         members: dict[str, zipfile.ZipInfo] = {}
         for entry in entries:
             name = self._inner_name(entry)

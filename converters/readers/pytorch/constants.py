@@ -175,6 +175,8 @@ def fold(
     """
     name = target.removeprefix("aten.")
     if name not in FOLDS:
+        name = name.replace("_.", ".", 1)  # in place: the new tensor stands for the old one
+    if name not in FOLDS:
         raise UnsupportedError("it computes a weight in a way that is not known")
 
     def compute() -> Any:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from converters.readers.pytorch import (
     aten_activations,
     aten_arithmetic,
+    aten_boxes,
     aten_convolution,
     aten_normalization,
+    aten_padding,
     aten_pooling,
+    aten_reductions,
     aten_resize,
     aten_shape,
 )
@@ -23,5 +26,8 @@ _FAMILIES = (
     aten_pooling,
     aten_resize,
     aten_shape,
+    aten_reductions,
+    aten_padding,
+    aten_boxes,
 )
 """Named, so that nobody takes the imports for unused."""

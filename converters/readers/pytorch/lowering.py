@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
 from converters.dims import Like, Size, leaves, like
-from converters.errors import UnsupportedError
+from converters.errors import UnreadableError, UnsupportedError
 from converters.ir import Layer
 from converters.operators import Identity, Operator, targets
 from converters.origin import Origin
@@ -153,6 +153,11 @@ class Call:
             raise UnsupportedError(f"its argument {argument} is no tensor")
         if reference.name in self.state.constants:
             raise UnsupportedError("it computes with a constant where a value of the net is needed")
+        if reference.name not in self.state.values:
+            raise UnreadableError(
+                f"'{self.node.name}' reads '{reference.name}', which no node before it writes",
+                path=self.state.path,
+            )
         return self.state.values[reference.name]
 
     def meta(self, argument: str) -> TensorMeta:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from converters.dims import Dim, Like, Size, Symbol, leaves, like, substitute, symbol
-from converters.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
+from converters.dims import Dim
+from converters.errors import UnreadableError, UnsupportedError, UsageError
 from converters.ir import Layer, Model, ModelInput, Notice, Shape, validate
 from converters.operators import Identity, Unknown
 from converters.origin import Origin
@@ -21,12 +21,11 @@ from converters.readers.pytorch.schema import (
     FLOAT,
     Node,
     Program,
-    SizeRef,
     TensorRef,
     read_program,
     resolved,
 )
-from converters.readers.pytorch.symbolic import invert, parse_size
+from converters.readers.pytorch.sizes import Sizes
 from converters.readers.pytorch.weights import WeightTable
 
 MODELS: Final = "models/"
@@ -97,12 +96,11 @@ class _Reader:
             WeightTable(archive, f"data/constants/{name}_constants_config.json", "data/constants"),
         )
         self._notices: list[Notice] = []
-        self._letters: dict[str, Size] = {}
-        self._symbols: dict[str, Size] = {}
+        self._sizes = Sizes(program, archive.path)
         self._state = GraphState(
             self._path,
             metas=program.tensors,
-            sizes_of=self._sizes_of,
+            sizes_of=self._sizes.of_tensor,
             used=frozenset(_used(program)),
         )
         self._aliases = Aliases(self._state.used)
@@ -127,8 +125,6 @@ class _Reader:
         validate(model)
         return model
 
-    # Inputs and sizes
-
     def _inputs(self) -> Iterator[ModelInput]:
         """The user's tensors; every dynamic axis is called by a letter."""
         for name in self._program.inputs:
@@ -143,61 +139,9 @@ class _Reader:
                 )
             self._state.taken.add(name)
             self._state.values[name] = name
-            shape = tuple(self._axis(name, i, meta.sizes) for i in range(len(meta.sizes)))
             origin = Origin(self._path, "pytorch", "input")
+            shape = self._sizes.of_input(name, meta.sizes)
             yield ModelInput(name, shape, origin, integer=meta.dtype == INTEGER)
-
-    def _axis(self, name: str, axis: int, sizes: tuple[int | str, ...]) -> Size:
-        """The size of an input's axis in letters; what its symbol is, for the rest of the graph."""
-        text = sizes[axis]
-        if isinstance(text, int):
-            return text
-        plain = self._parse(text, symbol)
-        for leaf in leaves(plain):
-            if isinstance(leaf, Symbol):
-                self._name_symbol(leaf.name, plain, name, axis, len(sizes))
-        return substitute(plain, self._letter_of)
-
-    def _letter_of(self, leaf: Symbol | Like) -> Size | None:
-        return self._letters.get(leaf.name) if isinstance(leaf, Symbol) else None
-
-    def _name_symbol(self, known: str, plain: Size, tensor: str, axis: int, rank: int) -> None:
-        if known not in self._letters:
-            self._letters[known] = symbol(
-                _letter(axis, rank, set(map(str, self._letters.values())))
-            )
-        if known not in self._symbols:
-            inverse = invert(plain, known, like(tensor, axis))
-            if inverse is not None:
-                self._symbols[known] = inverse
-
-    def _parse(self, text: str, symbols: Any) -> Size:
-        try:
-            return parse_size(text, symbols)
-        except UpconvError as error:
-            error.path = error.path or self._path
-            raise
-
-    def _symbol(self, name: str) -> Size:
-        if name not in self._symbols:
-            raise UnsupportedError(
-                f"a size ({name}) depends on the data, not on the inputs' sizes", path=self._path
-            )
-        return self._symbols[name]
-
-    def _size_of(self, reference: SizeRef) -> Size:
-        written = self._program.sizes.get(reference.name)
-        if written is None:
-            raise UnsupportedError(f"the number '{reference.name}' is not in the file")
-        return written if isinstance(written, int) else self._parse(written, self._symbol)
-
-    def _sizes_of(self, name: str) -> tuple[Size, ...] | None:
-        meta = self._program.tensors.get(name)
-        if meta is None:
-            return None
-        return tuple(
-            one if isinstance(one, int) else self._parse(one, self._symbol) for one in meta.sizes
-        )
 
     # Weights
 
@@ -224,7 +168,7 @@ class _Reader:
 
     def _lower_known(self, node: Node) -> None:
         self._aliases.require_plain(node)
-        arguments = {k: resolved(v, self._size_of) for k, v in node.arguments.items()}
+        arguments = {k: resolved(v, self._sizes.of_number) for k, v in node.arguments.items()}
         arguments = {k: self._current(v) for k, v in arguments.items()}
         tensors = [one for value in arguments.values() for one in _references(value)]
         stored = self._state.constants
@@ -246,7 +190,7 @@ class _Reader:
         return argument
 
     def _fold(self, node: Node, arguments: Mapping[str, Any]) -> None:
-        shape = self._sizes_of(node.outputs[0]) or ()
+        shape = self._sizes.of_tensor(node.outputs[0]) or ()
         fixed = tuple(size for size in shape if isinstance(size, int))
         if len(fixed) != len(shape):
             raise UnsupportedError("it makes a constant whose shape changes with the inputs")
@@ -254,6 +198,7 @@ class _Reader:
         tensors = {k: stored[v.name] for k, v in arguments.items() if isinstance(v, TensorRef)}
         plain = {k: v for k, v in arguments.items() if not isinstance(v, TensorRef)}
         stored[node.outputs[0]] = fold(node.target, plain, tensors, fixed)
+        self._aliases.note(node)
 
     def _unknown(self, node: Node, error: UnsupportedError) -> None:
         """A layer that is not understood: it flows through, and a notice says where it is."""
@@ -326,24 +271,6 @@ def _used(program: Program) -> Iterator[str]:
 def _references(argument: Any) -> list[TensorRef]:
     many = argument if isinstance(argument, list) else [argument]
     return [one for one in many if isinstance(one, TensorRef)]
-
-
-LETTERS: Final = {3: "NCL", 4: "NCHW", 5: "NCDHW"}
-
-
-def _letter(axis: int, rank: int, taken: set[str]) -> str:
-    """What people call the axis, with a number behind it where that is taken.
-
-    >>> _letter(2, 4, {"N", "H"})
-    'H2'
-    """
-    letters = LETTERS.get(rank, "N")
-    base = letters[axis] if axis < len(letters) else f"D{axis}"
-    chosen, count = base, 1
-    while chosen in taken:
-        count += 1
-        chosen = f"{base}{count}"
-    return chosen
 
 
 def _overridden(

@@ -22,7 +22,8 @@ _SMALL: Final = 1 << 12
 @cache
 def _bytes_table() -> tuple[int, ...]:
     table = []
-    for value in range(256):
+    for byte in range(256):
+        value = byte
         for _ in range(8):
             value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
         table.append(value)

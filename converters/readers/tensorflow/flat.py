@@ -27,8 +27,7 @@ _BACK_EDGES: Final = frozenset({"NextIteration"})
 OUTPUT_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
-        ("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2")
-        + ("reserve_space_3",),
+        ("y", "batch_mean", "batch_variance", *(f"reserve_space_{i}" for i in (1, 2, 3))),
     ),
     "Switch": ("output_false", "output_true"),
     "Merge": ("output", "value_index"),

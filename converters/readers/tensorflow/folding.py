@@ -59,7 +59,11 @@ def fold(node: Node, inputs: Sequence[Known]) -> tuple[Known, ...]:
     try:
         with np.errstate(all="ignore"):
             results = FOLDS[node.op](node, arrays)
-    except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as error:
+    except TypeError as error:  # a size that is open where NumPy needs a number
+        if any(entry.is_symbolic for entry in inputs):
+            raise NotFoldableError(f"{node.op} by the input's size") from None
+        raise node.fail(f"{node.op} does not fit its constant inputs: {error}") from None
+    except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise node.fail(f"{node.op} does not fit its constant inputs: {error}") from None
     many = results if isinstance(results, list) else [results]
     return tuple(_result(node, np.asarray(array)) for array in many)
@@ -220,7 +224,7 @@ def _binary(node: Node, arrays: list[Array]) -> Array:
     shape = np.broadcast_shapes(a.shape, b.shape)
     if int(np.prod(shape, dtype=object)) > MAX_VALUES:
         raise NotFoldableError(f"constants that make {shape}")
-    if (a.dtype == object or b.dtype == object) and node.op in _SIZES:
+    if object in (a.dtype, b.dtype) and node.op in _SIZES:
         return np.asarray(np.frompyfunc(_SIZES[node.op], 2, 1)(a, b), object)
     result = np.asarray(_BINARY[node.op](a, b))
     return result.astype(a.dtype) if result.dtype.kind == "f" and a.dtype == b.dtype else result

@@ -201,4 +201,8 @@ def _enum(scalar: Scalar) -> int:
     return int(word) if word.lstrip("-").isdecimal() and len(word) < 12 else ENUMS.get(word, 0)
 
 
-_INTEGERS = {"int": _int, "enum": _enum, "bool": lambda scalar: int(scalar.as_bool())}
+def _bool(scalar: Scalar) -> int:
+    return int(scalar.as_bool())
+
+
+_INTEGERS = {"int": _int, "enum": _enum, "bool": _bool}

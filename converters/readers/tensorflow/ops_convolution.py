@@ -9,9 +9,9 @@ from typing import Final
 from converters import operators as ops
 from converters.dims import Size
 from converters.readers.keras.tensors import depthwise, kernel_order, transposed
-from converters.readers.tensorflow.lowering import Call, Entry, layout, lowers
+from converters.readers.tensorflow.lowering import Call, layout, lowers
 from converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
-from converters.readers.tensorflow.values import Batched, Value
+from converters.readers.tensorflow.values import Batched, Entry, Value
 from converters.readers.tensorflow.windows import Ints, Window, is_channels_last, padded, window_of
 from converters.tensors import Weight
 
@@ -192,7 +192,9 @@ def _dilated(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) ->
     begin, end = zip(*amounts, strict=True)
     fixed = [n for n in (*begin, *end) if isinstance(n, int) and n >= 0]
     if len(fixed) == 2 * axes:
-        return _emitted(call, x, kernel, window, (tuple(fixed[:axes]), tuple(fixed[axes:])), last=True)
+        return _emitted(
+            call, x, kernel, window, (tuple(fixed[:axes]), tuple(fixed[axes:])), last=True
+        )
     x = call.emit(ops.Pad((0, 0, *begin), (0, 0, *end)), [x], suffix="padded")
     none = (0,) * axes
     return _emitted(call, x, kernel, window, (none, none), last=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from converters import operators as ops
-from converters.readers.tensorflow.lowering import Call, Entry, layout, lowers
+from converters.readers.tensorflow.lowering import Call, layout, lowers
 from converters.readers.tensorflow.ops_shape import without_axes
-from converters.readers.tensorflow.values import Axes, Copies, Value
+from converters.readers.tensorflow.values import Axes, Copies, Entry, Value
 from converters.readers.tensorflow.windows import (
     Ints,
     Window,
@@ -67,9 +67,7 @@ def _pooled(call: Call, window: Window, *, last: bool) -> Value:
     return Value(name, layout(rank, last=last))
 
 
-def _operator(
-    kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints
-) -> ops.Pool:
+def _operator(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:
     return ops.Pool(
         kind,
         window.kernel,
@@ -130,5 +128,3 @@ def _global_pool(call: Call, value: Value, over: list[int], *, keeps: bool) -> V
         return call.unary(operator, value)
     pooled = call.unary(operator, value, "pooled")
     return without_axes(call, pooled, over)
-
-

@@ -14,12 +14,13 @@ from converters.readers.tensorflow.folding import (
     shape_of_known,
     sizes_as_known,
 )
-from converters.readers.tensorflow.lowering import Call, Entry, lowers
+from converters.readers.tensorflow.lowering import Call, lowers
 from converters.readers.tensorflow.slices import Item, items_of
 from converters.readers.tensorflow.values import (
     Axes,
     Axis,
     Copies,
+    Entry,
     Known,
     Part,
     Value,
@@ -173,9 +174,7 @@ class _Step:
     factor: int = 1
 
 
-def _matched(
-    axes: Axes, before: Sequence[Size], after: Sequence[Size]
-) -> list[_Step] | None:
+def _matched(axes: Axes, before: Sequence[Size], after: Sequence[Size]) -> list[_Step] | None:
     """How the result's axes come from the input's, where only axes of size 1 come and go, and
     copies join the axis they copy; None for any other reshape."""
     steps: list[_Step] = []
@@ -198,7 +197,7 @@ def _matched(
 
 def _repeats(axes: Axes, before: Sequence[Size], at: int, size: Size) -> int:
     """The count of the copies behind axis `at`, where both become one axis; else 0."""
-    if at + 1 >= len(axes):
+    if not 1 <= at < len(axes) - 1 or sum(isinstance(axis, int) for axis in axes) < 3:
         return 0
     copies = axes[at + 1]
     if not isinstance(copies, Copies) or not isinstance(copies.count, int) or copies.count < 2:
@@ -227,27 +226,38 @@ def _moved(call: Call, value: Value, plan: Sequence[_Step]) -> Value:
 
 
 def _repeated(call: Call, value: Value, step: _Step) -> Value:
-    """Every value along an axis `factor` times: nearest interpolation of a spatial axis."""
+    """Every value along an axis `factor` times, where copies of it stand behind it."""
     axes = call.ranked(value)
-    present = [axis for axis in axes if isinstance(axis, int)]
-    behind = step.axis + 1
-    inner = Value(value.name, tuple(axis for i, axis in enumerate(axes) if i != behind))
-    place = axes[step.axis]
-    assert isinstance(place, int), "copies stand behind an axis that is there"
-    name = repeat(call, inner.name, place, len(present), step.factor)
-    return Value(name, axes)
+    there = [i for i, axis in enumerate(axes) if isinstance(axis, int)]
+    inner = Value(value.name, tuple(axes[i] for i in there))
+    made = repeated(call, inner, there.index(step.axis), step.factor)
+    places = dict(zip(there, call.ranked(made), strict=True))
+    return Value(made.name, tuple(places.get(i, axis) for i, axis in enumerate(axes)))
 
 
-def repeat(call: Call, name: str, axis: int, rank: int, factor: int) -> str:
-    """Every entry along an axis of the tensor `factor` times.
-
-    Raises UnsupportedError where the axis is none that an interpolation works on.
-    """
-    if axis < 2 or rank < 3:
-        raise call.unsupported("repeats the entries of the batch or the channels")
-    factors = tuple(factor if place == axis else 1 for place in range(2, rank))
+def repeated(call: Call, value: Value, axis: int, factor: int) -> Value:
+    """Every entry along one of TensorFlow's axes but the first `factor` times: the nearest
+    interpolation of an axis that is spatial for it."""
+    rank = len(call.ranked(value))
+    axes = spatial_axes(call, value, [axis])
+    place = axes[axis]
+    factors = tuple(factor if at == place else 1 for at in range(2, rank))
     operator = ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
-    return call.emit(operator, [name], suffix="")
+    return Value(call.emit(operator, [call.arranged(value, axes)]), axes)
+
+
+def spatial_axes(call: Call, value: Value, wanted: Sequence[int]) -> Axes:
+    """The value's axes, or others, such that the wanted ones are spatial.
+
+    Raises UnsupportedError where the batch is wanted, or all the others are.
+    """
+    axes = call.ranked(value)
+    rank = len(axes)
+    for choice in (axes, channels_last(rank), plain(rank)):
+        places = [choice[i] for i in wanted]
+        if rank > 2 and all(isinstance(place, int) and place >= 2 for place in places):
+            return choice
+    raise call.unsupported("works along the batch, or along all axes")
 
 
 # Joining and splitting
@@ -296,8 +306,9 @@ def _repeated_parts(call: Call, entries: Sequence[Entry], axis: int) -> Value | 
         return None
     if call.network.known_sizes(source)[parts[0].axis] != count:
         return None
-    place = _axis_at(call, axes, axis)
-    return Value(repeat(call, source.name, place, len(axes), factor), axes)
+    if len(axes) < 3 or axis % len(axes) == 0:
+        return None
+    return repeated(call, source, axis % len(axes), factor)
 
 
 @lowers("Split", "SplitV")
@@ -448,18 +459,16 @@ def _cropped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
 
 def _stepped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
     """Every n-th pixel: a pooling whose window is one pixel."""
-    if all(range_.stride == 1 for range_ in ranges):
+    strided = [i for i, range_ in enumerate(ranges) if range_.stride != 1]
+    if not strided:
         return value
-    axes = call.ranked(value)
-    rank = len(axes)
-    strides = {axis: r.stride for axis, r in zip(axes, ranges, strict=True) if isinstance(axis, int)}
-    if rank < 3 or strides[0] != 1 or strides[1] != 1:
-        raise call.unsupported("a slice with a stride along the batch or the channels")
-    one = (1,) * (rank - 2)
-    none = (0,) * (rank - 2)
-    stride = tuple(strides[place] for place in range(2, rank))
+    axes = spatial_axes(call, value, strided)
+    spatial = range(2, len(axes))
+    strides = {axis: range_.stride for axis, range_ in zip(axes, ranges, strict=True)}
+    one, none = (1,) * len(spatial), (0,) * len(spatial)
+    stride = tuple(strides[place] for place in spatial)
     pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
-    return Value(call.emit(pool, [value.name], suffix="stride"), axes)
+    return Value(call.emit(pool, [call.arranged(value, axes)], suffix="stride"), axes)
 
 
 _MIRROR: Final[dict[str, Literal["reflect", "symmetric"]]] = {

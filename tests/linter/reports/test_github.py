@@ -3,7 +3,8 @@ from __future__ import annotations
 import re
 
 from linter.finding import Place, Report
-from linter.reports import github, text
+from linter.reports.github import github
+from linter.reports.text import text
 from tests.linter.reports.made import NASTY, awkward, file, finding, report
 
 COMMAND = re.compile(r"^::(error|warning|notice) ([^:]*)::(.*)$")

@@ -10,8 +10,7 @@ import pytest
 from converters.origin import Source
 from linter.engine import check_source
 from linter.finding import Report
-from linter.reports import gitlab
-from linter.reports.gitlab import SCHEMA_PATH
+from linter.reports.gitlab import SCHEMA_PATH, gitlab
 from tests.linter.reports.made import awkward, finding, report
 from tests.linter.rule_cases import check_case
 

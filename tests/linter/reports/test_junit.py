@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from linter.finding import FileReport, Report, Severity
-from linter.reports import junit
+from linter.reports.junit import junit
 from tests.linter.reports.made import NASTY, awkward, file, finding, report
 from tests.linter.rule_cases import check_case
 

@@ -11,7 +11,7 @@ import pytest
 from converters.origin import Source
 from linter.engine import check_source
 from linter.finding import Edit, FileReport, Fix, Report
-from linter.reports import sarif
+from linter.reports.sarif import sarif
 from linter.rules import RULES
 from tests.linter.reports.made import TEXT, awkward, finding, report
 from tests.linter.rule_cases import check_case

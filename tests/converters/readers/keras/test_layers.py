@@ -31,7 +31,8 @@ Build = Callable[[Any], Any]
 
 
 def relu(**settings: Any) -> Build:
-    return L.ReLU(**settings)
+    made: Build = L.ReLU(**settings)
+    return made
 
 
 def _both(x: Any) -> tuple[Any, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+
+F: Any = nn.functional
 
 
 def block(inner: int, outer: int) -> Any:

@@ -140,7 +140,7 @@ def weight_changes() -> Iterator[tuple[str, Callable[[Any], None], str]]:
     yield "pickle", lambda d: entry(d).update(use_pickle=True), "is not run"
     yield "member", lambda d: entry(d).update(path_name="weight_99"), "no member"
     yield "climbing", lambda d: entry(d).update(path_name="../../x"), "no member"
-    yield "type", lambda d: d["config"].update({k: 1 for k in d["config"]}), "wrongly"
+    yield "type", lambda d: d["config"].update(dict.fromkeys(d["config"], 1)), "wrongly"
     yield "no table", lambda d: d.update(config=[]), "no table"
 
 

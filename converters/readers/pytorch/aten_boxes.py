@@ -1,0 +1,134 @@
+"""Boxes of tensors: cuts, parts, joins."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from converters import operators as ops
+from converters.dims import Size, maximum, minimum
+from converters.errors import UnsupportedError
+from converters.readers.pytorch.aten_shape import requested_shape
+from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.schema import TensorRef
+
+NO_END: Final = (1 << 63) - 1
+
+
+@lowers("slice.Tensor")
+def _slice(call: Call) -> None:
+    axis = call.fixed("dim", 0) % call.rank()
+    size = call.shape()[axis]
+    start = _bounded(call.get("start"), size, 0)
+    step = call.fixed("step", 1)
+    if step == 1:
+        length = requested_shape(call)[axis]
+    elif call.get("end") in (None, NO_END):
+        length = size - start
+    else:
+        length = maximum(_bounded(call.get("end"), size, size) - start, 0)
+    _cut(call, axis, start, length, step)
+
+
+def _bounded(bound: Any, size: Size, default: Size) -> Size:
+    """A bound as Python reads it: negative from the end, never outside."""
+    if bound is None or bound == NO_END:
+        return default
+    if isinstance(bound, int):
+        if bound == 0:
+            return 0
+        place = size + bound if bound < 0 else bound
+        inside: Size = maximum(place, 0) if bound < 0 else minimum(place, size)
+        return inside
+    within: Size = minimum(bound, size)
+    return within
+
+
+def _cut(call: Call, axis: int, start: Size, length: Size, step: int) -> None:
+    value = call.value("self")
+    whole = start == 0 and length == call.shape()[axis]
+    if step == 1:
+        operator = ops.Identity() if whole else ops.Crop(axis, (start,), (length,))
+        call.emit(operator, [value])
+        return
+    rank = call.rank()
+    if axis < 2 or rank < 3:
+        raise UnsupportedError(f"it takes every {step}th along axis {axis}, which is not spatial")
+    if not whole:
+        value = call.step(ops.Crop(axis, (start,), (length,)), [value], "box")
+    call.emit(_every(axis, step, rank), [value])
+
+
+def _every(axis: int, step: int, rank: int) -> ops.Pool:
+    """Every step-th pixel: the maximum of windows of one pixel."""
+    ones, nothing = (1,) * (rank - 2), (0,) * (rank - 2)
+    strides = tuple(step if a == axis else 1 for a in range(2, rank))
+    return ops.Pool("max", ones, strides, ones, nothing, nothing, "floor", "never", False)
+
+
+@lowers("select.int")
+def _select(call: Call) -> None:
+    axis = call.fixed("dim", 0) % call.rank()
+    index = call.get("index", 0)
+    size = call.shape()[axis]
+    if isinstance(index, int) and index < 0:
+        index = size + index
+    box = call.step(ops.Crop(axis, (index,), (1,)), [call.value("self")], "box")
+    call.emit(ops.Reshape((), axis, 1), [box])
+
+
+@lowers("narrow.default")
+def _narrow(call: Call) -> None:
+    axis = call.fixed("dim", 0) % call.rank()
+    _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
+
+
+@lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")
+def _split(call: Call) -> None:
+    """Parts along an axis, of the lengths that the file says; unbind drops the axis too."""
+    rank = call.rank()
+    axis = call.fixed("dim", 0) % rank
+    drop = call.node.target.startswith("aten.unbind")
+    outputs = call.node.outputs
+    lengths = [1 if drop else call.output_shape(index)[axis] for index in range(len(outputs))]
+    value = call.value("self")
+    start: Size = 0
+    for output, length in zip(outputs, lengths, strict=True):
+        box = ops.Crop(axis, (start,), (length,))
+        if drop:
+            part = call.step(box, [value], f"box{start}")
+            call.emit(ops.Reshape((), axis, 1), [part], outputs=[output])
+        else:
+            call.emit(box, [value], outputs=[output])
+        start = start + length
+
+
+@lowers("cat.default", "concat.default")
+def _concat(call: Call) -> None:
+    """Empty tensors of one axis are left out, as torch does."""
+    parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one)]
+    axis = call.fixed("dim", 0)
+    _joined(call, [call.value(one) for one in parts], axis)
+
+
+def _is_nothing(call: Call, reference: TensorRef) -> bool:
+    meta = call.state.metas.get(reference.name)
+    return meta is not None and meta.sizes == (0,)
+
+
+def _joined(call: Call, values: list[str], axis: int) -> None:
+    if len(values) == 1:
+        call.emit(ops.Identity(), values)
+    else:
+        call.emit(ops.Concat(axis), values)
+
+
+@lowers("stack.default")
+def _stack(call: Call) -> None:
+    tensors = call.get("tensors", [])
+    rank = len(call.output_shape())
+    axis = call.fixed("dim", 0) % rank
+    parts = [
+        call.step(ops.Reshape((1,), axis, 0), [call.value(one)], f"axis{index}")
+        for index, one in enumerate(tensors)
+    ]
+    _joined(call, parts, axis)

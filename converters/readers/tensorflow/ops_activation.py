@@ -1,0 +1,153 @@
+"""Functions of each element alone, and those along the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from converters import operators as ops
+from converters.operators import Operator
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.ops_shape import without_axes
+from converters.readers.tensorflow.values import Entry, Value
+
+_SELU_ALPHA: Final = 1.6732632423543772
+_SELU_SCALE: Final = 1.0507009873554805
+
+_SIMPLE: Final[Mapping[str, Operator]] = {
+    "Relu": ops.Relu(),
+    "Relu6": ops.Clip(0.0, 6.0),
+    "Elu": ops.Elu(),
+    "Sigmoid": ops.Sigmoid(),
+    "Tanh": ops.Tanh(),
+    "Softplus": ops.Softplus(),
+    "Abs": ops.Abs(),
+    "Exp": ops.Exp(),
+    "Log": ops.Log(),
+    "Log1p": ops.Log(shift=1.0),
+    "Neg": ops.Power(scale=-1.0),
+    "Square": ops.Power(power=2.0),
+    "Sqrt": ops.Power(power=0.5),
+    "Rsqrt": ops.Power(power=-0.5),
+    "Reciprocal": ops.Power(power=-1.0),
+    "Inv": ops.Power(power=-1.0),
+}
+
+
+@lowers(*_SIMPLE)
+def _simple(call: Call) -> Entry:
+    return call.unary(_SIMPLE[call.node.op], call.value())
+
+
+@lowers("LeakyRelu")
+def _leaky(call: Call) -> Entry:
+    return call.unary(ops.Relu(call.node.number("alpha", 0.2)), call.value())
+
+
+@lowers("Selu")
+def _selu(call: Call) -> Entry:
+    """Klambauer et al. 2017: scale * elu(x, alpha)."""
+    inner = call.unary(ops.Elu(_SELU_ALPHA), call.value(), "elu")
+    return call.unary(ops.Power(scale=_SELU_SCALE), inner)
+
+
+@lowers("Softsign")
+def _softsign(call: Call) -> Entry:
+    """x / (1 + |x|)."""
+    value = call.network.real(call.value(), call.origin)
+    size = call.unary(ops.Power(shift=1.0), call.unary(ops.Abs(), value, "abs"), "add")
+    return Value(call.emit(ops.Eltwise("quotient"), [value.name, size.name]), value.axes)
+
+
+@lowers("ClipByValue")
+def _clip(call: Call) -> Entry:
+    low, high = (call.numbers(index, "bound").reshape(-1) for index in (1, 2))
+    if len(low) != 1 or len(high) != 1:
+        raise call.unsupported("bounds that are no single numbers")
+    return call.unary(ops.Clip(float(low[0]), float(high[0])), call.value())
+
+
+def _place(call: Call, value: Value, axis: int) -> int:
+    """The tensor's axis for one of TensorFlow's."""
+    axes = call.ranked(value)
+    if not -len(axes) <= axis < len(axes):
+        raise call.invalid(f"axis {axis} of {len(axes)}")
+    place = axes[axis]
+    assert isinstance(place, int), "all axes are there"
+    return place
+
+
+@lowers("Softmax", "LogSoftmax")
+def _softmax(call: Call) -> Entry:
+    value = call.network.real(call.value(), call.origin)
+    log = call.node.op == "LogSoftmax"
+    return call.unary(ops.Softmax(_place(call, value, -1), log), value)
+
+
+@lowers("ArgMax", "ArgMin")
+def _arg_max(call: Call) -> Entry:
+    """The first of equal values, as NumPy's; the axis goes."""
+    value = call.network.real(call.value(), call.origin)
+    (axis,) = call.ints(1, "axis") if len(call.entries) > 1 else (0,)
+    place = _place(call, value, axis)
+    if call.node.op == "ArgMin":
+        value = call.unary(ops.Power(scale=-1.0), value, "negative")
+    found = call.unary(ops.ArgMax(place, 1, "indices", ties="first"), value)
+    result = without_axes(call, found, [axis % len(call.ranked(value))])
+    call.network.whole.update((found.name, result.name))
+    return result
+
+
+@lowers("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+def _batch_norm(call: Call) -> Entry:
+    """With the stored moments; those of the batch itself are what training uses."""
+    if call.node.flag("is_training", True):
+        raise call.unsupported("a batch normalization in training mode")
+    names = {"scale": 1, "bias": 2, "mean": 3, "variance": 4}
+    weights = {name: call.weight(index, name) for name, index in names.items()}
+    last = call.node.word("data_format", "NHWC").endswith("C")
+    value = call.network.real(call.value(), call.origin)
+    axes = None if value.axes is None else value.axes
+    rank = 4 if axes is None else len(axes)
+    from converters.readers.tensorflow.lowering import layout
+
+    x = call.spatial(0, rank, last=last)
+    operator = ops.BatchNorm(call.node.number("epsilon", 1e-4))
+    return Value(call.emit(operator, [x], weights), layout(rank, last=last))
+
+
+@lowers("LRN")
+def _lrn(call: Call) -> Entry:
+    """x / (bias + alpha * sum of squares over 2r+1 channels) ** beta."""
+    size = 2 * call.node.integer("depth_radius", 5) + 1
+    operator = ops.Lrn(
+        size,
+        call.node.number("alpha", 1.0) * size,
+        call.node.number("beta", 0.5),
+        call.node.number("bias", 1.0),
+        "across",
+    )
+    from converters.readers.tensorflow.values import channels_last
+
+    return Value(call.emit(operator, [call.spatial(0, 4, last=True)]), channels_last(4))
+
+
+@lowers("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
+def _mat_mul(call: Call) -> Entry:
+    """By a constant matrix (in, out), along the last axis."""
+    batched = call.node.op != "MatMul"
+    first, second = ("adj_x", "adj_y") if batched else ("transpose_a", "transpose_b")
+    if call.node.flag(first):
+        raise call.unsupported("a product with the transposed input")
+    shape = call.weight_shape(1, "matrix")
+    value = call.network.real(call.value(), call.origin)
+    rank = len(call.ranked(value))
+    if len(shape) != 2 or rank < 2:
+        raise call.unsupported(f"a product of {rank} axes with a constant of {len(shape)}")
+    turned = call.node.flag(second)
+    from converters.readers.tensorflow.values import plain
+
+    x = call.arranged(value, plain(rank))
+    weight = call.weight(1, "matrix")
+    operator = ops.Linear(shape[0] if turned else shape[1], rank - 1, transposed=not turned)
+    return Value(call.emit(operator, [x], {"weight": weight}), plain(rank))

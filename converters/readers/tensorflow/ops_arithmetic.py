@@ -1,0 +1,236 @@
+"""Element by element over two tensors, or over a tensor and a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from converters import operators as ops
+from converters.dims import Size
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.values import (
+    Axes,
+    Copies,
+    Entry,
+    Known,
+    Missing,
+    Value,
+    channels_last,
+)
+from converters.shapes import provably_differ
+from converters.tensors import Weight, missing
+
+Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "Add": "sum",
+    "AddV2": "sum",
+    "Sub": "difference",
+    "Mul": "product",
+    "RealDiv": "quotient",
+    "Div": "quotient",
+    "Maximum": "max",
+    "Minimum": "min",
+}
+_LARGEST: Final = 3.4028234663852886e38
+
+
+@lowers(*_KINDS)
+def _binary(call: Call) -> Entry:
+    kind = _KINDS[call.node.op]
+    left, right = call.entry(0), call.entry(1)
+    if isinstance(left, Value) and isinstance(right, Value):
+        return _joined(call, kind, left, right)
+    if isinstance(left, Value):
+        return _with_constant(call, kind, left, 1)
+    return _reversed(call, kind)
+
+
+def _joined(call: Call, kind: Kind, left: Value, right: Value, suffix: str = "") -> Value:
+    names, axes, broadcast = _aligned(call, left, right)
+    name = call.emit(ops.Eltwise(kind, broadcast=broadcast), names, suffix=suffix)
+    return Value(name, axes)
+
+
+def _aligned(call: Call, left: Value, right: Value) -> tuple[list[str], Axes | None, bool]:
+    """Both tensors with their axes in one order, and whether sizes of 1 must be repeated."""
+    if left.axes is None or right.axes is None:
+        return [left.name, right.name], left.axes or right.axes, False
+    rank = max(len(left.axes), len(right.axes))
+    both = [_extended(value, rank) for value in (left, right)]
+    lead = min(both, key=lambda value: _thinness(call, value))
+    axes = call.ranked(call.network.real(lead, call.origin))
+    names = [call.arranged(value, axes) for value in both]
+    shapes = [call.shape(name, rank) for name in names]
+    broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=True))
+    return names, axes, broadcast
+
+
+def _extended(value: Value, rank: int) -> Value:
+    """Axes of size 1 in front, as many as it lacks."""
+    axes = value.axes or ()
+    return Value(value.name, (*(Copies() for _ in range(rank - len(axes))), *axes))
+
+
+def _thinness(call: Call, value: Value) -> int:
+    """How many axes have the size 1: the fewer, the more a tensor decides about the order."""
+    return sum(size == 1 for size in call.network.known_sizes(value))
+
+
+# With a constant
+
+_AFFINE: Final[Mapping[Kind, Callable[[float], ops.Operator]]] = {
+    "sum": lambda c: ops.Power(shift=c),
+    "difference": lambda c: ops.Power(shift=-c),
+    "product": lambda c: ops.Power(scale=c),
+    "quotient": lambda c: ops.Power(scale=1 / c),
+    "max": lambda c: ops.Relu() if c == 0 else ops.Clip(c, _LARGEST),
+    "min": lambda c: ops.Clip(-_LARGEST, c),
+}
+"""x with a number behind it."""
+
+_WEIGHTS: Final[Mapping[Kind, tuple[str, Callable[[Any], Any]]]] = {
+    "sum": ("bias", lambda c: c),
+    "difference": ("bias", lambda c: -c),
+    "product": ("scale", lambda c: c),
+    "quotient": ("scale", lambda c: 1 / c),
+}
+"""x with a tensor behind it: the weight of Scale, and what of the constant it is."""
+
+
+def _with_constant(call: Call, kind: Kind, value: Value, index: int, suffix: str = "") -> Value:
+    """The value with the constant input `index` behind it."""
+    number = _number(call, index)
+    if number is not None:
+        if kind == "quotient" and number == 0:
+            raise call.unsupported("a division by zero")
+        return call.unary(_AFFINE[kind](number), _like_constant(call, value, index), suffix)
+    if kind not in _WEIGHTS:
+        raise call.unsupported(f"{call.node.op} with a constant that is no single number")
+    name, change = _WEIGHTS[kind]
+    value = _like_constant(call, value, index)
+    axis, weight = _along(call, value, index, change, kind)
+    made = call.emit(ops.Scale(axis), [value.name], {name: weight}, suffix)
+    return Value(made, value.axes)
+
+
+def _reversed(call: Call, kind: Kind) -> Value:
+    """The constant in front: c - x = -x + c and c / x = 1/x * c."""
+    value = call.value(1)
+    if kind == "difference":
+        negative = call.unary(ops.Power(scale=-1.0), value, "negative")
+        return _with_constant(call, "sum", negative, 0)
+    if kind == "quotient":
+        inverse = call.unary(ops.Power(power=-1.0), value, "inverse")
+        return _with_constant(call, "product", inverse, 0)
+    return _with_constant(call, kind, value, 0)
+
+
+def _number(call: Call, index: int) -> float | None:
+    """The constant as a number, where all it holds is one."""
+    entry = call.entry(index)
+    if not isinstance(entry, Known) or any(size != 1 for size in entry.shape):
+        return None
+    if not entry.dtype.numpy:
+        raise call.unsupported(f"a constant of the type {entry.dtype.name}")
+    return float(call.numbers(index, "constant").reshape(-1)[0])
+
+
+def _like_constant(call: Call, value: Value, index: int) -> Value:
+    """The value with at least as many axes as the constant; a rank that is unknown is that of an
+    image."""
+    rank = len(call.weight_shape(index, "constant"))
+    if value.axes is None:
+        return Value(value.name, channels_last(max(rank, 4))) if rank else value
+    if rank > len(value.axes):
+        value = _extended(value, rank)
+    return call.network.real(value, call.origin)
+
+
+def _along(
+    call: Call, value: Value, index: int, change: Callable[[Any], Any], key: str
+) -> tuple[int, Weight]:
+    """(axis, weight): the constant in the order of the tensor, without the axes around it that it
+    is repeated along."""
+    axes = call.ranked(value)
+    own = call.weight_shape(index, "constant")
+    shape = (1,) * (len(axes) - len(own)) + own
+    _require_fits(call, call.network.known_sizes(value), shape)
+    order = sorted(range(len(axes)), key=lambda i: _int(axes[i]))
+    turned = tuple(shape[i] for i in order)
+    wide = [place for place, size in enumerate(turned) if size != 1] or [len(axes) - 1]
+    kept = turned[wide[0] : wide[-1] + 1]
+
+    def arrange(values: Any) -> Any:
+        return change(values).reshape(shape).transpose(order)
+
+    if isinstance(call.entry(index), Missing):
+        return wide[0], missing(kept)
+    return wide[0], call.weight(index, "constant", kept, arrange, (key, tuple(order)))
+
+
+def _int(axis: int | Copies) -> int:
+    assert isinstance(axis, int), "all axes are there"
+    return axis
+
+
+def _require_fits(call: Call, sizes: Sequence[Size], shape: Sequence[int]) -> None:
+    for size, constant in zip(sizes, shape, strict=True):
+        if constant == 1 or not provably_differ(size, constant):
+            continue
+        if size == 1:
+            raise call.unsupported("a constant larger than the tensor it is joined with")
+        raise call.invalid(
+            f"a constant of the shape {tuple(shape)} beside {tuple(map(str, sizes))}"
+        )
+
+
+@lowers("AddN")
+def _add_all(call: Call) -> Entry:
+    """Two at a time."""
+    places = range(len(call.entries))
+    constants = [at for at in places if isinstance(call.entry(at), Known | Missing)]
+    values = [call.value(at) for at in places if at not in constants]
+    if not values:
+        raise call.unsupported("a sum of constants")
+    total = values[0]
+    for at, value in enumerate(values[1:], start=1):
+        last = at == len(values) - 1 and not constants
+        total = _joined(call, "sum", total, value, "" if last else f"sum{at}")
+    for at in constants:
+        total = _with_constant(call, "sum", total, at, "" if at == constants[-1] else f"add{at}")
+    return total
+
+
+@lowers("SquaredDifference")
+def _squared_difference(call: Call) -> Entry:
+    left, right = call.entry(0), call.entry(1)
+    if isinstance(left, Value) and isinstance(right, Value):
+        difference = _joined(call, "difference", left, right, "difference")
+    else:
+        at = 0 if isinstance(left, Value) else 1
+        difference = _with_constant(call, "difference", call.value(at), 1 - at, "difference")
+    return call.unary(ops.Power(power=2.0), difference)
+
+
+@lowers("Pow")
+def _power(call: Call) -> Entry:
+    exponent = _number(call, 1)
+    if exponent is None:
+        raise call.unsupported("a power whose exponent is no single number")
+    return call.unary(ops.Power(power=exponent), call.value())
+
+
+@lowers("BiasAdd", "BiasAddV1")
+def _bias(call: Call) -> Entry:
+    """Along the last axis, or the second where channels are first."""
+    value = call.value()
+    first = call.node.word("data_format", "NHWC").startswith("NC")
+    if not first:
+        return _with_constant(call, "sum", value, 1)
+    value = call.network.real(value, call.origin)
+    axes = value.axes
+    (size,) = call.weight_shape(1, "bias") or (0,)
+    place = 1 if axes is None else _int(axes[1])
+    bias = missing((size,)) if isinstance(call.entry(1), Missing) else call.weight(1, "bias")
+    return Value(call.emit(ops.Scale(place), [value.name], {"bias": bias}), axes)

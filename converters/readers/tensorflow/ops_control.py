@@ -1,0 +1,76 @@
+"""Nodes that pass on what they read, types, and branches that are decided beforehand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.values import Dead, Entry, Missing
+
+_SAME: Final = (
+    "Identity",
+    "ReadVariableOp",
+    "StopGradient",
+    "PreventGradient",
+    "CheckNumerics",
+    "Snapshot",
+    "EnsureShape",
+    "PlaceholderWithDefault",
+    "DebugIdentity",
+    "Enter",
+    "Exit",
+)
+_WHOLE: Final = frozenset({"int32", "int64", "uint8", "int8", "int16", "uint16", "uint32", "bool"})
+
+
+@lowers(*_SAME)
+def _same(call: Call) -> Entry:
+    call.entry(0)
+    return call.entries[0]
+
+
+@lowers("IdentityN")
+def _same_each(call: Call) -> tuple[Entry, ...]:
+    return call.entries
+
+
+@lowers("Cast", "Bitcast")
+def _cast(call: Call) -> Entry:
+    """Values stay what they are, but floats lose their fraction as whole numbers."""
+    entry = call.entry(0)
+    if call.node.op == "Bitcast":
+        raise call.unsupported("the bits of a tensor as another type")
+    before, after = call.node.dtype("SrcT"), call.node.dtype("DstT")
+    if isinstance(entry, Missing):
+        return entry
+    value = call.value()
+    if after.name in _WHOLE and before.is_float and value.name not in call.network.whole:
+        raise call.unsupported(f"cuts the fractions off ({before.name} to {after.name})")
+    if before.name in _WHOLE:
+        call.network.whole.add(value.name)
+    return value
+
+
+@lowers("Switch")
+def _switch(call: Call) -> tuple[Entry, ...]:
+    """(where the condition is false, where it is true); the other branch is dead."""
+    decided = bool(call.numbers(1, "condition").reshape(-1)[0])
+    data = call.entry(0)
+    return (Dead(), data) if decided else (data, Dead())
+
+
+@lowers("Merge")
+def _merge(call: Call) -> tuple[Entry, ...]:
+    alive = [entry for entry in call.entries if not isinstance(entry, Dead)]
+    if len(alive) != 1:
+        raise call.unsupported("branches that are not decided beforehand")
+    return (alive[0], Dead())
+
+
+@lowers("Select", "SelectV2")
+def _select(call: Call) -> Entry:
+    """A choice whose condition is known and the same everywhere."""
+    condition = call.numbers(0, "condition").reshape(-1)
+    if not len(condition) or condition.min() != condition.max():
+        raise call.unsupported("a choice element by element")
+    return call.entry(1 if condition[0] else 2)

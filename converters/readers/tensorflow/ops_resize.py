@@ -1,0 +1,131 @@
+"""Interpolation of images, (N, H, W, C) always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+from converters import operators as ops
+from converters.dims import Size, like
+from converters.operators import Operator
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.values import Entry, Value, channels_last
+
+Mode: TypeAlias = Literal["half_pixel", "asymmetric", "align_corners"]
+
+
+def _coordinates(call: Call) -> Mode:
+    """How an output pixel is mapped (image_resizer_state.h); both flags at once are an error."""
+    corners, halves = call.node.flag("align_corners"), call.node.flag("half_pixel_centers")
+    if corners and halves:
+        raise call.invalid("align_corners and half_pixel_centers at once")
+    return "align_corners" if corners else "half_pixel" if halves else "asymmetric"
+
+
+@lowers("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
+def _resize(call: Call) -> Entry:
+    x = call.spatial(0, 4, last=True)
+    sizes = call.size_list(1, "size")
+    if len(sizes) != 2:
+        raise call.invalid(f"{len(sizes)} sizes for an image")
+    operator = _OPERATORS[call.node.op](call, x, sizes)
+    return Value(call.emit(operator, [x]), channels_last(4))
+
+
+Sizes: TypeAlias = tuple[Size, ...]
+
+
+def _factors(call: Call, x: str, sizes: Sizes) -> tuple[int, ...] | None:
+    """The whole factors between input and output, None where there are none for all sizes."""
+    found = []
+    for axis, size in enumerate(sizes, start=2):
+        own = like(x, axis)
+        before, after = call.network.known(own), call.network.known(size)
+        factor = _factor(before, after)
+        if factor is None:
+            return None
+        found.append(factor)
+    return tuple(found)
+
+
+def _factor(before: Size, after: Size) -> int | None:
+    if isinstance(before, int) and isinstance(after, int):
+        return after // before if before > 0 and after > 0 and after % before == 0 else None
+    if isinstance(before, int) or isinstance(after, int) or not after.terms:
+        return None
+    first = before.terms[0][1]
+    factor = after.terms[0][1] // first if first else 0
+    return factor if factor > 0 and before * factor == after else None
+
+
+def _depends(call: Call, sizes: Sizes) -> bool:
+    return not all(isinstance(size, int) for size in sizes)
+
+
+def _scaled(call: Call, x: str, sizes: Sizes) -> tuple[Sizes | None, tuple[int, ...] | None]:
+    """(size, factor) as Resize has them: a factor where the size is computed from the input's."""
+    factors = _factors(call, x, sizes) if _depends(call, sizes) else None
+    return (None, factors) if factors is not None else (sizes, None)
+
+
+def _bilinear(call: Call, x: str, sizes: Sizes) -> Operator:
+    size, factor = _scaled(call, x, sizes)
+    return ops.Resize("linear", _coordinates(call), size, factor)
+
+
+_NEAREST: Final[dict[Mode, Literal["floor", "round_prefer_ceil"]]] = {
+    "asymmetric": "floor",
+    "align_corners": "round_prefer_ceil",
+    "half_pixel": "round_prefer_ceil",
+}
+"""How TensorFlow rounds (resize_nearest_neighbor_op.cc): floor((i + 1/2) * s) is the centre
+(i + 1/2) * s - 1/2 rounded, halves up."""
+
+
+def _nearest(call: Call, x: str, sizes: Sizes) -> Operator:
+    """By whole factors every way but align_corners repeats pixels."""
+    mode = _coordinates(call)
+    size, factor = _scaled(call, x, sizes)
+    if factor is not None and mode != "align_corners":
+        return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+    return ops.Resize("nearest", mode, size, factor, nearest_mode=_NEAREST[mode])
+
+
+def _bicubic(call: Call, x: str, sizes: Sizes) -> Operator:
+    """Keys' kernel with a = -0.5 and weights of pixels inside alone, for half pixels; with
+    a = -0.75 else (resize_bicubic_op.cc)."""
+    mode = _coordinates(call)
+    factors = _factors(call, x, sizes)
+    powers = factors is not None and all(f & (f - 1) == 0 and f <= 512 for f in factors)
+    if not powers or mode == "align_corners":
+        raise call.unsupported(
+            "bicubic by a factor that is no power of two: TensorFlow rounds the coefficients to a "
+            "table of 1024 steps, which ONNX cannot say"
+        )
+    size, factor = _scaled(call, x, sizes)
+    if mode == "half_pixel":
+        return ops.Resize("cubic", mode, size, factor, cubic_a=-0.5, exclude_outside=True)
+    return ops.Resize("cubic", mode, size, factor, cubic_a=-0.75)
+
+
+def _area(call: Call, x: str, sizes: Sizes) -> Operator:
+    """Enlarged by whole factors, an area is a pixel repeated; reduced by them, an average."""
+    factors = _factors(call, x, sizes)
+    if factors is not None and not call.node.flag("align_corners"):
+        return ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
+    before = [call.network.known(like(x, axis)) for axis in (2, 3)]
+    after = [call.network.known(size) for size in sizes]
+    shrink = [_factor(a, b) for a, b in zip(after, before, strict=True)]
+    kernel = tuple(factor for factor in shrink if factor is not None)
+    if len(kernel) != 2 or call.node.flag("align_corners"):
+        raise call.unsupported("ONNX has no interpolation by areas", "use bilinear")
+    none = (0, 0)
+    return ops.Pool("average", kernel, kernel, (1, 1), none, none, "floor", "never", False)
+
+
+_OPERATORS: Final[dict[str, Callable[[Call, str, Sizes], Operator]]] = {
+    "ResizeBilinear": _bilinear,
+    "ResizeNearestNeighbor": _nearest,
+    "ResizeBicubic": _bicubic,
+    "ResizeArea": _area,
+}

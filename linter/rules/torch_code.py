@@ -1,0 +1,339 @@
+"""UP320 to UP326: what PyTorch code says of its upsampling layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from converters import operators as ops
+from converters.ir import Layer
+from converters.readers.python_source.call import Call
+from linter import words
+from linter.code_edits import add_argument, rename
+from linter.finding import Fix
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+_RESIZING: Final = frozenset({"Upsample", "interpolate", "upsample"})
+_ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
+_ANTIALIASED: Final = frozenset({"bilinear", "bicubic"})
+
+
+def _calls(context: Context, framework: str) -> Iterator[tuple[Layer, Call]]:
+    """The layers that are calls of a framework's functions and classes."""
+    for layer in context.net.layers:
+        call = layer.origin.node
+        if isinstance(call, Call) and call.framework == framework:
+            yield layer, call
+
+
+def _resizing(context: Context) -> Iterator[tuple[Layer, Call]]:
+    return ((layer, call) for layer, call in _calls(context, "pytorch") if call.name in _RESIZING)
+
+
+@rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")
+def not_read(context: Context) -> Iterator[Hit]:
+    """Upsampling calls whose arguments the file alone does not decide.
+
+    What it finds:
+        How many calls of Python source could not be read, and why: arguments that are parameters,
+        attributes, or computed. It is one finding a file.
+
+    Why it is bad:
+        It is not: these calls are not checked, and "no findings" does not speak of them.
+
+    Example:
+        self.up = nn.ConvTranspose2d(channels, channels, kernel_size, stride)
+
+    Use instead:
+        Check the exported model (.pt2, ONNX) too, in which every number stands.
+
+    Fix safety:
+        There is no fix.
+
+    References:
+        the Python language reference, Naming and binding
+    """
+    yield from context.notices("UP320", "check the exported model too")
+
+
+@rule("UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927")
+def align_corners_default(context: Context) -> Iterator[Hit]:
+    """A linear interpolation does not say whether corners are aligned.
+
+    What it finds:
+        nn.Upsample and F.interpolate in mode linear, bilinear, bicubic or trilinear without
+        align_corners.
+
+    Why it is bad:
+        The default was True up to PyTorch 0.3 and is False since 0.4. Whoever ports the model, or
+        loads weights that were trained with the other one, has to guess; values differ everywhere
+        but in the middle.
+
+    Example:
+        F.interpolate(x, scale_factor=2, mode="bilinear")
+
+    Use instead:
+        F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+    Fix safety:
+        Safe: False is what PyTorch 0.4 and later take.
+
+    References:
+        pytorch/pytorch torch/nn/functional.py (interpolate); kazuto1011/deeplab-pytorch issue 37
+    """
+    for layer, call in _resizing(context):
+        if call.probably("mode") not in _ALIGNABLE or not call.complete:
+            continue
+        if "align_corners" not in call.arguments:
+            yield Hit(
+                f"mode {call.value('mode')!r} without align_corners, which is then False",
+                "write align_corners=False, or True where the weights were trained with it",
+                layer,
+                fix=Fix("safe", (add_argument(call, "align_corners=False"),)),
+            )
+
+
+_SUCCESSORS: Final[dict[str, tuple[str, str]]] = {
+    "upsample": ("interpolate", ""),
+    "upsample_nearest": ("interpolate", ""),
+    "upsample_bilinear": ("interpolate", 'mode="bilinear", align_corners=True'),
+    "UpsamplingNearest2d": ("Upsample", ""),
+    "UpsamplingBilinear2d": ("Upsample", 'mode="bilinear", align_corners=True'),
+}
+"""Deprecated name -> the one to use, and the arguments that make it the same."""
+
+
+@rule("UP322", "deprecated-call", severity="warning", source="torch/nn/functional.py")
+def deprecated_call(context: Context) -> Iterator[Hit]:
+    """An upsampling function or class that PyTorch has deprecated.
+
+    What it finds:
+        F.upsample, F.upsample_nearest, F.upsample_bilinear, nn.UpsamplingNearest2d and
+        nn.UpsamplingBilinear2d.
+
+    Why it is bad:
+        They will go. And the bilinear ones align corners, unlike F.interpolate: whoever replaces
+        them by name alone changes the result.
+
+    Example:
+        F.upsample_bilinear(x, scale_factor=2)
+
+    Use instead:
+        F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+
+    Fix safety:
+        Safe: it writes what the deprecated call does.
+
+    References:
+        pytorch/pytorch torch/nn/functional.py, torch/nn/modules/upsampling.py
+    """
+    for layer, call in _calls(context, "pytorch"):
+        if call.name in _SUCCESSORS:
+            name, arguments = _SUCCESSORS[call.name]
+            more = f" with {arguments}" if arguments else ""
+            yield Hit(
+                f"{call.name} is deprecated",
+                f"use {name}{more}",
+                layer,
+                fix=_renamed(call, name, arguments),
+            )
+
+
+def _renamed(call: Call, name: str, arguments: str) -> Fix | None:
+    renamed = rename(call, name)
+    if renamed is None or not call.complete or call.problem:
+        return None
+    return Fix("safe", (renamed, add_argument(call, arguments)) if arguments else (renamed,))
+
+
+@rule("UP323", "fractional-scale-factor", severity="warning", source="torch/nn/functional.py")
+def fractional_scale_factor(context: Context) -> Iterator[Hit]:
+    """A scale factor that is no whole number stays in the coordinates.
+
+    What it finds:
+        nn.Upsample and F.interpolate with a fractional scale_factor, without align_corners and
+        without recompute_scale_factor.
+
+    Why it is bad:
+        The output has floor(in * factor) pixels, but its pixels are placed by the factor itself,
+        not by the ratio of the sizes. Other frameworks, and a port that passes the size, place them
+        by the ratio: the result drifts by up to a pixel at the far end.
+
+    Example:
+        F.interpolate(x, scale_factor=1.3, mode="bilinear", align_corners=False)
+
+    Use instead:
+        F.interpolate(x, scale_factor=1.3, mode="bilinear", align_corners=False,
+                      recompute_scale_factor=True)
+
+    Fix safety:
+        Unsafe: the numbers change where in * factor is not whole.
+
+    References:
+        pytorch/pytorch torch/nn/functional.py (interpolate, recompute_scale_factor)
+    """
+    for layer, call in _resizing(context):
+        if not call.complete or call.probably("align_corners") is True:
+            continue
+        factor = call.probably("scale_factor")
+        settled = "recompute_scale_factor" in call.arguments
+        if settled or not _is_fractional(factor):
+            continue
+        recomputes = "recompute_scale_factor" in call.defaults
+        edit = add_argument(call, "recompute_scale_factor=True")
+        yield Hit(
+            f"scale_factor {factor!r} places pixels by the factor, not by the ratio of the sizes",
+            "pass the size, or recompute_scale_factor=True" if recomputes else "pass the size",
+            layer,
+            call.span_of("scale_factor"),
+            fix=Fix("unsafe", (edit,)) if recomputes else None,
+        )
+
+
+def _is_fractional(factor: Any) -> bool:
+    items = factor if isinstance(factor, tuple) else (factor,)
+    return any(isinstance(one, float) and one != int(one) for one in items)
+
+
+@rule(
+    "UP324", "output-padding-beyond-stride", severity="warning", source="onnxruntime ConvTranspose"
+)
+def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
+    """output_padding that PyTorch takes and runtimes refuse.
+
+    What it finds:
+        Transposed convolutions with stride <= output_padding < dilation on an axis. Where it is not
+        smaller than either, PyTorch refuses it too (UP109).
+
+    Why it is bad:
+        onnxruntime refuses to load such a node, and so do other runtimes; torch.onnx exports it all
+        the same. `upconv convert` writes a Pad for it.
+
+    Example:
+        nn.ConvTranspose2d(8, 8, 3, stride=2, output_padding=2, dilation=3)
+
+    Use instead:
+        output_padding smaller than the stride, and a Pad behind where that is meant
+
+    Fix safety:
+        There is no fix: sizes behind the layer depend on it.
+
+    References:
+        onnxruntime core/providers/cpu/nn/conv_transpose_attributes.h
+    """
+    for layer in context.of(ops.ConvTranspose):
+        op = layer.operator
+        assert isinstance(op, ops.ConvTranspose)
+        for extra, stride, dilation in zip(op.output_padding, op.stride, op.dilation, strict=True):
+            if stride <= extra < dilation:
+                yield Hit(
+                    f"output_padding {extra} is not smaller than stride {stride}: onnxruntime "
+                    "refuses it",
+                    f"use at most {stride - 1}, and pad the output where more is meant",
+                    layer,
+                    words.span_of(layer, "output_padding"),
+                )
+                break
+
+
+@rule("UP325", "refused-arguments", severity="error", source="torch/nn/functional.py")
+def refused_arguments(context: Context) -> Iterator[Hit]:
+    """Arguments of an interpolation that PyTorch refuses when it runs.
+
+    What it finds:
+        size and scale_factor both given, or neither; align_corners in mode nearest or area;
+        recompute_scale_factor with size; antialias in another mode than bilinear and bicubic; a
+        mode that does not exist.
+
+    Why it is bad:
+        The module is built without a word, and raises ValueError at the first image.
+
+    Example:
+        F.interpolate(x, scale_factor=2, mode="nearest", align_corners=False)
+
+    Use instead:
+        F.interpolate(x, scale_factor=2, mode="nearest")
+
+    Fix safety:
+        There is no fix: either argument may be the wrong one.
+
+    References:
+        pytorch/pytorch torch/nn/functional.py (interpolate)
+    """
+    for layer, call in _resizing(context):
+        problem, *names = _refusal(call)
+        if problem:
+            yield Hit(
+                problem, "see the documentation of F.interpolate", layer, call.span_of(*names)
+            )
+
+
+_MODES: Final = _ALIGNABLE | {"nearest", "nearest-exact", "area"}
+
+
+def _refusal(call: Call) -> tuple[str, ...]:
+    """What PyTorch refuses in a call, and the arguments to point at; "" where it is none."""
+    mode = call.probably("mode")
+    if isinstance(mode, str) and mode not in _MODES:
+        return f"there is no mode {mode!r}", "mode"
+    if call.complete and _absent(call, "size") and _absent(call, "scale_factor"):
+        return ("neither size nor scale_factor is given",)
+    if _present(call, "size") and _present(call, "scale_factor"):
+        return "size and scale_factor are both given", "scale_factor"
+    if mode in ("nearest", "nearest-exact", "area") and _present(call, "align_corners"):
+        return f"align_corners has no meaning in mode {mode!r}", "align_corners"
+    if call.probably("recompute_scale_factor") and _present(call, "size"):
+        return "recompute_scale_factor has no meaning with a size", "recompute_scale_factor"
+    if isinstance(mode, str) and mode not in _ANTIALIASED and _antialiases(call):
+        return f"there is no antialias in mode {mode!r}", "antialias"
+    return ("",)
+
+
+def _antialiases(call: Call) -> bool:
+    return "antialias" in call.defaults and bool(call.probably("antialias"))
+
+
+def _present(call: Call, name: str) -> bool:
+    """Whether an argument is surely given: a constant that is not None."""
+    return name in call.arguments and call.known(name) and call.value(name) is not None
+
+
+def _absent(call: Call, name: str) -> bool:
+    return call.known(name) and call.value(name) is None
+
+
+@rule("UP326", "antialias-by-factor", severity="info", source="pytorch/pytorch torch.onnx")
+def antialias_by_factor(context: Context) -> Iterator[Hit]:
+    """An antialiased interpolation by a fractional factor exports to wrong values.
+
+    What it finds:
+        F.interpolate with antialias and a fractional scale_factor.
+
+    Why it is bad:
+        torch.onnx exports it without a word, and runtimes compute other values: the width of the
+        filter and the places of the pixels both follow the factor in PyTorch, and the ratio of the
+        sizes elsewhere.
+
+    Example:
+        F.interpolate(x, scale_factor=0.3, mode="bilinear", antialias=True)
+
+    Use instead:
+        F.interpolate(x, size=(h, w), mode="bilinear", antialias=True)
+
+    Fix safety:
+        There is no fix: the size depends on the input.
+
+    References:
+        pytorch/pytorch aten/src/ATen/native/cpu/UpSampleKernel.cpp; ONNX Resize (antialias)
+    """
+    for layer, call in _resizing(context):
+        if _antialiases(call) and _is_fractional(call.probably("scale_factor")):
+            yield Hit(
+                "antialias with a fractional scale_factor is exported to other values",
+                "pass the size",
+                layer,
+                call.span_of("antialias"),
+            )
