@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 RANKS: dict[Verdict, int] = {"pass": 0, "incomplete": 1, "fail": 2}
 
 
@@ -87,12 +89,14 @@ def worst_element(
 ) -> tuple[float | None, float | None, float | None]:
     """(error, bound, ratio) of the element where error/bound is largest.
 
-    Equal values, NaN beside NaN and equal infinities among them, have error 0; a ratio is None
-    where error or bound is not finite or a bound of 0 is exceeded.
+    Equal values, NaN beside NaN and equal infinities among them, have error 0, and so has an
+    infinity where `want` is beyond float32's range; a ratio is None where error or bound is not
+    finite or a bound of 0 is exceeded.
     """
     if not want.size:
         return 0.0, 0.0, 0.0
     equal = (want == got) | (np.isnan(want) & np.isnan(got))
+    equal |= np.isinf(got) & (np.abs(want) > FLOAT32_MAX) & (np.sign(want) == np.sign(got))
     with np.errstate(all="ignore"):
         error = np.where(equal, 0.0, np.abs(want - got))
         ratio = np.where(equal, 0.0, error / bound)

@@ -22,9 +22,9 @@ SPATIAL_SIZES = ((45, 61), (53, 37), (97, 71), (72, 104), (96, 160), (224, 288),
 
 BATCH = 2
 
-IMPULSES = (1.0, -4.0, 16.0, -64.0, 256.0)
-"""Sizes of the impulses at seeded places: up to those of image values, of either sign, so that a
-layer that saturates is driven to both of its ends."""
+IMPULSES = (1.0, -4.0, 16.0, -64.0, 64.0)
+"""Sizes of the impulses at seeded places: of either sign and near those of image values, so that
+a layer that saturates is driven to both of its ends; exp overflows float32 from 88.8 on."""
 
 
 def fixed_shapes(model: Model) -> dict[str, tuple[int, ...]]:

@@ -23,7 +23,10 @@ def model_options(command: Command) -> Command:
     """Decorator: --weights --input --phase --dialect --keras-bilinear --config."""
     options = (
         click.option(
-            "--weights", default="", metavar="FILE", help="Trained weights (.caffemodel)."
+            "--weights",
+            default="",
+            metavar="FILE",
+            help="Trained weights (.caffemodel, .weights.h5).",
         ),
         click.option(
             "--input",
@@ -48,7 +51,7 @@ def model_options(command: Command) -> Command:
             "--keras-bilinear",
             type=click.Choice(["half-pixel", "asymmetric"]),
             envvar="UPCONV_KERAS_BILINEAR",
-            help="What an old Keras file means by bilinear (reading Keras is not built yet).",
+            help="What UpSampling2D bilinear means in files of Keras 2.3 and before.",
         ),
         click.option(
             "--config",

@@ -23,7 +23,7 @@ class ProofRequest:
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
     """Read the model again and verify the ONNX file against it."""
     from converters.fill import fill_missing
-    from converters.readers import open_model
+    from converters.readers import open_graph
 
-    model = fill_missing(open_model(request.model, request.options), request.fill)
+    model = fill_missing(open_graph(request.model, request.options), request.fill)
     return verify(model, request.onnx, request.seed, progress)

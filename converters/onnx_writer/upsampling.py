@@ -96,6 +96,7 @@ def _part(model: Model, layer: Layer, inference: Inference) -> Model:
         outputs=layer.outputs,
         layers=(layer,),
         notices=(),
+        channels_last=frozenset(),  # a layer's own tensors are channels first in every file
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from converters.origin import Source
     from converters.readers.options import ReadOptions
 
-__all__ = ["FORMATS", "Format", "Head", "identify", "open_model", "open_text"]
+__all__ = ["FORMATS", "Format", "Head", "identify", "open_graph", "open_model", "open_text"]
 
 HEAD_BYTES: Final = 1 << 16
 
@@ -67,6 +67,22 @@ def open_model(path: str, options: ReadOptions) -> Model:
     but cannot be read.
     """
     return _format_of(path).open(path, options)
+
+
+def open_graph(path: str, options: ReadOptions) -> Model:
+    """The model in a file, for whoever runs or converts it.
+
+    Raises as `open_model`, and UnsupportedError where the file says which layers there are and
+    not how they are connected (code, a pickled module): that is enough for a check only.
+    """
+    model = open_model(path, options)
+    if not model.outputs:
+        raise UnsupportedError(
+            "a file of layers without a graph, which can be checked and not run",
+            path=path,
+            hint="save the model itself, as ONNX, .pt2 or .keras",
+        )
+    return model
 
 
 def open_text(source: Source, options: ReadOptions) -> Model:
@@ -119,6 +135,12 @@ def _open_keras(path: str, options: ReadOptions) -> Model:
     from converters.readers.keras.reader import read_keras
 
     return read_keras(path, options)
+
+
+def _open_tensorflow(path: str, options: ReadOptions) -> Model:
+    from converters.readers.tensorflow.reader import read_tensorflow
+
+    return read_tensorflow(path, options)
 
 
 def _open_caffemodel(path: str, options: ReadOptions) -> Model:
@@ -212,7 +234,12 @@ def _is_onnx(head: Head) -> bool:
 def _is_tensorflow(head: Head) -> bool:
     if _is_text(head):
         return _kind_of_text(head).startswith("TensorFlow")
-    return _is_saved_model(head) or (head.extension == "pb" and bool(head.data))
+    if head.is_folder:
+        return _is_saved_model(head)
+    from converters.readers.tensorflow.files import kind_of
+
+    is_onnx = head.data[:1] == b"\x08"
+    return kind_of(head.data) != "" or (head.extension == "pb" and bool(head.data) and not is_onnx)
 
 
 def _is_tflite(head: Head) -> bool:
@@ -263,14 +290,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _open_pytorch),
     Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _open_keras),
     Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
+    Format("TensorFlow", ("pb", "pbtxt", "meta"), _is_tensorflow, _open_tensorflow),
     Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet"),
-    Format(
-        "TensorFlow",
-        ("pb", "pbtxt"),
-        _is_tensorflow,
-        _not_built("a TensorFlow model"),
-        "not built yet",
-    ),
     Format("Caffe", _CAFFE_EXTENSIONS, _is_caffe, _open_caffe),
 )
 """The formats in the order in which they are asked; the first that claims a file reads it."""

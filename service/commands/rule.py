@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(code: str | None, format_: str) -> int:
     """Show the page of a rule, by its CODE or name, or list all rules."""
+    from linter.plugins import load_plugins
+
+    load_plugins()
     chosen = [find_rule(code)] if code else all_rules()
     if format_ == "json":
         click.echo(json.dumps([_record(rule) for rule in chosen], indent=2))

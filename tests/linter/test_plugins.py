@@ -13,7 +13,7 @@ from tests.service.commands import Outcome, upconv
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures" / "plugin"
 NET = """\
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 dim: 8 dim: 8 } } }
+input: "data" input_shape { dim: 1 dim: 2 dim: 8 dim: 8 }
 layer { name: "up" type: "Deconvolution" bottom: "data" top: "up" convolution_param {
   num_output: 2 kernel_size: 5 stride: 3 pad: 1 weight_filler { type: "xavier" } } }
 """

@@ -122,8 +122,7 @@ def _softmax(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
 
 
 def _log_softmax(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    y = _softmax(layer, step, x, _part(suffix, ops.Softmax(1)))
-    return step.add(ops.Log(), [y], suffix=suffix)
+    return step.add(ops.Softmax(ir_axis(layer, step, -1, x), log=True), [x], suffix=suffix)
 
 
 def _softsign(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:

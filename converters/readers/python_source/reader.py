@@ -134,7 +134,7 @@ class _Assembly:
         if not self.skipped:
             return []
         self.skipped.sort(key=lambda one: one.span.start)
-        parts = [f"{one.name} in line {one.span.line} ({one.reason})" for one in self.skipped]
+        parts = [f"{one.name} in {_line(one.span)} ({one.reason})" for one in self.skipped]
         rest = len(parts) - SHOWN
         shown = "; ".join(parts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
         message = f"{len(parts)} of {self.seen} upsampling calls could not be read: {shown}"
@@ -231,6 +231,10 @@ class _Assembly:
     def unique(self, name: str) -> str:
         self.counts[name] = self.counts.get(name, 0) + 1
         return name if self.counts[name] == 1 else f"{name}@{self.counts[name]}"
+
+
+def _line(span: Span) -> str:
+    return span.source.landmark(span.start) or f"line {span.line}"
 
 
 def _make(call: Call, place: Place) -> Made:

@@ -1,4 +1,4 @@
-"""PyTorch's files told apart: exported programs are read, the other kinds named."""
+"""PyTorch's files told apart: exported programs and pickles are read, other kinds named."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ EXPORT_IT = "export the module with torch.export.save, or call converters.from_t
 def read_pytorch(path: str, options: ReadOptions) -> Model:
     """The model in a file that PyTorch wrote.
 
-    Raises as `pt2.read_pt2`, and UnsupportedError for TorchScript archives and pickles.
+    Raises as `pt2.read_pt2`, and UnsupportedError for TorchScript archives.
     """
-    if bytes(map_file(path, "PyTorch file")[:4]) != ZIP:
-        _refuse(path, "a pickle of the time before archives")
+    view = map_file(path, "PyTorch file")
+    if bytes(view[:4]) != ZIP:
+        from converters.readers.pytorch_pickle.reader import read_pickled_stream
+
+        return read_pickled_stream(view, path, options)
     archive = open_archive(path)
     if is_pt2(archive):
         return read_archive(archive, options)
+    if "data.pkl" in archive and "constants.pkl" not in archive:
+        from converters.readers.pytorch_pickle.reader import read_pickled_archive
+
+        return read_pickled_archive(archive, options)
     _refuse(path, _kind(archive))
 
 

@@ -9,7 +9,20 @@ from converters.dims import Like, Size, Symbol, leaves, like, substitute
 from converters.errors import ShapeError
 from converters.inference import layer_shapes
 from converters.ir import Layer, Shape
-from converters.operators import Operator, Permute, Reshape, Tile, targets
+from converters.operators import (
+    Concat,
+    Crop,
+    Flatten,
+    Identity,
+    Operator,
+    Permute,
+    Pool,
+    Reshape,
+    Resize,
+    Slice,
+    Tile,
+    targets,
+)
 from converters.origin import Origin
 from converters.readers.keras.lowering import Workspace
 from converters.readers.options import ReadOptions
@@ -20,7 +33,7 @@ from converters.tensors import Weight
 
 @dataclass(slots=True)
 class Network:
-    """The network under construction."""
+    """The network under construction. `whole` are the tensors that hold whole numbers only."""
 
     path: str
     options: ReadOptions
@@ -79,6 +92,8 @@ class Network:
         )
         self.work.layers.append(layer)
         self._infer(layer)
+        if _moves_values(operator) and self.whole.issuperset(inputs):
+            self.whole.update(layer.outputs)
         return layer.outputs
 
     def _infer(self, layer: Layer) -> None:
@@ -111,11 +126,12 @@ class Network:
 
 def _filled(axes: Axes) -> list[int]:
     """TensorFlow's axes in the order of the tensor, those not there put before their successor,
-    or at the end."""
+    the first in front of all and the last at the end."""
     order = sorted((i for i, axis in enumerate(axes) if isinstance(axis, int)), key=_Key(axes))
     for i in reversed(range(len(axes))):
         if not isinstance(axes[i], int):
-            order.insert(order.index(i + 1) if i + 1 < len(axes) else len(order), i)
+            behind = order.index(i + 1) if 0 < i < len(axes) - 1 else len(order)
+            order.insert(behind if i else 0, i)
     return order
 
 
@@ -166,6 +182,16 @@ class _Arrangement:
     def _add(self, operator: Operator, what: str) -> None:
         inputs = (self.name,)
         (self.name,) = self.network.add(f"{self.base}/{what}", operator, inputs, self.origin)
+
+
+def _moves_values(operator: Operator) -> bool:
+    """Whether every value of the output is one of the inputs'."""
+    if isinstance(operator, Resize):
+        return operator.mode == "nearest"
+    return isinstance(operator, _MOVES) or (isinstance(operator, Pool) and operator.kind == "max")
+
+
+_MOVES = (Concat, Crop, Flatten, Identity, Permute, Reshape, Slice, Tile)
 
 
 def references(operator: Operator) -> Iterable[str]:

@@ -193,11 +193,11 @@ def _dilated(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) ->
     fixed = [n for n in (*begin, *end) if isinstance(n, int) and n >= 0]
     if len(fixed) == 2 * axes:
         return _emitted(
-            call, x, kernel, window, (tuple(fixed[:axes]), tuple(fixed[axes:])), last=True
+            inner, x, kernel, window, (tuple(fixed[:axes]), tuple(fixed[axes:])), last=True
         )
     x = call.emit(ops.Pad((0, 0, *begin), (0, 0, *end)), [x], suffix="padded")
     none = (0,) * axes
-    return _emitted(call, x, kernel, window, (none, none), last=True)
+    return _emitted(inner, x, kernel, window, (none, none), last=True)
 
 
 def _dilated_transposed(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) -> Value:
@@ -218,5 +218,5 @@ def _dilated_transposed(call: Call, data: Batched, crops: tuple[tuple[Size, Size
     window = replace(window, dilation=data.block, padding="EXPLICIT", explicit=begin)
     x = call.arranged(data.x, layout(axes + 2, last=True))
     whole = replace(target, sizes=sizes)
-    name = transposed_convolution(call, x, window, whole, _backward_weight(inner, axes))
+    name = transposed_convolution(inner, x, window, whole, _backward_weight(inner, axes))
     return Value(name, layout(axes + 2, last=True))

@@ -73,8 +73,17 @@ def without_axes(call: Call, value: Value, gone: Sequence[int]) -> Value:
     if not lost:
         return Value(value.name, kept)
     places = [axis for axis in sorted(a for a in axes if isinstance(a, int)) if axis not in lost]
-    name = call.emit(ops.Reshape(tuple(like(value.name, axis) for axis in places)), [value.name])
+    name = call.emit(_dropping(value.name, sorted(lost), places), [value.name])
     return Value(name, _renumbered(kept, places))
+
+
+def _dropping(name: str, lost: Sequence[int], places: Sequence[int]) -> ops.Operator:
+    """The reshape without the axes `lost`; `places` stay."""
+    if places == [0, 1]:
+        return ops.Flatten()
+    if lost[-1] - lost[0] == len(lost) - 1:
+        return ops.Reshape((), lost[0], len(lost))
+    return ops.Reshape(tuple(like(name, axis) for axis in places))
 
 
 def _renumbered(axes: Axes, places: Sequence[int]) -> Axes:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+from converters.onnx_writer import write_upsampling
 from converters.verify import verify
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.nets import NETS, seeded
@@ -30,8 +32,6 @@ vector."""
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", NETS)
 def test_nets_predict_the_same(name: str, form: str, tmp_path: Path) -> None:
-    import onnx
-
     build, shapes = NETS[name]
     model = seeded(build())
     feeds = {key: noise(*shape) for key, shape in shapes.items()}
@@ -61,14 +61,21 @@ def test_nets_are_certified(name: str, tmp_path: Path) -> None:
 
 
 def test_shared_weights_are_written_once(tmp_path: Path) -> None:
-    import onnx
-
     path, options = save(seeded(NETS["nested"][0]()), tmp_path, "keras")
     _, target = convert(path, options)
     graph = onnx.load(target).graph
     kernels = [entry.name for entry in graph.initializer if len(entry.dims) == 4]
     assert len(kernels) == 4  # of two convolutions, the block used twice, and the twin
     assert [node.op_type for node in graph.node].count("Conv") == 6
+
+
+def test_single_layers_are_channels_first(tmp_path: Path) -> None:
+    path, options = save(seeded(NETS["nested"][0]()), tmp_path, "keras")
+    model, _ = convert(path, options)
+    (end,) = write_upsampling(model, tmp_path / "parts")
+    assert [axes[1] for axes in (*end.inputs.values(), *end.outputs.values())] == ["4", "2"]
+    written = onnx.load(tmp_path / "parts" / end.file)
+    assert kinds(written) == ["ConvTranspose"]
 
 
 def test_an_input_that_is_an_output_and_an_output_given_twice(tmp_path: Path) -> None:
