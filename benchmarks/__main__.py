@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("parse_speed", "cold_start", "convert_size", "bilinear_forms", "rule_recall")
+BENCHMARKS = (
+    "parse_speed",
+    "cold_start",
+    "check_speed",
+    "convert_size",
+    "bilinear_forms",
+    "rule_recall",
+)
 
 
 def main() -> None:

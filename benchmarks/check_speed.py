@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -28,13 +29,19 @@ CASES = (
 )
 
 
-def seconds(folder: Path, options: tuple[str, ...], cache: Path) -> float:
+def seconds(folder: Path, options: tuple[str, ...], cache: Path) -> tuple[float, float]:
+    """(wall, CPU of all processes)."""
     upconv = os.path.join(os.path.dirname(sys.executable), "upconv")
     command = [upconv, "check", str(folder), "--cache-dir", str(cache), "--format", "concise"]
     quiet = subprocess.DEVNULL
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _cpu()
     subprocess.run([*command, *options], stdout=quiet, stderr=quiet, check=False)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, _cpu() - before
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def files_in(folder: Path) -> int:
@@ -61,8 +68,8 @@ def main() -> None:
                 if not warm:
                     shutil.rmtree(cache, ignore_errors=True)
                 times.append(seconds(folder, options, cache))
-            middle = statistics.median(times)
-            print(f"  {name:22} {count / middle:7.0f} files/s  {middle:6.2f} s")
+            wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+            print(f"  {name:22} {count / wall:6.0f} files/s  {wall:6.2f} s, CPU {cpu:5.2f} s")
 
 
 if __name__ == "__main__":

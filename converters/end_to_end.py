@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.choices import chooser_of, chosen_values
+from converters.choices import chooser_of, chosen_values, index_outputs
 from converters.ir import Layer, Model
 from converters.proof import OutputCertificate, Verdict, worse_output, worst_element
 from converters.reference import run_layer
-from converters.runtime import OnnxFile, run, session
+from converters.runtime import OnnxFile, exposed, run, session
 
 Array = NDArray[np.float64]
 Announce: TypeAlias = Callable[[str], None]
@@ -22,6 +22,10 @@ Choices: TypeAlias = Mapping[str, Array]
 
 END_TO_END_TOLERANCE: Final = 1e-4
 """Limit of the whole network's error, relative to the largest magnitude of an output."""
+
+AMPLIFICATION: Final = 16.0
+"""How much more a float32 run may move an output than rounding each layer's values once does:
+within a layer sums are rounded at every step."""
 
 
 def in_source_layout(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,56 +42,87 @@ def optimizations(optimized: bool) -> str:
 
 
 def certify_outputs(
-    model: Model,
-    file: OnnxFile,
-    stimuli: Stimuli,
-    choices: Mapping[tuple[bool, str], Choices],
-    progress: Announce,
+    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, progress: Announce
 ) -> list[OutputCertificate]:
     """The worst of each output over all stimuli, optimizations off and on.
 
-    `choices` are the index values that onnxruntime took, by optimization and stimulus.
+    `names` are the values' names in the ONNX file.
     """
-    names = [name for name in model.outputs if name in file.outputs]
+    outputs = [name for name in model.outputs if name in file.outputs]
     found: dict[str, OutputCertificate] = {}
     references = _References(model, stimuli, progress)
     for optimized in (False, True):
         running = session(file.path, optimized)
         for stimulus, feeds in stimuli.items():
-            exact = references.of(stimulus, choices[optimized, stimulus])
             progress(f"end to end, {stimulus}, {optimizations(optimized)}")
-            results = run(running, in_source_layout(model, feeds), names)
-            for name in names:
-                one = _compare(model, name, exact, np.asarray(results[name], np.float64))
+            fed = in_source_layout(model, feeds)
+            results = run(running, fed, outputs)
+            choices = _choices(model, file, names, fed, optimized)
+            for name in outputs:
+                got = np.asarray(results[name], np.float64)
+                one = references.compare(name, got, stimulus, choices)
                 found[name] = worse_output(found[name], one) if name in found else one
     return list(found.values())
 
 
+def _choices(
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    feeds: Mapping[str, Any],
+    optimized: bool,
+) -> dict[str, Array]:
+    """The index values that onnxruntime takes, with nothing but them exposed: that changes no
+    fusion, where exposing everything does, and with it the rounding that decides near ties."""
+    indices = [v for layer in model.layers for v in index_outputs(layer) if v in names]
+    if not indices:
+        return {}
+    wanted = sorted({names[value] for value in indices})
+    with exposed(file, wanted) as path:
+        values = run(session(path, optimized), feeds, wanted)
+    return {value: np.asarray(values[names[value]], np.float64) for value in indices}
+
+
+@dataclass(slots=True)
 class _References:
     """Runs of the reference; one is made again only where other choices are to be followed."""
 
-    def __init__(self, model: Model, stimuli: Stimuli, progress: Announce) -> None:
-        self._model, self._stimuli, self._progress = model, stimuli, progress
-        self._made: dict[str, tuple[Choices, dict[str, Array]]] = {}
+    model: Model
+    stimuli: Stimuli
+    progress: Announce
+    made: dict[tuple[str, bool], tuple[Choices, dict[str, Array]]] = field(default_factory=dict)
 
-    def of(self, stimulus: str, choices: Choices) -> dict[str, Array]:
-        """The reference's values on a stimulus, following these choices."""
-        made = self._made.get(stimulus)
+    def compare(self, name: str, got: Array, stimulus: str, choices: Choices) -> OutputCertificate:
+        """Judge an output by the reference that follows these choices.
+
+        Where it fails, the network may be one that no float32 arithmetic computes to the
+        tolerance, a softmax of large values say: then the limit is what the network makes of
+        rounding each layer's values once.
+        """
+        exact = self._of(stimulus, choices, rounded=False)
+        one = _compare(self.model, name, exact, got)
+        if one.verdict != "fail" or one.max_abs_error is None:
+            return one
+        rounded = self._of(stimulus, choices, rounded=True)
+        return _compare(self.model, name, exact, got, rounded)
+
+    def _of(self, stimulus: str, choices: Choices, rounded: bool) -> dict[str, Array]:
+        made = self.made.get((stimulus, rounded))
         if made is None or any(not np.array_equal(made[0][n], choices[n]) for n in choices):
-            self._progress(f"float64 reference, {stimulus}")
-            made = choices, run_reference(self._model, self._stimuli[stimulus], choices)
-            self._made[stimulus] = made
+            self.progress(f"float64 reference, {stimulus}")
+            values = run_reference(self.model, self.stimuli[stimulus], choices, rounded)
+            self.made[stimulus, rounded] = made = choices, values
         return made[1]
 
 
 def run_reference(
-    model: Model, feeds: Mapping[str, Any], choices: Choices | None = None
+    model: Model, feeds: Mapping[str, Any], choices: Choices | None = None, rounded: bool = False
 ) -> dict[str, Array]:
     """The outputs of a model in float64; of those that hold indices also what they chose from,
     and the choices themselves.
 
     Readers of an index value see the one of `choices`: the rest of the network must be compared
-    after the same choice.
+    after the same choice. With `rounded`, each layer's values are rounded to float32.
     """
     values: dict[str, Array] = {n: np.asarray(x, np.float64) for n, x in feeds.items()}
     last = {value: layer.name for layer in model.layers for value in layer.inputs}
@@ -99,6 +134,8 @@ def run_reference(
     own: dict[str, Array] = {}
     for layer in model.layers:
         results = run_layer(layer, [values[value] for value in layer.inputs])
+        if rounded:
+            results = tuple(map(_rounded, results))
         own |= {v: r for v, r in zip(layer.outputs, results, strict=True) if v in kept}
         for value, result in zip(layer.outputs, results, strict=True):
             values[value] = (choices or {}).get(value, result)
@@ -108,36 +145,59 @@ def run_reference(
     return {**values, **own}
 
 
-def _compare(model: Model, name: str, exact: Mapping[str, Array], got: Array) -> OutputCertificate:
+def _rounded(values: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.asarray(values, np.float32), np.float64)
+
+
+def _compare(
+    model: Model,
+    name: str,
+    exact: Mapping[str, Array],
+    got: Array,
+    rounded: Mapping[str, Array] | None = None,
+) -> OutputCertificate:
+    """`rounded` are the reference's values with rounding, where they widen the tolerance."""
+    chooser = chooser_of(model, name)
+    measured = name if chooser is None else chooser[0].inputs[0]
+    tolerance = _tolerance(exact[measured])
+    if rounded is not None:
+        tolerance = max(tolerance, AMPLIFICATION * _distance(exact[measured], rounded[measured]))
     want = in_source_layout(model, {name: exact[name]})[name]
     if want.shape != got.shape:
         reason = f"the shape is {got.shape}, the reference's is {want.shape}"
-        return OutputCertificate(name, got.shape, None, _tolerance(want), "fail", reason)
-    chooser = chooser_of(model, name)
+        return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
     if chooser is None:
-        return _judged(name, want, got, _tolerance(want))
+        return _judged(name, want, got, tolerance)
     layer, value = chooser
     inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
-    one = _compare_choices(layer, name, exact[layer.inputs[0]], exact[value], inside)
+    one = _compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
     return replace(one, shape=got.shape)
 
 
 def _compare_choices(
-    layer: Layer, name: str, x: Array, want: Array, got: Array
+    layer: Layer, name: str, x: Array, want: Array, got: Array, tolerance: float
 ) -> OutputCertificate:
     """Judge indices by what they point at in the reference's own values `x`."""
     if np.array_equal(want, got):
-        return _judged(name, want, got, _tolerance(x))
+        return _judged(name, want, got, tolerance)
     best, taken = chosen_values(layer, x, want), chosen_values(layer, x, got)
     if best is None or taken is None:
         reason = "an index points nowhere"
-        return OutputCertificate(name, got.shape, None, _tolerance(x), "fail", reason)
-    return _judged(name, best, taken, _tolerance(x))
+        return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
+    return _judged(name, best, taken, tolerance)
 
 
 def _tolerance(values: Array) -> float:
     finite = np.abs(values[np.isfinite(values)])
     return END_TO_END_TOLERANCE * (float(finite.max()) if finite.size else 0.0)
+
+
+def _distance(left: Array, right: Array) -> float:
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(left - right)
+    finite = apart[np.isfinite(apart)]
+    return float(finite.max()) if finite.size else 0.0
 
 
 def _judged(name: str, want: Array, got: Array, tolerance: float) -> OutputCertificate:

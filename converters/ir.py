@@ -51,10 +51,14 @@ class ModelInput:
 
 @record(frozen=True, slots=True)
 class Notice:
-    """Something a reader saw and went on after: the rule that reports it, and the error."""
+    """Something a reader saw and went on after: the rule that reports it, and the error.
+
+    `harmless`: the outputs are still what the file says, so that conversion may go on.
+    """
 
     code: str
     error: UpconvError
+    harmless: bool = False
 
 
 @record(frozen=True, slots=True)

@@ -39,7 +39,7 @@ else:
         made = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
         compared = tuple(field.name for field in fields(made) if field.compare)
         values = attrgetter(*compared) if compared else lambda self: ()
-        made.__init__ = _initializer(cls.__qualname__, fields(made))
+        made.__init__ = _initializer(made, fields(made))
         made.__eq__ = lambda self, other: (
             values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
         )
@@ -50,30 +50,31 @@ else:
         made.__setstate__ = _restore
         return made
 
-    def _initializer(title: str, declared: tuple[Field, ...]) -> Callable[..., None]:
-        enter = object.__setattr__
-        names = tuple(field.name for field in declared)
+    def _initializer(made: type, declared: tuple[Field, ...]) -> Callable[..., None]:
+        title, count = made.__qualname__, len(declared)
+        setters = tuple(getattr(made, field.name).__set__ for field in declared)
+        pairs = tuple((field.name, setter) for field, setter in zip(declared, setters, strict=True))
         defaults = {f.name: f.default for f in declared if f.default is not MISSING}
         makers = {f.name: f.default_factory for f in declared if f.default_factory is not MISSING}
 
         def initialize(self, *args, **named):
-            if len(args) > len(names):
-                raise TypeError(f"{title}() takes {len(names)} arguments, {len(args)} were given")
-            given = dict(zip(names, args, strict=False))
-            if not named.keys().isdisjoint(given):
-                raise TypeError(f"{title}() got {sorted(named.keys() & given.keys())} twice")
-            given.update(named)
-            for name in names:
-                if name in given:
-                    enter(self, name, given.pop(name))
+            for enter, value in zip(setters, args, strict=False):
+                enter(self, value)
+            if len(args) == count and not named:
+                return
+            if len(args) > count:
+                raise TypeError(f"{title}() takes {count} arguments, {len(args)} were given")
+            for name, enter in pairs[len(args) :]:
+                if name in named:
+                    enter(self, named.pop(name))
                 elif name in defaults:
-                    enter(self, name, defaults[name])
+                    enter(self, defaults[name])
                 elif name in makers:
-                    enter(self, name, makers[name]())
+                    enter(self, makers[name]())
                 else:
                     raise TypeError(f"{title}() misses the argument '{name}'")
-            if given:
-                raise TypeError(f"{title}() has no {', '.join(map(repr, given))}")
+            if named:
+                raise TypeError(f"{title}() cannot take {', '.join(map(repr, named))}")
 
         return initialize
 

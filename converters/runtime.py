@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -39,8 +40,10 @@ def read_onnx(path: str) -> OnnxFile:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError, ValueError) as error:
+        model = onnx.ModelProto.FromString(Path(path).read_bytes())
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}", path=path) from None
+    except (DecodeError, ValueError) as error:
         raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
     graph = model.graph
     if not graph.node and not graph.input:
@@ -63,16 +66,30 @@ def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
     """The path of a temporary copy of the file in which `values` are graph outputs too.
 
     Protobuf merges concatenated messages, so the copy is the file's bytes and a few more; it
-    stands beside the file, where relative paths of external weights hold.
+    stands beside the file, where relative paths of external weights hold, if it may.
     """
     extra = [name for name in values if name not in file.outputs and name not in file.inputs]
     source = Path(file.path)
-    with tempfile.NamedTemporaryFile(dir=source.parent, suffix=".exposed.onnx") as copy:
+    folder = source.parent if os.access(source.parent, os.W_OK) else None
+    prefix = copy_prefix(os.getpid())
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=prefix, suffix=".onnx") as copy:
         with source.open("rb") as original:
             shutil.copyfileobj(original, copy, 1 << 22)
         copy.write(_more_outputs(extra))
         copy.flush()
         yield copy.name
+
+
+def copy_prefix(process: int) -> str:
+    """How the names of a process's copies begin."""
+    return f".upconv-exposed-{process}-"
+
+
+def remove_copies(onnx_path: str, process: int) -> None:
+    """Remove what a process that was killed left of its copies of a file."""
+    for folder in (Path(onnx_path).parent, Path(tempfile.gettempdir())):
+        for left in folder.glob(f"{copy_prefix(process)}*.onnx"):
+            left.unlink(missing_ok=True)
 
 
 def _more_outputs(names: Sequence[str]) -> bytes:

@@ -26,7 +26,7 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
     """
     import onnx
 
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = onnx.ModelProto.FromString(Path(path).read_bytes()).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for layer in model.layers:
         for name, weight in layer.weights.items():

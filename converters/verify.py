@@ -29,6 +29,8 @@ from converters.end_to_end import (
 )
 from converters.errors import UsageError
 from converters.ir import Layer, Model
+from converters.liveness import live
+from converters.memory import require_memory
 from converters.onnx_writer.layout import channels_first
 from converters.operators import Identity
 from converters.proof import (
@@ -65,18 +67,21 @@ def verify(
     """Prove an ONNX file equal to a source model, in onnxruntime on this machine's CPU.
 
     Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it, UsageError
-    where the input shapes are unknown or the two have different inputs.
+    where the input shapes are unknown or too large, or the two have different inputs.
     """
+    model = live(model)
     file = read_onnx(onnx_path)
     shapes = fixed_shapes(model)
     _require_same_inputs(model, file)
+    require_memory(model, shapes)
     stimuli = {"noise": noise(shapes, seed), "impulses": impulses(shapes, seed)}
-    layers, choices = _certify_layers(model, file, stimuli, progress)
+    names = aliases(model, file)
+    layers = _certify_layers(model, file, names, stimuli, progress)
     progress("weights")
     for layer, reason in differing_weights(model, file.path):
         form = layers[layer.name].form if layer.name in layers else ""
         layers[layer.name] = _uncertified(layer, form, reason, "fail")
-    outputs = certify_outputs(model, file, stimuli, choices, progress)
+    outputs = certify_outputs(model, file, names, stimuli, progress)
     reasons = tuple(_gaps(model, file))
     return Verification(
         model.path, onnx_path, file.opset, tuple(layers.values()), tuple(outputs), reasons
@@ -117,15 +122,12 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
 
 
 def _certify_layers(
-    model: Model, file: OnnxFile, stimuli: Stimuli, progress: Announce
-) -> tuple[dict[str, LayerCertificate], dict[tuple[bool, str], dict[str, Array]]]:
-    """The worst certificate of every layer, optimizations off and on; and the index values that
-    onnxruntime chose, by optimization and stimulus."""
-    names = aliases(model, file)
+    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, progress: Announce
+) -> dict[str, LayerCertificate]:
+    """The worst certificate of every layer, optimizations off and on."""
     wanted = sorted(set(names.values()) - {entry.name for entry in model.inputs})
     certifier = _Certifier(names, _forms(file))
     found: dict[str, LayerCertificate] = {}
-    choices: dict[tuple[bool, str], dict[str, Array]] = {}
     with exposed(file, wanted) as path:
         for optimized in (False, True):
             running = session(path, optimized)
@@ -137,8 +139,7 @@ def _certify_layers(
                     if one is not None:
                         before = found.get(layer.name, one)
                         found[layer.name] = worse_layer(before, one)
-                choices[optimized, stimulus] = _index_values(model, values, names)
-    return found, choices
+    return found
 
 
 def _forms(file: OnnxFile) -> dict[str, str]:
@@ -148,13 +149,6 @@ def _forms(file: OnnxFile) -> dict[str, str]:
         return {str(layer): str(form) for layer, form in forms.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-
-
-def _index_values(
-    model: Model, values: Mapping[str, Any], names: Mapping[str, str]
-) -> dict[str, Array]:
-    indices = {v for layer in model.layers for v in index_outputs(layer)}
-    return {v: np.asarray(values[names[v]], np.float64) for v in indices if v in names}
 
 
 @dataclass(slots=True)

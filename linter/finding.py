@@ -154,7 +154,8 @@ def fingerprint(code: str, path: str, layer: str, occurrence: int) -> str:
     '59c86ec5'
     """
     words = "\0".join((code, path, layer, str(occurrence)))
-    return _sha256()(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    digest: str = _sha256()(words.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest[:32]
 
 
 @cache

@@ -257,7 +257,11 @@ def _filler(context: Context, layer: Layer, kind: str) -> Edits:
 
 
 def crop_offset(context: Context, layer: Layer) -> Fix | None:
-    """The offsets that align a Crop, where they are whole and stay inside of its input."""
+    """The offsets that align a Crop, where they are whole and stay inside of its input.
+
+    Shown but not applied where an offset is written and another Crop before or behind is off as
+    well: then a kernel or pad that both depend on is likelier to be wrong than two offsets.
+    """
     op, block = layer.operator, layer_block(context, layer)
     fit = next((fit for fit in context.coordinates.crops if fit.layer is layer), None)
     if fit is None or block is None or not isinstance(op, ops.Crop) or not fit.same_scale:
@@ -272,7 +276,34 @@ def crop_offset(context: Context, layer: Layer) -> Fix | None:
         if right.shift < 0 or (isinstance(room, int) and right.shift > room):
             return None
         offsets[axis + 2 - start] = int(right.shift)
-    return _fix([_offset_edits(context, layer, offsets)])
+    doubtful = _writes_offset(block) and _related_crop_is_off(context, layer)
+    return _fix([_offset_edits(context, layer, offsets)], "display" if doubtful else "unsafe")
+
+
+def _writes_offset(block: Message) -> bool:
+    return any(param.has("offset") for param in block.messages("crop_param"))
+
+
+def _related_crop_is_off(context: Context, layer: Layer) -> bool:
+    """Whether a Crop that this one depends on, or that depends on it, is off its alignment."""
+    crops = [fit.layer for fit in context.coordinates.crops if any(fit.residuals)]
+    return any(
+        other is not layer and (_depends(context, layer, other) or _depends(context, other, layer))
+        for other in crops
+    )
+
+
+def _depends(context: Context, layer: Layer, other: Layer) -> bool:
+    """Whether a layer reads, however far on, what another one writes."""
+    waiting, seen = list(layer.inputs), set(layer.inputs)
+    while waiting:
+        made = context.producers.get(waiting.pop())
+        if made is other:
+            return True
+        fresh = [value for value in made.inputs if value not in seen] if made else []
+        seen.update(fresh)
+        waiting += fresh
+    return False
 
 
 def _offset_edits(context: Context, layer: Layer, offsets: Sequence[object]) -> Edits:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -18,11 +20,15 @@ class ChildError(UpconvError):
 
 
 def run_in_child(
-    work: Callable[..., Result], request: object, progress: Callable[[str], None]
+    work: Callable[..., Result],
+    request: object,
+    progress: Callable[[str], None],
+    cleanup: Callable[[int], None] = lambda process: None,
 ) -> Result:
     """`work(request, progress)` in a fresh process; both must be picklable.
 
-    Raises ChildError with the child's own message, or saying that it was killed.
+    Once the child is gone, however it went, `cleanup` is called with its process id. Raises
+    ChildError with the child's own message, or saying that it was killed.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -35,11 +41,15 @@ def run_in_child(
     except EOFError:
         process.join()
         raise ChildError(_death(process.exitcode)) from None
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     finally:
-        if process.is_alive():
-            process.join(timeout=5)
+        process.join(timeout=5)
         if process.is_alive():
             process.kill()
+            process.join()
+        cleanup(process.pid or 0)
 
 
 def _await(receiver: Connection, progress: Callable[[str], None]) -> Any:
@@ -61,6 +71,12 @@ def _serve(work: Callable[..., Any], request: object, sender: Connection) -> Non
         sender.send(("error", str(error)))
     except MemoryError:
         sender.send(("error", "there is not enough memory to run this model at this input size"))
+    except Exception as error:  # a defect of ours
+        if os.environ.get("UPCONV_DEBUG"):
+            traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        text = f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)"
+        sender.send(("error", text))
     finally:
         sender.close()
 

@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from converters.errors import UsageError
 
@@ -16,18 +17,18 @@ from converters.errors import UsageError
 class Staging:
     """A hidden folder beside the wanted file, in which a model is written before it is shown.
 
-    As a context manager it removes the folder; what was published stays.
+    As a context manager it removes the folder; what was published stays. A target that is a
+    link stays one: the file behind it is written.
 
-    Raises UsageError where the target's folder does not exist or the target is a folder.
+    Raises UsageError where the target's folder does not exist, or the target is there and is no
+    file.
     """
 
     def __init__(self, target: Path) -> None:
-        if target.is_dir():
-            raise UsageError("is a folder; name a file", path=str(target))
-        if not target.parent.is_dir():
-            raise UsageError(
-                "its folder does not exist", path=str(target), hint=f"mkdir -p {target.parent}"
-            )
+        from converters.onnx_writer import require_place
+
+        target = target.resolve() if target.is_symlink() else target
+        require_place(target)
         self.target = target
         self.folder = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
 
@@ -69,20 +70,32 @@ class Staging:
         return failed
 
 
+SUFFIXES: Final = ("", ".data", ".failed", ".failed.data", ".previous")
+"""What a conversion may put behind its target's name."""
+
+
+def require_apart(targets: Iterable[str], sources: Iterable[str]) -> None:
+    """Raise UsageError where a file that is to be written is one that is read, or two are one."""
+    taken: dict[str, str] = {os.path.realpath(path): "it is read" for path in sources if path}
+    for path in targets:
+        real = os.path.realpath(path)
+        if real in taken:
+            raise UsageError(f"cannot be written, since {taken[real]}", path=path,
+                             hint="name another file")  # fmt: skip
+        taken[real] = "something else is written there"
+
+
 def write_text(path: str, content: Any) -> None:
     """Write a report through a temporary file; a Verification becomes JSON."""
     from converters.verify import Verification, as_json
+    from linter.files import write_whole
 
     if isinstance(content, Verification):
         content = json.dumps(as_json(content), indent=2) + "\n"
-    target = Path(path)
+    target = Path(path).resolve() if os.path.islink(path) else Path(path)
     if not target.parent.is_dir():
         raise UsageError("its folder does not exist", path=path, hint=f"mkdir -p {target.parent}")
-    handle, name = tempfile.mkstemp(prefix=".upconv-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    if target.exists() and not target.is_file() and not target.is_dir():
+        target.write_text(content, encoding="utf-8")  # a pipe or a device cannot be replaced
+        return
+    write_whole(target, content.encode("utf-8"))

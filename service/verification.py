@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.child import run_in_child
@@ -19,8 +20,10 @@ def certify(request: ProofRequest) -> Verification:
 
     Raises UpconvError with the child's message.
     """
+    from converters.runtime import remove_copies
+
     with progress_line() as progress:
-        return run_in_child(prove, request, progress)
+        return run_in_child(prove, request, progress, partial(remove_copies, request.onnx))
 
 
 def summary(verification: Verification) -> str:

@@ -6,7 +6,7 @@ One emitter per operator, in the modules of `emitters`; the table test fails whi
 from __future__ import annotations
 
 from converters.onnx_writer.options import WriteOptions, Written
-from converters.onnx_writer.save import move_model
+from converters.onnx_writer.save import move_model, require_place
 from converters.onnx_writer.upsampling import UpsamplingFile, write_upsampling
 from converters.onnx_writer.write import write_onnx
 
@@ -15,6 +15,7 @@ __all__ = [
     "WriteOptions",
     "Written",
     "move_model",
+    "require_place",
     "write_onnx",
     "write_upsampling",
 ]

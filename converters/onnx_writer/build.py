@@ -11,6 +11,7 @@ from onnx import ModelProto, helper
 from converters.errors import UpconvError
 from converters.inference import infer
 from converters.ir import Layer, Model, validate
+from converters.liveness import live
 from converters.onnx_writer.emitters import EMITTERS
 from converters.onnx_writer.frame import (
     enter_inputs,
@@ -40,6 +41,7 @@ def build(model: Model, options: WriteOptions) -> Built:
     Raises UnsupportedError that lists everything that stands in the way, one a line.
     """
     validate(model)
+    model = live(model)
     inside = channels_first(model)
     inference = infer(inside.model)
     refuse(list(problems(inside.model, inference)))

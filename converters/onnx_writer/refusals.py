@@ -20,8 +20,12 @@ FILLABLE: Final = ("bilinear", "constant")
 
 def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
     """Every reason, in the order of the file, not to write this model."""
+    if not model.outputs:
+        yield UnsupportedError("computes no output: there is nothing to convert", path=model.path)
     unknown = {layer.name for layer in model.layers if isinstance(layer.operator, Unknown)}
     for notice in model.notices:
+        if notice.harmless:
+            continue
         undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
         if notice.code in BLOCKING_NOTICES or undecided:
             yield notice.error
@@ -33,11 +37,15 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
                 where=entry.origin,
                 hint=f"give it, as in --input {entry.name}=1x3x500x500; letters are dynamic",
             )
+    if any(notice.error.path == model.weights_path != "" for notice in model.notices):
+        return  # the weights of another net: that every weight is missing says nothing more
     for layer in model.layers:
-        yield from layer_problems(layer, inference)
+        yield from layer_problems(layer, inference, model.weights_path)
 
 
-def layer_problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
+def layer_problems(
+    layer: Layer, inference: Inference, weights_path: str = ""
+) -> Iterator[UpconvError]:
     """Why this layer cannot be written, as far as its record, weights and sizes tell."""
     if isinstance(layer.operator, Unknown):
         reason = f": {layer.operator.reason}" if layer.operator.reason else ""
@@ -45,17 +53,20 @@ def layer_problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
         return
     for name, weight in layer.weights.items():
         if not weight.present:
-            yield located(_missing(name, weight), layer)
+            yield located(_missing(name, weight, weights_path), layer)
     yield from (error for error in inference.errors if error.layer == layer.name)
 
 
-def _missing(name: str, weight: Weight) -> UnsupportedError:
+def _missing(name: str, weight: Weight, weights_path: str) -> UnsupportedError:
     filler = weight.filler
     fillable = filler is not None and filler.type in FILLABLE
+    hint = f"{weights_path} has none for it" if weights_path else "give --weights FILE"
     if filler is not None and fillable and (filler.declared or name == "bias"):
-        hint = f"give --weights FILE, or --fill-missing {filler.type}"
-    else:
-        hint = "give --weights FILE"
+        hint += (
+            f"; --fill-missing {filler.type} makes it"
+            if weights_path
+            else (f", or --fill-missing {filler.type}")
+        )
     return UnsupportedError(f"its {name} is missing", hint=hint)
 
 

@@ -32,11 +32,11 @@ def save(
 ) -> Path | None:
     """Write a model; returns the path of its external data, None where weights are inline.
 
-    Raises UsageError where the target is a folder, its folder does not exist, or the model is
-    too large to keep its weights inline. Whatever fails, nothing is left behind, and a file that
-    was there stays as it was.
+    Raises UsageError where the target is no place for a file, or the model is too large to keep
+    its weights inline. Whatever fails, nothing is left behind, and a file that was there stays
+    as it was.
     """
-    _require_place(path)
+    require_place(path)
     if weights and _external(model, weights, path, mode):
         return _save_external(model, weights, path)
     with _staged(path, model_bytes(model, weights)) as written:
@@ -44,9 +44,16 @@ def save(
     return None
 
 
-def _require_place(path: Path) -> None:
+def require_place(path: Path) -> None:
+    """Raise UsageError unless a file can stand there: a new one, or in the place of another.
+
+    A device or a pipe is refused, since writing goes by renaming, which would put a file in its
+    place: run as root, `-o /dev/null` would do away with /dev/null.
+    """
     if path.is_dir():
         raise UsageError("is a folder; name a file", path=str(path))
+    if path.exists() and not path.is_file():
+        raise UsageError("is no regular file; name one", path=str(path))
     if not path.parent.is_dir():
         hint = f"mkdir -p {path.parent}"
         raise UsageError("its folder does not exist", path=str(path), hint=hint)
@@ -67,8 +74,8 @@ def _external(
 
 def _save_external(model: ModelProto, weights: Sequence[StoredWeight], path: Path) -> Path:
     target = data_path(path)
-    if target.is_dir():
-        raise UsageError("is a folder, and the weights need that name", path=str(target))
+    if target.exists() and not target.is_file():
+        raise UsageError("is no file, and the weights need that name", path=str(target))
     full = ModelProto()
     full.CopyFrom(model)
     full.graph.initializer.extend(_references(weights, target.name))
@@ -136,7 +143,7 @@ def move_model(source: Path, target: Path) -> None:
 
     Raises UsageError where the target cannot be written.
     """
-    _require_place(target)
+    require_place(target)
     data = data_path(source)
     if not data.exists():
         os.replace(source, target)

@@ -16,6 +16,7 @@ from converters.dims import Size, symbol
 from converters.errors import UnsupportedError, UpconvError, UsageError
 from converters.inference import Inference, infer
 from converters.ir import Layer, Model, ModelInput, Shape, validate
+from converters.liveness import live
 from converters.onnx_writer.options import WriteOptions, require_valid
 from converters.onnx_writer.refusals import layer_problems, located, refuse
 from converters.onnx_writer.save import data_path
@@ -53,7 +54,7 @@ def write_upsampling(
     validate(model)
     target = Path(folder)
     _require_ours(target)
-    parts = _parts(model)
+    parts = _parts(live(model))
     staging = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
     try:
         written = _write_parts(parts, staging, options)
@@ -70,12 +71,13 @@ def _parts(model: Model) -> list[Model]:
     layers = [layer for layer in model.layers if isinstance(layer.operator, UPSAMPLING)]
     if not layers:
         raise UsageError("has no upsampling layers", path=model.path)
-    refuse([problem for layer in layers for problem in _problems(layer, inference)])
+    weights = model.weights_path
+    refuse([problem for layer in layers for problem in _problems(layer, inference, weights)])
     return [_part(model, layer, inference) for layer in layers]
 
 
-def _problems(layer: Layer, inference: Inference) -> Iterator[UpconvError]:
-    yield from layer_problems(layer, inference)
+def _problems(layer: Layer, inference: Inference, weights: str) -> Iterator[UpconvError]:
+    yield from layer_problems(layer, inference, weights)
     for value in layer.inputs:
         if inference.shapes[value] is None:
             message = f"the shape of its input '{value}' is unknown"

@@ -163,6 +163,14 @@ def _open_pytorch(path: str, options: ReadOptions) -> Model:
     return read_pytorch(path, options)
 
 
+def _refuse_safetensors(path: str, options: ReadOptions) -> Model:
+    raise UnsupportedError(
+        "a safetensors file holds weights and no model",
+        path=path,
+        hint="give the exported model, or check the code that builds it",
+    )
+
+
 def _refuse_pointer(path: str, options: ReadOptions) -> Model:
     raise UnreadableError(
         "a Git LFS pointer, not the file itself", path=path, hint="fetch it with `git lfs pull`"
@@ -242,6 +250,11 @@ def _is_tensorflow(head: Head) -> bool:
     return kind_of(head.data) != "" or (head.extension == "pb" and bool(head.data) and not is_onnx)
 
 
+def _is_safetensors(head: Head) -> bool:
+    """A length, and the JSON object of that length."""
+    return head.data[8:9] == b"{" and head.extension == "safetensors"
+
+
 def _is_tflite(head: Head) -> bool:
     return head.data[4:8] == b"TFL3"
 
@@ -289,6 +302,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     ),
     Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _open_pytorch),
     Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _open_keras),
+    Format("safetensors", ("safetensors",), _is_safetensors, _refuse_safetensors, "tensors only"),
     Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
     Format("TensorFlow", ("pb", "pbtxt", "meta"), _is_tensorflow, _open_tensorflow),
     Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet"),

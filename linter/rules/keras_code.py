@@ -31,7 +31,8 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Conv*DTranspose whose output size no convolution leads back from: padding "same" with an
-        even effective kernel and output_padding 0, and output_padding not smaller than the stride.
+        even effective kernel and output_padding 0. Also output_padding that is not smaller than the
+        stride, which newer versions of Keras refuse at once.
 
     Why it is bad:
         Keras computes the output's shape and says nothing; TensorFlow refuses it at the first call,
@@ -61,6 +62,15 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
         size = symbol("n")
         for kernel, stride, dilation, extra in windows:
             out = keras_transposed_size(size, kernel, stride, dilation, padding, extra)
+            if extra is not None and extra >= stride:
+                yield Hit(
+                    f"Keras refuses output_padding {extra} with stride {stride}: it must be "
+                    "smaller",
+                    f"use at most {stride - 1}",
+                    layer,
+                    call.span_of("output_padding"),
+                )
+                break
             if not tensorflow_inverts(size, out, kernel, stride, dilation, padding):
                 yield Hit(
                     f"TensorFlow refuses to run it: padding '{padding}', an effective kernel of "

@@ -17,21 +17,28 @@ from linter.finding import FileReport
 from linter.fix import Fixed, decoded, fix_text
 from tests.linter.mutants import NETS, TRAINED, Mutant, mutants, net_text, weights_path
 
-FAMILIES = ("bilinear", "bilinear, cropped", "Crop")
 CASES = [
     mutant
     for net in NETS
     for mutant in mutants(net)
-    if mutant.family in FAMILIES and mutant.kind != "bottom"
+    if ("bilinear" in mutant.family or mutant.family == "Crop") and mutant.kind != "bottom"
 ]
 ALWAYS = {"kernel", "pad", "stride", "group", "bias", "offset", "lr_mult", "no filler"}
 """What is fixed wherever a rule sees it."""
 
 UNCLEAR = {
+    # Kernel and stride each stand for a factor, and nothing is merged with the layer.
     "bilinear-up3-kernel_size_5_to_4",
     "bilinear-up3-stride_3_to_2",
+    # A kernel of 2f - 1 interpolates as well, half a pixel off; then several Crops are off.
+    "fcn8s-upscore2-kernel_size_4_to_3",
+    "fcn8s-upscore_pool4-kernel_size_4_to_3",
+    "fcn8s-upscore8-kernel_size_16_to_15",
+    # One pad puts several Crops off.
+    "fcn8s-upscore2-pad_to_1",
+    "fcn8s-upscore_pool4-pad_to_1",
 }
-"""Nothing is merged with them in this net."""
+"""What the net does not decide: fixes are shown, and not applied."""
 
 
 def options_of(mutant: Mutant) -> CheckOptions:
@@ -72,11 +79,7 @@ def test_fixed_mutant_computes_what_the_original_does(mutant: Mutant) -> None:
 
 
 def test_most_mutants_are_fixed() -> None:
-    """A test of fixes that offers none proves nothing.
-
-    Only where kernel and stride each stand for a factor of their own, and nothing behind the
-    layer tells which is meant, a fix is shown and not applied.
-    """
+    """A test of fixes that offers none proves nothing."""
     left = [m for m in CASES if m.kind in ALWAYS and not fixed(m).count]
     shown = {f.fix.safety for m in left for f in fixed(m).report.findings if f.fix is not None}
     assert {m.id for m in left} == UNCLEAR

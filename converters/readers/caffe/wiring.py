@@ -6,8 +6,8 @@ them; an earlier one is named `blob@layer` after its writer. An input keeps its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from converters.errors import UnreadableError
@@ -118,7 +118,7 @@ class _Wirer:
         self.values: list[Value] = []
         self.sources: list[InputSource] = []
         self.nodes: list[Node] = []
-        self.notices: list[Notice] = []
+        self.notices: list[tuple[Notice, WrittenLayer | None]] = []
         self.names: set[str] = set()
         self.later = _writers(layers)
         self.absent = _writers(absent)
@@ -164,7 +164,19 @@ class _Wirer:
         outputs = sorted(value.name for node in nodes for value in node.tops
                          if self._is_output(value))  # fmt: skip
         sources = tuple(source for source in self.sources if _is_used(source.value, nodes))
-        return Wiring(sources, nodes, tuple(outputs), tuple(self.notices))
+        return Wiring(sources, nodes, tuple(outputs), tuple(self._judged_notices(outputs)))
+
+    def _judged_notices(self, outputs: Sequence[str]) -> Iterator[Notice]:
+        """The notices, harmless where they are about a layer that no output depends on."""
+        needed = {value for value in self.values if value.name in outputs}
+        live: list[WrittenLayer] = []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.tops):
+                live.append(node.layer)
+                needed.update(node.bottoms)
+        dead = [node.layer for node in self.nodes if not any(node.layer is one for one in live)]
+        for notice, layer in self.notices:
+            yield replace(notice, harmless=notice.harmless or any(layer is one for one in dead))
 
     def _keep_what_is_needed(self) -> None:
         """A loss whose result a kept layer computes with stays, for all to see."""
@@ -241,14 +253,22 @@ class _Wirer:
         name = _unique(layer.title, self.names)
         if name != layer.title:
             hint = "weights are found by name: give each layer its own"
-            self._notice(f"another layer is named '{layer.title}'", layer.span, layer, hint)
+            message = f"another layer is named '{layer.title}'"
+            self._notice(message, layer.span, layer, hint, harmless=True)
         self.names.add(name)
         return name
 
-    def _notice(self, message: str, span: Span, layer: WrittenLayer | None, hint: str = "") -> None:
+    def _notice(
+        self,
+        message: str,
+        span: Span,
+        layer: WrittenLayer | None,
+        hint: str = "",
+        harmless: bool = False,
+    ) -> None:
         title = "" if layer is None else layer.title
         error = UnreadableError(message, where=span, layer=title, hint=hint)
-        self.notices.append(Notice("UP004", error))
+        self.notices.append((Notice("UP004", error, harmless), layer))
 
 
 def _is_dropped(value: Value) -> bool:

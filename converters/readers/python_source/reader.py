@@ -170,7 +170,7 @@ class _Assembly:
         call = call_of(site, signature)
         if signature.path in ("keras.layers.Input", "keras.layers.InputLayer"):
             return self.entry(self.unique(name), call)
-        name = self.unique(name)
+        name = self.unique(_own_name(call) or name)
         try:
             made = _make(call, before or Place(f"{name}.input"))
         except NotProvableError as error:
@@ -249,11 +249,13 @@ def _origin(call: Call) -> Origin:
 
 def _name(site: Site, call: Call) -> str:
     """A Keras layer's own name, what the call is assigned to, or its function in its scope."""
-    if call.framework == "keras":
-        given = call.probably("name")
-        if isinstance(given, str) and given:
-            return given
-    return _site_name(site, call.name)
+    return _own_name(call) or _site_name(site, call.name)
+
+
+def _own_name(call: Call) -> str:
+    """The name that a Keras layer is given; "" where it is none."""
+    given = call.probably("name") if call.framework == "keras" else ""
+    return given if isinstance(given, str) else ""
 
 
 def _site_name(site: Site, kind: str) -> str:

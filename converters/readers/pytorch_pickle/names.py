@@ -34,7 +34,7 @@ SAFE: Final = re.compile(
     r"|torch\.(?:\w+Storage|Size|device|dtype|Tensor|Generator)"
     r"|torch\.(?:bool|u?int\d+|q?u?int\d+|float\d+\w*|bfloat16|complex\d+|double|half|long|short)"
     r"|torch\.(?:strided|contiguous_format|preserve_format|channels_last(?:_3d)?|sparse_coo)"
-    r"|torch\.storage\.\w+|torch\._tensor\.\w*|torch\.serialization\._get_layout"
+    r"|torch\.storage\._?(?:Typed|Untyped)Storage|torch\._tensor\._rebuild_from_type(?:_v2)?|torch\.serialization\._get_layout"
     r"|torch\._utils\._rebuild\w*|torch\._C\._nn\.gelu|torch\.nn\.parameter\.\w+"
     r"|torch\.nn(?:\.modules(?:\.\w+)?)?\.[A-Z]\w*|torch\.nn\.functional\.[a-z]\w*"
     r"|torch\.(?:relu|tanh|sigmoid|cat|nn\.init\.\w+)"

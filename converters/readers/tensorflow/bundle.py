@@ -67,6 +67,16 @@ class Bundle:
             self._stored[name] = self._read(entry)
         return self._stored[name]
 
+    def text(self, name: str) -> memoryview | None:
+        """The bytes of a tensor that is one string, None where there is none: its length, the
+        length's checksum (4 bytes), the string."""
+        entry = self.entries.get(name)
+        if entry is None or entry.dtype.name != "string" or prod(entry.shape) != 1:
+            return None
+        raw = self._bytes(entry)
+        size = next((i for i, byte in enumerate(raw[:10], 1) if byte < 0x80), len(raw))
+        return raw[size + 4 :]
+
     def _read(self, entry: Entry) -> Stored:
         if entry.sliced:
             raise UnsupportedError(f"'{entry.name}' is stored in slices", path=self.path)
@@ -74,11 +84,14 @@ class Bundle:
             raise UnsupportedError(f"'{entry.name}' holds {entry.dtype.name}", path=self.path)
         if entry.size != prod(entry.shape) * item_size(entry.dtype):
             raise self._error(entry, f"{entry.size} bytes cannot hold the shape {entry.shape}")
-        data = self._map(entry)
-        if entry.offset < 0 or entry.offset + entry.size > len(data):
-            raise self._error(entry, "truncated: it reaches past the end of its data file")
-        raw = data[entry.offset : entry.offset + entry.size]
+        raw = self._bytes(entry)
         return Stored(entry.shape, entry.dtype, raw=raw, check=_once(self._check(entry, raw)))
+
+    def _bytes(self, entry: Entry) -> memoryview:
+        data = self._map(entry)
+        if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > len(data):
+            raise self._error(entry, "truncated: it reaches past the end of its data file")
+        return data[entry.offset : entry.offset + entry.size]
 
     def _map(self, entry: Entry) -> memoryview:
         if entry.shard not in self._maps:

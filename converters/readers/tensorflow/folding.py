@@ -427,3 +427,8 @@ def scalar(size: Size) -> Known:
     """A size as a tensor without axes."""
     one = sizes_as_known((size,))
     return Known(INT64, (), values=one.array().reshape(()))
+
+
+def placeholder_of(shape: tuple[int, ...]) -> Known:
+    """A tensor of which only the shape is true; it takes no memory."""
+    return Known(FLOAT, shape, values=np.broadcast_to(np.float32(1), shape))

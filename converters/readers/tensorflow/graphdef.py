@@ -88,6 +88,14 @@ class Node:
         found = first_record(value, "shape") if value is not None else None
         return read_shape(found)
 
+    def shape_of(self, name: str) -> FileShape:
+        """The shape in a shape attribute or of a tensor attribute."""
+        value = self.attribute(name)
+        tensor = first_record(value, "tensor") if value is not None else None
+        if tensor is None:
+            return self.shape(name)
+        return read_shape(first_record(tensor, "tensor_shape"))
+
     def tensor(self, name: str) -> Stored | None:
         """A tensor attribute; its values stay in the file."""
         value = self.attribute(name)
@@ -172,13 +180,16 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class MetaGraph:
-    """A graph with what a SavedModel or .meta file says about it."""
+    """A graph with what a SavedModel or .meta file says about it.
+
+    `captures` are, for each function of a SavedModel, the objects behind its last arguments.
+    """
 
     graph: Graph
     tags: tuple[str, ...] = ()
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     restore: str = ""
-    saver_version: int = 2
+    captures: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def read_graph(record: Record, path: str) -> Graph:
@@ -227,8 +238,17 @@ def read_meta_graph(record: Record, path: str) -> MetaGraph:
         tags=tuple(about.texts("tags")) if about is not None else (),
         signatures={signature.name: signature for signature in signatures},
         restore=text_of(saver, "restore_op_name") if saver is not None else "",
-        saver_version=int_of(saver, "version") if saver is not None else 2,
+        captures=_captures(first_record(record, "object_graph_def")),
     )
+
+
+def _captures(record: Record | None) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for entry in record.records("concrete_functions") if record is not None else ():
+        function = first_record(entry, "value")
+        if function is not None:
+            found[text_of(entry, "key")] = tuple(function.ints("bound_inputs"))
+    return found
 
 
 def _signature(record: Record) -> Signature:

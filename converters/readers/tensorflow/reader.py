@@ -7,7 +7,7 @@ everything else can still be checked.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -21,8 +21,8 @@ from converters.readers.tensorflow.bundle import Bundle, open_bundle
 from converters.readers.tensorflow.files import Kind, read_file, saved_model_in
 from converters.readers.tensorflow.finishing import joined, named_outputs, without_unread
 from converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
-from converters.readers.tensorflow.folding import FOLDS, fold
-from converters.readers.tensorflow.graphdef import MetaGraph, Signature, TensorInfo
+from converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
+from converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
 from converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
 from converters.readers.tensorflow.lowering import LOWERINGS, Call
 from converters.readers.tensorflow.network import Network
@@ -36,7 +36,7 @@ from converters.readers.tensorflow.values import (
     channels_last,
     plain,
 )
-from converters.readers.tensorflow.variables import VARIABLES, Variables, find_variables
+from converters.readers.tensorflow.variables import VARIABLES, find_variables
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 _INIT_SIGNATURE: Final = "__saved_model_init_op"
@@ -124,7 +124,7 @@ class _Reader:
         nodes = list(flattener.order([place for _, place in outputs]))
         variables = find_variables(self.meta, flattener, self.bundle)
         network = Network(self.path, self.options, variables)
-        inputs = self._inputs(flattener, signature, nodes, variables)
+        inputs = self._inputs(flattener, signature, nodes)
         names = {name for name, _ in outputs}
         network.work.values_taken.update(names, (entry.name for entry, _ in inputs))
         for entry, _ in inputs:
@@ -156,18 +156,20 @@ class _Reader:
     ) -> list[tuple[str, Place]]:
         if signature is not None:
             return [(info.key, flattener.place(info.tensor)) for info in signature.outputs]
-        names = list(self._ends(flattener))
+        names = list(self._ends())
         if not names:
             raise UnreadableError("a graph without an output", path=self.path)
         return [(name, flattener.place(name)) for name in names]
 
-    def _ends(self, flattener: Flattener) -> Iterator[str]:
-        """The nodes nobody reads, but those that only do something."""
+    def _ends(self) -> Iterator[str]:
+        """The nodes nobody reads, but those that only do something, and those that no input
+        reaches (of a saver, say), where there are inputs."""
         nodes = self.meta.graph.nodes
         read = {tensor.partition(":")[0] for node in nodes.values() for tensor in node.inputs}
+        fed = _reached(nodes)
         for name, node in nodes.items():
             silent = node.op in _NO_OUTPUTS or node.op.startswith(_SIDE_EFFECTS)
-            if name not in read and not silent:
+            if name not in read and not silent and (name in fed or not fed):
                 yield name
 
     def _inputs(
@@ -175,9 +177,8 @@ class _Reader:
         flattener: Flattener,
         signature: Signature | None,
         nodes: Sequence[FlatNode],
-        variables: Variables,
     ) -> list[tuple[ModelInput, Value]]:
-        around = Surroundings(nodes, dict(_weight_shapes(nodes, variables)))
+        around = Surroundings(nodes, dict(_weight_shapes(nodes)))
         keys = dict(_fed(flattener, signature))
         placeholders = [n for n in nodes if n.node.op in _PLACEHOLDERS]
         places = list(keys) + [
@@ -192,13 +193,16 @@ class _Reader:
     # Nodes
 
     def _evaluated(self, flat: FlatNode, network: Network) -> tuple[Entry, ...]:
-        origin = Origin(self.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+        origin = self._origin(flat)
         entries: tuple[Entry, ...] = ()
         try:
             entries = tuple(self._entry(flat, place) for place in flat.inputs)
             return self._made(Call(flat, entries, network, origin))
         except UpconvError as error:
             return self._unknown(Call(flat, entries, network, origin), error)
+
+    def _origin(self, flat: FlatNode) -> Origin:
+        return Origin(self.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
 
     def _entry(self, flat: FlatNode, place: Place) -> Entry:
         found = self.values[place.key]
@@ -219,7 +223,7 @@ class _Reader:
         if node.op in FOLDS and len(known) == len(entries):
             return fold(node, known)
         if _is_weight_arithmetic(node.op, entries):
-            return (Missing(call.name, None),) * (self.used.get(call.flat.key, 0) + 1)
+            return _missing(call, self.used.get(call.flat.key, 0) + 1)
         if node.op not in LOWERINGS:
             raise call.unsupported(f"unknown operation '{node.op}'")
         made = LOWERINGS[node.op](call)
@@ -260,7 +264,7 @@ class _Reader:
             value = self._output(by_key[place.key], place, network)
             wanted = name if name not in taken else network.work.value_name(name)
             if value.name in taken or value.name in names:
-                origin = Origin(self.path, "tensorflow", "Identity")
+                origin = self._origin(by_key[place.key])
                 (copied,) = network.add(f"{wanted}/output", Identity(), [value.name], origin)
                 value = Value(copied, value.axes)
             names[value.name] = wanted
@@ -284,7 +288,7 @@ class _Reader:
 
     def _output(self, flat: FlatNode, place: Place, network: Network) -> Value:
         """An output with all its axes, in TensorFlow's order or with its channels moved."""
-        origin = Origin(self.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+        origin = self._origin(flat)
         call = Call(flat, (self._entry(flat, place),), network, origin)
         try:
             value = network.real(call.value(), origin)
@@ -300,6 +304,22 @@ class _Reader:
         return Value(network.arranged(value, plain(rank), origin), plain(rank))
 
 
+def _reached(nodes: Mapping[str, Node]) -> set[str]:
+    """The nodes that an input of the network leads to."""
+    readers: dict[str, list[str]] = {}
+    for name, node in nodes.items():
+        for tensor in node.inputs:
+            readers.setdefault(tensor.partition(":")[0], []).append(name)
+    waiting = [name for name, node in nodes.items() if node.op in _PLACEHOLDERS]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += readers.get(name, ())
+    return found
+
+
 def _is_data(entry: Entry) -> bool:
     return isinstance(entry, Value | Part)
 
@@ -310,12 +330,30 @@ def _value_of(entry: Entry) -> Value:
     return value
 
 
-def _is_weight_arithmetic(op: str, entries: Iterable[Entry]) -> bool:
+def _is_weight_arithmetic(op: str, entries: Sequence[Entry]) -> bool:
     """Whether a node computes a weight from variables, some without values."""
-    found = list(entries)
-    known = all(isinstance(entry, Known | Missing) for entry in found)
-    missing = any(isinstance(entry, Missing) for entry in found)
+    known = all(isinstance(entry, Known | Missing) for entry in entries)
+    missing = any(isinstance(entry, Missing) for entry in entries)
     return known and missing and op in FOLDS and op != "Cast"
+
+
+def _missing(call: Call, count: int) -> tuple[Entry, ...]:
+    """What a node makes of variables without values: weights of which at most the shape is
+    known."""
+    unknown = (Missing(call.name, None),) * count
+    entries: list[Known] = []
+    for entry in call.entries:
+        if isinstance(entry, Known):
+            entries.append(entry)
+        elif isinstance(entry, Missing) and entry.shape is not None:
+            entries.append(placeholder_of(entry.shape))
+        else:
+            return unknown
+    try:
+        made = fold(call.node, entries)
+    except UpconvError:
+        return unknown
+    return tuple(Missing(call.name, one.shape) for one in made)
 
 
 def _constant(call: Call) -> Entry:
@@ -352,16 +390,17 @@ def _written(flattener: Flattener, place: Place, info: TensorInfo | None) -> Wri
     return Written(name, place, node.dtype("dtype"), node.shape("shape"), node)
 
 
-def _weight_shapes(
-    nodes: Sequence[FlatNode], variables: Variables
-) -> Iterator[tuple[Key, tuple[int, ...]]]:
-    """The shapes of constants and variables, by node."""
+def _weight_shapes(nodes: Sequence[FlatNode]) -> Iterator[tuple[Key, tuple[int, ...]]]:
+    """The shapes of constants and variables, by node; what is broken is told when it is read."""
     for node in nodes:
-        if node.node.op == "Const":
-            tensor = node.node.tensor("value")
-            if tensor is not None:
-                yield node.key, tensor.shape
-        elif node.node.op in VARIABLES:
-            shape = node.node.shape("shape") or ()
-            if shape and None not in shape:
-                yield node.key, tuple(size for size in shape if size is not None)
+        name = _SHAPE_ATTRIBUTES.get(node.node.op)
+        try:
+            shape = node.node.shape_of(name) if name else None
+        except UpconvError:
+            continue
+        sizes = tuple(size for size in shape or () if size is not None)
+        if shape is not None and len(sizes) == len(shape):
+            yield node.key, sizes
+
+
+_SHAPE_ATTRIBUTES: Final = {"Const": "value", **dict.fromkeys(VARIABLES, "shape")}

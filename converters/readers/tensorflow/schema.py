@@ -43,7 +43,13 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     for name, text in {
         "SavedModel": "saved_model_schema_version=1:int meta_graphs=2:MetaGraphDef",
         "MetaGraphDef": "meta_info_def=1:MetaInfoDef graph_def=2:GraphDef saver_def=3:SaverDef "
-        "signature_def=5:SignatureEntry",
+        "signature_def=5:SignatureEntry object_graph_def=7:SavedObjectGraph",
+        "SavedObjectGraph": "concrete_functions=2:ConcreteFunctionEntry",
+        "ConcreteFunctionEntry": "key=1:text value=2:SavedConcreteFunction",
+        "SavedConcreteFunction": "bound_inputs=2:int",
+        "TrackableObjectGraph": "nodes=1:TrackableObject",
+        "TrackableObject": "attributes=2:SerializedTensor",
+        "SerializedTensor": "name=1:text full_name=2:text checkpoint_key=3:text",
         "MetaInfoDef": "tags=4:text tensorflow_version=5:text",
         "SaverDef": "filename_tensor_name=1:text save_tensor_name=2:text restore_op_name=3:text "
         "version=7:enum",

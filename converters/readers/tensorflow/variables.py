@@ -9,12 +9,16 @@ from typing import Final
 from converters.readers.tensorflow.bundle import Bundle
 from converters.readers.tensorflow.flat import Flattener, Key, Place
 from converters.readers.tensorflow.graphdef import MetaGraph, Node
+from converters.readers.tensorflow.messages import WireRecord, text_of
 from converters.readers.tensorflow.tensors import Stored
+from converters.readers.wire import Wire
 
 VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"})
 _ASSIGNMENTS: Final = frozenset({"AssignVariableOp", "Assign"})
 _PASSES_ON: Final = frozenset({"Identity", "Reshape", "Cast"})
 _RESTORES: Final = "RestoreV2"
+_OBJECTS: Final = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_VALUE: Final = "VARIABLE_VALUE"
 
 
 @dataclass(slots=True)
@@ -41,15 +45,44 @@ class Variables:
 
 
 def find_variables(meta: MetaGraph, flattener: Flattener, bundle: Bundle | None) -> Variables:
-    """Follow the restore operations, of the main graph (TF1) or of the function that the saver
-    calls (TF2), from the checkpoint's names to the variables."""
+    """Say where each variable is in the checkpoint: by the objects that a SavedModel's functions
+    capture, which the checkpoint lists too; else by the restore operations of the main graph (TF1)
+    or of the function that the saver calls (TF2)."""
     found = Variables(flattener, bundle)
     if bundle is not None:
+        found.keys.update(_captured(meta, flattener, bundle))
         for target, source in _assignments(meta, flattener):
             name = _restored_name(flattener, source)
             if name and flattener.node(target.key).op in VARIABLES:
                 found.keys.setdefault(target.key, name)
     return found
+
+
+def _captured(meta: MetaGraph, flattener: Flattener, bundle: Bundle) -> Iterator[tuple[Key, str]]:
+    """(variable, checkpoint key) of what the functions called in the main graph capture: the last
+    inputs of a call, in order, are the objects that the function lists."""
+    keys = _object_keys(bundle)
+    for node in meta.graph.nodes.values() if keys else ():
+        objects = meta.captures.get(node.function("f"), ()) if node.has("f") else ()
+        if 0 < len(objects) <= len(node.inputs):
+            for tensor, number in zip(node.inputs[-len(objects) :], objects, strict=True):
+                place = flattener.place(tensor)
+                if number in keys and flattener.node(place.key).op in VARIABLES:
+                    yield place.key, keys[number]
+
+
+def _object_keys(bundle: Bundle) -> dict[int, str]:
+    """Object -> the key of its value, as the checkpoint's own list of objects has it."""
+    raw = bundle.text(_OBJECTS)
+    if raw is None:
+        return {}
+    graph = WireRecord(Wire(raw, bundle.path), "TrackableObjectGraph")
+    return {
+        number: text_of(attribute, "checkpoint_key")
+        for number, item in enumerate(graph.records("nodes"))
+        for attribute in item.records("attributes")
+        if text_of(attribute, "name") == _VALUE
+    }
 
 
 def _assignments(meta: MetaGraph, flattener: Flattener) -> Iterator[tuple[Place, Place]]:
@@ -72,9 +105,10 @@ def _restored_name(flattener: Flattener, place: Place) -> str:
         node = flattener.node(place.key)
         if node.op == _RESTORES:
             return _listed(flattener, place.key, place.index)
-        if node.op not in _PASSES_ON:
+        inputs = flattener.inputs(place.key) if node.op in _PASSES_ON else ()
+        if not inputs:
             return ""
-        place = flattener.inputs(place.key)[0]
+        place = inputs[0]
     return ""
 
 

@@ -250,7 +250,7 @@ def test_all_refusals_come_at_once_with_their_places(tmp_path: Path) -> None:
             origin(source, "fill"),
         ),
     ]
-    broken = model(layers, {"data": (1, 3, 5, 5)}, ["v"])
+    broken = model(layers, {"data": (1, 3, 5, 5)}, ["q", "r", "s", "t", "u", "v"])
     with pytest.raises(UnsupportedError) as caught:
         write_onnx(broken, tmp_path / "m.onnx")
     assert str(caught.value).splitlines() == [

@@ -183,6 +183,4 @@ def test_channels_first_and_groups_are_read(tmp_path: Path) -> None:
     assert not model.channels_last
     assert [entry.shape for entry in model.inputs] == [(1, 4, 6, 5)]
     (layer,) = model.layers
-    assert layer.operator == ops.ConvTranspose(
-        3, (3, 2), (2, 2), (1, 1), (0, 0), (1, 0), (0, 0)
-    )
+    assert layer.operator == ops.ConvTranspose(3, (3, 2), (2, 2), (1, 1), (0, 0), (1, 0), (0, 0))
