@@ -79,7 +79,7 @@ def _choices(
         return {}
     wanted = sorted({names[value] for value in indices})
     with exposed(file, wanted) as path:
-        values = run(session(path, optimized), feeds, wanted)
+        values = run(session(path, optimized, file.path), feeds, wanted)
     return {value: np.asarray(values[names[value]], np.float64) for value in indices}
 
 

@@ -145,7 +145,9 @@ def same_pads(size: Any, kernel: int, stride: int, dilation: int) -> tuple[Any, 
     ((1, 1), (0, 1))
     """
     extent = effective_kernel(kernel, dilation)
-    total = maximum((ceil_div(size, stride) - 1) * stride + extent - size, 0)
+    total = (ceil_div(size, stride) - 1) * stride + extent - size
+    if extent < stride:  # else it is never negative, and without the maximum expressions stay short
+        total = maximum(total, 0)
     return total // 2, total - total // 2
 
 

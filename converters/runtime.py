@@ -21,7 +21,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What a verification needs to know of an ONNX file: its value names and its metadata."""
+    """What a verification needs to know of an ONNX file: its value names, its metadata and the
+    shapes of its inputs, None for a dynamic size."""
 
     path: str
     inputs: tuple[str, ...]
@@ -29,6 +30,7 @@ class OnnxFile:
     values: frozenset[str]
     opset: int
     metadata: Mapping[str, str]
+    shapes: Mapping[str, tuple[int | None, ...]]
 
 
 def read_onnx(path: str) -> OnnxFile:
@@ -58,7 +60,12 @@ def read_onnx(path: str) -> OnnxFile:
         frozenset(computed | set(inputs)),
         max((entry.version for entry in model.opset_import if not entry.domain), default=0),
         {entry.key: entry.value for entry in model.metadata_props},
+        {entry.name: _shape(entry.type.tensor_type.shape) for entry in graph.input},
     )
+
+
+def _shape(shape: Any) -> tuple[int | None, ...]:
+    return tuple(d.dim_value if d.HasField("dim_value") else None for d in shape.dim)
 
 
 @contextmanager
@@ -100,10 +107,10 @@ def _more_outputs(names: Sequence[str]) -> bytes:
     return encoded
 
 
-def session(path: str, optimized: bool) -> Any:
+def session(path: str, optimized: bool, shown: str = "") -> Any:
     """An onnxruntime session on the CPU, with all graph optimizations or none.
 
-    Raises UnreadableError where onnxruntime refuses the model.
+    Raises UnreadableError, which calls the file `shown`, where onnxruntime refuses the model.
     """
     import onnxruntime as ort
 
@@ -117,7 +124,9 @@ def session(path: str, optimized: bool) -> Any:
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise UnreadableError(f"onnxruntime refuses it: {_one_line(error)}", path=path) from None
+        name = shown or path
+        reason = _one_line(error).replace(path, name)
+        raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 
 def run(running: Any, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:

@@ -43,11 +43,11 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
 
 
 def _values(tensor: Any, path: str) -> NDArray[np.float32]:
-    from onnx import numpy_helper
+    from onnx import checker, numpy_helper
 
     try:
         return numpy_helper.to_array(tensor, str(Path(path).parent)).reshape(-1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, checker.ValidationError) as error:
         raise UnreadableError(
             f"the weight '{tensor.name}' cannot be read: {error}", path=path
         ) from None

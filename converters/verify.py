@@ -73,6 +73,7 @@ def verify(
     file = read_onnx(onnx_path)
     shapes = fixed_shapes(model)
     _require_same_inputs(model, file)
+    _require_same_shapes(model, file, shapes)
     require_memory(model, shapes)
     stimuli = {"noise": noise(shapes, seed), "impulses": impulses(shapes, seed)}
     names = aliases(model, file)
@@ -96,6 +97,24 @@ def _require_same_inputs(model: Model, file: OnnxFile) -> None:
             path=file.path,
             hint="is this the ONNX file of that model?",
         )
+
+
+def _require_same_shapes(
+    model: Model, file: OnnxFile, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, inner in shapes.items():
+        shape = (inner[0], *inner[2:], inner[1]) if name in model.channels_last else inner
+        declared = file.shapes[name]
+        fits = len(shape) == len(declared) and all(
+            have in (None, size) for have, size in zip(declared, shape, strict=True)
+        )
+        if declared and not fits:
+            text = "x".join("?" if size is None else str(size) for size in declared)
+            raise UsageError(
+                f"its input '{name}' is {text}, the model's is {'x'.join(map(str, shape))}",
+                path=file.path,
+                hint=f"give the shape it was converted with, as in --input {name}={text}",
+            )
 
 
 def _gaps(model: Model, file: OnnxFile) -> Iterator[str]:
@@ -130,7 +149,7 @@ def _certify_layers(
     found: dict[str, LayerCertificate] = {}
     with exposed(file, wanted) as path:
         for optimized in (False, True):
-            running = session(path, optimized)
+            running = session(path, optimized, file.path)
             for stimulus, feeds in stimuli.items():
                 progress(f"layer by layer, {stimulus}, {optimizations(optimized)}")
                 values = run(running, in_source_layout(model, feeds), wanted) | dict(feeds)

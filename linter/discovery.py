@@ -1,7 +1,8 @@
 """Which files a check looks at: files named are taken as they are, folders are searched.
 
-A search skips what .gitignore names, version control and environments. An ending decides which
-files are candidates; whether they hold a model is for their content to say, when they are read.
+A search skips what .gitignore names, version control and environments. An ending makes a file
+worth looking at, and its first bytes a candidate; whether it holds a model, the reader says. A
+folder of TensorFlow's (SavedModel) is one candidate, and its files are none.
 """
 
 from __future__ import annotations
@@ -12,14 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from converters.readers import FORMATS, may_hold_model
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-SUFFIXES: Final = (".prototxt", ".pt", ".pbtxt", ".prototext")
-"""Endings that Caffe nets have; what such a file holds is for its content to say."""
-
 PYTHON_SUFFIXES: Final = frozenset({".py", ".ipynb"})
 """Endings of code, of which only that with upsampling in it is a candidate."""
+
+SUFFIXES: Final = tuple(
+    dict.fromkeys(
+        suffix
+        for entry in FORMATS
+        for suffix in (f".{extension}" for extension in entry.searched)
+        if suffix not in PYTHON_SUFFIXES
+    )
+)
+"""Endings that models have; what such a file holds is for its content to say."""
+
+_TEXT_SUFFIXES: Final = (".prototxt", ".prototext", ".prototmp", ".pbtxt")
+"""Endings of texts, which are read anyway: looking at them first would be reading them twice."""
 
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
@@ -44,7 +57,7 @@ def discover(
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(path)
-        named = not path.is_dir()
+        named = not path.is_dir() or may_hold_model(str(path))
         for file in [path] if named else _walk(path):
             key = file.resolve()
             if key not in seen and (named or not leave_out(file)):
@@ -66,6 +79,10 @@ def _walk(top: Path) -> Iterator[Path]:
             and not (here / name / "pyvenv.cfg").exists()
             and not rules.ignores(here / name, folder=True)
         )
+        if may_hold_model(folder):
+            names.clear()
+            yield here
+            continue
         for name in sorted(files):
             file = here / name
             if _is_candidate(file) and not rules.ignores(file):
@@ -75,8 +92,11 @@ def _walk(top: Path) -> Iterator[Path]:
 def _is_candidate(file: Path) -> bool:
     """Whether the ending says so; most Python files have nothing to do with models, and what
     they mention is cheaper to find than to parse."""
-    if file.name.endswith(SUFFIXES):
+    suffix = file.suffix.lower()
+    if suffix in _TEXT_SUFFIXES:
         return True
+    if suffix in SUFFIXES:
+        return may_hold_model(str(file))
     return file.suffix in PYTHON_SUFFIXES and mentions_upsampling(file)
 
 

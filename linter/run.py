@@ -15,6 +15,12 @@ from linter.finding import FileReport
 if TYPE_CHECKING:
     from linter.cache import Cache
 
+MAX_HASHED: Final = 1 << 24
+"""Bytes of a file beyond which checking it, which reads a part, is cheaper than hashing it."""
+
+_WITH_COMPANIONS: Final = (".meta",)
+"""Endings of files whose check reads another file beside them, too."""
+
 FEW: Final = 24
 """Up to so many files one process is done before others have started."""
 
@@ -62,10 +68,13 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
     """The key of a target, "" where it cannot be read, and the report the cache has for it."""
     from linter.cache import cache_key, with_source
 
+    path = Path(target.path)
     try:
-        data = Path(target.path).read_bytes()
+        if path.suffix in _WITH_COMPANIONS or path.stat().st_size > MAX_HASHED:
+            return "", None
+        data = path.read_bytes()
     except OSError:
-        return "", None  # the check says why
+        return "", None  # a folder, or the check says why
     key = cache_key(data, target.path, target.named, target.options)
     report = cache.load(_entry_of(target), key)
     return key, with_source(report, target.path, data) if report is not None else None

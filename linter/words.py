@@ -48,8 +48,19 @@ def span_of(layer: Layer, *names: str) -> Span | None:
     node = layer.origin.node
     if isinstance(node, Call):
         return node.span_of(*(other for name in names for other in _IN_PYTHON.get(name, (name,))))
+    if layer.origin.framework == "keras":
+        return _in_architecture(layer, *names)
     fields = params_of(layer).fields
     return next((field.span for name in names for field in fields if field.name == name), None)
+
+
+def _in_architecture(layer: Layer, *names: str) -> Span | None:
+    """Where Keras's own word for a field stands; None in files that are no text."""
+    config = getattr(layer.origin.node, "config", None)
+    if layer.origin.span is None or config is None:
+        return None
+    members = (other for name in names for other in _IN_PYTHON.get(name, (name,)))
+    return next((config.span_of(member) for member in members if member in config), None)
 
 
 def filler_of(layer: Layer) -> Filler:

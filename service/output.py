@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from converters.errors import UsageError
+from converters.errors import UpconvError, UsageError
 
 
 class Staging:
@@ -47,6 +47,17 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        if isinstance(error, OSError | UpconvError):
+            self._name_target(error)
+
+    def _name_target(self, error: OSError | UpconvError) -> None:
+        """Let an error speak of the file that was asked for, not of the hidden one."""
+        hidden, shown = str(self.path), str(self.target)
+        if isinstance(error, OSError):
+            error.filename = str(error.filename or shown).replace(hidden, shown)
+        else:
+            error.message = error.message.replace(hidden, shown)
+            error.path = error.path.replace(hidden, shown)
 
     def publish(self) -> Path:
         """Move the model to its target, weights first; an older TARGET.failed goes."""

@@ -22,13 +22,7 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
     """Every reason, in the order of the file, not to write this model."""
     if not model.outputs:
         yield UnsupportedError("computes no output: there is nothing to convert", path=model.path)
-    unknown = {layer.name for layer in model.layers if isinstance(layer.operator, Unknown)}
-    for notice in model.notices:
-        if notice.harmless:
-            continue
-        undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
-        if notice.code in BLOCKING_NOTICES or undecided:
-            yield notice.error
+    yield from notice_problems(model)
     for entry in model.inputs:
         if entry.shape is None:
             yield UnsupportedError(
@@ -37,10 +31,26 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
                 where=entry.origin,
                 hint=f"give it, as in --input {entry.name}=1x3x500x500; letters are dynamic",
             )
-    if any(notice.error.path == model.weights_path != "" for notice in model.notices):
-        return  # the weights of another net: that every weight is missing says nothing more
+    if _weights_of_another_net(model):
+        return  # that every weight is missing says nothing more
     for layer in model.layers:
         yield from layer_problems(layer, inference, model.weights_path)
+
+
+def _weights_of_another_net(model: Model) -> bool:
+    apart = model.weights_path not in ("", model.path)
+    return apart and any(notice.error.path == model.weights_path for notice in model.notices)
+
+
+def notice_problems(model: Model) -> Iterator[UpconvError]:
+    """What a reader saw that makes the graph another than the file says."""
+    unknown = {layer.name for layer in model.layers if isinstance(layer.operator, Unknown)}
+    for notice in model.notices:
+        if notice.harmless:
+            continue
+        undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
+        if notice.code in BLOCKING_NOTICES or undecided:
+            yield notice.error
 
 
 def layer_problems(

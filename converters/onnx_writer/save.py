@@ -118,17 +118,20 @@ def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]
     try:
         with os.fdopen(handle, "wb", buffering=0) as stream:
             for chunk in chunks:
-                _write_all(stream.fileno(), chunk)
+                _write_all(stream.fileno(), chunk, target)
             os.chmod(name, 0o666 & ~_umask())
         yield name
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def _write_all(descriptor: int, chunk: memoryview | bytes) -> None:
+def _write_all(descriptor: int, chunk: memoryview | bytes, target: Path) -> None:
     left = memoryview(chunk)
     while left:
-        left = left[os.write(descriptor, left) :]
+        try:
+            left = left[os.write(descriptor, left) :]
+        except OSError as error:  # a full disk; os.write does not know the file's name
+            raise OSError(error.errno, error.strerror, str(target)) from None
 
 
 def _umask() -> int:

@@ -18,7 +18,7 @@ from converters.inference import Inference, infer
 from converters.ir import Layer, Model, ModelInput, Shape, validate
 from converters.liveness import live
 from converters.onnx_writer.options import WriteOptions, require_valid
-from converters.onnx_writer.refusals import layer_problems, located, refuse
+from converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
 from converters.onnx_writer.save import data_path
 from converters.onnx_writer.write import DEFAULTS, write_onnx
 from converters.operators import UPSAMPLING
@@ -72,6 +72,7 @@ def _parts(model: Model) -> list[Model]:
     if not layers:
         raise UsageError("has no upsampling layers", path=model.path)
     weights = model.weights_path
+    refuse(list(notice_problems(model)))
     refuse([problem for layer in layers for problem in _problems(layer, inference, weights)])
     return [_part(model, layer, inference) for layer in layers]
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from converters.origin import Source
     from converters.readers.options import ReadOptions
 
-__all__ = ["FORMATS", "Format", "Head", "identify", "open_graph", "open_model", "open_text"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Head",
+    "identify",
+    "may_hold_model",
+    "open_graph",
+    "open_model",
+    "open_text",
+]
 
 HEAD_BYTES: Final = 1 << 16
 
@@ -42,7 +51,9 @@ class Head:
 class Format:
     """A format: its name, the extensions it usually bears, how it is told and how it is read.
 
-    `state` is what a list of formats says of it.
+    `state` is what a list of formats says of it. A search of a folder looks at the files with one
+    of the extensions but `vague` ones, which mostly mean something else; `sure` is what it asks
+    of them instead of `claim`, where that gives a file the benefit of the doubt.
     """
 
     name: str
@@ -50,6 +61,18 @@ class Format:
     claim: Callable[[Head], bool]
     open: Callable[[str, ReadOptions], Model]
     state: str = "read"
+    vague: tuple[str, ...] = ()
+    sure: Callable[[Head], bool] | None = None
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The extensions that a search looks for; none where there is nothing to check."""
+        checked = self.state in _CHECKED
+        return tuple(e for e in self.extensions if checked and e not in self.vague)
+
+    def surely(self, head: Head) -> bool:
+        """Whether a file that a search came across holds a model of this format."""
+        return head.extension in self.searched and (self.sure or self.claim)(head)
 
 
 def identify(path: str) -> str:
@@ -76,13 +99,28 @@ def open_graph(path: str, options: ReadOptions) -> Model:
     not how they are connected (code, a pickled module): that is enough for a check only.
     """
     model = open_model(path, options)
-    if not model.outputs:
+    if not model.outputs and model.framework != "caffe":  # a net of Caffe's always has its graph
         raise UnsupportedError(
             "a file of layers without a graph, which can be checked and not run",
             path=path,
             hint="save the model itself, as ONNX, .pt2 or .keras",
         )
     return model
+
+
+def may_hold_model(path: str) -> bool:
+    """Whether a search of a folder takes a file or folder for a model, by its first bytes.
+
+    False where it cannot be read; of texts the reader tells more, so they are taken.
+    """
+    try:
+        head = _head(path)
+    except UnreadableError:
+        return False
+    if head.is_folder:
+        return _is_saved_model(head)
+    entry = next((entry for entry in FORMATS if entry.claim(head)), None)
+    return entry is not None and entry.surely(head)
 
 
 def open_text(source: Source, options: ReadOptions) -> Model:
@@ -197,6 +235,8 @@ _TORCH_MEMBERS: Final = (
     b"serialized_exported_program.json",
 )
 _JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
+_KERAS_MODEL: Final = re.compile(rb"\"class_name\"\s*:\s*\"(?:Sequential|Functional|Model)\"")
+_CHECKED: Final = ("read", "check only")
 _LFS: Final = b"version https://git-lfs"
 
 
@@ -211,6 +251,13 @@ def _is_keras(head: Head) -> bool:
     if head.data.startswith(_ZIP):
         return any(member in head.data for member in _KERAS_MEMBERS)
     return _JSON_KERAS.match(head.data) is not None
+
+
+def _is_architecture(head: Head) -> bool:
+    """A file of Keras, where any JSON may say "class_name"."""
+    return not head.data.lstrip().startswith(b"{") or (
+        _KERAS_MODEL.search(head.data) is not None and b'"modelTopology"' not in head.data
+    )
 
 
 def _is_pytorch(head: Head) -> bool:
@@ -250,6 +297,15 @@ def _is_tensorflow(head: Head) -> bool:
     return kind_of(head.data) != "" or (head.extension == "pb" and bool(head.data) and not is_onnx)
 
 
+def _is_sure_tensorflow(head: Head) -> bool:
+    """Content of TensorFlow's, where any protobuf may be named .pb."""
+    if _is_text(head):
+        return True
+    from converters.readers.tensorflow.files import kind_of
+
+    return kind_of(head.data) != ""
+
+
 def _is_safetensors(head: Head) -> bool:
     """A length, and the JSON object of that length."""
     return head.data[8:9] == b"{" and head.extension == "safetensors"
@@ -286,7 +342,9 @@ _FOREIGN_WORDS: Final = re.compile(
 )
 _PYTHON_SUFFIXES: Final = (".py", ".ipynb")
 _PYTORCH_EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
-_CAFFE_EXTENSIONS: Final = ("prototxt", "pt", "prototmp", "txt")
+_KERAS_EXTENSIONS: Final = ("keras", "h5", "hdf5", "json")
+_TENSORFLOW_EXTENSIONS: Final = ("pb", "pbtxt", "meta")
+_CAFFE_EXTENSIONS: Final = ("prototxt", "prototext", "pbtxt", "pt", "prototmp", "txt")
 
 FORMATS: Final[tuple[Format, ...]] = (
     Format(
@@ -301,11 +359,17 @@ FORMATS: Final[tuple[Format, ...]] = (
         "not built yet",
     ),
     Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _open_pytorch),
-    Format("Keras", ("h5", "hdf5", "keras", "json"), _is_keras, _open_keras),
+    Format("Keras", _KERAS_EXTENSIONS, _is_keras, _open_keras, sure=_is_architecture),
     Format("safetensors", ("safetensors",), _is_safetensors, _refuse_safetensors, "tensors only"),
     Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
-    Format("TensorFlow", ("pb", "pbtxt", "meta"), _is_tensorflow, _open_tensorflow),
+    Format(
+        "TensorFlow",
+        _TENSORFLOW_EXTENSIONS,
+        _is_tensorflow,
+        _open_tensorflow,
+        sure=_is_sure_tensorflow,
+    ),
     Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet"),
-    Format("Caffe", _CAFFE_EXTENSIONS, _is_caffe, _open_caffe),
+    Format("Caffe", _CAFFE_EXTENSIONS, _is_caffe, _open_caffe, vague=("txt",)),
 )
 """The formats in the order in which they are asked; the first that claims a file reads it."""

@@ -318,8 +318,17 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
 def _off_input(context: Context, value: str, place: Place) -> str:
     shapes = context.open_inference.shapes
     ours, theirs = shapes.get(value), shapes.get(place.root)
-    if ours is None or theirs is None or len(ours) not in SPATIAL or set(ours[2:]) == {1}:
-        return ""
+    if (
+        ours is None
+        or theirs is None
+        or len(ours) not in SPATIAL
+        or {1}
+        in (
+            set(ours[2:]),
+            set(theirs[2:]),
+        )
+    ):
+        return ""  # a score of the whole image, or an image made of a vector
     size = f"the output '{value}' is {text_of(ours[2:])}, the input {text_of(theirs[2:])}"
     scale = max(one.scale for one in place.maps)
     if scale > 1:
@@ -329,7 +338,8 @@ def _off_input(context: Context, value: str, place: Place) -> str:
     edges = [(one.scale - 1) / 2 for one in place.maps]
     pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
     if any(_other_size(out, whole, one.scale) for out, whole, one in pairs):
-        return f"{size}: its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
+        extent = "" if scale.numerator == 1 else f"a pixel of it is {_pixels(scale)}, and "
+        return f"{size}: {extent}its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
     if shifts == edges:
         return ""
     lies = f"its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"

@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from converters import operators as ops
 from converters.dims import symbol
 from converters.geometry import effective_kernel, keras_transposed_size, tensorflow_inverts
 from converters.ir import Layer
 from converters.readers.python_source.call import Call, NotProvableError
+from linter import words
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     """A Keras transposed convolution that is built and fails when it is called.
 
     What it finds:
-        Conv*DTranspose whose output size no convolution leads back from: padding "same" with an
+        Conv*DTranspose, in code and in saved models, whose output size no convolution leads back
+        from: padding "same" with an
         even effective kernel and output_padding 0. Also output_padding that is not smaller than the
         stride, which newer versions of Keras refuse at once.
 
@@ -52,6 +55,8 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     """
     from converters.readers.python_source.keras_layers import padding_of, transposed_windows
 
+    if context.net.framework == "keras":
+        yield from _saved_then_fails(context)
     for layer, call in _calls(context, "keras"):
         if not call.name.endswith(_TRANSPOSED):
             continue
@@ -81,6 +86,21 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
                     call.span_of("output_padding", "padding"),
                 )
                 break
+
+
+def _saved_then_fails(context: Context) -> Iterator[Hit]:
+    """The layers of a saved model that its reader found not to run."""
+    from converters.readers.keras.windows import FAILS_WHEN_CALLED
+
+    for layer in context.of(ops.Unknown):
+        assert isinstance(layer.operator, ops.Unknown)
+        if layer.operator.reason.startswith(FAILS_WHEN_CALLED):
+            yield Hit(
+                layer.operator.reason,
+                "leave output_padding out, or take an odd kernel",
+                layer,
+                words.span_of(layer, "output_padding", "padding"),
+            )
 
 
 def _sized(formula: str) -> str:
@@ -238,7 +258,8 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
 
     What it finds:
         tf.image.resize_bilinear, resize_bicubic, resize_nearest_neighbor and resize_images of
-        TensorFlow 1 without align_corners and half_pixel_centers.
+        TensorFlow 1 without align_corners and half_pixel_centers; in graphs, the linear and cubic
+        ones of these operations that resize to another size.
 
     Why it is bad:
         Output pixel i is taken at i * in/out: the image moves to the top left by up to half an
@@ -257,6 +278,7 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/tensorflow issue 6720; tensorflow/core/util/image_resizer_state.h
     """
+    yield from _resized_by_the_corner(context)
     for layer, call in _calls(context, "tensorflow"):
         if not call.name.startswith("resize_") or not call.complete:
             continue
@@ -268,6 +290,28 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
                 "use tf.image.resize of TensorFlow 2, or align_corners=True; train again",
                 layer,
             )
+
+
+def _resized_by_the_corner(context: Context) -> Iterator[Hit]:
+    """The resizes of a graph that take pixel i at i * in/out. Nearest ones repeat a pixel, which
+    is right by whole factors."""
+    for layer in context.of(ops.Resize):
+        op = layer.operator
+        assert isinstance(op, ops.Resize)
+        if layer.origin.framework not in _OF_TENSORFLOW or isinstance(layer.origin.node, Call):
+            continue
+        before, after = context.input_shape(layer), context.output_shape(layer)
+        resized = before is None or (before != after and set(before[2:]) != {1})
+        if op.coordinate_mode == "asymmetric" and op.mode != "nearest" and resized:
+            yield Hit(
+                f"{layer.origin.type} takes pixel i at i * in/out: the result is shifted to the "
+                "top left",
+                "use tf.image.resize of TensorFlow 2, or align_corners=True; train again",
+                layer,
+            )
+
+
+_OF_TENSORFLOW: Final = ("keras", "tensorflow")
 
 
 def _unknown(call: Call) -> set[str]:

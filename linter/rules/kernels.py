@@ -141,8 +141,8 @@ def dense_diagonal(context: Context) -> Iterator[Hit]:
             yield Hit(
                 f"of {weight.size} weights all but the {weight.size // channels} between equal "
                 f"channels are 0: the layer does {channels} times the work it needs",
-                f"set group: {channels} and store only the diagonal; `upconv convert` does so "
-                "in the ONNX it writes",
+                f"set group: {channels} and store only the diagonal; `upconv convert --bilinear "
+                "auto` writes the ONNX so",
                 layer,
                 words.span_of(layer, "num_output"),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from converters import operators as ops
 from converters.geometry import effective_kernel
@@ -164,10 +164,19 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
             yield Hit(
                 f"the output has {op.stride[axis]}*in{excess(op, axis):+d} pixels along an axis, "
                 f"not {op.stride[axis]}*in ({context.intent(layer).assumed})",
-                f"make kernel - 2*pad equal to the stride {op.stride[axis]}",
+                _EXACT.get(layer.origin.framework, _EXACT["caffe"]).format(op.stride[axis]),
                 layer,
                 words.span_of(layer, "pad", "pad_h", "pad_w", *_KERNEL_FIELDS),
             )
+
+
+_EXACT: Final = {
+    "caffe": "make kernel - 2*pad equal to the stride {}",
+    "keras": "use padding='same' without output_padding, whose output is {}*in",
+    "tensorflow": "use SAME, and an output size of {}*in",
+    "pytorch": "make dilation*(kernel-1)+1 - 2*padding + output_padding equal to the stride {}",
+}
+"""Framework -> how a layer is told to multiply its input by the stride."""
 
 
 def excess(op: ops.ConvTranspose, axis: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from converters import operators as ops
 from converters.ir import Layer
 from converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
+from converters.readers.python_source.call import Call
 from converters.shapes import Shape
 from linter import words
 from linter.interpolation import interpolators
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     "align-corners",
     severity="info",
     source="kazuto1011/deeplab-pytorch issue 37",
-    frameworks=("caffe",),
 )
 def align_corners(context: Context) -> Iterator[Hit]:
-    """An Interp layer puts corners on corners, where most frameworks align pixel edges.
+    """A resize puts corners on corners, where most frameworks align pixel edges.
 
     What it finds:
-        Interp layers (DeepLab, PSPNet, ICNet) and others that resize with aligned corners to
-        another size.
+        Caffe's Interp layers (DeepLab, PSPNet, ICNet), resizes of TensorFlow and of exported
+        PyTorch programs with align_corners, and others that resize with aligned corners to another
+        size.
 
     Why it is bad:
         PyTorch's interpolate, Keras and TensorFlow 2 align edges (half pixel) unless they are told
@@ -45,7 +46,7 @@ def align_corners(context: Context) -> Iterator[Hit]:
         coordinate_transformation_mode align_corners
 
     Fix safety:
-        There is no fix: the file is right for Caffe.
+        There is no fix: the file is right for its framework.
 
     References:
         kazuto1011/deeplab-pytorch issue 37; DeepLab's interp_layer.cpp
@@ -54,7 +55,8 @@ def align_corners(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.Resize)
         before, after = context.input_shape(layer), context.output_shape(layer)
-        if op.coordinate_mode != "align_corners" or _same_anyhow(before, after):
+        in_code = isinstance(layer.origin.node, Call)  # its author chose it where it is read
+        if op.coordinate_mode != "align_corners" or in_code or _same_anyhow(before, after):
             continue
         sizes = ""
         if before is not None and after is not None:
@@ -216,26 +218,32 @@ def _count(layers: list[Layer]) -> str:
 
 @rule("UP307", "ambiguous-dialect", severity="warning", source="TimoSaemann/ENet, BVLC/caffe forks")
 def ambiguous_dialect(context: Context) -> Iterator[Hit]:
-    """A layer type that several forks of Caffe use for different things.
+    """A layer that computes different things, by the fork or version that is meant.
 
     What it finds:
-        Layers whose type and fields fit more than one fork, where these compute different numbers.
+        Layers of Caffe whose type and fields fit more than one fork, where these compute different
+        numbers. Keras's UpSampling2D with interpolation "bilinear" in files of the versions that
+        do not tell TensorFlow 1.15 and later (half pixels) from what came before (asymmetric):
+        keras_version 2.2.4-tf, and standalone Keras up to 2.3.
 
     Why it is bad:
-        Nothing behind the layer is checked, and the net cannot be converted: a guess would be right
-        for one fork and silently wrong for the others.
+        The net cannot be converted: a guess would be right for one reading and silently wrong for
+        the others. Nothing behind a layer of an unknown fork is checked; Keras's is checked as
+        today's Keras reads it.
 
     Example:
         layer { name: "up" type: "Upsample" bottom: "data" top: "up" }
 
     Use instead:
-        Name the fork the net was trained with: upconv check --dialect NAME
+        Name the fork the net was trained with: upconv check --dialect NAME. For Keras say which
+        version trained it: --keras-bilinear half-pixel (TensorFlow 1.15 and later) or asymmetric.
 
     Fix safety:
-        There is no fix: the file does not say which fork is meant.
+        There is no fix: the file does not say which is meant.
 
     References:
-        TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet; the forks `upconv formats` lists
+        TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet; the forks `upconv formats` lists;
+        tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
     yield from context.notices("UP307", "name the fork with --dialect")
 

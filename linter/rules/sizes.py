@@ -26,14 +26,16 @@ def _names(axes: int) -> tuple[str, ...]:
 
 @rule("UP102", "declared-size-differs", severity="error", source="alexgkendall/caffe-segnet")
 def declared_size_differs(context: Context) -> Iterator[Hit]:
-    """An unpooling's written size is not the size its pooling had.
+    """A written size is not the one that is computed.
 
     What it finds:
         Upsample layers (SegNet) and Unpooling layers (DeconvNet) whose size, as written or as it
         follows from the scale, differs from the input of the pooling that made their mask; and
-        Unpooling without a mask whose unpool_size is not stride*(in-1) + kernel.
+        Unpooling without a mask whose unpool_size is not stride*(in-1) + kernel. In files of
+        Keras 3, the first tensor whose shape, as the file says it, is not what its layers make.
 
     Why it is bad:
+        Of a Keras file, some tools go by the layers and some by the shapes: they get two networks.
         The mask holds row*width + column of the pooling's input. In a plane of another width every
         value lands in another row and column; in a smaller one it falls outside. An odd size is the
         usual cause: 45 is pooled to 23, and a scale of 2 makes 46 of it.
@@ -54,6 +56,22 @@ def declared_size_differs(context: Context) -> Iterator[Hit]:
         yield from _unlike_its_pooling(context, layer)
     for layer in context.of(ops.WindowUnpool):
         yield from _unlike_its_windows(context, layer)
+    if context.net.framework == "keras":
+        yield from _unlike_its_file(context)
+
+
+def _unlike_its_file(context: Context) -> Iterator[Hit]:
+    from linter.saved_shapes import first_contradiction
+
+    found = first_contradiction(context)
+    if found is not None:
+        yield Hit(
+            f"the file says that '{found.value}' is {found.written}, its layers make "
+            f"{found.computed} (channels last)",
+            "build the model and save it again",
+            found.layer,
+            found.where,
+        )
 
 
 def _unlike_its_pooling(context: Context, layer: Layer) -> Iterator[Hit]:
@@ -109,7 +127,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
         with an inner product, which takes one size anyhow, are not judged.
 
     Why it is bad:
-        With another image Caffe aborts. What runs on the training crops fails on the first photo.
+        With another image Caffe aborts, and so does every other framework. What runs on the
+        training crops fails on the first photo.
 
     Example:
         five poolings by 2, five upsamplings by 2, and an Eltwise at each level

@@ -173,15 +173,16 @@ _FEW_OUTPUTS: Final = 3
 """A net with more outputs has them on purpose: detection heads, a tour of features."""
 
 
-@rule("UP010", "dead-end", severity="info", source="BVLC/caffe net.cpp")
+@rule("UP010", "dead-end", severity="info", source="BVLC/caffe net.cpp", frameworks=("caffe",))
 def dead_end(context: Context) -> Iterator[Hit]:
     """Nothing reads what a layer in the middle of the net computes.
 
     What it finds:
-        Tops that no layer reads, of layers that nets do not end with (crops, poolings, merges,
-        activations), where the net has one or two other outputs. Outputs of one kind and one scale
-        are taken for heads beside each other. A convolution or another usual last layer is reported
-        where the net has one other output only, and that is of another scale.
+        In Caffe, whose nets do not declare their outputs: tops that no layer reads, of layers that
+        nets do not end with (crops, poolings, merges, activations), where the net has one or two
+        other outputs. Outputs of one kind and one scale are taken for heads beside each other. A
+        convolution or another usual last layer is reported where the net has one other output only,
+        and that is of another scale.
 
     Why it is bad:
         It is computed for nothing and becomes an output of the net, which converters keep. Often a

@@ -18,13 +18,13 @@ from linter.stored import bilinear_row
 
 
 def check_case(folder: Path, which: str, scratch: Path) -> FileReport:
-    """Check `bad` or `good` of a folder: a prototxt, Python source, a notebook, or a
-    `bad_model.py` whose model() makes the model."""
+    """Check `bad` or `good` of a folder: a prototxt, Python source, a notebook, an architecture of
+    Keras, or a `bad_model.py` whose model() makes the model."""
     script = folder / f"{which}_model.py"
     options = case_options(folder, which, scratch)
     if script.is_file():
         return check_model(runpy.run_path(str(script))["model"](), options)
-    found = (folder / f"{which}{suffix}" for suffix in (".prototxt", ".py", ".ipynb"))
+    found = (folder / f"{which}{suffix}" for suffix in (".prototxt", ".py", ".ipynb", ".json"))
     return check_path(next(path for path in found if path.is_file()), options)
 
 

@@ -55,7 +55,12 @@ def test_codes_stand_in_their_family_module() -> None:
     families = {"file": "UP0", "geometry": "UP1", "merges": "UP1", "bilinear": "UP2"}
     families |= {"weights": "UP2", "porting": "UP3", "wiring": "UP0", "alignment": "UP1"}
     families |= {"overlap": "UP1", "sizes": "UP1", "kernels": "UP2", "fillers": "UP2"}
-    families |= {"conventions": "UP3", "torch_code": "UP3", "keras_code": "UP3"}
+    families |= {
+        "conventions": "UP3",
+        "torch_code": "UP3",
+        "keras_code": "UP3",
+        "graph_files": "UP3",
+    }
     for code, found in RULES.items():
         module = found.check.__module__.rsplit(".", 1)[-1]
         assert code.startswith(families[module])

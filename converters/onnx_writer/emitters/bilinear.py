@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,21 @@ def factored(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Seq
     factors = None if kernels is None else factor(kernels)
     if factors is None or (wanted == "auto" and not factors.exact):
         return ""
-    if wanted == "matmul":
+    if wanted == "matmul" and _fits_matrices(layer, graph, axes):
         _matmul(layer, graph, axes, factors)
         return "matmul"
     _separable(layer, graph, axes, factors)
     return "separable"
+
+
+MATRIX_LIMIT: Final = 1 << 24
+"""Entries of a matrix, 64 MiB, beyond which it is no faster form of a few taps."""
+
+
+def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis]) -> bool:
+    sizes = zip(graph.shape(layer.inputs[0])[2:], axes, strict=True)
+    entries = [size * size * axis.stride for size, axis in sizes if isinstance(size, int)]
+    return max(entries, default=0) <= MATRIX_LIMIT
 
 
 def depthwise_kernels(op: ops.ConvTranspose, layer: Layer) -> Array | None:

@@ -140,7 +140,7 @@ def _doubtful(op: ops.Resize, line: Line, before: int, after: int) -> bool:
 
 
 _FROM_RANGE: Final = {("asymmetric", "floor"): (1, 0), ("half_pixel", "round_prefer_ceil"): (2, 1)}
-"""(k, o) where pixel i takes floor((k*i + o) * step / k): never negative, so Div truncates right."""
+"""(k, o): pixel i takes floor((k*i + o) * step / k); nothing is negative, so Div is floor."""
 
 
 def _dynamic_index(

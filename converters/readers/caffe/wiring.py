@@ -30,6 +30,10 @@ _RESULTS: Final[dict[Role, int]] = {"loss": 1, "metric": 1, "recorder": MANY}
 """How many of its first bottoms a role takes as results; a loss's others are labels."""
 
 
+_SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
+"""Losses that may have the label first: of an input and a computed bottom, the latter counts."""
+
+
 @dataclass(eq=False, slots=True)
 class Value:
     """One version of a blob; what is known of it grows while the layers are walked.
@@ -150,7 +154,7 @@ class _Wirer:
         kept = role == "operator" and not (bottoms and all(map(_is_dropped, bottoms)))
         for value in bottoms:
             value.computed_from |= kept or role == "silence"
-        for value in bottoms[: _RESULTS.get(role, 0)]:
+        for value in _results(layer, role, bottoms):
             value.result = value.result if value.result == "loss" else role
         node = Node(self._unique_layer(layer), layer, bottoms, kept=kept)
         self.nodes.append(node)
@@ -243,7 +247,9 @@ class _Wirer:
     def _write(self, node: Node, blob: str, index: int) -> Value:
         layer = node.layer
         in_place = layer.bottoms[index : index + 1] == (blob,)
-        if blob in self.current and not in_place:
+        if not blob:
+            self._notice("a top has no name", layer.span, layer, "give it one")
+        elif blob in self.current and not in_place:
             message = f"writes '{blob}', which is written before"
             hint = "a layer may overwrite only the bottom in the place of its top"
             self._notice(message, layer.span, layer, hint)
@@ -269,6 +275,14 @@ class _Wirer:
         title = "" if layer is None else layer.title
         error = UnreadableError(message, where=span, layer=title, hint=hint)
         self.notices.append((Notice("UP004", error, harmless), layer))
+
+
+def _results(layer: WrittenLayer, role: Role, bottoms: Sequence[Value]) -> Sequence[Value]:
+    """The bottoms that are results, the others being labels."""
+    first = 0
+    if layer.type in _SYMMETRIC and len(bottoms) > 1 and bottoms[0].writer is None:
+        first = int(bottoms[1].writer is not None)
+    return bottoms[first : first + _RESULTS.get(role, 0)]
 
 
 def _is_dropped(value: Value) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from converters.dims import symbol
 from converters.geometry import (
@@ -17,6 +17,9 @@ from converters.readers.keras.fields import Ints, integers, word
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
 from converters.readers.same_padding import same_padding
+
+FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
+"""How the reason of a NotRunnableError begins, which a rule tells."""
 
 
 class NotRunnableError(ConsequenceError):
@@ -103,7 +106,7 @@ def transposed_pads(
 def _why_not(settings: tuple[int, int, int], padding: str, extra: int | None) -> str:
     kernel, stride, dilation = settings
     return (
-        f"Keras builds this layer and fails when it is called: with padding '{padding}', "
+        f"{FAILS_WHEN_CALLED}: with padding '{padding}', "
         f"an effective kernel of {effective_kernel(kernel, dilation)}, stride {stride} and "
         f"output_padding {extra}, no convolution leads back to the input's size"
     )

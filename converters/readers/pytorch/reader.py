@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from converters.errors import UnsupportedError
 from converters.ir import Model
 from converters.readers.options import ReadOptions
@@ -28,20 +26,16 @@ def read_pytorch(path: str, options: ReadOptions) -> Model:
     archive = open_archive(path)
     if is_pt2(archive):
         return read_archive(archive, options)
-    if "data.pkl" in archive and "constants.pkl" not in archive:
+    if "data.pkl" in archive and not _is_torchscript(archive):
         from converters.readers.pytorch_pickle.reader import read_pickled_archive
 
         return read_pickled_archive(archive, options)
-    _refuse(path, _kind(archive))
+    if _is_torchscript(archive):
+        raise UnsupportedError(
+            "this is a TorchScript archive; reading it is not built yet", path=path, hint=EXPORT_IT
+        )
+    archive.fail("an archive that holds no model of PyTorch")
 
 
-def _kind(archive: Archive) -> str:
-    if any(name.startswith("code/") for name in archive.names):
-        return "a TorchScript archive"
-    return "a pickled checkpoint or module"
-
-
-def _refuse(path: str, kind: str) -> NoReturn:
-    raise UnsupportedError(
-        f"this is {kind}; reading it is not built yet", path=path, hint=EXPORT_IT
-    )
+def _is_torchscript(archive: Archive) -> bool:
+    return any(name.startswith("code/") for name in archive.names)

@@ -17,6 +17,7 @@ MAX_DEPTH: Final = 64
 MAX_CALLS: Final = 20_000
 MAX_NODES: Final = 500_000
 MAX_STEPS: Final = 10_000
+MAX_OUTPUTS: Final = 1 << 12
 
 Key: TypeAlias = tuple[int, str]
 """The number of a scope and the name of a node in it."""
@@ -98,6 +99,8 @@ class Flattener:
         scope = scope or self.main
         for _ in range(MAX_STEPS):
             name, index = _parsed(tensor, scope)
+            if index > MAX_OUTPUTS:
+                raise self._error(f"output {index} of '{name}'")
             if name in scope.arguments:
                 scope, tensor = scope.arguments[name]
                 continue

@@ -1,37 +1,31 @@
 """From TensorFlow's files to a Model: SavedModel folders, frozen graphs, .meta and checkpoint.
 
-What one node has wrong or we do not know becomes an Unknown operator and a notice, so that
-everything else can still be checked.
+The graph is inlined and pruned to its outputs, its nodes are evaluated one by one, and what comes
+out is joined where several layers say one thing.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.ir import Model, ModelInput, Notice, validate
-from converters.operators import Identity, Unknown
-from converters.origin import Origin
+from converters.ir import Model, ModelInput, validate
+from converters.operators import Identity
 from converters.readers.options import ReadOptions
 from converters.readers.tensorflow.bundle import Bundle, open_bundle
+from converters.readers.tensorflow.evaluation import Evaluation
 from converters.readers.tensorflow.files import Kind, read_file, saved_model_in
 from converters.readers.tensorflow.finishing import joined, named_outputs, without_unread
 from converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
-from converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
 from converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
 from converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
-from converters.readers.tensorflow.lowering import LOWERINGS, Call
+from converters.readers.tensorflow.lowering import Call
 from converters.readers.tensorflow.network import Network
 from converters.readers.tensorflow.values import (
-    Dead,
-    Entry,
-    Known,
-    Missing,
-    Part,
     Value,
     channels_last,
     plain,
@@ -93,14 +87,14 @@ def _prefix(weights: str) -> str:
 
 @cache
 def load_lowerings() -> None:
-    """Import every module `ops_*` of this package, so that its lowerings register."""
+    """Import every module `ops_*` and `folds_*` of this package, so that its functions register."""
     from importlib import import_module
     from pkgutil import iter_modules
 
     from converters.readers import tensorflow
 
     for module in iter_modules(tensorflow.__path__):
-        if module.name.startswith("ops_"):
+        if module.name.startswith(("ops_", "folds_")):
             import_module(f"{tensorflow.__name__}.{module.name}")
 
 
@@ -113,8 +107,6 @@ class _Reader:
     meta: MetaGraph
     bundle: Bundle | None
     options: ReadOptions
-    values: dict[Key, tuple[Entry, ...]] = field(default_factory=dict)
-    used: dict[Key, int] = field(default_factory=dict)
 
     def model(self) -> Model:
         """The whole model."""
@@ -126,15 +118,12 @@ class _Reader:
         network = Network(self.path, self.options, variables)
         inputs = self._inputs(flattener, signature, nodes)
         names = {name for name, _ in outputs}
-        network.work.values_taken.update(names, (entry.name for entry, _ in inputs))
-        for entry, _ in inputs:
+        network.work.values_taken.update(names, (entry.name for _, entry, _ in inputs))
+        for _, entry, _ in inputs:
             network.work.shapes[entry.name] = entry.shape
-        for place in [p for node in nodes for p in node.inputs] + [p for _, p in outputs]:
-            self.used[place.key] = max(self.used.get(place.key, 0), place.index)
-        for node in nodes:
-            if node.key not in self.values:
-                self.values[node.key] = self._evaluated(node, network)
-        return self._finished(network, inputs, outputs, nodes)
+        evaluation = Evaluation(network, {p.key: (value,) for p, _, value in inputs})
+        evaluation.run(nodes, [place for _, place in outputs])
+        return self._finished(evaluation, inputs, outputs, nodes)
 
     # What goes in and out
 
@@ -177,7 +166,7 @@ class _Reader:
         flattener: Flattener,
         signature: Signature | None,
         nodes: Sequence[FlatNode],
-    ) -> list[tuple[ModelInput, Value]]:
+    ) -> list[tuple[Place, ModelInput, Value]]:
         around = Surroundings(nodes, dict(_weight_shapes(nodes)))
         keys = dict(_fed(flattener, signature))
         placeholders = [n for n in nodes if n.node.op in _PLACEHOLDERS]
@@ -186,97 +175,40 @@ class _Reader:
         ]
         written = [_written(flattener, place, keys.get(place)) for place in places]
         made = graph_inputs(written, around, self.options, self.path)
-        for place, (_, value) in zip(places, made, strict=True):
-            self.values[place.key] = (value,)
-        return made
-
-    # Nodes
-
-    def _evaluated(self, flat: FlatNode, network: Network) -> tuple[Entry, ...]:
-        origin = self._origin(flat)
-        entries: tuple[Entry, ...] = ()
-        try:
-            entries = tuple(self._entry(flat, place) for place in flat.inputs)
-            return self._made(Call(flat, entries, network, origin))
-        except UpconvError as error:
-            return self._unknown(Call(flat, entries, network, origin), error)
-
-    def _origin(self, flat: FlatNode) -> Origin:
-        return Origin(self.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
-
-    def _entry(self, flat: FlatNode, place: Place) -> Entry:
-        found = self.values[place.key]
-        if place.index >= len(found):
-            raise UnsupportedError(f"reads output {place.index} of '{place.key[1]}'")
-        return found[place.index]
-
-    def _made(self, call: Call) -> tuple[Entry, ...]:
-        """The outputs of a node: known at once, or as layers."""
-        node, entries = call.node, call.entries
-        if node.op == "Const":
-            return (_constant(call),)
-        if node.op in VARIABLES:
-            return (_variable(call),)
-        if node.op != "Merge" and any(isinstance(entry, Dead) for entry in entries):
-            return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
-        known = [entry for entry in entries if isinstance(entry, Known)]
-        if node.op in FOLDS and len(known) == len(entries):
-            return fold(node, known)
-        if _is_weight_arithmetic(node.op, entries):
-            return _missing(call, self.used.get(call.flat.key, 0) + 1)
-        if node.op not in LOWERINGS:
-            raise call.unsupported(f"unknown operation '{node.op}'")
-        made = LOWERINGS[node.op](call)
-        return made if isinstance(made, tuple) else (made,)
-
-    def _unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
-        """The node as an operator that is not known, told in a notice."""
-        error.layer = error.layer or call.name
-        error.path = error.path or self.path
-        error.where = error.where or call.origin.span
-        follows = any(isinstance(e, Value) and e.axes is None for e in call.entries)
-        if not follows or call.node.op not in LOWERINGS:
-            code = "UP003" if isinstance(error, UnsupportedError) else "UP001"
-            call.network.work.notices.append(Notice(code, error))
-        names = [_value_of(entry).name for entry in call.entries if _is_data(entry)]
-        operator = Unknown(call.node.op, error.message)
-        count = min(self.used.get(call.flat.key, 0), 1 << 10) + 1
-        return tuple(
-            Value(name, None)
-            for name in call.emit_many(operator, list(dict.fromkeys(names)), count)
-        )
+        return [(place, *pair) for place, pair in zip(places, made, strict=True)]
 
     # The result
 
     def _finished(
         self,
-        network: Network,
-        inputs: Sequence[tuple[ModelInput, Value]],
+        evaluation: Evaluation,
+        inputs: Sequence[tuple[Place, ModelInput, Value]],
         outputs: Sequence[tuple[str, Place]],
         nodes: Sequence[FlatNode],
     ) -> Model:
+        network = evaluation.network
         by_key = {node.key: node for node in nodes}
-        channels = {e.name for e, v in inputs if v.axes and v.axes != plain(len(v.axes))}
-        taken = {entry.name for entry, _ in inputs}
+        channels = {entry.name for _, entry, value in inputs if _is_turned(value)}
+        taken = {entry.name for _, entry, _ in inputs}
         names: dict[str, str] = {}
         given: list[str] = []
         for name, place in outputs:
-            value = self._output(by_key[place.key], place, network)
+            value = _output(evaluation, by_key[place.key], place)
             wanted = name if name not in taken else network.work.value_name(name)
             if value.name in taken or value.name in names:
-                origin = self._origin(by_key[place.key])
+                origin = evaluation.origin(by_key[place.key])
                 (copied,) = network.add(f"{wanted}/output", Identity(), [value.name], origin)
                 value = Value(copied, value.axes)
             names[value.name] = wanted
             given.append(wanted)
-            if value.axes and value.axes != plain(len(value.axes)):
+            if _is_turned(value):
                 channels.add(wanted)
         layers = joined(without_unread(network.work.layers, names), names)
         model = Model(
             name=os.path.basename(os.path.normpath(self.path)),
             path=self.path,
             framework="tensorflow",
-            inputs=tuple(entry for entry, _ in inputs),
+            inputs=tuple(entry for _, entry, _ in inputs),
             outputs=tuple(given),
             layers=tuple(named_outputs(layers, names)),
             notices=tuple(network.work.notices),
@@ -286,22 +218,29 @@ class _Reader:
         validate(model)
         return model
 
-    def _output(self, flat: FlatNode, place: Place, network: Network) -> Value:
-        """An output with all its axes, in TensorFlow's order or with its channels moved."""
-        origin = self._origin(flat)
-        call = Call(flat, (self._entry(flat, place),), network, origin)
-        try:
-            value = network.real(call.value(), origin)
-        except UpconvError as error:
-            (found,) = self._unknown(call, error)[:1]
-            assert isinstance(found, Value)
-            return found
-        if value.axes is None:
-            return value
-        rank = len(value.axes)
-        if value.axes in (plain(rank), channels_last(rank)):
-            return value
-        return Value(network.arranged(value, plain(rank), origin), plain(rank))
+
+def _output(evaluation: Evaluation, flat: FlatNode, place: Place) -> Value:
+    """An output with all its axes, in TensorFlow's order or with its channels moved."""
+    network = evaluation.network
+    origin = evaluation.origin(flat)
+    call = Call(flat, (evaluation.entry(place),), network, origin)
+    try:
+        value = network.real(call.value(), origin)
+    except UpconvError as error:
+        found = evaluation.unknown(call, error)[0]
+        assert isinstance(found, Value), "an Unknown has outputs"
+        return found
+    if value.axes is None:
+        return value
+    rank = len(value.axes)
+    if value.axes in (plain(rank), channels_last(rank)):
+        return value
+    return Value(network.arranged(value, plain(rank), origin), plain(rank))
+
+
+def _is_turned(value: Value) -> bool:
+    """Whether its channels are moved."""
+    return value.axes is not None and value.axes != plain(len(value.axes))
 
 
 def _reached(nodes: Mapping[str, Node]) -> set[str]:
@@ -318,62 +257,6 @@ def _reached(nodes: Mapping[str, Node]) -> set[str]:
             found.add(name)
             waiting += readers.get(name, ())
     return found
-
-
-def _is_data(entry: Entry) -> bool:
-    return isinstance(entry, Value | Part)
-
-
-def _value_of(entry: Entry) -> Value:
-    value = entry.value if isinstance(entry, Part) else entry
-    assert isinstance(value, Value), "data of the network"
-    return value
-
-
-def _is_weight_arithmetic(op: str, entries: Sequence[Entry]) -> bool:
-    """Whether a node computes a weight from variables, some without values."""
-    known = all(isinstance(entry, Known | Missing) for entry in entries)
-    missing = any(isinstance(entry, Missing) for entry in entries)
-    return known and missing and op in FOLDS and op != "Cast"
-
-
-def _missing(call: Call, count: int) -> tuple[Entry, ...]:
-    """What a node makes of variables without values: weights of which at most the shape is
-    known."""
-    unknown = (Missing(call.name, None),) * count
-    entries: list[Known] = []
-    for entry in call.entries:
-        if isinstance(entry, Known):
-            entries.append(entry)
-        elif isinstance(entry, Missing) and entry.shape is not None:
-            entries.append(placeholder_of(entry.shape))
-        else:
-            return unknown
-    try:
-        made = fold(call.node, entries)
-    except UpconvError:
-        return unknown
-    return tuple(Missing(call.name, one.shape) for one in made)
-
-
-def _constant(call: Call) -> Entry:
-    tensor = call.node.tensor("value")
-    if tensor is None:
-        raise call.invalid("a constant without its value")
-    return Known(tensor.dtype, tensor.shape, tensor)
-
-
-def _variable(call: Call) -> Entry:
-    """A variable's values from the checkpoint, in the shape the graph gives it."""
-    shape = call.node.shape("shape")
-    sizes = None if shape is None else tuple(size for size in shape if size is not None)
-    whole = sizes is not None and shape is not None and len(sizes) == len(shape)
-    found = call.network.variables.stored(call.flat.key)
-    if found is None:
-        return Missing(call.name, sizes if whole else None)
-    if whole and found.shape != sizes:
-        raise call.invalid(f"the checkpoint has the shape {found.shape}, the graph {sizes}")
-    return Known(found.dtype, found.shape, found)
 
 
 def _fed(flattener: Flattener, signature: Signature | None) -> Iterator[tuple[Place, TensorInfo]]:

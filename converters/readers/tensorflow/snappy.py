@@ -17,7 +17,7 @@ def decompress(data: bytes) -> bytes:
 
     Raises SnappyError where it is broken or would grow beyond what the format can say.
 
-    >>> decompress(b"\x0a\x04ab\x1a\x02\x00")
+    >>> decompress(b"\x0a\x04ab\x1e\x02\x00")
     b'ababababab'
     """
     length, at = _varint(data)

@@ -141,3 +141,29 @@ def test_a_loss_that_a_layer_computes_with_stays_unknown() -> None:
     model = read(text + layer("Concat", 'bottom: "data"', name="c", bottom="loss", top="c"))
     assert [entry.name for entry in model.layers] == ["r", "loss", "c"]
     assert [code for code, _, _ in notices(model)] == ["UP003"]
+
+
+def test_a_notice_of_a_layer_that_no_output_needs_is_harmless() -> None:
+    text = DATA + layer("InnerProduct", "inner_product_param { num_output: 3 }", top="score") + LOSS
+    model = read(text)
+    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", True)]
+    model = read(DATA + layer("Eltwise", 'bottom: "label"', name="e", top="e"))
+    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", False)]
+
+
+def test_a_repeated_layer_name_is_harmless_for_caffe_goes_on_too() -> None:
+    model = read(DATA + layer("ReLU", name="a", top="x") + layer("TanH", name="a", top="y"))
+    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", True)]
+
+
+def test_a_symmetric_loss_may_have_its_label_first() -> None:
+    text = DATA_LAYER + layer("Power", name="p", top="score")
+    loss = 'layer { name: "l" type: "EuclideanLoss" bottom: "label" bottom: "score" top: "l" }\n'
+    model = read(text + loss)
+    assert model.outputs == ("score",)
+    assert [entry.name for entry in model.inputs] == ["data"]
+
+
+def test_a_top_without_a_name_is_noticed() -> None:
+    model = read(DATA + layer("ReLU", name="a", top=""))
+    assert str(model.notices[0].error).endswith("layer 'a': a top has no name (give it one)")

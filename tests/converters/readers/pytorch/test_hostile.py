@@ -220,7 +220,8 @@ def test_a_missing_weight_is_a_notice(tmp_path: Path, members: dict[str, bytes])
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("data.pkl", "version"), "a pickled checkpoint or module"),
+        (("data.pkl", "version"), "not a readable pickle"),
+        (("version",), "holds no model of PyTorch"),
         (("code/net.py", "data.pkl"), "a TorchScript archive"),
         (("serialized_exported_program.json",), "the layout of torch before 2.8"),
         (("models/a.json", "models/b.json"), "several models: a, b"),

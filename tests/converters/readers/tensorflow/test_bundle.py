@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +35,7 @@ VALUES = {
 }
 
 
-def save(folder: Path, values: dict[str, np.ndarray]) -> str:  # type: ignore[type-arg]
+def save(folder: Path, values: Mapping[str, Any]) -> str:
     """A checkpoint of constants; its prefix."""
     prefix = str(folder / "some.ckpt")
     names = list(values)
@@ -152,10 +155,8 @@ def test_snappy_round_trip(parts: list[bytes]) -> None:
 
 @given(st.binary(max_size=60))
 def test_snappy_of_anything(data: bytes) -> None:
-    try:
+    with suppress(SnappyError):
         assert len(decompress(data)) <= 64 * len(data)
-    except SnappyError:
-        pass
 
 
 @given(st.binary(max_size=40), st.integers(0, 5000))

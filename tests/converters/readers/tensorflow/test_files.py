@@ -110,7 +110,7 @@ def test_saved_models_without_signatures(tmp_path: Path) -> None:
 
 
 def test_the_file_of_a_saved_model_is_as_good_as_its_folder(tmp_path: Path) -> None:
-    class Served(tf.Module):  # type: ignore[misc]
+    class Served(tf.Module):  # type: ignore[name-defined, misc]
         @tf.function(input_signature=[tf.TensorSpec([2, 3], tf.float32, "some_name")])  # type: ignore[untyped-decorator]
         def __call__(self, some_name: object) -> object:
             return {"doubled": some_name * 2, "same": some_name}  # type: ignore[operator]

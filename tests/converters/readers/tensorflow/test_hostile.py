@@ -78,7 +78,7 @@ def test_broken_graphs(text: bool, tmp_path: Path) -> None:
 
 
 def test_broken_saved_models(tmp_path: Path) -> None:
-    class Served(tf.Module):  # type: ignore[misc]
+    class Served(tf.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.kernel = tf.Variable(noise(3, 3, 2, 4))

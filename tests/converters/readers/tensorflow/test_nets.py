@@ -85,7 +85,7 @@ def test_functions(name: str, models: dict[str, Any], tmp_path: Path) -> None:
     feeds = feeds_of(name)
     model = models[name]
 
-    class Served(tf.Module):  # type: ignore[misc]
+    class Served(tf.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model

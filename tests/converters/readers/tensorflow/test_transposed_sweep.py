@@ -125,15 +125,16 @@ def test_computed_output_size(axes: int, tmp_path: Path) -> None:
 
     feeds = [{"x": noise(2, *size, CHANNELS_IN)} for size in SIZES[axes]]
     model = assert_same_as_tensorflow(graph_of(build), tmp_path, *feeds)
-    assert {type(layer.operator) for layer in model.layers} == {ops.ConvTranspose}
-    assert all(getattr(layer.operator, "target") is None for layer in model.layers)
+    found = [la.operator for la in model.layers if isinstance(la.operator, ops.ConvTranspose)]
+    assert len(found) == len(model.layers)
+    assert all(operator.target is None for operator in found)
 
 
 def test_size_of_another_tensor(tmp_path: Path) -> None:
     """The output follows a second input, whose size decides where SAME begins: for kernel 3 and
     stride 2 at the first pixel or the second."""
-    small = [case for case in cases(2) if case.padding == "SAME" and not any(case.extra)]
-    chosen = [case for case in small if max(case.stride) < 4]
+    pairs = product(range(1, 6), range(1, 5))
+    chosen = [Case("SAME", (k, 6 - k), (s, 5 - s), (0, 0)) for k, s in pairs]
 
     def build() -> None:
         skip = placeholder(None, None, None, 1, name="skip")

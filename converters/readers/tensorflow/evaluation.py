@@ -1,0 +1,151 @@
+"""Nodes, one after the other: folded where all they read is known, else lowered to layers.
+
+What one node has wrong or we do not know becomes an Unknown operator and a notice, so that
+everything else can still be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from converters.errors import UnsupportedError, UpconvError
+from converters.ir import Notice
+from converters.operators import Unknown
+from converters.origin import Origin
+from converters.readers.tensorflow.flat import FlatNode, Key, Place
+from converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
+from converters.readers.tensorflow.lowering import LOWERINGS, Call
+from converters.readers.tensorflow.network import Network
+from converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Value
+from converters.readers.tensorflow.variables import VARIABLES
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The outputs of every node so far; `used` is the last output of each that anyone reads."""
+
+    network: Network
+    values: dict[Key, tuple[Entry, ...]] = field(default_factory=dict)
+    used: dict[Key, int] = field(default_factory=dict)
+
+    def run(self, nodes: Sequence[FlatNode], ends: Sequence[Place]) -> None:
+        """Evaluate nodes that are in an order in which they can run."""
+        for place in (*(place for node in nodes for place in node.inputs), *ends):
+            self.used[place.key] = max(self.used.get(place.key, 0), place.index)
+        for node in nodes:
+            if node.key not in self.values:
+                self.values[node.key] = self.outputs(node)
+
+    def outputs(self, flat: FlatNode) -> tuple[Entry, ...]:
+        """What a node makes of the outputs before it."""
+        origin = self.origin(flat)
+        entries: tuple[Entry, ...] = ()
+        try:
+            entries = tuple(self.entry(place) for place in flat.inputs)
+            return self._made(Call(flat, entries, self.network, origin))
+        except UpconvError as error:
+            return self.unknown(Call(flat, entries, self.network, origin), error)
+
+    def origin(self, flat: FlatNode) -> Origin:
+        """Where a node was written."""
+        return Origin(self.network.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+
+    def entry(self, place: Place) -> Entry:
+        """One output of a node that has been evaluated."""
+        found = self.values[place.key]
+        if place.index >= len(found):
+            raise UnsupportedError(f"reads output {place.index} of '{place.key[1]}'")
+        return found[place.index]
+
+    def _made(self, call: Call) -> tuple[Entry, ...]:
+        """The outputs of a node: known at once, or as layers."""
+        node, entries = call.node, call.entries
+        if node.op == "Const":
+            return (_constant(call),)
+        if node.op in VARIABLES:
+            return (_variable(call),)
+        if node.op != "Merge" and any(isinstance(entry, Dead) for entry in entries):
+            return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
+        known = [entry for entry in entries if isinstance(entry, Known)]
+        if node.op in FOLDS and len(known) == len(entries):
+            return fold(node, known)
+        if _is_weight_arithmetic(node.op, entries):
+            return _missing(call, self.used.get(call.flat.key, 0) + 1)
+        if node.op not in LOWERINGS:
+            raise call.unsupported(f"unknown operation '{node.op}'")
+        made = LOWERINGS[node.op](call)
+        return made if isinstance(made, tuple) else (made,)
+
+    def unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
+        """The node as an operator that is not known, told in a notice."""
+        error.layer = error.layer or call.name
+        error.path = error.path or self.network.path
+        error.where = error.where or call.origin.span
+        follows = any(isinstance(e, Value) and e.axes is None for e in call.entries)
+        if not follows or call.node.op not in LOWERINGS:
+            code = "UP003" if isinstance(error, UnsupportedError) else "UP001"
+            call.network.work.notices.append(Notice(code, error))
+        names = [_value_of(entry).name for entry in call.entries if _is_data(entry)]
+        operator = Unknown(call.node.op, error.message)
+        count = min(self.used.get(call.flat.key, 0), 1 << 10) + 1
+        return tuple(
+            Value(name, None)
+            for name in call.emit_many(operator, list(dict.fromkeys(names)), count)
+        )
+
+
+def _is_data(entry: Entry) -> bool:
+    return isinstance(entry, Value | Part)
+
+
+def _value_of(entry: Entry) -> Value:
+    value = entry.value if isinstance(entry, Part) else entry
+    assert isinstance(value, Value), "data of the network"
+    return value
+
+
+def _is_weight_arithmetic(op: str, entries: Sequence[Entry]) -> bool:
+    """Whether a node computes a weight from variables, some without values."""
+    known = all(isinstance(entry, Known | Missing) for entry in entries)
+    missing = any(isinstance(entry, Missing) for entry in entries)
+    return known and missing and op in FOLDS and op != "Cast"
+
+
+def _missing(call: Call, count: int) -> tuple[Entry, ...]:
+    """What a node makes of variables without values: weights of which at most the shape is
+    known."""
+    unknown = (Missing(call.name, None),) * count
+    entries: list[Known] = []
+    for entry in call.entries:
+        if isinstance(entry, Known):
+            entries.append(entry)
+        elif isinstance(entry, Missing) and entry.shape is not None:
+            entries.append(placeholder_of(entry.shape))
+        else:
+            return unknown
+    try:
+        made = fold(call.node, entries)
+    except UpconvError:
+        return unknown
+    return tuple(Missing(call.name, one.shape) for one in made)
+
+
+def _constant(call: Call) -> Entry:
+    tensor = call.node.tensor("value")
+    if tensor is None:
+        raise call.invalid("a constant without its value")
+    return Known(tensor.dtype, tensor.shape, tensor)
+
+
+def _variable(call: Call) -> Entry:
+    """A variable's values from the checkpoint, in the shape the graph gives it."""
+    shape = call.node.shape("shape")
+    sizes = None if shape is None else tuple(size for size in shape if size is not None)
+    whole = sizes is not None and shape is not None and len(sizes) == len(shape)
+    found = call.network.variables.stored(call.flat.key)
+    if found is None:
+        return Missing(call.name, sizes if whole else None)
+    if whole and found.shape != sizes:
+        raise call.invalid(f"the checkpoint has the shape {found.shape}, the graph {sizes}")
+    return Known(found.dtype, found.shape, found)

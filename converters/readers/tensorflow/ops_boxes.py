@@ -1,0 +1,154 @@
+"""Boxes of tensors: slices, paddings, and blocks of pixels that become channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from converters import operators as ops
+from converters.dims import Size, minimum
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
+from converters.readers.tensorflow.slices import Item, items_of
+from converters.readers.tensorflow.values import Axis, Copies, Entry, Value, channels_last, plain
+from converters.readers.tensorflow.windows import is_channels_last
+
+_UNBOUNDED: Final = (1 << 31) - 1
+
+
+@lowers("Slice")
+def _slice(call: Call) -> Entry:
+    begin, sizes = call.size_list(1, "begin"), call.size_list(2, "size")
+    items = [
+        Item(first, None if size == -1 else first + size)
+        for first, size in zip(begin, sizes, strict=False)
+    ]
+    return _box(call, items)
+
+
+@lowers("StridedSlice")
+def _strided(call: Call) -> Entry:
+    value = call.value()
+    rank = len(call.ranked(value))
+    begin, end = call.size_list(1, "begin"), call.size_list(2, "end")
+    return _box(call, items_of(call.node, rank, begin, end, call.ints(3, "strides")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What is kept of one axis."""
+
+    offset: Size
+    size: Size
+    stride: int
+    whole: bool
+
+
+def _box(call: Call, items: Sequence[Item]) -> Value:
+    value = call.network.real(call.value(), call.origin)
+    axes = call.ranked(value)
+    old = [item for item in items if not item.is_new]
+    if len(old) != len(axes):
+        raise call.invalid(f"a slice of {len(old)} axes on an input of {len(axes)}")
+    sizes = call.network.sizes(value)
+    ranges = [_range(call, item, size) for item, size in zip(old, sizes, strict=True)]
+    value = _stepped(call, _cropped(call, value, ranges), ranges)
+    value = without_axes(call, value, [i for i, item in enumerate(old) if item.shrinks])
+    left = iter(call.ranked(value))
+    shown = [item for item in items if not item.shrinks]
+    order: list[Axis] = [Copies() if item.is_new else next(left) for item in shown]
+    return Value(value.name, tuple(order))
+
+
+def _range(call: Call, item: Item, size: Size) -> _Range:
+    begin = _bound(call, item.begin, size, 0)
+    if item.shrinks:
+        return _Range(begin, 1, 1, whole=False)
+    if item.stride < 1:
+        raise call.unsupported("a slice that runs backwards")
+    end = _bound(call, item.end, size, size)
+    length = end - begin
+    whole = begin == 0 and call.network.known(end) == call.network.known(size)
+    known = call.network.known(length)
+    if isinstance(known, int) and known <= 0:
+        raise call.invalid("a slice without values")
+    return _Range(begin, size if whole else length, item.stride, whole)
+
+
+def _bound(call: Call, bound: Size | None, size: Size, default: Size) -> Size:
+    """A begin or end: negative ones count from the end, and none lies outside."""
+    if bound is None or (isinstance(bound, int) and bound >= _UNBOUNDED):
+        return default if bound is None else size
+    known, whole = call.network.known(bound), call.network.known(size)
+    if isinstance(known, int) and known < 0:
+        return size + bound
+    clipped = minimum(whole, known)
+    return bound if clipped == known else size if clipped == whole else minimum(bound, size)
+
+
+def _cropped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
+    """The box alone, along the tensor's axes from the first that loses something to the last."""
+    axes = call.ranked(value)
+    by_place = {axis: (i, ranges[i]) for i, axis in enumerate(axes) if isinstance(axis, int)}
+    lossy = sorted(place for place, (_, range_) in by_place.items() if not range_.whole)
+    if not lossy:
+        return value
+    first, last = lossy[0], lossy[-1]
+    picked = [by_place[place][1] for place in range(first, last + 1)]
+    operator = ops.Crop(
+        first, tuple(range_.offset for range_ in picked), tuple(range_.size for range_ in picked)
+    )
+    return Value(call.emit(operator, [value.name]), axes)
+
+
+def _stepped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
+    """Every n-th pixel: a pooling whose window is one pixel."""
+    strided = [i for i, range_ in enumerate(ranges) if range_.stride != 1]
+    if not strided:
+        return value
+    axes = spatial_axes(call, value, strided)
+    spatial = range(2, len(axes))
+    strides = {axis: range_.stride for axis, range_ in zip(axes, ranges, strict=True)}
+    one, none = (1,) * len(spatial), (0,) * len(spatial)
+    stride = tuple(strides[place] for place in spatial)
+    pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
+    return Value(call.emit(pool, [call.arranged(value, axes)], suffix="stride"), axes)
+
+
+_MIRROR: Final[dict[str, Literal["reflect", "symmetric"]]] = {
+    "REFLECT": "reflect",
+    "SYMMETRIC": "symmetric",
+}
+
+
+@lowers("Pad", "PadV2", "MirrorPad")
+def _pad(call: Call) -> Entry:
+    value = call.network.real(call.value(), call.origin)
+    axes = call.ranked(value)
+    amounts = call.size_list(1, "paddings")
+    if len(amounts) != 2 * len(axes):
+        raise call.invalid(f"{len(amounts)} paddings for {len(axes)} axes")
+    begin: list[Size] = [0] * len(axes)
+    end: list[Size] = [0] * len(axes)
+    for i, axis in enumerate(axes):
+        if isinstance(axis, int):
+            begin[axis], end[axis] = amounts[2 * i], amounts[2 * i + 1]
+    fill = float(call.numbers(2, "value").reshape(-1)[0]) if call.node.op == "PadV2" else 0.0
+    if call.node.op == "MirrorPad":
+        word = call.node.word("mode", "REFLECT")
+        if word not in _MIRROR:
+            raise call.invalid(f"the mode '{word}'")
+        return call.unary(ops.Pad(tuple(begin), tuple(end), _MIRROR[word]), value)
+    return call.unary(ops.Pad(tuple(begin), tuple(end), value=fill), value)
+
+
+@lowers("DepthToSpace", "SpaceToDepth")
+def _blocks(call: Call) -> Entry:
+    last = is_channels_last(call)
+    block = call.node.integer("block_size", 2)
+    if block < 1:
+        raise call.invalid(f"a block of {block}")
+    kind = ops.DepthToSpace if call.node.op == "DepthToSpace" else ops.SpaceToDepth
+    x = call.spatial(0, 4, last=last)
+    return Value(call.emit(kind(block, "DCR"), [x]), channels_last(4) if last else plain(4))

@@ -1,0 +1,90 @@
+"""UP350: what saved models of Keras and TensorFlow say that other tools cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from converters import operators as ops
+from converters.ir import Layer
+from converters.readers.python_source.call import Call
+from linter import words
+from linter.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from linter.context import Context
+
+_PADDED: Final = (ops.Conv, ops.ConvTranspose, ops.Pool)
+_PAD_IN_FRONT: Final = "/same"
+"""How readers name the Pad that stands for SAME where its amounts depend on an open size."""
+
+
+@rule(
+    "UP350",
+    "asymmetric-same",
+    severity="info",
+    source="tensorflow/core/framework/kernel_shape_util.cc",
+    frameworks=("keras", "tensorflow"),
+)
+def asymmetric_same(context: Context) -> Iterator[Hit]:
+    """Padding SAME that pads one side more than the other.
+
+    What it finds:
+        In Keras and TensorFlow models: convolutions, transposed convolutions and poolings whose
+        padding at the begin and at the end differ, as SAME does with a stride on most sizes and
+        with even kernels; and those where it depends on the input's size. The first of a file is
+        reported.
+
+    Why it is bad:
+        Caffe and PyTorch pad both sides alike. A port that takes the larger, smaller or mean amount
+        keeps every size and shifts the result by half a pixel or a whole one, which no test of
+        shapes sees; further layers add up such shifts.
+
+    Example:
+        Conv2D(64, 3, strides=2, padding="same")      # on 224 pixels: 0 before, 1 behind
+
+    Use instead:
+        ZeroPadding2D(1) and padding="valid" where a net is to be trained anew and ported; in a
+        port a layer of its own that pads, such as torch.nn.ZeroPad2d((0, 1, 0, 1)).
+
+    Fix safety:
+        There is no fix: weights were trained with the padding as it is.
+
+    References:
+        tensorflow/core/framework/kernel_shape_util.cc; pytorch/pytorch issue 3867
+    """
+    found = [(layer, text) for layer in context.net.layers if (text := _uneven(layer))]
+    if found:
+        layer, text = found[0]
+        if isinstance(layer.operator, ops.Pad):  # it is the reader's; the file has what follows
+            layer = next(iter(context.consumers[layer.outputs[0]]), layer)
+        more = f" ({len(found)} layers of this kind)" if len(found) > 1 else ""
+        yield Hit(
+            f"SAME pads {text}: Caffe and PyTorch pad both sides alike{more}",
+            "pad in a layer of its own when porting",
+            layer,
+            words.span_of(layer, "padding"),
+        )
+
+
+def _uneven(layer: Layer) -> str:
+    """What differs at the sides of a layer's input, or of a transposed convolution's output."""
+    op = layer.operator
+    if isinstance(layer.origin.node, Call):
+        return ""  # code says the word, and what it pads depends on sizes that code seldom says
+    if isinstance(op, ops.Pad) and layer.name.endswith(_PAD_IN_FRONT):
+        return "by amounts that depend on the input's size"
+    if not isinstance(op, _PADDED) or _is_causal(layer):
+        return ""
+    sides = zip(op.pads_begin, op.pads_end, strict=True)
+    differing = next(((begin, end) for begin, end in sides if begin != end), None)
+    if differing is None:
+        return ""
+    verb = "the output is cut by " if isinstance(op, ops.ConvTranspose) else ""
+    return f"unevenly, {verb}{differing[0]} at the begin and {differing[1]} at the end"
+
+
+def _is_causal(layer: Layer) -> bool:
+    """Whether a convolution over time looks back only, which is meant to be uneven."""
+    config = getattr(layer.origin.node, "config", None)
+    return config is not None and config.get("padding") == "causal"
