@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from converters.errors import UsageError
 from linter.config import FORMATS, Override
 from linter.finding import SEVERITIES
 
@@ -126,6 +127,16 @@ def _text(key: str, value: Any) -> str:
     raise ConfigError(key, f"'{key}' is to be a text", f'write {key} = "..."')
 
 
+def _dialect(key: str, value: Any) -> str:
+    from converters.readers.caffe.assemble import require_dialect
+
+    try:
+        require_dialect(_text(key, value))
+    except UsageError as error:
+        raise ConfigError(key, error.message, error.hint) from None
+    return str(value)
+
+
 def _boolean(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -176,7 +187,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "cache-dir": _text,
     "baseline": _text,
     "phase": _choice(("TEST", "TRAIN")),
-    "dialect": _text,
+    "dialect": _dialect,
     "keras-bilinear": _choice(("half-pixel", "asymmetric")),
 }
 """Key -> its check."""

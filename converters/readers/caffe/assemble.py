@@ -71,10 +71,15 @@ def lower_layers(
 
 def require_dialect(dialect: str) -> None:
     """Raise UsageError for a dialect that no layer type has."""
-    load_lowerings()
-    known = sorted({name for dialects in LOWERINGS.values() for name in dialects if name})
+    known = known_dialects()
     if dialect and dialect not in known:
         raise UsageError(f"unknown dialect '{dialect}'", hint=f"one of {', '.join(known)}")
+
+
+def known_dialects() -> list[str]:
+    """The forks whose meaning of a layer type can be asked for, sorted."""
+    load_lowerings()
+    return sorted({name for dialects in LOWERINGS.values() for name in dialects if name})
 
 
 @cache
