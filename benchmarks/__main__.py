@@ -12,6 +12,7 @@ BENCHMARKS = (
     "convert_size",
     "bilinear_forms",
     "rule_recall",
+    "tensorflow_convert",
 )
 
 

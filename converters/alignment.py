@@ -165,17 +165,29 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
 
 
 @MAPS.register(
-    ops.GlobalPool, ops.Tile, ops.Reduce, ops.Reshape, ops.Flatten, ops.Linear, ops.Permute
+    ops.GlobalPool,
+    ops.Tile,
+    ops.Reduce,
+    ops.Reshape,
+    ops.Flatten,
+    ops.Linear,
+    ops.Permute,
+    ops.MatMul,
+    ops.Constant,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None
 
 
 def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
-    """One map per spatial axis of a layer, or None where it breaks alignment or is unknown."""
+    """One map per spatial axis of a layer, or None where it breaks alignment or is unknown.
+
+    A layer that does not fit its input (a kernel of two axes, a volume) has no output shape, and
+    no map.
+    """
     kind = type(layer.operator)
     x = shapes.get(layer.inputs[0]) if layer.inputs else None
-    if kind not in MAPS or x is None or len(x) < 3:
+    if kind not in MAPS or x is None or len(x) < 3 or shapes.get(layer.outputs[0]) is None:
         return None
     site = Site(
         tuple(shapes.get(value) for value in layer.inputs),

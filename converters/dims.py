@@ -213,6 +213,23 @@ def leaves(size: Size) -> frozenset[Symbol | Like]:
     return frozenset(found)
 
 
+def is_larger(size: Size, most: int) -> bool:
+    """Whether an expression is written with more than `most` numbers and names, however often one
+    stands in it; it is not gone through further than that.
+
+    >>> is_larger(symbol("H") // 2 + 1, 4), is_larger(symbol("H") // 2 + 1, 1)
+    (False, True)
+    """
+    waiting: list[Size] = [size]
+    for _ in range(most):
+        if not waiting:
+            return False
+        one = waiting.pop()
+        for atom in () if isinstance(one, int) else (atom for atom, _ in one.terms):
+            waiting += (1,) if isinstance(atom, Symbol | Like) else _parts(atom)
+    return bool(waiting)
+
+
 def _parts(atom: Quotient | Extreme | Product) -> tuple[Size, ...]:
     if isinstance(atom, Quotient):
         return (atom.numerator, atom.divisor)

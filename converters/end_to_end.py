@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -50,22 +50,23 @@ def certify_outputs(
     """
     outputs = [name for name in model.outputs if name in file.outputs]
     found: dict[str, OutputCertificate] = {}
-    references = _References(model, stimuli, progress)
+    references = References(model, stimuli, progress)
     for optimized in (False, True):
         running = session(file.path, optimized)
         for stimulus, feeds in stimuli.items():
             progress(f"end to end, {stimulus}, {optimizations(optimized)}")
             fed = in_source_layout(model, feeds)
-            results = run(running, fed, outputs)
-            choices = _choices(model, file, names, fed, optimized)
+            results = run(running, fed, outputs, file.path)
+            choices = followed_choices(model, file, names, fed, optimized)
             for name in outputs:
                 got = np.asarray(results[name], np.float64)
                 one = references.compare(name, got, stimulus, choices)
                 found[name] = worse_output(found[name], one) if name in found else one
+        del running  # before the next session: each holds all weights
     return list(found.values())
 
 
-def _choices(
+def followed_choices(
     model: Model,
     file: OnnxFile,
     names: Mapping[str, str],
@@ -79,12 +80,12 @@ def _choices(
         return {}
     wanted = sorted({names[value] for value in indices})
     with exposed(file, wanted) as path:
-        values = run(session(path, optimized, file.path), feeds, wanted)
+        values = run(session(path, optimized, file.path), feeds, wanted, file.path)
     return {value: np.asarray(values[names[value]], np.float64) for value in indices}
 
 
 @dataclass(slots=True)
-class _References:
+class References:
     """Runs of the reference; one is made again only where other choices are to be followed."""
 
     model: Model
@@ -106,13 +107,26 @@ class _References:
         rounded = self._of(stimulus, choices, rounded=True)
         return _compare(self.model, name, exact, got, rounded)
 
+    def sensitivity(self, name: str, stimulus: str) -> float:
+        """How far an output moves where each layer's values are rounded to float32 once."""
+        exact, rounded = (self._of(stimulus, {}, rounded=one)[name] for one in (False, True))
+        return distance(exact, rounded)
+
+    def shape(self, name: str, stimulus: str) -> tuple[int, ...]:
+        """The shape of a value, channels first."""
+        return self._of(stimulus, {}, rounded=False)[name].shape
+
     def _of(self, stimulus: str, choices: Choices, rounded: bool) -> dict[str, Array]:
         made = self.made.get((stimulus, rounded))
-        if made is None or any(not np.array_equal(made[0][n], choices[n]) for n in choices):
+        if made is None or not _same(made[0], choices):
             self.progress(f"float64 reference, {stimulus}")
             values = run_reference(self.model, self.stimuli[stimulus], choices, rounded)
             self.made[stimulus, rounded] = made = choices, values
         return made[1]
+
+
+def _same(left: Choices, right: Choices) -> bool:
+    return left.keys() == right.keys() and all(np.array_equal(left[n], right[n]) for n in left)
 
 
 def run_reference(
@@ -133,16 +147,27 @@ def run_reference(
     }
     own: dict[str, Array] = {}
     for layer in model.layers:
-        results = run_layer(layer, [values[value] for value in layer.inputs])
+        inputs = [values[value] for value in layer.inputs]
+        results = run_layer(layer, inputs)
         if rounded:
             results = tuple(map(_rounded, results))
         own |= {v: r for v, r in zip(layer.outputs, results, strict=True) if v in kept}
         for value, result in zip(layer.outputs, results, strict=True):
-            values[value] = (choices or {}).get(value, result)
+            values[value] = _followed(layer, inputs, result, (choices or {}).get(value))
         for value in {*layer.inputs, *layer.outputs}:
             if last.get(value) in (None, layer.name) and value not in kept:
                 del values[value]
     return {**values, **own}
+
+
+def _followed(layer: Layer, inputs: Sequence[Array], own: Array, other: Array | None) -> Array:
+    """The other choice, where there is one and it can be made at all; its layer's certificate says
+    where it cannot."""
+    if other is None or other.shape != own.shape:
+        return own
+    if np.array_equal(other, own) or chosen_values(layer, inputs[0], other) is not None:
+        return other
+    return own
 
 
 def _rounded(values: Array) -> Array:
@@ -160,47 +185,50 @@ def _compare(
     """`rounded` are the reference's values with rounding, where they widen the tolerance."""
     chooser = chooser_of(model, name)
     measured = name if chooser is None else chooser[0].inputs[0]
-    tolerance = _tolerance(exact[measured])
+    tolerance = tolerance_of(exact[measured])
     if rounded is not None:
-        tolerance = max(tolerance, AMPLIFICATION * _distance(exact[measured], rounded[measured]))
+        tolerance = max(tolerance, AMPLIFICATION * distance(exact[measured], rounded[measured]))
     want = in_source_layout(model, {name: exact[name]})[name]
     if want.shape != got.shape:
         reason = f"the shape is {got.shape}, the reference's is {want.shape}"
         return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
     if chooser is None:
-        return _judged(name, want, got, tolerance)
+        return judged(name, want, got, tolerance)
     layer, value = chooser
     inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
-    one = _compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
+    one = compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
     return replace(one, shape=got.shape)
 
 
-def _compare_choices(
+def compare_choices(
     layer: Layer, name: str, x: Array, want: Array, got: Array, tolerance: float
 ) -> OutputCertificate:
     """Judge indices by what they point at in the reference's own values `x`."""
     if np.array_equal(want, got):
-        return _judged(name, want, got, tolerance)
+        return judged(name, want, got, tolerance)
     best, taken = chosen_values(layer, x, want), chosen_values(layer, x, got)
     if best is None or taken is None:
         reason = "an index points nowhere"
         return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
-    return _judged(name, best, taken, tolerance)
+    return judged(name, best, taken, tolerance)
 
 
-def _tolerance(values: Array) -> float:
+def tolerance_of(values: Array) -> float:
+    """What an output with these exact values may differ by."""
     finite = np.abs(values[np.isfinite(values)])
     return END_TO_END_TOLERANCE * (float(finite.max()) if finite.size else 0.0)
 
 
-def _distance(left: Array, right: Array) -> float:
+def distance(left: Array, right: Array) -> float:
+    """The largest finite difference."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(left - right)
     finite = apart[np.isfinite(apart)]
     return float(finite.max()) if finite.size else 0.0
 
 
-def _judged(name: str, want: Array, got: Array, tolerance: float) -> OutputCertificate:
+def judged(name: str, want: Array, got: Array, tolerance: float) -> OutputCertificate:
+    """The certificate of an output; both arrays have one shape."""
     error, _, ratio = worst_element(want, got, np.full(want.shape, tolerance))
     verdict: Verdict = "pass" if ratio is not None and ratio <= 1 else "fail"
     return OutputCertificate(name, got.shape, error, tolerance, verdict)

@@ -160,12 +160,9 @@ def fixed_same_pads(kernel: int, stride: int, dilation: int) -> tuple[int, int] 
     >>> fixed_same_pads(3, 1, 1), fixed_same_pads(2, 2, 1), fixed_same_pads(3, 2, 1)
     ((1, 1), (0, 1), None)
     """
-    sizes = range(stride, 2 * stride)
-    begins = {same_pads(n + kernel * dilation * stride, kernel, stride, dilation)[0] for n in sizes}
-    if len(begins) != 1:
-        return None
-    begin = begins.pop()
-    return begin, max(effective_kernel(kernel, dilation) - 1 - begin, 0)
+    extent = effective_kernel(kernel, dilation)
+    begin, least = (extent - 1) // 2, max(extent - stride, 0) // 2  # of sizes that leave 1 and 0
+    return (begin, extent - 1 - begin) if begin == least else None
 
 
 def keras_transposed_size(

@@ -70,7 +70,8 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
     results = SHAPES[type(layer.operator)](layer.operator, call)
     try:
-        check_weights(layer, known[0])
+        if known:
+            check_weights(layer, known[0])
     except ShapeError as error:
         error.guess = results
         raise

@@ -66,8 +66,9 @@ class Model:
     """A network as its file says it, layers in an order in which they can run.
 
     Shapes are channels-first throughout. `channels_last` names the graph inputs and outputs that
-    the source has as (N, spatial..., C): there, and nowhere else, the writer transposes. `origin`
-    is the whole file; its node is the parsed tree of a text.
+    the source has as (N, spatial..., C): there, and nowhere else, the writer transposes.
+    `integer_outputs` names the outputs that leave as int64; inside they are floats like all values.
+    `origin` is the whole file; its node is the parsed tree of a text.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Model:
     phase: Literal["TEST", "TRAIN"] = "TEST"
     weights_path: str = ""
     channels_last: frozenset[str] = frozenset()
+    integer_outputs: frozenset[str] = frozenset()
     origin: Origin = field(default_factory=lambda: Origin(""))
 
     def layer(self, name: str) -> Layer:

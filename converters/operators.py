@@ -312,6 +312,11 @@ class Abs:
 
 
 @record(frozen=True, slots=True)
+class Erf:
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+
+
+@record(frozen=True, slots=True)
 class Softplus:
     """log(1 + exp(x)) (Caffe's BNLL)."""
 
@@ -414,6 +419,19 @@ class Linear:
 
 
 @record(frozen=True, slots=True)
+class MatMul:
+    """The matrix product of two inputs over their last two axes, (..., M, K) times (..., K, N); the
+    axes in front broadcast by NumPy's rule."""
+
+
+@record(frozen=True, slots=True)
+class Constant:
+    """A stored tensor, the weight value of this shape, as a value. It has no inputs."""
+
+    shape: Ints
+
+
+@record(frozen=True, slots=True)
 class Permute:
     order: Ints
 
@@ -486,6 +504,7 @@ Operator: TypeAlias = (
     | Exp
     | Log
     | Abs
+    | Erf
     | Softplus
     | Threshold
     | Clip
@@ -498,6 +517,8 @@ Operator: TypeAlias = (
     | Reshape
     | Flatten
     | Linear
+    | MatMul
+    | Constant
     | Permute
     | ChannelShuffle
     | SpaceToDepth
@@ -518,6 +539,7 @@ POINTWISE = (
     Exp,
     Log,
     Abs,
+    Erf,
     Softplus,
     Threshold,
     Clip,

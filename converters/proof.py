@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+PIECE: Final = 1 << 16
+"""Elements compared at a time: they stay in the processor's cache."""
 
 RANKS: dict[Verdict, int] = {"pass": 0, "incomplete": 1, "fail": 2}
 
@@ -47,8 +51,19 @@ class OutputCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The framework that computed what the outputs were compared with."""
+
+    framework: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
-    """What was proven of an ONNX file, layer by layer and whole."""
+    """What was proven of an ONNX file, layer by layer and whole.
+
+    Where `source` ran, it is what the outputs were compared with, and there are no layers.
+    """
 
     model: str
     onnx: str
@@ -56,6 +71,7 @@ class Verification:
     layers: tuple[LayerCertificate, ...]
     outputs: tuple[OutputCertificate, ...]
     reasons: tuple[str, ...] = ()
+    source: Source | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -75,36 +91,55 @@ def worse_layer(left: LayerCertificate, right: LayerCertificate) -> LayerCertifi
 
 
 def worse_output(left: OutputCertificate, right: OutputCertificate) -> OutputCertificate:
-    """The one with the worse verdict, or else the larger part of its tolerance."""
+    """The one with the worse verdict, or else the larger part of its tolerance; of right ones, with
+    the shape of the first."""
 
     def rank(one: OutputCertificate) -> tuple[int, float]:
         error = float("inf") if one.max_abs_error is None else one.max_abs_error
         return RANKS[one.verdict], error / (one.tolerance or 1.0)
 
-    return max(left, right, key=rank)
+    worst = max(left, right, key=rank)
+    return replace(worst, shape=left.shape) if worst.verdict == "pass" else worst
 
 
 def worst_element(
-    want: Array, got: Array, bound: Array
+    want: Array, got: NDArray[Any], bound: Array
 ) -> tuple[float | None, float | None, float | None]:
-    """(error, bound, ratio) of the element where error/bound is largest.
+    """(error, bound, ratio) of the element where error/bound is largest; `bound` is broadcast.
 
     Equal values, NaN beside NaN and equal infinities among them, have error 0, and so has an
-    infinity where `want` is beyond float32's range; a ratio is None where error or bound is not
-    finite or a bound of 0 is exceeded.
+    infinity where `want` is beyond float32's range. A ratio is None where error or bound is not
+    finite or a bound of 0 is exceeded. Of values that differ, a bound that is not finite counts
+    as just reached, so that it is told unless another one is exceeded.
     """
     if not want.size:
         return 0.0, 0.0, 0.0
+    worst = (0.0, float(np.broadcast_to(bound, want.shape).flat[0]), 0.0)
+    for parts in _pieces(want, got, bound):
+        if not np.array_equal(parts[0], parts[1]):
+            worst = max(worst, _worst_of(*parts), key=lambda found: found[2])
+    first, second, third = (value if np.isfinite(value) else None for value in worst)
+    return first, second, None if second is None else third
+
+
+def _pieces(*arrays: NDArray[Any]) -> Iterator[tuple[Array, Array, Array]]:
+    """Flat float64 pieces of arrays of one shape, so that large ones need no large copies."""
+    wide = [np.dtype(np.float64)] * len(arrays)
+    flags: Any = ("external_loop", "buffered")
+    with np.nditer(arrays, flags, op_dtypes=wide, order="C", buffersize=PIECE) as pieces:
+        yield from pieces
+
+
+def _worst_of(want: Array, got: Array, bound: Array) -> tuple[float, float, float]:
     equal = (want == got) | (np.isnan(want) & np.isnan(got))
     equal |= np.isinf(got) & (np.abs(want) > FLOAT32_MAX) & (np.sign(want) == np.sign(got))
     with np.errstate(all="ignore"):
         error = np.where(equal, 0.0, np.abs(want - got))
         ratio = np.where(equal, 0.0, error / bound)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    ratio[np.isnan(ratio)] = np.inf
+    ratio[~np.isfinite(bound) & ~equal] = 1.0
     at = int(np.argmax(ratio))
-    values = (error.flat[at], np.broadcast_to(bound, want.shape).flat[at], ratio.flat[at])
-    first, second, third = (float(v) if np.isfinite(v) else None for v in values)
-    return first, second, third
+    return float(error[at]), float(bound[at]), float(ratio[at])
 
 
 def as_json(verification: Verification) -> dict[str, Any]:
@@ -116,9 +151,14 @@ def as_json(verification: Verification) -> dict[str, Any]:
         "opset": verification.opset,
         "verdict": verification.verdict,
         "reasons": list(verification.reasons),
+        "source": _source(verification.source),
         "layers": [_record(one) for one in verification.layers],
         "outputs": [_record(one) for one in verification.outputs],
     }
+
+
+def _source(source: Source | None) -> dict[str, str] | None:
+    return None if source is None else {"framework": source.framework, "version": source.version}
 
 
 def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from converters.errors import UnreadableError
 
 Array = NDArray[Any]
+
+EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ def read_onnx(path: str) -> OnnxFile:
     import onnx
     from google.protobuf.message import DecodeError
 
+    if Path(path).is_fifo():
+        raise UnreadableError("is a pipe, and it is read more than once", path=path)
     try:
         model = onnx.ModelProto.FromString(Path(path).read_bytes())
     except OSError as error:
@@ -73,18 +77,34 @@ def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
     """The path of a temporary copy of the file in which `values` are graph outputs too.
 
     Protobuf merges concatenated messages, so the copy is the file's bytes and a few more; it
-    stands beside the file, where relative paths of external weights hold, if it may.
+    stands beside the file if it may: folders for temporary files are often small.
+
+    Raises UnreadableError where it cannot be made.
     """
     extra = [name for name in values if name not in file.outputs and name not in file.inputs]
-    source = Path(file.path)
+    try:
+        path = _copied(Path(file.path), _more_outputs(extra))
+    except OSError as error:
+        reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
+        raise UnreadableError(reason, path=file.path) from None
+    try:
+        yield path
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _copied(source: Path, more: bytes) -> str:
+    """The path of a new file with the source's bytes and `more`; none is left where it fails."""
     folder = source.parent if os.access(source.parent, os.W_OK) else None
-    prefix = copy_prefix(os.getpid())
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=prefix, suffix=".onnx") as copy:
-        with source.open("rb") as original:
+    handle, path = tempfile.mkstemp(".onnx", copy_prefix(os.getpid()), folder)
+    try:
+        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
             shutil.copyfileobj(original, copy, 1 << 22)
-        copy.write(_more_outputs(extra))
-        copy.flush()
-        yield copy.name
+            copy.write(more)
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
+    return path
 
 
 def copy_prefix(process: int) -> str:
@@ -110,7 +130,8 @@ def _more_outputs(names: Sequence[str]) -> bytes:
 def session(path: str, optimized: bool, shown: str = "") -> Any:
     """An onnxruntime session on the CPU, with all graph optimizations or none.
 
-    Raises UnreadableError, which calls the file `shown`, where onnxruntime refuses the model.
+    `shown` is the file that `path` is a copy of: external weights lie beside it. Raises
+    UnreadableError, which calls the file so, where onnxruntime refuses the model.
     """
     import onnxruntime as ort
 
@@ -121,6 +142,10 @@ def session(path: str, optimized: bool, shown: str = "") -> Any:
     )
     options.log_severity_level = 4
     options.enable_mem_reuse = False
+    options.enable_cpu_mem_arena = False  # it keeps, and doubles, what a run has given back
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    folder = os.path.join(os.path.dirname(os.path.abspath(shown or path)), "")
+    options.add_session_config_entry(EXTERNAL_WEIGHTS_FOLDER, folder)
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
@@ -129,15 +154,20 @@ def session(path: str, optimized: bool, shown: str = "") -> Any:
         raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 
-def run(running: Any, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+def run(
+    running: Any, feeds: Mapping[str, Array], outputs: Sequence[str], shown: str = ""
+) -> dict[str, Array]:
     """The named outputs of a session.
 
-    Raises UnreadableError where the run fails.
+    Raises UnreadableError, which speaks of the file `shown`, where the run fails.
     """
+    if not outputs:
+        return {}  # onnxruntime takes no names for all names
     try:
         results = running.run(list(outputs), dict(feeds))
     except Exception as error:
-        raise UnreadableError(f"onnxruntime fails while running it: {_one_line(error)}") from None
+        reason = f"onnxruntime fails while running it: {_one_line(error)}"
+        raise UnreadableError(reason, path=shown) from None
     return {name: np.asarray(value) for name, value in zip(outputs, results, strict=True)}
 
 

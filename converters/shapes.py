@@ -312,6 +312,7 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.Exp,
     ops.Log,
     ops.Abs,
+    ops.Erf,
     ops.Softplus,
     ops.Threshold,
     ops.Clip,
@@ -386,6 +387,24 @@ def _flatten(op: ops.Flatten, call: Call) -> tuple[Shape, ...]:
 def _linear(op: ops.Linear, call: Call) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     return ((*call.x[:axis], op.out_features),)
+
+
+@SHAPES.register(ops.MatMul)
+def _matmul(op: ops.MatMul, call: Call) -> tuple[Shape, ...]:
+    left, right = call.inputs
+    if min(len(left), len(right)) < 2:
+        raise ShapeError("a matrix product of inputs without two axes", "rank")
+    if provably_differ(left[-1], right[-2]):
+        message = (
+            f"{text_of(left)} times {text_of(right)}: {left[-1]} columns meet {right[-2]} rows"
+        )
+        raise ShapeError(message, "merge")
+    return ((*broadcast_shape((left[:-2], right[:-2])), left[-2], right[-1]),)
+
+
+@SHAPES.register(ops.Constant)
+def _constant(op: ops.Constant, call: Call) -> tuple[Shape, ...]:
+    return (op.shape,)
 
 
 @SHAPES.register(ops.Permute)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from converters.errors import UsageError
 from linter.files import write_whole
-from linter.finding import FileReport, Finding
+from linter.finding import FileReport, Finding, Silenced
 
 VERSION: Final = 1
 
@@ -28,7 +28,8 @@ class Baseline:
     def split(self, report: FileReport) -> tuple[FileReport, int]:
         """The report with new findings only, and how many are known."""
         new = tuple(f for f in report.findings if not self.knows(f))
-        return replace(report, findings=new), len(report.findings) - len(new)
+        known = tuple(Silenced(f, "baseline") for f in report.findings if self.knows(f))
+        return replace(report, findings=new, silenced=(*report.silenced, *known)), len(known)
 
     def knows(self, finding: Finding) -> bool:
         return finding.fingerprint in self.entries and finding.code not in NEVER_KNOWN

@@ -20,9 +20,9 @@ from converters.dims import Size
 from converters.origin import Source
 from linter.engine import CheckOptions, relative_path
 from linter.files import write_whole
-from linter.finding import Edit, FileReport, Finding, Fix, Place
+from linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when what an entry holds changes its meaning."""
 
 FOLDER: Final = ".upconv_cache"
@@ -151,7 +151,11 @@ def with_source(report: FileReport, path: str, data: bytes) -> FileReport:
 
 def _report(record: dict[str, Any]) -> FileReport:
     findings = tuple(_finding(entry) for entry in record.pop("findings"))
-    return FileReport(findings=findings, used=tuple(record.pop("used")), **record)
+    silenced = tuple(
+        Silenced(_finding(entry.pop("finding")), **entry) for entry in record.pop("silenced")
+    )
+    used = tuple(record.pop("used"))
+    return FileReport(findings=findings, silenced=silenced, used=used, **record)
 
 
 def _finding(record: dict[str, Any]) -> Finding:

@@ -130,7 +130,8 @@ class _IgnoreFiles:
         if not (top.resolve() / ".git").exists():
             for folder in reversed(chain):
                 found = found.with_folder(folder)
-        return found
+        # Who names a folder that git ignores wants it searched all the same.
+        return cls() if found.ignores(top, folder=True) else found
 
     def with_folder(self, folder: Path) -> _IgnoreFiles:
         file = folder / ".gitignore"

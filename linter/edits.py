@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from converters.ir import Layer
 from converters.origin import Source
 from converters.readers.prototxt import Field, Message
-from linter.finding import Edit
+from linter.finding import Edit, Fix, Safety
 
 if TYPE_CHECKING:
     from linter.context import Context
@@ -105,3 +105,9 @@ def offsets_of(edits: Sequence[Edit], source: Source) -> Iterator[tuple[int, int
         start = source.line_starts[edit.start_line - 1] + edit.start_column - 1
         end = source.line_starts[edit.end_line - 1] + edit.end_column - 1
         yield start, end, edit.text
+
+
+def fix_of(edits: Sequence[Edits], safety: Safety = "unsafe") -> Fix | None:
+    """One fix of all edits; None where there is nothing to edit."""
+    flat = tuple(edit for group in edits for edit in group)
+    return Fix(safety, flat) if flat else None

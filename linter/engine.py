@@ -5,8 +5,8 @@ Reading problems become UP001, a rule that fails becomes UP006: a check never en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,16 @@ from converters.readers.options import ReadOptions
 from converters.readers.python_source.call import PythonFile
 from converters.records import record
 from linter.context import Context, Crash
-from linter.finding import FileReport, Finding, Severity, Status, place_of, with_fingerprints
+from linter.finding import (
+    FileReport,
+    Finding,
+    Severity,
+    Silenced,
+    Silencer,
+    Status,
+    place_of,
+    with_fingerprints,
+)
 from linter.overrides import Overrides, longest_prefix
 from linter.rule import Hit, Rule, Stage
 from linter.rules import RULES
@@ -110,31 +119,51 @@ def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
 def _report(context: Context, options: CheckOptions) -> FileReport:
     """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
     silencer = _Silencer(context, options)
-    found = _findings("model", context, options, silencer) if context.model else []
+    judged = _findings("model", context, options, silencer) if context.model else []
     context.unused += silencer.unused()
-    found += _findings("closing", context, options, silencer)
+    judged += _findings("closing", context, options, silencer)
     status, reason = _status(context)
+    by = dict(judged)
+    # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
+    found = with_fingerprints(by)
     return FileReport(
         relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
-        with_fingerprints(dict.fromkeys(found)),
+        tuple(finding for finding in found if by[_bare(finding)] is None),
         context.source,
-        silencer.count,
+        tuple(_silenced(found, by)),
         silencer.overrides.used,
     )
 
 
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, fingerprint="")
+
+
+def _silenced(
+    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
+) -> Iterator[Silenced]:
+    for finding in found:
+        cause = by[_bare(finding)]
+        if cause is not None:
+            yield Silenced(finding, *cause)
+
+
 def _findings(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[Finding]:
+) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
+    """What the rules of a stage find, each with what silences it, and why."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     return [
-        _finding(rule, hit, context, options, silencer.overrides)
+        (
+            _finding(rule, hit, context, options, silencer.overrides),
+            silencer.silencing(rule, hit),
+        )
         for rule in chosen
         for hit in _run(rule, context)
-        if rule.concerns(hit) and not silencer.silences(rule, hit)
+        if rule.concerns(hit)
     ]
 
 
@@ -171,16 +200,29 @@ def _finding(
         path=relative_path(context.path, options.root),
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span),
+        message=hit.message + _landmark(span) + _program_line(hit, options.root) + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
+
+
+def _stored_at(hit: Hit) -> str:
+    """Where the layer's arrays are inside a file whose lines cannot be shown."""
+    origin = hit.layer.origin if hit.layer is not None else None
+    path = getattr(origin.node, "h5_path", "") if origin is not None and not origin.span else ""
+    return f" (stored at {path})" if path else ""
 
 
 def _landmark(span: Span | None) -> str:
     """What people call a place in a file whose lines they do not count: a notebook's cell."""
     text = span.source.landmark(span.start) if span is not None else ""
     return f" ({text})" if text else ""
+
+
+def _program_line(hit: Hit, root: Path) -> str:
+    """The line of the user's own program that made the layer, where its file keeps it."""
+    file, _, line = hit.layer.origin.code.rpartition(":") if hit.layer else ("", "", "")
+    return f" ({relative_path(file, root)}:{line})" if file else ""
 
 
 def _layer_of(hit: Hit) -> str:
@@ -214,25 +256,27 @@ class _Silencer:
         written = node.comments if isinstance(node, PythonFile) else None
         self.comments = ignores(context.source, spans, written) if context.source else ()
         self.used: set[tuple[Ignore, str]] = set()
-        self.count = 0
 
-    def silences(self, rule: Rule, hit: Hit) -> bool:
-        """Comments are asked too where the configuration answers: they are not idle."""
-        by_comment = self._silenced_by_comment(rule, hit)
-        return self.overrides.ignores(rule.code, _layer_of(hit)) or by_comment
+    def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
+        """What silences a hit, and the reason given. The configuration is asked too where a
+        comment answers: neither is idle then."""
+        comments = self._comments_on(rule, hit)
+        configured = self.overrides.ignores(rule.code, _layer_of(hit))
+        if comments:
+            return "comment", comments[0].reason
+        return ("configuration", "") if configured else None
 
-    def _silenced_by_comment(self, rule: Rule, hit: Hit) -> bool:
+    def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
         span = (hit.layer.origin.span if hit.layer else None) or hit.where
         if span is None:
-            return False
+            return []
         words = [
             (comment, word)
             for comment in self.comments
             for word in comment.covering(rule.code, rule.name, span.line)
         ]
         self.used.update(words)
-        self.count += bool(words)
-        return bool(words)
+        return [comment for comment, _ in words]
 
     def unused(self) -> list[tuple[Ignore, str]]:
         """Words of no use, those left out that speak of a rule that was not run."""

@@ -17,14 +17,19 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     mode = _mode_of(target)
     if os.path.exists(target) and not os.access(target, os.W_OK):
         raise PermissionError(13, "is read-only", os.fspath(path))
-    handle, name = tempfile.mkstemp(prefix=".upconv-", dir=os.path.dirname(target))
+    try:
+        handle, name = tempfile.mkstemp(prefix=".upconv-", dir=os.path.dirname(target))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         os.chmod(name, mode)
         os.replace(name, target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 

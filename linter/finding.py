@@ -15,6 +15,7 @@ from converters.records import record
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Safety: TypeAlias = Literal["safe", "unsafe", "display"]
 Status: TypeAlias = Literal["ok", "unreadable", "skipped"]
+Silencer: TypeAlias = Literal["comment", "configuration", "baseline"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """From the worst down."""
@@ -90,10 +91,19 @@ class Finding:
 
 
 @record(frozen=True, slots=True)
+class Silenced:
+    """A finding that is not reported: by what it is silenced, and the reason that is given."""
+
+    finding: Finding
+    by: Silencer
+    reason: str = ""
+
+
+@record(frozen=True, slots=True)
 class FileReport:
     """One checked file. `source` is its text, for code frames; None where it is binary.
 
-    `suppressed` counts what comments silence, `used` names the configuration's ignores that did.
+    `used` names the configuration's ignores that silenced something.
     """
 
     path: str
@@ -102,7 +112,7 @@ class FileReport:
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     source: Source | None = None
-    suppressed: int = 0
+    silenced: tuple[Silenced, ...] = ()
     used: tuple[str, ...] = ()
 
     @property
@@ -117,16 +127,22 @@ class Report:
 
     `prefix` leads from the repository's root to the configuration root, which the paths are
     relative to: "" or ending in "/". Code hosts look paths up from the repository's root.
-    `fail_on` is the mildest severity that counts as a failure.
+    `fail_on` is the mildest severity that counts as a failure. `shows_silenced`: formats that can
+    mark findings as silenced are to have them too.
     """
 
     files: tuple[FileReport, ...]
     prefix: str = ""
     fail_on: Severity = "error"
+    shows_silenced: bool = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(finding for file in self.files for finding in file.findings)
+
+    @property
+    def silenced(self) -> tuple[Silenced, ...]:
+        return tuple(one for file in self.files for one in file.silenced)
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)

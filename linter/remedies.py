@@ -1,4 +1,5 @@
-"""The fixes that rules offer: what is to be written instead, as edits of the layer's own block.
+"""The fixes of fillers, weights and bilinear layers: what is to be written instead, as edits of
+the layer's own block.
 
 Each function returns None where the right value is not certain, or where the layer is written in
 a way (V0, merged blocks) that an edit could break.
@@ -6,7 +7,6 @@ a way (V0, merged blocks) that an edit could break.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from converters.ir import Layer, Model
 from linter.edits import (
     Edits,
     add_field,
-    block_around,
+    fix_of,
     layer_block,
     params_block,
     replace_text,
@@ -26,73 +26,12 @@ from linter.edits import (
 from linter.finding import Fix, Safety
 
 if TYPE_CHECKING:
-    from converters.readers.prototxt import Field, Message
     from linter.context import Context
     from linter.interpolation import Interpolator
-    from linter.suppress import Ignore
 
 _CONVOLUTION = "convolution_param"
 _KERNEL = ("kernel_size", "kernel_w", "kernel_h", "num_output")
 _STRIDE = ("stride", "stride_w", "stride_h", *_KERNEL)
-
-
-def _fix(edits: Sequence[Edits], safety: Safety = "unsafe") -> Fix | None:
-    """One fix of all edits; None where there is nothing to edit."""
-    flat = tuple(edit for group in edits for edit in group)
-    return Fix(safety, flat) if flat else None
-
-
-def respelt(root: Message, field: Field, near: Sequence[str]) -> Fix | None:
-    """The field gets the known name that was meant, of those that are `near`; None where that is
-    not clear, where its block has that field already, or where it belongs into another block."""
-    alike = [name for name in near if "." not in name]
-    close = [name for name in alike if is_one_slip(field.name, name)]
-    meant = close or alike
-    if len(meant) != 1 or block_around(root, field).has(meant[0]):
-        return None
-    edit = replace_text(field.source, field.start, field.start + len(field.name), meant[0])
-    return Fix("safe" if close else "unsafe", (edit,))
-
-
-def is_one_slip(one: str, other: str) -> bool:
-    """Whether one letter too many, too few or wrong, or two swapped, tell two words apart.
-
-    >>> is_one_slip("stirde", "stride"), is_one_slip("pad_hh", "pad_h"), is_one_slip("pat", "tap")
-    (True, True, False)
-    """
-    start = _common(one, other)
-    one, other = one[start:], other[start:]
-    end = _common(one[::-1], other[::-1])
-    one, other = one[: len(one) - end], other[: len(other) - end]
-    return (
-        len(one + other) == 1
-        or len(one) == len(other) == 1
-        or (len(one) == 2 and one == other[::-1])
-    )
-
-
-def _common(one: str, other: str) -> int:
-    """How many letters two words begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def drop_ignore(comment: Ignore, code: str) -> Fix:
-    """The code goes from an ignore comment; with its last code the comment goes, and the line
-    too where nothing else is on it."""
-    source, start, end = comment.span.source, comment.span.start, comment.span.end
-    if len(comment.codes) > 1:
-        left = list(comment.codes)
-        left.remove(code)
-        start += comment.span.text.index("[") + 1
-        end = start + source.text[start:end].index("]")
-        return Fix("unsafe", (replace_text(source, start, end, ", ".join(left)),))
-    while start and source.text[start - 1] in " \t":
-        start -= 1
-    if start == 0 or source.text[start - 1] == "\n":
-        while end < len(source.text) and source.text[end - 1] != "\n":
-            end += 1
-    return Fix("unsafe", (replace_text(source, start, end, ""),))
 
 
 def interpolation_sizes(context: Context, found: Interpolator) -> Fix | None:
@@ -108,7 +47,7 @@ def interpolation_sizes(context: Context, found: Interpolator) -> Fix | None:
         set_size(block, "stride", factor, _KERNEL) if factor != found.op.stride[0] else (),
         _pad_edits(context, found, factor),
     )
-    return _fix(edits, "unsafe" if len(factors) == 1 else "display")
+    return fix_of(edits, "unsafe" if len(factors) == 1 else "display")
 
 
 def _pad_edits(context: Context, found: Interpolator, factor: int) -> Edits:
@@ -178,7 +117,7 @@ def interpolation_pad(context: Context, found: Interpolator) -> Fix | None:
     pads = {bilinear_pad(stride) for stride in found.op.stride}
     if block is None or len(pads) > 1:
         return None
-    return _fix([set_size(block, "pad", pads.pop(), _STRIDE)])
+    return fix_of([set_size(block, "pad", pads.pop(), _STRIDE)])
 
 
 def interpolation_channels(context: Context, found: Interpolator) -> Fix | None:
@@ -190,7 +129,7 @@ def interpolation_channels(context: Context, found: Interpolator) -> Fix | None:
         return None  # the stored blob fits the layer as it is written
     channels = str(found.channels)
     edits = [set_value(block, name, channels, ("num_output",)) for name in ("num_output", "group")]
-    return _fix(edits)
+    return fix_of(edits)
 
 
 def no_bias(context: Context, found: Interpolator) -> Fix | None:
@@ -204,7 +143,7 @@ def no_bias(context: Context, found: Interpolator) -> Fix | None:
     if weight.present:
         safety = "display" if bias.present else "safe"
     after = ("bias_term", "group", "num_output")
-    return _fix([set_value(block, "bias_term", "false", after)], safety)
+    return fix_of([set_value(block, "bias_term", "false", after)], safety)
 
 
 def frozen(context: Context, layer: Layer) -> Fix | None:
@@ -214,12 +153,12 @@ def frozen(context: Context, layer: Layer) -> Fix | None:
         return None
     if block.name == "layers":
         rates = block.all("blobs_lr")[:1]
-        return _fix([tuple(replace_text(r.source, r.start, r.end, "0") for r in rates)])
+        return fix_of([tuple(replace_text(r.source, r.start, r.end, "0") for r in rates)])
     specs = block.messages("param")[:1]
     if specs:
-        return _fix([set_value(specs[0], "lr_mult", "0")])
+        return fix_of([set_value(specs[0], "lr_mult", "0")])
     text = "param { lr_mult: 0 decay_mult: 0 }"
-    return _fix([(add_field(block, text, ("top", "bottom", "type")),)])
+    return fix_of([(add_field(block, text, ("top", "bottom", "type")),)])
 
 
 def bilinear_filler(context: Context, layer: Layer) -> Fix | None:
@@ -237,12 +176,12 @@ def bilinear_filler(context: Context, layer: Layer) -> Fix | None:
         return None
     group = set_value(block, "group", str(op.out_channels), ("num_output",))
     grouped = op.groups == op.out_channels
-    return _fix([() if grouped else group, _filler(context, layer, "bilinear")])
+    return fix_of([() if grouped else group, _filler(context, layer, "bilinear")])
 
 
 def random_filler(context: Context, layer: Layer) -> Fix | None:
     """weight_filler xavier."""
-    return _fix([_filler(context, layer, "xavier")])
+    return fix_of([_filler(context, layer, "xavier")])
 
 
 def _filler(context: Context, layer: Layer, kind: str) -> Edits:
@@ -254,78 +193,3 @@ def _filler(context: Context, layer: Layer, kind: str) -> Edits:
     if written:
         return tuple(replace_text(f.source, f.start, f.end, text) for f in written[:1])
     return (add_field(block, text, ("pad", "pad_w", "pad_h", *_STRIDE)),)
-
-
-def crop_offset(context: Context, layer: Layer) -> Fix | None:
-    """The offsets that align a Crop, where they are whole and stay inside of its input.
-
-    Shown but not applied where an offset is written and another Crop before or behind is off as
-    well: then a kernel or pad that both depend on is likelier to be wrong than two offsets.
-    """
-    op, block = layer.operator, layer_block(context, layer)
-    fit = next((fit for fit in context.coordinates.crops if fit.layer is layer), None)
-    if fit is None or block is None or not isinstance(op, ops.Crop) or not fit.same_scale:
-        return None
-    before, after = context.input_shape(layer), context.input_shape(layer, 1)
-    if before is None or after is None or any(r.shift.denominator > 1 for r in fit.relative):
-        return None
-    start = op.axis % len(before)
-    offsets: list[object] = list(op.offsets)
-    for axis, right in zip(fit.axes, fit.relative, strict=True):
-        room = before[axis + 2] - after[axis + 2]
-        if right.shift < 0 or (isinstance(room, int) and right.shift > room):
-            return None
-        offsets[axis + 2 - start] = int(right.shift)
-    doubtful = _writes_offset(block) and _related_crop_is_off(context, layer)
-    return _fix([_offset_edits(context, layer, offsets)], "display" if doubtful else "unsafe")
-
-
-def _writes_offset(block: Message) -> bool:
-    return any(param.has("offset") for param in block.messages("crop_param"))
-
-
-def _related_crop_is_off(context: Context, layer: Layer) -> bool:
-    """Whether a Crop that this one depends on, or that depends on it, is off its alignment."""
-    crops = [fit.layer for fit in context.coordinates.crops if any(fit.residuals)]
-    return any(
-        other is not layer and (_depends(context, layer, other) or _depends(context, other, layer))
-        for other in crops
-    )
-
-
-def _depends(context: Context, layer: Layer, other: Layer) -> bool:
-    """Whether a layer reads, however far on, what another one writes."""
-    waiting, seen = list(layer.inputs), set(layer.inputs)
-    while waiting:
-        made = context.producers.get(waiting.pop())
-        if made is other:
-            return True
-        fresh = [value for value in made.inputs if value not in seen] if made else []
-        seen.update(fresh)
-        waiting += fresh
-    return False
-
-
-def _offset_edits(context: Context, layer: Layer, offsets: Sequence[object]) -> Edits:
-    """One offset where all agree, else one a cropped axis; those written are replaced."""
-    texts = [str(offset) for offset in offsets]
-    texts = texts[:1] if len(set(texts)) == 1 else texts
-    outer = layer_block(context, layer)
-    assert outer is not None
-    fields = " ".join(f"offset: {text}" for text in texts)
-    if not outer.has("crop_param"):
-        return (add_field(outer, f"crop_param {{ axis: 2 {fields} }}"),)
-    block = params_block(context, layer, "crop_param")
-    if block is None:
-        return ()
-    written = block.all("offset")
-    if not written:
-        return (add_field(block, fields, ("axis",)),)
-    if len(written) == len(texts) or len(texts) == 1:
-        texts = texts * (len(written) // len(texts))
-        pairs = zip(written, texts, strict=True)
-        return tuple(replace_text(v.source, v.start, v.end, text) for v, text in pairs)
-    if len(written) > 1:
-        return ()
-    value = written[0]
-    return (replace_text(value.source, value.start, value.end, fields.removeprefix("offset: ")),)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.errors import UpconvError
+from converters.processors import processors
 from converters.records import record
 from linter.engine import CheckOptions, check_path
 from linter.finding import FileReport
@@ -96,8 +97,7 @@ def default_jobs(files: int) -> int:
     """How many processes are worth it."""
     if files <= FEW:
         return 1
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return processors()
 
 
 def _shared_out(targets: Sequence[Target], jobs: int) -> Iterator[FileReport]:

@@ -19,7 +19,8 @@ def as_report(files: Sequence[FileReport], settings: Settings) -> Report:
     """The report of a run."""
     from linter.finding import Report
 
-    return Report(tuple(files), _prefix(settings.root), settings.run.fail_on or "error")
+    fail_on = settings.run.fail_on or "error"
+    return Report(tuple(files), _prefix(settings.root), fail_on, settings.shows_silenced)
 
 
 def _prefix(root: Path) -> str:
@@ -62,7 +63,7 @@ def _shown(report: Report, format_: str, request: CheckRequest, to_error: bool) 
 
 
 def _statistics(report: Report, format_: str) -> str:
-    """Findings per code, most frequent first; as JSON where that is the format."""
+    """Findings per code, most frequent first, and the summary; JSON where that is the format."""
     from collections import Counter
 
     counts = Counter((f.code, f.name, f.severity) for f in report.findings)
@@ -75,7 +76,11 @@ def _statistics(report: Report, format_: str) -> str:
             json.dumps([{**dict(zip(names, row, strict=True)), "count": n} for row, n in rows])
             + "\n"
         )
-    return "".join(f"{n:6} {code} {severity:7} {name}\n" for (code, name, severity), n in rows)
+    from linter.reports.colour import Paint
+    from linter.reports.text import summary
+
+    lines = [f"{n:6} {code} {severity:7} {name}" for (code, name, severity), n in rows]
+    return "\n".join([*lines, *([""] if lines else []), summary(report, Paint())]) + "\n"
 
 
 def _say_idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> None:

@@ -32,6 +32,7 @@ class CheckRequest:
     diff: bool = False
     fail_on: Severity | None = None
     exit_zero: bool = False
+    show_silenced: bool = False
     baseline: str | None = None
     write_baseline: bool = False
     prune_baseline: bool = False
@@ -90,6 +91,7 @@ class Settings:
 
     def __init__(self, request: CheckRequest) -> None:
         self._request = request
+        self.shows_silenced = request.show_silenced
         self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}

@@ -119,7 +119,7 @@ def _require_models(request: CheckRequest, reports: Sequence[FileReport]) -> Non
     if len(reports) == 1:
         raise UsageError(f"nothing to check: {reports[0].reason}", path=reports[0].path)
     if not reports:
-        hint = "name a file, or a folder with .prototxt files in it"
+        hint = "`upconv formats` lists what is looked for; what .gitignore names is left out"
         raise UsageError(f"nothing to check in {where}: no model was found", hint=hint)
     first = f"{reports[0].path}: {reports[0].reason}"
     raise UsageError(

@@ -24,8 +24,9 @@ def run_in_child(
     request: object,
     progress: Callable[[str], None],
     cleanup: Callable[[int], None] = lambda process: None,
+    what: str = "onnxruntime",
 ) -> Result:
-    """`work(request, progress)` in a fresh process; both must be picklable.
+    """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
 
     Once the child is gone, however it went, `cleanup` is called with its process id. Raises
     ChildError with the child's own message, or saying that it was killed.
@@ -40,7 +41,7 @@ def run_in_child(
         return result
     except EOFError:
         process.join()
-        raise ChildError(_death(process.exitcode)) from None
+        raise ChildError(_death(process.exitcode, what)) from None
     except KeyboardInterrupt:
         process.kill()
         raise
@@ -66,24 +67,33 @@ def _await(receiver: Connection, progress: Callable[[str], None]) -> Any:
 def _serve(work: Callable[..., Any], request: object, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     try:
-        sender.send(("result", work(request, lambda text: sender.send(("progress", text)))))
+        _tell(sender, "result", work(request, lambda text: _tell(sender, "progress", text)))
     except UpconvError as error:
-        sender.send(("error", str(error)))
+        _tell(sender, "error", str(error))
     except MemoryError:
-        sender.send(("error", "there is not enough memory to run this model at this input size"))
+        _tell(sender, "error", "there is not enough memory to run this model at this input size")
     except Exception as error:  # a defect of ours
         if os.environ.get("UPCONV_DEBUG"):
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         text = f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)"
-        sender.send(("error", text))
+        _tell(sender, "error", text)
     finally:
         sender.close()
 
 
-def _death(code: int | None) -> str:
+def _tell(sender: Connection, kind: str, value: object) -> None:
+    """Raises SystemExit where the parent is gone: nobody waits for the rest."""
+    try:
+        sender.send((kind, value))
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+
+
+def _death(code: int | None, what: str) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         why = "out of memory?" if name == "SIGKILL" else "a crash of the native library"
-        return f"the process that runs onnxruntime was ended by {name} ({why})"
-    return f"the process that runs onnxruntime ended with code {code}; its message is above"
+        return f"the process that runs {what} was ended by {name} ({why})"
+    said = "what it printed is above, or shown with UPCONV_DEBUG=1"
+    return f"the process that runs {what} ended with code {code}; {said}"

@@ -26,7 +26,8 @@ def model_options(command: Command) -> Command:
             "--weights",
             default="",
             metavar="FILE",
-            help="Trained weights (.caffemodel, .weights.h5).",
+            help="Trained weights: .caffemodel, .weights.h5, a checkpoint of TensorFlow's; "
+            ".safetensors or .pth for PyTorch's programs and code.",
         ),
         click.option(
             "--input",

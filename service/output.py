@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -27,10 +28,16 @@ class Staging:
     def __init__(self, target: Path) -> None:
         from converters.onnx_writer import require_place
 
-        target = target.resolve() if target.is_symlink() else target
+        target = _behind_links(target)
         require_place(target)
+        for suffix in SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.lstat(f"{target}{suffix}")  # an OSError where such a name is too long
         self.target = target
-        self.folder = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(target)) from None
 
     @property
     def path(self) -> Path:
@@ -85,6 +92,16 @@ SUFFIXES: Final = ("", ".data", ".failed", ".failed.data", ".previous")
 """What a conversion may put behind its target's name."""
 
 
+def _behind_links(path: Path) -> Path:
+    """The file that a link leads to, there or not, or the path itself; OSError where links lead in
+    a circle."""
+    if not path.is_symlink():
+        return path
+    with suppress(FileNotFoundError):
+        os.stat(path)
+    return Path(os.path.realpath(path))
+
+
 def require_apart(targets: Iterable[str], sources: Iterable[str]) -> None:
     """Raise UsageError where a file that is to be written is one that is read, or two are one."""
     taken: dict[str, str] = {os.path.realpath(path): "it is read" for path in sources if path}
@@ -97,16 +114,30 @@ def require_apart(targets: Iterable[str], sources: Iterable[str]) -> None:
 
 
 def write_text(path: str, content: Any) -> None:
-    """Write a report through a temporary file; a Verification becomes JSON."""
+    """Write a report through a temporary file; a Verification becomes JSON.
+
+    Raises what `report_place` raises.
+    """
     from converters.verify import Verification, as_json
     from linter.files import write_whole
 
     if isinstance(content, Verification):
         content = json.dumps(as_json(content), indent=2) + "\n"
-    target = Path(path).resolve() if os.path.islink(path) else Path(path)
-    if not target.parent.is_dir():
-        raise UsageError("its folder does not exist", path=path, hint=f"mkdir -p {target.parent}")
-    if target.exists() and not target.is_file() and not target.is_dir():
+    target = report_place(path)
+    if target.exists() and not target.is_file():
         target.write_text(content, encoding="utf-8")  # a pipe or a device cannot be replaced
         return
     write_whole(target, content.encode("utf-8"))
+
+
+def report_place(path: str) -> Path:
+    """Where a report of that name is written, behind links: a file or a pipe.
+
+    Raises UsageError where none can be, OSError where links lead in a circle.
+    """
+    target = _behind_links(Path(path))
+    if target.is_dir():
+        raise UsageError("is a folder; name a file", path=path)
+    if not target.parent.is_dir():
+        raise UsageError("its folder does not exist", path=path, hint=f"mkdir -p {target.parent}")
+    return target

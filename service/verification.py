@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 from service.child import run_in_child
 from service.progress import progress_line
-from service.prove import ProofRequest, prove
+from service.prove import ProofRequest, prove, prove_against, run_framework
 
 if TYPE_CHECKING:
     from converters.verify import LayerCertificate, OutputCertificate, Verification
+
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""For the child's NumPy: the reference shares its blocks out among threads itself, and the matrix
+products' own threads beside them would only wait for each other, which takes half as long again."""
 
 UPSAMPLING = ("ConvTranspose", "Resize", "Unpool", "WindowUnpool", "DepthToSpace")
 
@@ -22,8 +27,22 @@ def certify(request: ProofRequest) -> Verification:
     """
     from converters.runtime import remove_copies
 
+    os.environ.setdefault(*ONE_THREAD)
     with progress_line() as progress:
         return run_in_child(prove, request, progress, partial(remove_copies, request.onnx))
+
+
+def certify_against_source(request: ProofRequest) -> Verification:
+    """The comparison with the source framework, which runs in a child process of its own.
+
+    Raises UpconvError with the message of the child that fails.
+    """
+    from converters.runtime import remove_copies
+
+    with progress_line() as progress:
+        source = run_in_child(run_framework, request, progress, what="the source framework")
+        clean = partial(remove_copies, request.onnx)
+        return run_in_child(prove_against, (request, source), progress, clean)
 
 
 def summary(verification: Verification) -> str:
@@ -33,6 +52,9 @@ def summary(verification: Verification) -> str:
     ]
     others = [one for one in verification.layers if one not in shown]
     lines = [f"{verification.onnx}: {verification.verdict}, opset {verification.opset}"]
+    if verification.source is not None:
+        source = verification.source
+        lines.append(f"  against {source.framework} {source.version}")
     lines += [_layer_line(one) for one in shown]
     if others:
         worst = max((one.ratio or 0.0 for one in others), default=0.0)

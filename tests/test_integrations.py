@@ -151,7 +151,7 @@ def test_hook_runs_a_command_on_the_files_a_search_takes() -> None:
     assert hook["pass_filenames"] is False
     pattern = re.compile(hook["files"])
     assert [suffix for suffix in SUFFIXES if not pattern.search(f"models/net{suffix}")] == []
-    assert not pattern.search("train.py")
+    assert [name for name in ("net.py", "net.ipynb") if not pattern.search(name)] == []
     assert not pattern.search("model.prototxt.md")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import TensorProto, ValueInfoProto, helper
 
 from converters.ir import Model, Shape
-from converters.onnx_writer.emitters.pool_indices import integer_input
+from converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
 from converters.onnx_writer.graph import GraphBuilder
 from converters.onnx_writer.layout import Inside, last, to_first, to_last
 
@@ -24,10 +24,13 @@ def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:
 
 
 def leave_outputs(graph: GraphBuilder, inside: Inside, outputs: Sequence[str]) -> None:
-    """Transpose outputs that the source has channels-last."""
+    """Transpose outputs that the source has channels-last; make whole numbers integers again."""
     for name in outputs:
         if name in inside.inner:
             value = inside.inner[name]
+            if name in inside.model.integer_outputs:
+                integer_output(graph, value, name)
+                continue
             perm = to_last(len(graph.shape(value)))
             graph.border_node("Transpose", (value,), name, perm=perm)
 
@@ -45,6 +48,9 @@ def outputs_of(model: Model, graph: GraphBuilder, inside: Inside) -> Iterator[Va
     """The graph's outputs, in the source's layout."""
     for name in model.outputs:
         inner = inside.inner.get(name)
+        if name in model.integer_outputs:
+            yield typed_value(name, graph.shape(inner or name), TensorProto.INT64)
+            continue
         shape = graph.shape(name) if inner is None else last(graph.shape(inner))
         yield typed_value(name, shape, _kind(graph, name))
 

@@ -1,4 +1,4 @@
-"""Graph inputs and outputs in the source's own layout, around a channels-first inside."""
+"""Graph inputs and outputs in the source's own layout and kind, around a channels-first inside."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from converters.rename import renamed
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """The model with channels-last inputs and outputs under inner names.
+    """The model with channels-last inputs and outputs, and integer outputs, under inner names.
 
-    `inner` maps their outer names, those of the ONNX file, to the inner, channels-first values.
+    `inner` maps their outer names, those of the ONNX file, to the inner, channels-first floats.
     """
 
     model: Model
@@ -21,9 +21,13 @@ class Inside:
 
 
 def channels_first(model: Model) -> Inside:
-    """Give every channels-last graph input and output an inner name, everywhere it is read."""
+    """Give every graph input and output that changes at the border an inner name, everywhere it is
+    read."""
     names = {entry.name for entry in model.inputs}.union(*(la.outputs for la in model.layers))
-    inner = {name: _inner_name(name, names) for name in sorted(model.channels_last & names)}
+    inner = {
+        **{n: _inner_name(n, "float", names) for n in sorted(model.integer_outputs & names)},
+        **{n: _inner_name(n, "channels_first", names) for n in sorted(model.channels_last & names)},
+    }
     if not inner:
         return Inside(model, {})
     inputs = (replace(entry, name=inner.get(entry.name, entry.name)) for entry in model.inputs)
@@ -36,8 +40,8 @@ def channels_first(model: Model) -> Inside:
     return Inside(within, inner)
 
 
-def _inner_name(name: str, taken: set[str]) -> str:
-    chosen = f"{name}/channels_first"
+def _inner_name(name: str, what: str, taken: set[str]) -> str:
+    chosen = f"{name}/{what}"
     while chosen in taken:
         chosen += "_"
     return chosen

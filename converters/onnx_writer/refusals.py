@@ -39,7 +39,8 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
 
 def _weights_of_another_net(model: Model) -> bool:
     apart = model.weights_path not in ("", model.path)
-    return apart and any(notice.error.path == model.weights_path for notice in model.notices)
+    told = (notice for notice in model.notices if not notice.harmless)
+    return apart and any(notice.error.path == model.weights_path for notice in told)
 
 
 def notice_problems(model: Model) -> Iterator[UpconvError]:

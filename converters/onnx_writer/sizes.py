@@ -53,6 +53,8 @@ class SizeWriter:
 
     def vector(self, sizes: Sequence[Size]) -> str:
         """The tensor of shape [len(sizes)] that holds them in order."""
+        if not sizes:
+            return self._graph.ints(())
         known = [self.known(size) for size in sizes]
         pairs = list(zip(known, sizes, strict=True))
         pieces: list[str] = []

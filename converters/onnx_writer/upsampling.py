@@ -55,14 +55,18 @@ def write_upsampling(
     target = Path(folder)
     _require_ours(target)
     parts = _parts(live(model))
-    staging = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+    staging: Path | None = None
     try:
+        staging = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
         written = _write_parts(parts, staging, options)
         _write_index(model, options, written, staging)
         staging.chmod(0o755)
         _put(staging, target)
+    except OSError as error:  # of the folder that was asked for, not of the hidden one
+        raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
     return written
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.errors import UnreadableError, UnsupportedError
@@ -124,8 +125,11 @@ def may_hold_model(path: str) -> bool:
 
 
 def open_text(source: Source, options: ReadOptions) -> Model:
-    """The model in a text that is already read, as from standard input."""
-    if source.path.endswith(_PYTHON_SUFFIXES):
+    """The model in a text that is already read, as from standard input.
+
+    Code is told by its imports too, since what comes through a pipe has no name.
+    """
+    if source.path.endswith(_PYTHON_SUFFIXES) or _IMPORT.search(source.text, 0, HEAD_BYTES):
         from converters.readers.python_source.reader import read_python_source
 
         return read_python_source(source, options)
@@ -143,8 +147,9 @@ def _format_of(path: str) -> Format:
     for entry in FORMATS:
         if entry.claim(head):
             return entry
+    nothing = "a folder, but no model" if head.is_folder else "an empty file"
     raise UnreadableError(
-        "a folder, but no model" if head.is_folder else "no model format that is known",
+        "no model format that is known" if head.data else nothing,
         path=path,
         hint=f"known are {', '.join(entry.name for entry in FORMATS)}",
     )
@@ -153,6 +158,9 @@ def _format_of(path: str) -> Format:
 def _head(path: str) -> Head:
     if os.path.isdir(path):
         return Head(path, is_folder=True)
+    if Path(path).is_fifo():
+        hint = "write it to a file first"
+        raise UnreadableError("is a pipe, and it is read more than once", path=path, hint=hint)
     try:
         with open(path, "rb") as file:
             return Head(path, file.read(HEAD_BYTES))
@@ -205,7 +213,7 @@ def _refuse_safetensors(path: str, options: ReadOptions) -> Model:
     raise UnsupportedError(
         "a safetensors file holds weights and no model",
         path=path,
-        hint="give the exported model, or check the code that builds it",
+        hint=f"give the exported program, or the code that builds it, and --weights {path}",
     )
 
 
@@ -234,8 +242,11 @@ _TORCH_MEMBERS: Final = (
     b"/models/",
     b"serialized_exported_program.json",
 )
+_TENSOR_FIRST: Final = re.compile(rb"PK\x03\x04.{26}[^/\0]+/(?:data|constants)/\d", re.DOTALL)
+"""A TorchScript archive begins with its first tensor, which may hide every other name."""
 _JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
 _KERAS_MODEL: Final = re.compile(rb"\"class_name\"\s*:\s*\"(?:Sequential|Functional|Model)\"")
+_IMPORT: Final = re.compile(r"^(?:import|from)[ \t]+[\w.]+", re.MULTILINE)
 _CHECKED: Final = ("read", "check only")
 _LFS: Final = b"version https://git-lfs"
 
@@ -262,7 +273,9 @@ def _is_architecture(head: Head) -> bool:
 
 def _is_pytorch(head: Head) -> bool:
     if head.data.startswith(_ZIP):
-        return any(member in head.data for member in _TORCH_MEMBERS)
+        return _TENSOR_FIRST.match(head.data) is not None or any(
+            member in head.data for member in _TORCH_MEMBERS
+        )
     return head.data[:1] == b"\x80" and head.extension in _PYTORCH_EXTENSIONS
 
 
@@ -317,7 +330,9 @@ def _is_tflite(head: Head) -> bool:
 
 def _is_caffe(head: Head) -> bool:
     """Any other text, and what is named like one: the reader says what it is if it is no net."""
-    return not head.is_folder and (_is_text(head) or head.extension == "prototxt")
+    if head.is_folder or head.extension in _BINARY_EXTENSIONS:
+        return False
+    return _is_text(head) or head.extension == "prototxt"
 
 
 def _is_text(head: Head) -> bool:
@@ -342,6 +357,7 @@ _FOREIGN_WORDS: Final = re.compile(
 )
 _PYTHON_SUFFIXES: Final = (".py", ".ipynb")
 _PYTORCH_EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
+_BINARY_EXTENSIONS: Final = ("pt2", "pth", "torchscript", "keras", "h5", "hdf5", "tflite")
 _KERAS_EXTENSIONS: Final = ("keras", "h5", "hdf5", "json")
 _TENSORFLOW_EXTENSIONS: Final = ("pb", "pbtxt", "meta")
 _CAFFE_EXTENSIONS: Final = ("prototxt", "prototext", "pbtxt", "pt", "prototmp", "txt")
@@ -360,7 +376,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     ),
     Format("PyTorch", _PYTORCH_EXTENSIONS, _is_pytorch, _open_pytorch),
     Format("Keras", _KERAS_EXTENSIONS, _is_keras, _open_keras, sure=_is_architecture),
-    Format("safetensors", ("safetensors",), _is_safetensors, _refuse_safetensors, "tensors only"),
+    Format("safetensors", ("safetensors",), _is_safetensors, _refuse_safetensors, "--weights"),
     Format("Caffe weights", ("caffemodel",), _is_caffemodel, _open_caffemodel, "--weights"),
     Format(
         "TensorFlow",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from converters.dims import Size, like
 from converters.geometry import fixed_same_pads, same_pads
-from converters.operators import Pad
+from converters.operators import Crop, Eltwise, Operator, Pad, Pool, Power
 
-Setting = tuple[int, int, int]
+Setting: TypeAlias = tuple[int, int, int]
 """(kernel, stride, dilation) of one axis."""
+Emit: TypeAlias = Callable[[Operator, Sequence[str], str], str]
+"""(operator, inputs, suffix) -> the name of the output of a layer that is appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +57,29 @@ def _pad(name: str, settings: Sequence[Setting], axes: Sequence[int], fill: floa
     for axis in axes:
         begin[axis + 2], end[axis + 2] = same_pads(like(name, axis + 2), *settings[axis])
     return Pad(tuple(begin), tuple(end), value=fill)
+
+
+def average_inside(
+    emit: Emit,
+    name: str,
+    sizes: Sequence[Size | None],
+    settings: Sequence[Setting],
+    pool: Callable[[tuple[int, ...], tuple[int, ...]], Pool],
+) -> str:
+    """An average pooling with SAME padding, which leaves the padding out; `pool` makes it from
+    (pads_begin, pads_end).
+
+    Where an open size decides the padding: the average of each window with zeros around, over that
+    of ones with zeros around, which is the part of the window that lies inside.
+    """
+    same = same_padding(name, sizes, settings, 0.0)
+    operator = pool(same.begin, same.end)
+    if same.pad is None:
+        return emit(operator, [name], "")
+    ones = emit(Power(power=0.0), [emit(Crop(1, (0,), (1,)), [name], "channel")], "ones")
+    means = []
+    for x, suffix in ((name, "sum"), (ones, "inside")):
+        pad = same_padding(x, sizes, settings, 0.0).pad
+        assert pad is not None, "the sizes are the same"
+        means.append(emit(operator, [emit(pad, [x], f"{suffix}/same")], suffix))
+    return emit(Eltwise("quotient", broadcast=True), means, "")

@@ -21,7 +21,7 @@ from converters.reference import (
     unpooling,
 )
 from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.run import run_layer, run_model
+from converters.reference.run import run_layer, run_model, widened
 
 FAMILIES = (
     arrangement,
@@ -36,4 +36,4 @@ FAMILIES = (
 )
 """The modules that fill MEANINGS when they are imported."""
 
-__all__ = ["FAMILIES", "MEANINGS", "Array", "Call", "run_layer", "run_model"]
+__all__ = ["FAMILIES", "MEANINGS", "Array", "Call", "run_layer", "run_model", "widened"]

@@ -15,7 +15,10 @@ it uses up two terms: at most n + 1/2 losses, so 2^-126 takes the place of 2^-14
 
 It holds for finite values without overflow, for stored float32 inputs and weights, on kernels
 that compute the sum itself: not for Winograd, FFT, TF32 or bfloat16. The factor 1 + 2^-28 covers
-that `exact` and `magnitude` are themselves computed in float64, off by about n * 2^-53.
+that `exact` and `magnitude` are themselves computed in float64, off by about n * 2^-53. A sum of
+magnitudes that is computed in float32 is enlarged by all it may have lost; what its products lose
+by underflow, n * 2^-150, weighs g(n+1) of that, far less than the half of the last term which the
+n products' own losses leave.
 
 Multiplying by a rounded reciprocal, or dividing once, keeps the count: an average of n values is
 n-1 additions and a division, or n products with 1/n, which is rounded once, as a rounded
@@ -34,7 +37,7 @@ from numpy.typing import NDArray
 
 from converters import operators as ops
 from converters.ir import Layer
-from converters.reference.call import Array, Call
+from converters.reference.call import FLOAT32, FLOAT64, Array, Call
 from converters.reference.run import Sizes, bind, evaluate_call
 from converters.reference.unpooling import unpool_windows
 from converters.reference.windows import Windows, taps_inside, writes
@@ -44,6 +47,13 @@ Counts: TypeAlias = NDArray[np.int64] | int
 UNIT_ROUNDOFF = 2.0**-24
 LARGEST_COUNT = 1 << 23
 """Beyond it the slack for float64 is used up, and no bound is claimed."""
+
+ROUNDINGS_OF_MAGNITUDES = 6
+"""Beside a product and an addition per term: of an input as float32, of the bias, and of the
+enlargement, with room to spare."""
+
+LARGEST_LOSS = 2.0**-8
+"""The most that a bound may be wider for being computed in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +80,33 @@ def sum_of_products(
     operator = layer.operator
     if type(operator) not in COUNTS:
         return None
-    call = bind(layer, inputs, sizes, magnitude=True)
+    narrow = "weight" in layer.weights
+    call = bind(layer, inputs, sizes, magnitude=True, dtype=FLOAT32 if narrow else FLOAT64)
     count = COUNTS[type(operator)](operator, call)
     if count is None:
         return None
-    magnitude = evaluate_call(layer, _of_magnitudes(operator), call)[0]
+    magnitude = _enlarged(evaluate_call(layer, _of_magnitudes(operator), call)[0], count, narrow)
+    if magnitude is None:
+        wide = bind(layer, inputs, sizes, magnitude=True)
+        magnitude = evaluate_call(layer, operator, wide)[0]
     if exact is None:
         exact = evaluate_call(layer, operator, bind(layer, inputs, sizes))[0]
     return SumOfProducts(exact, magnitude, count)
+
+
+def _enlarged(magnitude: Array, count: Counts, narrow: bool) -> Array | None:
+    """Magnitudes that are `narrow`, computed in float32 for half the time and memory, made larger
+    by all they may have lost: no less than the true ones, and more by some 2g(n) of them at most.
+
+    None where they overflowed, or the sums are so long that the bound would suffer.
+    """
+    if not narrow:
+        return magnitude
+    lost = (int(np.max(count, initial=0)) + ROUNDINGS_OF_MAGNITUDES) * UNIT_ROUNDOFF
+    if lost > LARGEST_LOSS or not np.isfinite(magnitude.sum(dtype=np.float64)):
+        return None
+    magnitude *= np.nextafter(np.float32(1 / (1 - lost)), np.float32(np.inf))
+    return magnitude
 
 
 def error_bound(exact: Array, magnitude: Array, count: Counts, *, flushed: bool = False) -> Array:
@@ -91,10 +120,11 @@ def error_bound(exact: Array, magnitude: Array, count: Counts, *, flushed: bool 
     """
     steps = np.asarray(count, np.float64) + 1
     relative = steps * UNIT_ROUNDOFF / (1 - np.minimum(steps * UNIT_ROUNDOFF, 0.5))
-    relative = np.where(steps > LARGEST_COUNT, np.inf, relative)
+    relative = np.where(steps > LARGEST_COUNT, np.inf, relative) * (1 + 2.0**-28)
     smallest = 2.0**-126 if flushed else 2.0**-149
     with np.errstate(invalid="ignore"):
-        bound = relative * magnitude * (1 + 2.0**-28) + steps * smallest
+        bound = np.asarray(relative * magnitude)
+        bound += steps * smallest
     return np.broadcast_to(bound, exact.shape)
 
 
@@ -121,6 +151,11 @@ def _conv_transpose(op: ops.ConvTranspose, call: Call) -> Counts:
 @COUNTS.register(ops.Linear)
 def _linear(op: ops.Linear, call: Call) -> Counts:
     return prod(call.x.shape[op.axis % call.x.ndim :])
+
+
+@COUNTS.register(ops.MatMul)
+def _matmul(op: ops.MatMul, call: Call) -> Counts:
+    return int(call.x.shape[-1])
 
 
 @COUNTS.register(ops.Pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +17,39 @@ from converters.registry import OperatorTable
 Array: TypeAlias = NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]
 
+FLOAT64: Final[np.dtype[Any]] = np.dtype(np.float64)
+FLOAT32: Final[np.dtype[Any]] = np.dtype(np.float32)
+
 
 class Blocks(Protocol):
-    """Float64 values that may be taken block by block: an array, or a `Stored` weight."""
+    """Values that may be taken block by block, in `dtype`: an array, or a `Stored` weight."""
 
     @property
     def shape(self) -> Shape: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
 
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored float32 weight, widened to float64 only where it is indexed.
+    """A stored float32 weight, widened to `dtype` only where it is indexed.
 
     With `magnitude` every value comes out as its absolute value.
     """
 
     values: NDArray[np.float32]
     magnitude: bool = False
+    dtype: np.dtype[Any] = FLOAT64
 
     @property
     def shape(self) -> Shape:
         return self.values.shape
 
     def __getitem__(self, index: Any) -> Array:
-        part = np.asarray(self.values[index], np.float64)
+        part = np.asarray(self.values[index], self.dtype)
         return np.abs(part) if self.magnitude else part
 
 
@@ -50,9 +57,10 @@ class Stored:
 class Call:
     """The arguments of one evaluation of an operator.
 
-    `inputs` are float64 arrays, `weights` the layer's stored weights by name, `shapes` the
-    output shapes that the operator's shape function gives, and `size` the number behind a Size
-    (a `Like` is the size of that input).
+    `inputs` are float64 arrays, but those of a convolution are as they were given: it widens them
+    block by block. `weights` are the layer's stored weights by name, `shapes` the output shapes
+    that the operator's shape function gives, and `size` is the number behind a Size (a `Like` is
+    the size of that input). A call that is evaluated on magnitudes may be all float32.
     """
 
     inputs: tuple[Array, ...]
@@ -93,7 +101,9 @@ Meaning: TypeAlias = Callable[[Any, Call], tuple[Array, ...]]
 MEANINGS: OperatorTable[Meaning] = OperatorTable("reference")
 
 
-def stored_weights(layer: Layer, magnitude: bool) -> dict[str, Stored]:
+def stored_weights(
+    layer: Layer, magnitude: bool, dtype: np.dtype[Any] = FLOAT64
+) -> dict[str, Stored]:
     """The layer's weights as views of their file.
 
     Raises UpconvError where one is missing: nothing becomes zero silently.
@@ -108,5 +118,5 @@ def stored_weights(layer: Layer, magnitude: bool) -> dict[str, Stored]:
                 layer=layer.name,
                 hint="give the weights, or --fill-missing where its filler may stand for them",
             )
-        found[name] = Stored(weight.array(), magnitude)
+        found[name] = Stored(weight.array(), magnitude, dtype)
     return found

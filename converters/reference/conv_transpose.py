@@ -13,7 +13,11 @@ import numpy as np
 from converters import operators as ops
 from converters.reference.call import MEANINGS, Array, Blocks, Call
 from converters.reference.convolution import add_bias
+from converters.reference.threads import each
 from converters.reference.windows import Windows, at
+
+PART = 1 << 18
+"""Output values of one thread at a time: the taps add to them again and again."""
 
 
 @MEANINGS.register(ops.ConvTranspose)
@@ -37,12 +41,16 @@ def transposed_convolve(
     per_group = weight.shape[1]
     out = np.zeros((count, groups, per_group, *spatial))
     columns = x.reshape(count, groups, channels // groups, prod(x.shape[2:]))
-    for offset in windows.offsets():
-        pairs = windows.pairs(x.shape[2:], spatial, offset)
-        if pairs is None:
-            continue
-        tap = weight[at(slice(None), slice(None), *offset)].reshape(groups, -1, per_group)
-        values = np.matmul(tap.transpose(0, 2, 1), columns)
-        values = values.reshape(count, groups, per_group, *x.shape[2:])
-        out[at(..., *pairs[1])] += values[at(..., *pairs[0])]
+
+    def fill(part: slice) -> None:
+        for offset in windows.offsets():
+            pairs = windows.pairs(x.shape[2:], spatial, offset)
+            if pairs is not None:
+                tap = weight[at(slice(None), part, *offset)]
+                tap = tap.reshape(groups, channels // groups, -1).transpose(0, 2, 1)
+                values = np.matmul(tap, columns).reshape(count, groups, -1, *x.shape[2:])
+                out[at(slice(None), slice(None), part, *pairs[1])] += values[at(..., *pairs[0])]
+
+    step = max(PART // max(prod(spatial), 1), 1)
+    each(fill, (slice(first, first + step) for first in range(0, per_group, step)))
     return out.reshape(count, groups * per_group, *spatial)

@@ -23,10 +23,14 @@ def _batch_norm(op: ops.BatchNorm, call: Call) -> tuple[Array, ...]:
 
 @MEANINGS.register(ops.Lrn)
 def _lrn(op: ops.Lrn, call: Call) -> tuple[Array, ...]:
-    """Sums of squares over a window with zeros around the input (Caffe lrn_layer.cpp). Of an
-    even size the longer half lies behind, as in ONNX LRN."""
-    squares = np.square(call.x)
-    axes = 1 if op.region == "across" else call.x.ndim - 2
+    return (call.x / lrn_scale(op, call.x) ** op.beta,)
+
+
+def lrn_scale(op: ops.Lrn, x: Array) -> Array:
+    """k + alpha/n * sums of squares over a window with zeros around the input (Caffe
+    lrn_layer.cpp). Of an even size the longer half lies behind, as in ONNX LRN."""
+    squares = np.square(x)
+    axes = 1 if op.region == "across" else x.ndim - 2
     if op.region == "across":
         squares = np.moveaxis(squares, 1, -1)
     ones = (1,) * axes
@@ -38,7 +42,8 @@ def _lrn(op: ops.Lrn, call: Call) -> tuple[Array, ...]:
         total += view[at(*lead, *offset)]
     if op.region == "across":
         total = np.moveaxis(total, -1, 1)
-    return (call.x / (op.k + op.alpha / op.size**axes * total) ** op.beta,)
+    scale: Array = op.k + op.alpha / op.size**axes * total
+    return scale
 
 
 @MEANINGS.register(ops.MeanVarianceNorm)

@@ -62,11 +62,18 @@ def _swish(op: ops.Swish, call: Call) -> tuple[Array, ...]:
 @MEANINGS.register(ops.Gelu)
 def _gelu(op: ops.Gelu, call: Call) -> tuple[Array, ...]:
     x = call.x
-    if op.tanh:
-        gate = np.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))
-    else:
-        gate = np.asarray(np.frompyfunc(erf, 1, 1)(x / sqrt(2)), np.float64)
+    cubic = sqrt(2 / pi) * (x + 0.044715 * x**3)
+    gate = np.tanh(cubic) if op.tanh else _erf(x / sqrt(2))
     return (0.5 * x * (1 + gate),)
+
+
+def _erf(x: Array) -> Array:
+    return np.asarray(np.frompyfunc(erf, 1, 1)(x), np.float64)
+
+
+@MEANINGS.register(ops.Erf)
+def _error_function(op: ops.Erf, call: Call) -> tuple[Array, ...]:
+    return (_erf(call.x),)
 
 
 @MEANINGS.register(ops.Power)

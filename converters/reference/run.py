@@ -10,8 +10,8 @@ import numpy as np
 from converters.dims import Dim, Like, Size, Symbol, evaluate, substitute
 from converters.errors import UnsupportedError, UpconvError, UsageError
 from converters.ir import Layer, Model
-from converters.operators import Unknown
-from converters.reference.call import MEANINGS, Array, Call, Shape, stored_weights
+from converters.operators import Conv, Unknown
+from converters.reference.call import FLOAT64, MEANINGS, Array, Call, Shape, stored_weights
 from converters.shapes import SHAPES
 from converters.shapes import Call as ShapeCall
 
@@ -31,10 +31,21 @@ def run_layer(layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None) -
     return evaluate_call(layer, layer.operator, call)
 
 
+def widened(layer: Layer, inputs: Sequence[Any]) -> tuple[Array, ...]:
+    """The inputs in float64, but those of a convolution as they are: it widens block by block."""
+    if isinstance(layer.operator, Conv):
+        return tuple(map(np.asarray, inputs))
+    return tuple(np.asarray(x, np.float64) for x in inputs)
+
+
 def bind(
-    layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None, magnitude: bool = False
+    layer: Layer,
+    inputs: Sequence[Any],
+    sizes: Sizes | None = None,
+    magnitude: bool = False,
+    dtype: np.dtype[Any] = FLOAT64,
 ) -> Call:
-    """The arguments of the layer's meaning; with `magnitude`, |x| and |w| for x and w."""
+    """The arguments of the layer's meaning, as `dtype`; with `magnitude`, |x| and |w|."""
     if isinstance(layer.operator, Unknown):
         raise UnsupportedError(
             f"the meaning of a layer of type '{layer.operator.type}' is not known",
@@ -42,14 +53,15 @@ def bind(
             where=layer.origin,
             layer=layer.name,
         )
-    arrays = tuple(np.asarray(x, np.float64) for x in inputs)
     if magnitude:
-        arrays = tuple(map(np.abs, arrays))
+        arrays = tuple(np.abs(np.asarray(x, dtype)) for x in inputs)
+    else:
+        arrays = widened(layer, inputs)
     resolve = sizes or _sizes_of(layer, arrays)
     request = ShapeCall(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
     shapes = SHAPES[type(layer.operator)](layer.operator, request)
     plain = tuple(tuple(map(resolve, shape)) for shape in shapes)
-    return Call(arrays, stored_weights(layer, magnitude), plain, resolve)
+    return Call(arrays, stored_weights(layer, magnitude, dtype), plain, resolve)
 
 
 def evaluate_call(layer: Layer, operator: Any, call: Call) -> tuple[Array, ...]:

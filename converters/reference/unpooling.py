@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from converters import operators as ops
-from converters.errors import UpconvError
+from converters.errors import ShapeError
 from converters.reference.call import MEANINGS, Array, Call
 from converters.reference.windows import Windows, at, taps_inside
 
@@ -16,7 +16,7 @@ from converters.reference.windows import Windows, at, taps_inside
 def _unpool(op: ops.Unpool, call: Call) -> tuple[Array, ...]:
     """Zero everywhere but at the indices into each (N, C) plane; of equal ones the last wins.
 
-    Raises UpconvError where an index is no place of the plane.
+    Raises ShapeError where an index is no place of the plane.
     """
     x, indices = call.inputs[:2]
     plane = prod(call.spatial)
@@ -33,7 +33,8 @@ def _require_places(indices: Array, plane: int) -> None:
     wrong = (indices < 0) | (indices >= plane) | (indices != np.floor(indices))
     if wrong.any():
         value = indices[wrong][0]
-        raise UpconvError(f"the unpooling index {value:g} is no place of a plane of {plane} values")
+        reason = f"the unpooling index {value:g} is no place of a plane of {plane} values"
+        raise ShapeError(reason, "axis")
 
 
 @MEANINGS.register(ops.WindowUnpool)

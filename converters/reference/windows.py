@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from converters.geometry import effective_kernel
 from converters.operators import Ints
-from converters.reference.call import Array
+from converters.reference.call import FLOAT64, Array
 
 Counts = NDArray[np.int64]
 Slices = tuple[slice, ...]
@@ -80,7 +80,7 @@ class Windows:
             (count - 1) * stride + extent
             for count, stride, extent in zip(spatial, self.stride, self.extent, strict=True)
         ]
-        box = region(x, [-begin for begin in self.begin], lengths, fill)
+        box = region(x, [-begin for begin in self.begin], lengths, fill, x.dtype)
         axes = len(self.kernel)
         lead, steps = box.strides[:-axes], box.strides[-axes:]
         taps = tuple(step * d for step, d in zip(steps, self.dilation, strict=True))
@@ -124,11 +124,17 @@ def at(*parts: Any) -> tuple[Any, ...]:
     return parts
 
 
-def region(x: Array, starts: Sequence[int], sizes: Sequence[int], fill: float = 0.0) -> Array:
-    """The box of x's trailing axes that begins at `starts` and is `sizes` long.
+def region(
+    x: Array,
+    starts: Sequence[int],
+    sizes: Sequence[int],
+    fill: float = 0.0,
+    dtype: np.dtype[Any] = FLOAT64,
+) -> Array:
+    """The box of x's trailing axes that begins at `starts` and is `sizes` long, as `dtype`.
 
-    Starts may be negative and ends beyond x: there the result is `fill`. A box inside of x is a
-    view. It pads and crops alike, so a negative padding needs no case of its own.
+    Starts may be negative and ends beyond x: there the result is `fill`. A box inside of an x of
+    that type is a view. It pads and crops alike, so a negative padding needs no case of its own.
 
     >>> region(np.array([1.0, 2.0]), [-1], [4])
     array([0., 1., 2., 0.])
@@ -140,8 +146,8 @@ def region(x: Array, starts: Sequence[int], sizes: Sequence[int], fill: float = 
     ]
     inside: Array = x[at(..., *(slice(low, high) for low, high in spans))]
     if inside.shape[lead:] == tuple(sizes):
-        return inside
-    box = np.full((*x.shape[:lead], *sizes), fill)
+        return np.asarray(inside, dtype)
+    box: Array = np.full((*x.shape[:lead], *sizes), fill, dtype)
     if inside.size:
         where = (slice(lo - s, hi - s) for (lo, hi), s in zip(spans, starts, strict=True))
         box[at(..., *where)] = inside

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from linter.finding import FileReport, Finding, Report, Severity
+from linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
 from linter.page import FAMILIES, rule_page
 from linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
 from linter.reports.wording import hides_unreadable, told_with_help
@@ -29,6 +29,18 @@ _PROBLEMS: Final[dict[Severity, str]] = {
 }
 """What GitHub calls a severity, in the property `problem.severity`."""
 
+_SUPPRESSION: Final[dict[Silencer, str]] = {
+    "comment": "inSource",
+    "configuration": "external",
+    "baseline": "external",
+}
+_SILENCED_BY: Final[dict[Silencer, str]] = {
+    "comment": "a comment that gives no reason",
+    "configuration": "an ignore of the configuration",
+    "baseline": "known to the baseline",
+}
+"""The justification where nobody wrote one."""
+
 _UNSUCCESSFUL: Final = {"UP001": "unreadable", "UP006": "rule-crashed"}
 """Codes that mean a check was not complete -> the notification's descriptor."""
 
@@ -42,14 +54,19 @@ def sarif(report: Report) -> str:
 
 
 def _run(report: Report) -> dict[str, Any]:
-    scribe = _Scribe(report.prefix, _rule_numbers(report.findings))
+    silenced = report.silenced if report.shows_silenced else ()
+    everything = (*report.findings, *(one.finding for one in silenced))
+    scribe = _Scribe(report.prefix, _rule_numbers(everything))
     return {
         "tool": {"driver": _driver(scribe.rules)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {BASE: {"description": {"text": "The repository's root."}}},
         "invocations": [_invocation(report, scribe)],
         "artifacts": _artifacts(report.files, scribe),
-        "results": [scribe.result(finding) for finding in report.findings],
+        "results": [
+            *(scribe.result(finding) for finding in report.findings),
+            *(scribe.silenced(one) for one in silenced),
+        ],
     }
 
 
@@ -131,6 +148,14 @@ class _Scribe:
         }
         fixes = self._fixes(finding)
         return record | ({"fixes": fixes} if fixes else {})
+
+    def silenced(self, entry: Silenced) -> dict[str, Any]:
+        """A result that viewers may hide."""
+        suppression = {"kind": _SUPPRESSION[entry.by], "status": "accepted"}
+        reason = entry.reason or _SILENCED_BY[entry.by]
+        return self.result(entry.finding) | {
+            "suppressions": [{**suppression, "justification": reason}]
+        }
 
     def notification(self, finding: Finding) -> dict[str, Any]:
         return {

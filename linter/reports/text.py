@@ -24,7 +24,7 @@ def text(report: Report, *, colour: bool = False) -> str:
         for file in report.files
         for finding in file.findings
     ]
-    blocks.append(_summary(report, paint))
+    blocks.append(summary(report, paint))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -81,7 +81,8 @@ def _window(line: str, start: int) -> tuple[str, int]:
     return line[first : first + WIDTH], start - first
 
 
-def _summary(report: Report, paint: Paint) -> str:
+def summary(report: Report, paint: Paint) -> str:
+    """How many findings of which severity, in how many files, on one line."""
     counts = [
         paint(severity, f"{count} {severity}{'' if count == 1 else 's'}")
         for severity in SEVERITIES
@@ -93,6 +94,6 @@ def _summary(report: Report, paint: Paint) -> str:
     for status, what in (("unreadable", "unreadable"), ("skipped", "skipped (no model)")):
         if status in statuses:
             files += f", {statuses.count(status)} {what}"
-    silenced = sum(file.suppressed for file in report.files)
+    silenced = sum(one.by == "comment" for one in report.silenced)
     tail = f" ({silenced} silenced by comments)" if silenced else ""
     return f"{', '.join(counts) or 'no findings'}; {files}{tail}"

@@ -18,6 +18,7 @@ from linter.rules import (
     porting,
     sizes,
     torch_code,
+    torch_refused,
     weights,
     wiring,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "porting",
     "sizes",
     "torch_code",
+    "torch_refused",
     "weights",
     "wiring",
 ]

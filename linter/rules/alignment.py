@@ -12,8 +12,9 @@ from converters.alignment import AxisMap, Maps
 from converters.dims import Size
 from converters.ir import Layer
 from converters.shapes import Shape, provably_differ, text_of
-from linter import remedies, words
+from linter import words
 from linter.coordinates import CropFit, Place, drift
+from linter.crop_remedies import crop_offset
 from linter.finding import Severity
 from linter.open_sizes import SPATIAL
 from linter.rule import Hit, rule
@@ -55,7 +56,7 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         if not fit.same_scale:
             yield _other_scale(context, fit)
         elif any(fit.residuals):
-            fix = remedies.crop_offset(context, fit.layer)
+            fix = crop_offset(context, fit.layer)
             yield _milder_where_learned(context, fit.layer, replace(_misfit(fit), fix=fix))
 
 
@@ -263,7 +264,8 @@ def crop_cuts_channels(context: Context) -> Iterator[Hit]:
     """
     for layer in context.of(ops.Crop):
         before, after = context.input_shape(layer), context.output_shape(layer)
-        if before is None or after is None or len(before) < 3:
+        has_reference = len(layer.inputs) > 1  # without one it is a slice of the source's own
+        if before is None or after is None or len(before) < 3 or not has_reference:
             continue
         for axis, name in ((0, "batch"), (1, "channels")):
             if provably_differ(before[axis], after[axis]):

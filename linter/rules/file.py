@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.readers.caffe.schema import unknown_fields
 from converters.readers.prototxt import Message, Scalar
-from linter import remedies
+from linter import word_remedies
 from linter.finding import Severity
 from linter.rule import Hit, rule
 
@@ -85,7 +85,7 @@ def unknown_field(context: Context) -> Iterator[Hit]:
             f"unknown field '{field.name}' in {message}",
             f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
             where=field.name_span,
-            fix=remedies.respelt(root, field, near),
+            fix=word_remedies.respelt(root, field, near),
             layer_name=_name_of(blocks[at]) if inside else "",
         )
 
@@ -205,7 +205,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
             f"'{code}' silences nothing here",
             "delete it",
             where=comment.span,
-            fix=remedies.drop_ignore(comment, code),
+            fix=word_remedies.drop_ignore(comment, code),
         )
 
 

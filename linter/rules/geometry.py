@@ -9,7 +9,8 @@ from converters import operators as ops
 from converters.geometry import effective_kernel
 from converters.ir import Layer
 from converters.origin import Span
-from linter import remedies, words
+from linter import words
+from linter.crop_remedies import crop_offset
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def crop_out_of_bounds(context: Context) -> Iterator[Hit]:
             help_text,
             layer,
             where,
-            fix=remedies.crop_offset(context, layer),
+            fix=crop_offset(context, layer),
         )
 
 

@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING, Final
 from converters import operators as ops
 from converters.dims import symbol
 from converters.geometry import effective_kernel, keras_transposed_size, tensorflow_inverts
-from converters.ir import Layer
 from converters.readers.python_source.call import Call, NotProvableError
 from linter import words
+from linter.calls import calls
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
     from linter.context import Context
 
 _TRANSPOSED: Final = "Transpose"
-
-
-def _calls(context: Context, framework: str) -> Iterator[tuple[Layer, Call]]:
-    for layer in context.net.layers:
-        call = layer.origin.node
-        if isinstance(call, Call) and call.framework == framework:
-            yield layer, call
 
 
 @rule("UP330", "builds-then-fails", severity="error", source="conv_grad_shape_utils.cc")
@@ -57,7 +50,7 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
 
     if context.net.framework == "keras":
         yield from _saved_then_fails(context)
-    for layer, call in _calls(context, "keras"):
+    for layer, call in calls(context, "keras"):
         if not call.name.endswith(_TRANSPOSED):
             continue
         try:
@@ -131,7 +124,7 @@ def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
-    for layer, call in _calls(context, "keras"):
+    for layer, call in calls(context, "keras"):
         if call.name == "UpSampling2D" and call.probably("interpolation") == "bilinear":
             yield Hit(
                 "bilinear is half-pixel from TensorFlow 1.15 on, and was asymmetric before",
@@ -166,7 +159,7 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/core/kernels/conv_grad_shape_utils.cc
     """
-    for layer, call in _calls(context, "tensorflow"):
+    for layer, call in calls(context, "tensorflow"):
         if call.name.endswith("_transpose"):
             for message in _impossible(call):
                 yield Hit(
@@ -279,7 +272,7 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
         tensorflow/tensorflow issue 6720; tensorflow/core/util/image_resizer_state.h
     """
     yield from _resized_by_the_corner(context)
-    for layer, call in _calls(context, "tensorflow"):
+    for layer, call in calls(context, "tensorflow"):
         if not call.name.startswith("resize_") or not call.complete:
             continue
         aligned = call.probably("align_corners", "?")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from converters import operators as ops
 from converters.geometry import effective_kernel
 from converters.ir import Layer
+from converters.readers.python_source.call import Call
 from linter import words
 from linter.interpolation import cropped_behind, gain_of, interpolators
 from linter.rule import Hit, rule
@@ -39,7 +40,7 @@ def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[in
 
 @rule("UP107", "uneven-overlap", severity="warning", source="Odena, Dumoulin, Olah 2016 (Distill)")
 def uneven_overlap(context: Context) -> Iterator[Hit]:
-    """Learned upsampling whose kernel overlaps unevenly: the checkerboard.
+    """Learned upsampling whose kernel is no multiple of its stride, which leaves a checkerboard.
 
     What it finds:
         Transposed convolutions with learned or unknown weights whose kernel is not a multiple of
@@ -48,14 +49,17 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
         interpolates, with a kernel whose bilinear weights keep a constant, is never reported.
 
     Why it is bad:
-        Weights near their start, and gradients always, make a checkerboard pattern of the stride's
-        period. Training can unlearn it, but often does not entirely.
+        Some output pixels are the sum of more products than their neighbours. While weights are
+        near their random start that is a checkerboard of the stride's period, and the gradients
+        that flow back have it as well. Training can remove it, but often does not entirely.
 
     Example:
         convolution_param { num_output: 64 kernel_size: 3 stride: 2 pad: 1 }
+        nn.ConvTranspose2d(64, 64, 3, stride=2, padding=1, output_padding=1)
 
     Use instead:
         convolution_param { num_output: 64 kernel_size: 4 stride: 2 pad: 1 }
+        nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1)
 
     Fix safety:
         There is no fix: the layer must be trained again.
@@ -75,10 +79,11 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
                 low, high = min(counts.values()), max(counts.values())
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
                 yield Hit(
-                    f"kernel {kernel}{spread} overlaps unevenly at stride {stride}: by turns {low} "
-                    f"and {high} taps reach an output pixel along an axis ({intent.assumed})",
-                    f"use a kernel that {stride} divides, {stride * -(-kernel // stride)} say, "
-                    "and train again",
+                    f"kernel {kernel}{spread} is no multiple of stride {stride}: output pixels get "
+                    f"{low} and {high} taps in turn along an axis, which leaves a checkerboard "
+                    f"({intent.assumed})",
+                    f"use a kernel that is a multiple of {stride}, as "
+                    f"{stride * -(-kernel // stride)}, and train again",
                     layer,
                     words.span_of(layer, *_KERNEL_FIELDS),
                 )
@@ -131,8 +136,9 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Transposed convolutions with stride s > 1 whose output is not s times the input, where no
-        Crop follows and no merge shows that the size is the wanted one. Bilinear kernels are
-        UP202's, an input of one pixel is not judged.
+        Crop follows, no merge shows that the size is the wanted one, and PyTorch code gives the
+        module no output_size where it calls it. Bilinear kernels are UP202's, an input of one pixel
+        is not judged.
 
     Why it is bad:
         2*in-1 or 2*in+1 pixels fit no skip connection of an even net, and shift what they hold
@@ -155,7 +161,7 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
         axis = _inexact_axis(op)
-        if axis is None or layer.name in judged or op.target is not None:
+        if axis is None or layer.name in judged or _has_target(layer, op):
             continue
         shape = context.input_shape(layer)
         if shape is not None and set(shape[2:]) == {1}:
@@ -177,6 +183,12 @@ _EXACT: Final = {
     "pytorch": "make dilation*(kernel-1)+1 - 2*padding + output_padding equal to the stride {}",
 }
 """Framework -> how a layer is told to multiply its input by the stride."""
+
+
+def _has_target(layer: Layer, op: ops.ConvTranspose) -> bool:
+    """Whether something else decides the output's size."""
+    call = layer.origin.node
+    return op.target is not None or (isinstance(call, Call) and call.sized)
 
 
 def excess(op: ops.ConvTranspose, axis: int) -> int:

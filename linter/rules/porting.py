@@ -218,7 +218,7 @@ def _count(layers: list[Layer]) -> str:
 
 @rule("UP307", "ambiguous-dialect", severity="warning", source="TimoSaemann/ENet, BVLC/caffe forks")
 def ambiguous_dialect(context: Context) -> Iterator[Hit]:
-    """A layer that computes different things, by the fork or version that is meant.
+    """A layer that computes one thing in one fork or version, and another in the next.
 
     What it finds:
         Layers of Caffe whose type and fields fit more than one fork, where these compute different
@@ -242,7 +242,7 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
         There is no fix: the file does not say which is meant.
 
     References:
-        TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet; the forks `upconv formats` lists;
+        TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet;
         tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
     yield from context.notices("UP307", "name the fork with --dialect")

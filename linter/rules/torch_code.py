@@ -1,4 +1,4 @@
-"""UP320 to UP326: what PyTorch code says of its upsampling layers."""
+"""UP320 to UP324 and UP326: what PyTorch code says of its upsampling layers."""
 
 from __future__ import annotations
 
@@ -6,31 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from converters import operators as ops
-from converters.ir import Layer
 from converters.readers.python_source.call import Call
+from converters.readers.python_source.torch_layers import ALIGNABLE
 from linter import words
+from linter.calls import antialiases, calls, resizing
 from linter.code_edits import add_argument, rename
 from linter.finding import Fix
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
     from linter.context import Context
-
-_RESIZING: Final = frozenset({"Upsample", "interpolate", "upsample"})
-_ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
-_ANTIALIASED: Final = frozenset({"bilinear", "bicubic"})
-
-
-def _calls(context: Context, framework: str) -> Iterator[tuple[Layer, Call]]:
-    """The layers that are calls of a framework's functions and classes."""
-    for layer in context.net.layers:
-        call = layer.origin.node
-        if isinstance(call, Call) and call.framework == framework:
-            yield layer, call
-
-
-def _resizing(context: Context) -> Iterator[tuple[Layer, Call]]:
-    return ((layer, call) for layer, call in _calls(context, "pytorch") if call.name in _RESIZING)
 
 
 @rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")
@@ -84,8 +69,8 @@ def align_corners_default(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch torch/nn/functional.py (interpolate); kazuto1011/deeplab-pytorch issue 37
     """
-    for layer, call in _resizing(context):
-        if call.probably("mode") not in _ALIGNABLE or not call.complete:
+    for layer, call in resizing(context):
+        if call.probably("mode") not in ALIGNABLE or not call.complete:
             continue
         if "align_corners" not in call.arguments:
             yield Hit(
@@ -130,7 +115,7 @@ def deprecated_call(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch torch/nn/functional.py, torch/nn/modules/upsampling.py
     """
-    for layer, call in _calls(context, "pytorch"):
+    for layer, call in calls(context, "pytorch"):
         if call.name in _SUCCESSORS:
             name, arguments = _SUCCESSORS[call.name]
             more = f" with {arguments}" if arguments else ""
@@ -160,7 +145,8 @@ def fractional_scale_factor(context: Context) -> Iterator[Hit]:
     Why it is bad:
         The output has floor(in * factor) pixels, but its pixels are placed by the factor itself,
         not by the ratio of the sizes. Other frameworks, and a port that passes the size, place them
-        by the ratio: the result drifts by up to a pixel at the far end.
+        by the ratio: the result drifts by up to a pixel at the far end. A factor such as 0.5 or
+        0.25 drifts only where it does not divide the size, and is an info.
 
     Example:
         F.interpolate(x, scale_factor=1.3, mode="bilinear", align_corners=False)
@@ -175,7 +161,7 @@ def fractional_scale_factor(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch torch/nn/functional.py (interpolate, recompute_scale_factor)
     """
-    for layer, call in _resizing(context):
+    for layer, call in resizing(context):
         if not call.complete or call.probably("align_corners") is True:
             continue
         factor = call.probably("scale_factor")
@@ -184,18 +170,40 @@ def fractional_scale_factor(context: Context) -> Iterator[Hit]:
             continue
         recomputes = "recompute_scale_factor" in call.defaults
         edit = add_argument(call, "recompute_scale_factor=True")
+        divisors = _divisors(factor)
+        exception = f" (unless they are multiples of {_listed(divisors)})" if divisors else ""
         yield Hit(
-            f"scale_factor {factor!r} places pixels by the factor, not by the ratio of the sizes",
+            f"scale_factor {factor!r} places pixels by the factor, not by the ratio of the sizes"
+            f"{exception}",
             "pass the size, or recompute_scale_factor=True" if recomputes else "pass the size",
             layer,
             call.span_of("scale_factor"),
+            severity="info" if divisors else None,
             fix=Fix("unsafe", (edit,)) if recomputes else None,
         )
 
 
+def _items(factor: Any) -> tuple[Any, ...]:
+    return factor if isinstance(factor, tuple) else (factor,)
+
+
 def _is_fractional(factor: Any) -> bool:
-    items = factor if isinstance(factor, tuple) else (factor,)
-    return any(isinstance(one, float) and one != int(one) for one in items)
+    return any(isinstance(one, float) and one != int(one) for one in _items(factor))
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return " and ".join(map(str, dict.fromkeys(numbers)))
+
+
+def _divisors(factor: Any) -> tuple[int, ...]:
+    """n of the factors 1/n, where every fractional one is such; else ().
+
+    >>> _divisors(0.25), _divisors((1, 0.5)), _divisors(1.5)
+    ((4,), (2,), ())
+    """
+    fractional = [one for one in _items(factor) if one != int(one)]
+    whole = all(one > 0 and (1 / one).is_integer() for one in fractional)
+    return tuple(int(1 / one) for one in fractional) if whole else ()
 
 
 @rule(
@@ -239,72 +247,6 @@ def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP325", "refused-arguments", severity="error", source="torch/nn/functional.py")
-def refused_arguments(context: Context) -> Iterator[Hit]:
-    """Arguments of an interpolation that PyTorch refuses when it runs.
-
-    What it finds:
-        size and scale_factor both given, or neither; align_corners in mode nearest or area;
-        recompute_scale_factor with size; antialias in another mode than bilinear and bicubic; a
-        mode that does not exist.
-
-    Why it is bad:
-        The module is built without a word, and raises ValueError at the first image.
-
-    Example:
-        F.interpolate(x, scale_factor=2, mode="nearest", align_corners=False)
-
-    Use instead:
-        F.interpolate(x, scale_factor=2, mode="nearest")
-
-    Fix safety:
-        There is no fix: either argument may be the wrong one.
-
-    References:
-        pytorch/pytorch torch/nn/functional.py (interpolate)
-    """
-    for layer, call in _resizing(context):
-        problem, *names = _refusal(call)
-        if problem:
-            yield Hit(
-                problem, "see the documentation of F.interpolate", layer, call.span_of(*names)
-            )
-
-
-_MODES: Final = _ALIGNABLE | {"nearest", "nearest-exact", "area"}
-
-
-def _refusal(call: Call) -> tuple[str, ...]:
-    """What PyTorch refuses in a call, and the arguments to point at; "" where it is none."""
-    mode = call.probably("mode")
-    if isinstance(mode, str) and mode not in _MODES:
-        return f"there is no mode {mode!r}", "mode"
-    if call.complete and _absent(call, "size") and _absent(call, "scale_factor"):
-        return ("neither size nor scale_factor is given",)
-    if _present(call, "size") and _present(call, "scale_factor"):
-        return "size and scale_factor are both given", "scale_factor"
-    if mode in ("nearest", "nearest-exact", "area") and _present(call, "align_corners"):
-        return f"align_corners has no meaning in mode {mode!r}", "align_corners"
-    if call.probably("recompute_scale_factor") and _present(call, "size"):
-        return "recompute_scale_factor has no meaning with a size", "recompute_scale_factor"
-    if isinstance(mode, str) and mode not in _ANTIALIASED and _antialiases(call):
-        return f"there is no antialias in mode {mode!r}", "antialias"
-    return ("",)
-
-
-def _antialiases(call: Call) -> bool:
-    return "antialias" in call.defaults and bool(call.probably("antialias"))
-
-
-def _present(call: Call, name: str) -> bool:
-    """Whether an argument is surely given: a constant that is not None."""
-    return name in call.arguments and call.known(name) and call.value(name) is not None
-
-
-def _absent(call: Call, name: str) -> bool:
-    return call.known(name) and call.value(name) is None
-
-
 @rule("UP326", "antialias-by-factor", severity="info", source="pytorch/pytorch torch.onnx")
 def antialias_by_factor(context: Context) -> Iterator[Hit]:
     """An antialiased interpolation by a fractional factor exports to wrong values.
@@ -329,8 +271,8 @@ def antialias_by_factor(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch aten/src/ATen/native/cpu/UpSampleKernel.cpp; ONNX Resize (antialias)
     """
-    for layer, call in _resizing(context):
-        if _antialiases(call) and _is_fractional(call.probably("scale_factor")):
+    for layer, call in resizing(context):
+        if antialiases(call) and _is_fractional(call.probably("scale_factor")):
             yield Hit(
                 "antialias with a fractional scale_factor is exported to other values",
                 "pass the size",

@@ -1,4 +1,4 @@
-"""UP208 to UP211: weights that are missing, dead, or not what the file says."""
+"""UP208 to UP211 and UP219: weights that are missing, dead, or not what the file says."""
 
 from __future__ import annotations
 
@@ -225,3 +225,35 @@ def all_zero_weights(context: Context) -> Iterator[Hit]:
                 layer,
                 severity=None if transposed else "warning",
             )
+
+
+@rule(
+    "UP219", "weights-under-other-names", severity="info", source="pytorch Module.load_state_dict"
+)
+def weights_under_other_names(context: Context) -> Iterator[Hit]:
+    """Names in a file of weights are not those of the model beside it.
+
+    What it finds:
+        With --weights and a state_dict (.safetensors, .pt, .pth): the words that were taken off its
+        names to make them fit (module., model., state_dict ...), names that the model does not
+        have, and layers of Python code that got no weights. A layer of code gets those of the one
+        name that ends in its attribute; where several do, none is chosen.
+
+    Why it is bad:
+        It need not be: it says what the other findings rest on. Names that the model does not have
+        are often those of another version of it, and layers without weights are not checked for
+        what their weights would say.
+
+    Example:
+        upconv check unet.py --weights unet.safetensors     # four blocks, each with a self.up
+
+    Use instead:
+        Check the exported model with these weights: there every layer has one name.
+
+    Fix safety:
+        There is no fix.
+
+    References:
+        pytorch/pytorch torch/nn/modules/module.py (load_state_dict: missing and unexpected keys)
+    """
+    yield from context.notices("UP219", "check the exported model with these weights")

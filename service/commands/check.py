@@ -50,6 +50,11 @@ SEVERITIES = ("error", "warning", "info")
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
 @click.option(
+    "--show-silenced",
+    is_flag=True,
+    help="Mark what is silenced as suppressed in SARIF, not leave it out.",
+)
+@click.option(
     "--baseline",
     envvar="UPCONV_BASELINE",
     metavar="FILE",

@@ -68,14 +68,18 @@ def command(
     from converters.fill import fill_missing as fill
     from converters.onnx_writer import WriteOptions, write_upsampling
     from converters.readers import open_graph
-    from service.output import SUFFIXES, require_apart
+    from service.output import SUFFIXES, report_place, require_apart
+    from service.signals import end_as_interrupted
 
+    end_as_interrupted()
     options = read_options(**common)
     kinds = fill_kinds(fill_missing)
     if report and (no_verify or only):
         raise UsageError("--report needs the proof, which --no-verify and --only leave out")
     written_files = [f"{out}{suffix}" for suffix in SUFFIXES] + ([report] if report else [])
     require_apart(written_files, (model, options.weights))
+    if report:
+        report_place(report)  # before the work, not after it
     source = fill(open_graph(model, options), kinds)
     chosen: Any = (external_data, bilinear)
     writing = WriteOptions(opset=opset, external_data=chosen[0], bilinear=chosen[1])

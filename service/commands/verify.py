@@ -20,7 +20,8 @@ from service.model_options import model_options, read_options
     type=click.Choice(["reference", "source"]),
     default="reference",
     show_default=True,
-    help="The float64 reference, or the source framework (not built yet).",
+    help="What judges: our float64 reference, or the framework that MODEL is from. The framework "
+    "then reads MODEL itself, so use it for files that you trust.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option(
@@ -42,17 +43,23 @@ def command(
     """Prove that ONNX computes what MODEL does.
 
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
-    or unreadable files.
+    or unreadable files, or a framework that is not installed.
     """
     from converters.verify import as_json
     from service.commands.convert import fill_kinds
     from service.prove import ProofRequest
-    from service.verification import certify, summary
+    from service.signals import end_as_interrupted
+    from service.verification import certify, certify_against_source, summary
 
-    if against == "source":
-        raise UsageError("--against source is not built yet", hint="use --against reference")
+    end_as_interrupted()
     kinds = fill_kinds(fill_missing)
-    verification = certify(ProofRequest(model, onnx, read_options(**common), kinds, seed))
+    if kinds and against == "source":
+        raise UsageError(
+            "--fill-missing makes weights that the source framework does not have",
+            hint="use --against reference",
+        )
+    judge = certify_against_source if against == "source" else certify
+    verification = judge(ProofRequest(model, onnx, read_options(**common), kinds, seed))
     report = as_json(verification)
     click.echo(json.dumps(report, indent=2) if format_ == "json" else summary(verification))
     return 0 if verification.verdict == "pass" else 1

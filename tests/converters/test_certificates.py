@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from converters.ir import Layer, Model, ModelInput
 from converters.onnx_writer import write_onnx
 from converters.proof import worst_element
 from converters.reference import run_layer
+from converters.runtime import read_onnx, run, session
 from converters.tensors import Weight, weight_of
 from converters.verify import verify
 
@@ -119,3 +121,36 @@ def test_overflow_is_infinity(size: float, negative: bool) -> None:
     want = np.array([-size if negative else size])
     assert worst_element(want, np.sign(want) * np.inf, np.zeros(1))[2] == 0.0
     assert worst_element(want, -np.sign(want) * np.inf, np.zeros(1))[2] is None
+
+
+def spike(channels: int) -> Array:
+    """Small values and one that is large in the first channel of each pixel of a row."""
+    x = noise(1, channels, 3, 4) * 1e-2
+    x[0, 0, 1] = 300.0
+    return x
+
+
+def test_a_sum_that_slides_over_a_large_value_is_allowed_what_it_costs(tmp_path: Path) -> None:
+    """onnxruntime adds the next channel's square and takes the last away, in float32."""
+    operator = ops.Lrn(3, 1.0, 0.75, 1e-2, "across")
+    layer = Layer("lrn", operator, ("data",), ("lrn",))
+    inputs = (ModelInput("data", (1, 16, 3, 4)),)
+    write_onnx(Model("net", "", "caffe", inputs, ("lrn",), (layer,)), tmp_path / "net.onnx")
+    file = read_onnx(str(tmp_path / "net.onnx"))
+    x = spike(16)
+    got = run(session(file.path, False), {"data": x.astype(np.float32)}, ["lrn"])["lrn"]
+    exact = run_layer(layer, [x.astype(np.float32)])[0]
+    error, bound = np.abs(got - exact), allowance(layer, [x], exact, "").bound
+    assert np.all(error <= bound)
+    plain = 64 * 2.0**-24 * (np.abs(exact) + 1e-3 * np.abs(exact).max())
+    assert np.any(error > plain)
+    assert np.all(bound[:, :, (0, 2)] < 20 * plain[:, :, (0, 2)])
+
+
+def test_values_without_a_number_give_no_warnings() -> None:
+    """Roots and logarithms of negative numbers are NaN, in a certificate too."""
+    x = noise(1, 2, 3, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for operator in (ops.Power(0.5), ops.Power(-0.5, 0.0), ops.Log(), ops.Log(10.0, -2.0)):
+            assert bound_of(operator, x).shape == x.shape

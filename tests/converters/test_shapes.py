@@ -160,6 +160,17 @@ def _linear(draw: Draw) -> Case:
     return op, (_image(draw, 2),), 1
 
 
+def _matmul(draw: Draw) -> Case:
+    rows, inner, columns, batch = (draw(SMALL) for _ in range(4))
+    shared = draw(st.booleans())
+    left = (batch, 2, rows, inner)
+    return ops.MatMul(), (left, (2 if shared else 1, inner, columns)), 1
+
+
+def _constant(draw: Draw) -> Case:
+    return ops.Constant((draw(SMALL), draw(SMALL))), (), 1
+
+
 MODES: list[Any] = ["DCR", "CRD", "darknet"]
 
 
@@ -241,6 +252,7 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Exp: _one_of(ops.Exp()),
     ops.Log: _one_of(ops.Log()),
     ops.Abs: _one_of(ops.Abs()),
+    ops.Erf: _one_of(ops.Erf()),
     ops.Softplus: _one_of(ops.Softplus()),
     ops.Threshold: _one_of(ops.Threshold()),
     ops.Clip: _one_of(ops.Clip(0, 1)),
@@ -253,6 +265,8 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Reshape: _one_of(*RESHAPES),
     ops.Flatten: _one_of(ops.Flatten(), ops.Flatten(0), ops.Flatten(-2), ops.Flatten(1, 2)),
     ops.Linear: _linear,
+    ops.MatMul: _matmul,
+    ops.Constant: _constant,
     ops.Permute: _permute,
     ops.ChannelShuffle: _one_of(ops.ChannelShuffle(3)),
     ops.SpaceToDepth: _space_to_depth,
@@ -270,6 +284,8 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 
 def _weights(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
     kind = type(op)
+    if isinstance(op, ops.Constant):
+        return {"value": Stored(np.ones(op.shape, np.float32))}
     wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
     shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
     plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
@@ -316,7 +332,7 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
         return found
 
     plain = tuple(tuple(evaluate(size, {}) for size in shape or ()) for shape in wanted)
-    call = Call(arrays, _weights(op, inputs[0]), plain, size_of)
+    call = Call(arrays, _weights(op, inputs[0] if inputs else ()), plain, size_of)
     with np.errstate(all="ignore"):
         results = MEANINGS[type(op)](op, call)
     assert tuple(result.shape for result in results) == plain
@@ -353,6 +369,8 @@ ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [
     (ops.Crop(1, (2,), (2,)), [(1, 3)], 1, "crop", "less than offset 2 \\+ size 2"),
     (ops.Slice(1), [(1, 5)], 2, "axis", "does not divide into 2 equal parts"),
     (ops.Slice(1, (5,)), [(1, 5)], 2, "axis", "slice point 5 is outside of 5"),
+    (ops.MatMul(), [(2, 3), (4, 2)], 1, "merge", "2x3 times 4x2: 3 columns meet 4 rows"),
+    (ops.MatMul(), [(2, 3), (3,)], 1, "rank", "without two axes"),
     (ops.Softmax(2), [(1, 5)], 1, "axis", "axis 2 of an input with 2 axes"),
     (ops.Reshape((4, 2)), [(1, 5)], 1, "reshape", "reshapes 5 values into 4x2"),
     (ops.DepthToSpace(2), [(1, 6, 2, 2)], 1, "channels", "6 channels do not divide by 4"),

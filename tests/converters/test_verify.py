@@ -12,11 +12,12 @@ import pytest
 from onnx import numpy_helper
 
 from converters import operators as ops
-from converters.dims import like, symbol
+from converters.dims import Size, like, symbol
 from converters.errors import UnreadableError, UsageError
 from converters.ir import Layer, Model, ModelInput
 from converters.onnx_writer import WriteOptions, write_onnx
-from converters.stimuli import IMPULSES, fixed_shapes, impulses, noise
+from converters.proof import PIECE
+from converters.stimuli import IMPULSES, fixed_shapes, impulses, noise, other_shapes
 from converters.tensors import weight_of
 from converters.verify import as_json, verify, worst_element
 
@@ -83,6 +84,34 @@ def test_dynamic_sizes_pass(tmp_path: Path) -> None:
     result = verify(model, str(tmp_path / "net.onnx"))
     assert result.verdict == "pass"
     assert result.outputs[0].shape == (1, 4, 45, 61)
+
+
+def test_a_file_that_is_right_at_one_size_only_is_not_right(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    model = network(symbol("H"), symbol("W"))
+    write_onnx(network(45, 61), path, WriteOptions())
+    file = onnx.load(path)
+    for axis in (2, 3):
+        file.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"
+    for output in file.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    onnx.save(file, path)
+    assert verify(network(45, 61), str(path)).verdict == "pass"
+    result = verify(model, str(path))
+    assert [one.layer for one in result.layers if one.verdict == "fail"] == ["crop"]
+
+
+def test_other_shapes_differ_where_they_can() -> None:
+    n, h, w = map(symbol, "NHW")
+    inputs: dict[tuple[Size, ...], object] = {
+        (1, 3, 13, 9): None,
+        (1, 3, h, w): {"data": (1, 3, 38, 50)},
+        (n, 3, 13, 9): {"data": (1, 3, 13, 9)},
+        (n, 3, h, w): {"data": (1, 3, 38, 50)},
+    }
+    for shape, others in inputs.items():
+        model = replace(network(), inputs=(ModelInput("data", shape),))
+        assert other_shapes(model) == others
 
 
 def _weight(model: onnx.ModelProto, node: onnx.NodeProto) -> onnx.TensorProto:
@@ -190,9 +219,59 @@ def test_the_first_size_that_fits_is_taken() -> None:
         ([np.inf], [np.inf], [0.0], (0.0, 0.0, 0.0)),
         ([1.0], [np.nan], [1.0], (None, 1.0, None)),
         ([1.0], [1.5], [0.0], (0.5, 0.0, None)),
+        ([1.0, 2.0], [1.5, 2.1], [np.inf, 0.2], (0.5, None, None)),
+        ([1.0, 2.0], [1.5, 2.5], [np.inf, 0.2], (0.5, 0.2, 2.5)),
+        ([1.0, 2.0], [1.0, 2.5], [np.inf, 1.0], (0.5, 1.0, 0.5)),
+        ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.5]], 0.5, (0.5, 0.5, 1.0)),
+        ([1.0, 2.0], [1.0, 2.0], 3.0, (0.0, 3.0, 0.0)),
     ],
 )
 def test_the_worst_element(
     want: list[float], got: list[float], bound: list[float], expected: tuple[object, ...]
 ) -> None:
-    assert worst_element(np.array(want), np.array(got), np.array(bound)) == expected
+    assert worst_element(np.array(want), np.array(got), np.array(bound)) == pytest.approx(expected)
+
+
+def test_the_worst_element_is_found_in_every_piece() -> None:
+    want = np.zeros((3, PIECE))
+    for place in ((0, 0), (1, PIECE - 1), (2, 5)):
+        got = np.zeros((3, PIECE), np.float32)
+        got[place] = 0.5
+        assert worst_element(want, got, np.asarray(0.25)) == (0.5, 0.25, 2.0)
+
+
+def unpooling() -> Model:
+    """A max pooling whose indices place values again, and are an output."""
+    pool = ops.Pool("max", (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "ceil", "if_padded", True)
+    layers = (
+        Layer("pool", pool, ("data",), ("small", "mask")),
+        Layer(
+            "up",
+            ops.Unpool((like("data", 2), like("data", 3))),
+            ("small", "mask", "data"),
+            ("up",),
+        ),
+    )
+    return Model("net", "", "caffe", (ModelInput("data", (1, 3, 9, 12)),), ("up",), layers)
+
+
+def test_what_a_wrong_file_feeds_a_layer_is_not_blamed_on_the_model(tmp_path: Path) -> None:
+    """Indices that point nowhere: the layer that makes them fails, the one that reads them cannot
+    be compared, and the verification goes on."""
+    path = tmp_path / "net.onnx"
+    write_onnx(unpooling(), path)
+    file = onnx.load(path)
+    mask = next(node for node in file.graph.node if "mask" in node.output)
+    mask.output[0] = "right"
+    file.graph.initializer.append(numpy_helper.from_array(np.array(1000, np.int64), "far"))
+    add = onnx.helper.make_node("Add", ["right", "far"], ["mask"])
+    for reader in file.graph.node:
+        reader.input[:] = ["right" if name == "mask" else name for name in reader.input]
+    file.graph.node.insert(list(file.graph.node).index(mask) + 1, add)
+    onnx.save(file, path)
+    result = verify(unpooling(), str(path))
+    verdicts = {one.layer: one.verdict for one in result.layers}
+    assert verdicts == {"pool": "fail", "up": "incomplete"}
+    reason = next(one.reason for one in result.layers if one.layer == "up")
+    assert reason.startswith("it is fed what it cannot take: the unpooling index 10")
+    assert [one.verdict for one in result.outputs] == ["pass"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from converters.readers.options import ReadOptions
 from fixtures.make_caffemodel import write_caffemodel
+from fixtures.make_safetensors import write_safetensors
 from linter.engine import CheckOptions, check_model, check_path
 from linter.finding import FileReport
 from linter.stored import bilinear_row
@@ -48,7 +49,13 @@ def summary(report: FileReport) -> list[dict[str, Any]]:
 
 
 def _weights(folder: Path, which: str, scratch: Path) -> str:
-    """A caffemodel made from `bad.weights.json`: layer -> [{"shape", "values"}]."""
+    """A caffemodel made from `bad.weights.json`: layer -> [{"shape", "values"}], or a safetensors
+    file made from `bad.tensors.json`: name -> {"shape", "values"}."""
+    recipe = folder / f"{which}.tensors.json"
+    if recipe.is_file():
+        named = json.loads(recipe.read_text("utf-8")).items()
+        tensors = {name: _values(one["shape"], one["values"]) for name, one in named}
+        return str(write_safetensors(scratch / "weights.safetensors", tensors))
     recipe = folder / f"{which}.weights.json"
     if not recipe.is_file():
         return ""

@@ -69,6 +69,15 @@ def test_ignore_files_above_a_folder_without_repository_do_not_count(tmp_path: P
     assert found(tmp_path / "sub", top=tmp_path) == ["sub/a.prototxt"]
 
 
+def test_an_ignored_folder_is_searched_where_it_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, {".git/config": "", ".gitignore": "/out*/\n*.bak.prototxt\n"})
+    names = ["out/a.prototxt", "out/b.bak.prototxt", "out/deep/c.prototxt"]
+    tree(tmp_path, dict.fromkeys(names, ""))
+    assert found(tmp_path, top=tmp_path) == []
+    assert found(tmp_path / "out", top=tmp_path) == names
+    assert found(tmp_path / "out" / "deep", top=tmp_path) == names[2:]
+
+
 def test_environments_are_skipped(tmp_path: Path) -> None:
     tree(tmp_path, {"env/pyvenv.cfg": "", "env/lib/a.prototxt": "", "b.prototxt": ""})
     assert found(tmp_path, top=tmp_path) == ["b.prototxt"]

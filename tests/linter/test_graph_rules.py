@@ -199,3 +199,21 @@ def test_an_image_made_of_a_vector_lies_on_no_input() -> None:
 
     assert "UP116" not in codes(generator(1))
     assert "UP116" in codes(generator(8))
+
+
+@pytest.mark.parametrize("form", ["h5", "keras"])
+def test_a_file_of_arrays_is_pointed_into_by_their_place(form: str, tmp_path: Path) -> None:
+    from tests.converters.readers.keras.handmade import arrays, upsampler, write_h5, write_keras
+
+    write = write_h5 if form == "h5" else write_keras
+    zeros = {name: 0 * values for name, values in arrays().items()}
+    (found,) = findings(write(tmp_path / f"m.{form}", upsampler(), zeros), "UP211")
+    place = "/model_weights/up" if form == "h5" else "/layers/conv2d_transpose"
+    assert found.place is None
+    assert found.message.endswith(f" (stored at {place})")
+
+
+def test_slices_of_channels_are_no_crops_to_a_reference() -> None:
+    whole = Layer("slice", ops.Crop(1, (0,), (1,)), ("x",), ("y",))
+    inputs = (ModelInput("x", (1, 3, 8, 8)),)
+    assert "UP115" not in codes(Model("n", "n", "tensorflow", inputs, ("y",), (whole,)))

@@ -119,27 +119,86 @@ REFUSED = [
     "nn.Upsample(None, 2, 'nearest', False)",
     "nn.Upsample(size=9, recompute_scale_factor=True)",
     "nn.Upsample(None, 2, 'cubic')",
+    "nn.Upsample(scale_factor=0)",
+    "nn.Upsample(scale_factor=-2, mode='bilinear')",
+    "nn.Upsample(scale_factor=(2, 2, 2), mode='bilinear')",
+    "nn.Upsample(size=2.0)",
+    "nn.PixelShuffle(0)",
+    "nn.PixelShuffle(2.0)",
+    "nn.ConvTranspose2d(2, 3, 4, groups=2)",
+    "nn.ConvTranspose2d(3, 4, 4, groups=2)",
+    "nn.ConvTranspose2d(2, 4, 4, groups=0)",
+    "nn.ConvTranspose2d(2, 2, 4, padding_mode='reflect')",
+    "nn.ConvTranspose2d(2, 2, kernal_size=4)",
+    "nn.ConvTranspose2d(2, 2, 4, 2, kernel_size=4)",
+    "nn.ConvTranspose2d(2, 2, 4, 2.0)",
+    "nn.ConvTranspose2d(2, 2, 4, 0)",
+    "nn.ConvTranspose2d(2, 2, 4, 2, -1)",
+    "nn.ConvTranspose2d(2, 2, 4, 2, 'same')",
+    "nn.ConvTranspose2d(2, 2, (4, 4, 4))",
 ]
 ACCEPTED = [
     "nn.Upsample((4, 4))",
     "nn.Upsample(None, (2, 3), 'nearest-exact')",
     "nn.Upsample(None, 2, 'bicubic', True)",
     "nn.Upsample(9, None, 'bilinear', False)",
+    "nn.Upsample(scale_factor=True)",
+    "nn.ConvTranspose2d(2, 4, [4, 3], (2,), 1, (1, 0), 2, 0, 1, 'zeros', 'cpu', None)",
+    "nn.LazyConvTranspose2d(4, 3, 2, 1, 1)",
 ]
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_called_refused_torch_refuses(text: str) -> None:
     assert "UP325" in codes(f"{TORCH}up = {text}")
-    module = eval(text, {"nn": nn})
-    with pytest.raises((ValueError, NotImplementedError)):
-        module(zeros(1, 2, 5, 5))
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        eval(text, {"nn": nn})(zeros(1, 2, 5, 5))
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
 def test_what_torch_takes_is_not_called_refused(text: str) -> None:
     assert "UP325" not in codes(f"{TORCH}up = {text}")
     eval(text, {"nn": nn})(zeros(1, 2, 5, 5))
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ("self.up(x)", ["UP111"]),
+        ("self.up(x, output_size=skip.shape[2:])", []),
+        ("self.up(x, skip.shape[2:])", []),
+        ("self.up(x, **options)", []),
+        ("self.other(x, skip), make()(x, skip)", ["UP111"]),
+    ],
+)
+def test_an_output_size_at_the_call_decides(call: str, found: list[str]) -> None:
+    code = (
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        self.up = nn.ConvTranspose2d(8, 8, 4, 2)\n"
+        "    def forward(self, x, skip):\n"
+        f"        return {call}\n"
+    )
+    assert codes(TORCH + code) == found
+
+
+def test_a_volume_for_an_image_layer_is_one_finding() -> None:
+    code = "net = nn.Sequential(nn.ConvTranspose3d(8, 8, 2, 2), nn.Conv2d(8, 8, 3))"
+    assert codes(TORCH + code) == ["UP114"]
+
+
+@pytest.mark.parametrize(("stride", "extra", "dilation"), [(2, 2, 1), (2, 2, 3), (1, 0, 1)])
+def test_functional_output_padding_is_judged_as_torch_judges_it(
+    stride: int, extra: int, dilation: int
+) -> None:
+    call = f"conv_transpose2d(x, w, None, {stride}, 0, {extra}, 1, {dilation})"
+    refused = "UP325" in codes(f"{TORCH}F.{call}")
+    known = {"x": zeros(1, 2, 5, 5), "w": zeros(2, 2, 3, 3)}
+    if refused:
+        with pytest.raises(RuntimeError, match="output padding"):
+            eval(f"functional.{call}", {"functional": functional, **known})
+    else:
+        eval(f"functional.{call}", {"functional": functional, **known})
 
 
 def test_antialias_of_nearest_is_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 from converters.origin import Source
 from linter import config
 from linter.engine import check_source
-from linter.finding import Edit, FileReport, Finding, Fix, Place, Report
+from linter.finding import Edit, FileReport, Finding, Fix, Place, Report, Silenced
 from linter.reports import FORMATS, Reporter
 from linter.reports.colour import wants_colour
 from linter.reports.concise import concise
@@ -155,7 +155,10 @@ def test_configuration_knows_the_formats() -> None:
 def test_summary_counts_what_is_silenced_skipped_and_unreadable() -> None:
     unreadable = check_source(Source("b.prototxt", "layer {"))
     skipped = FileReport("c.prototxt", "", "skipped", "no Caffe net, but solver")
-    silenced = FileReport("d.prototxt", "caffe", "ok", suppressed=2)
+    by_comment = Silenced(unreadable.findings[0], "comment")
+    known = Silenced(unreadable.findings[0], "baseline")
+    marked = (by_comment, known, by_comment)
+    silenced = FileReport("d.prototxt", "caffe", "ok", silenced=marked)
     last = text(Report((unreadable, skipped, silenced))).splitlines()[-1]
     errors = len(unreadable.findings)
     assert last.endswith(

@@ -58,6 +58,7 @@ def test_codes_stand_in_their_family_module() -> None:
     families |= {
         "conventions": "UP3",
         "torch_code": "UP3",
+        "torch_refused": "UP3",
         "keras_code": "UP3",
         "graph_files": "UP3",
     }

@@ -59,7 +59,18 @@ def test_silences_its_layer(before: str, words: str) -> None:
     comment = f" {words}" if before.startswith("\n") else f"{words}\n"
     report = check(with_comment(comment, before))
     assert "UP201" not in {f.code for f in report.findings}
-    assert report.suppressed == 1
+    (silenced,) = report.silenced
+    assert (silenced.finding.code, silenced.by) == ("UP201", "comment")
+
+
+def test_silencing_one_leaves_the_fingerprints_of_the_others() -> None:
+    again = NET[NET.index("layer {") :]
+    before = [f.fingerprint for f in check(NET + again).findings]
+    after = check(with_comment("# upconv: ignore[UP2] wanted\n", "layer {\n") + again)
+    silenced = {one.finding.fingerprint: one.reason for one in after.silenced}
+    assert set(silenced.values()) == {"wanted"}
+    assert set(before) == {f.fingerprint for f in after.findings} | set(silenced)
+    assert not set(silenced) & {f.fingerprint for f in after.findings}
 
 
 def test_further_comment_lines_may_stand_between() -> None:

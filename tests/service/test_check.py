@@ -252,7 +252,10 @@ def test_statistics(folder: Folder) -> None:
     folder.put("a.prototxt")
     folder.put("b.prototxt")
     rows = folder.check(".", "--select", "UP2", "--statistics").out
-    assert rows == "     2 UP202 error   bilinear-pad\n"
+    assert rows == "     2 UP202 error   bilinear-pad\n\n2 errors; 2 files checked\n"
+    assert folder.check(".", "--select", "UP3", "--statistics").out == (
+        "no findings; 2 files checked\n"
+    )
     counts = json.loads(folder.check(".", "--select", "UP2", "--statistics", "--format=json").out)
     assert counts == [{"code": "UP202", "name": "bilinear-pad", "severity": "error", "count": 2}]
 
@@ -336,6 +339,25 @@ def test_baseline_written_used_and_pruned(folder: Folder) -> None:
     assert done.err == "known.json: 1 entry found no more, dropped\n"
     assert json.loads(folder.read("known.json"))["findings"] == []
     assert folder.check(".", *known).err == ""
+
+
+def test_code_on_standard_input_needs_no_name(folder: Folder) -> None:
+    code = "import torch.nn as nn\nup = nn.ConvTranspose2d(8, 8, 3, 2, 1, 1)\n"
+    assert codes(folder.check("-", "--format", "json", stdin=code)) == ["UP107"]
+
+
+def test_silenced_findings_are_shown_in_sarif_on_request(folder: Folder) -> None:
+    folder.put("known.prototxt")
+    folder.put("meant.prototxt", BAD.replace("layer {", "layer {  # upconv: ignore[UP202] meant"))
+    folder.check(".", "--baseline", "b.json", "--write-baseline", "--select", "UP2")
+    for cached in range(2):
+        options = (".", "--baseline", "b.json", "--select", "UP2", "--format", "sarif")
+        assert json.loads(folder.check(*options).out)["runs"][0]["results"] == [], cached
+        results = json.loads(folder.check(*options, "--show-silenced").out)["runs"][0]["results"]
+        assert [mark for result in results for mark in result["suppressions"]] == [
+            {"kind": "external", "status": "accepted", "justification": "known to the baseline"},
+            {"kind": "inSource", "status": "accepted", "justification": "meant"},
+        ]
 
 
 def test_baseline_without_a_name_lies_beside_the_configuration(folder: Folder) -> None:

@@ -42,3 +42,8 @@ def test_a_users_error_keeps_its_line() -> None:
 def test_a_crash_is_named() -> None:
     with pytest.raises(ChildError, match="ended by SIGSEGV"):
         run_in_child(crash, 1, print)
+
+
+def test_what_ran_is_named() -> None:
+    with pytest.raises(ChildError, match="runs the source framework was ended by SIGSEGV"):
+        run_in_child(crash, 1, print, what="the source framework")

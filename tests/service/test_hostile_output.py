@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
-from service.child import ChildError, run_in_child
+from converters.fill import fill_missing
+from converters.readers import open_model
+from converters.readers.options import ReadOptions
+from converters.verify import verify
+from service.child import ChildError, _serve, run_in_child
 from service.output import Staging, require_apart, write_text
 from tests.service.commands import Outcome, upconv
 from tests.support import ROOT
@@ -193,3 +201,123 @@ def test_an_interrupt_leaves_nothing(net: Path, whole_group: bool) -> None:
         error = process.communicate(timeout=60)[1].decode()
         assert "Traceback" not in error or delay < 0.5  # Python itself may still be starting
         assert names(net.parent) == {"net.prototxt", "x.onnx"}
+
+
+def test_links_in_a_circle_are_one_line(net: Path) -> None:
+    (net.parent / "a").symlink_to("b")
+    (net.parent / "b").symlink_to("a")
+    said = f"error: {net.parent / 'a'}: Too many levels of symbolic links"
+    assert one_line(convert(net, net.parent / "a")) == said
+    assert one_line(convert(net, net.parent / "x.onnx", "--report", net.parent / "a")) == said
+    assert names(net.parent) == {"net.prototxt", "a", "b"}
+
+
+def test_a_report_that_cannot_be_is_refused_before_the_work(net: Path) -> None:
+    for place, said in ((net.parent, "is a folder"), (net.parent / "no/r", "does not exist")):
+        assert said in one_line(convert(net, net.parent / "x.onnx", "--report", place))
+    assert names(net.parent) == {"net.prototxt"}
+
+
+def test_a_name_that_has_no_room_for_failed_is_refused_before_the_work(net: Path) -> None:
+    out = net.parent / ("x" * 250)
+    assert one_line(convert(net, out)).endswith(".failed: File name too long")
+    assert names(net.parent) == {"net.prototxt"}
+
+
+def test_a_pipe_is_no_model_and_does_not_hang(net: Path) -> None:
+    pipe = net.parent / "pipe"
+    os.mkfifo(pipe)
+    said = f"error: {pipe}: is a pipe, and it is read more than once"
+    assert one_line(upconv("verify", net, pipe, "--fill-missing", "bilinear")) == said
+    assert one_line(upconv("verify", pipe, net)).startswith(said)
+
+
+def test_a_folder_that_takes_no_files_is_called_by_the_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**given: object) -> str:
+        raise OSError(28, "No space left on device", str(tmp_path / ".upconv-hidden"))
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        Staging(tmp_path / "x.onnx")
+    assert raised.value.filename == str(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_leaves_nothing(net: Path, number: signal.Signals) -> None:
+    out = net.parent / "x.onnx"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "convert", net, "--fill-missing", "bilinear",
+         "--input", "data=1x3x900x1100", "-o", out],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,
+    )  # fmt: skip
+    while len(names(net.parent)) == 1 and process.poll() is None:
+        time.sleep(0.02)  # until its hidden folder is there
+    process.send_signal(number)
+    assert b"error: stopped" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+    assert names(net.parent) == {"net.prototxt"}
+
+
+def talk(request: object, progress: Callable[[str], None]) -> None:
+    while True:
+        progress("still here")
+
+
+def test_a_child_whose_parent_is_gone_ends_silently() -> None:
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    receiver.close()
+    with pytest.raises(SystemExit):
+        _serve(talk, None, sender)
+    assert sender.closed
+
+
+HOSTILE = {
+    "outside": "../../../../etc/passwd",
+    "absolute": "/etc/passwd",
+    "missing": "nowhere.bin",
+}
+
+
+@pytest.mark.parametrize("location", HOSTILE.values(), ids=HOSTILE)
+def test_external_weights_elsewhere_are_not_read(net: Path, location: str) -> None:
+    out = net.parent / "x.onnx"
+    assert convert(net, out, "--external-data", "always").code == 0
+    model = onnx.load(out, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    out.write_bytes(model.SerializeToString())
+    done = upconv("verify", net, out, "--fill-missing", "bilinear")
+    assert one_line(done).startswith(f"error: {out}: onnxruntime refuses it: ")
+    assert names(net.parent) == {"net.prototxt", "x.onnx", "x.onnx.data"}
+
+
+def test_a_graph_that_asks_for_too_much_is_one_line(net: Path) -> None:
+    out = net.parent / "x.onnx"
+    assert convert(net, out).code == 0
+    model = onnx.load(out)
+    sizes = onnx.numpy_helper.from_array(np.array([1 << 40]), "sizes")
+    model.graph.initializer.append(sizes)
+    model.graph.node.append(onnx.helper.make_node("ConstantOfShape", ["sizes"], ["more"]))
+    model.graph.output.append(onnx.ValueInfoProto(name="more"))
+    onnx.save(model, out)
+    line = one_line(upconv("verify", net, out, "--fill-missing", "bilinear"))
+    assert line.startswith(f"error: {out}: onnxruntime fails while running it: ")
+
+
+def test_weights_beside_a_file_in_a_folder_that_cannot_be_written(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy that shows all values then stands elsewhere, and finds them all the same."""
+    out = net.parent / "x.onnx"
+    assert convert(net, out, "--external-data", "always").code == 0
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    model = fill_missing(open_model(str(net), ReadOptions()), ("bilinear",))
+    assert verify(model, str(out)).verdict == "pass"
+    assert names(net.parent) == {"net.prototxt", "x.onnx", "x.onnx.data"}

@@ -24,7 +24,13 @@ def _identity(op: ops.Identity, layer: Layer, graph: GraphBuilder) -> str:
     return "Identity" if any(map(graph.is_output, layer.outputs)) else "elided"
 
 
-NAMES = {ops.Sigmoid: "Sigmoid", ops.Tanh: "Tanh", ops.Abs: "Abs", ops.Softplus: "Softplus"}
+NAMES = {
+    ops.Sigmoid: "Sigmoid",
+    ops.Tanh: "Tanh",
+    ops.Abs: "Abs",
+    ops.Erf: "Erf",
+    ops.Softplus: "Softplus",
+}
 
 
 @EMITTERS.register(*NAMES)

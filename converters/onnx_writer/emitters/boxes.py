@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -118,9 +118,40 @@ def _cropped(pairs: Pairs, before: Sequence[Size], x: str, graph: GraphBuilder, 
     return cut(graph, x, starts, ends, axes, to)
 
 
+PAD_AXES_SINCE: Final = 18
+
+
 def _padded(op: ops.Pad, amounts: str, x: str, to: str, graph: GraphBuilder) -> None:
+    """onnxruntime (1.31 too) folds a Pad of zeros into the max pooling that reads it, whose own
+    pads never win: negative borders come out where zeros are due. It leaves a Pad with axes, or
+    one that something stands behind."""
     value = (graph.number(op.value),) if op.mode == "constant" else ()
-    graph.node("Pad", (x, amounts, *value), to, mode=op.mode)
+    inputs = (x, amounts, *value)
+    if not _is_folded(op, graph):
+        graph.node("Pad", inputs, to, mode=op.mode)
+    elif graph.opset >= PAD_AXES_SINCE:
+        graph.node("Pad", (*inputs, graph.ints(range(len(op.begin)))), to, mode=op.mode)
+    else:
+        rank = len(op.begin)
+        further = graph.ints([0] * (2 * rank - 1) + [1])
+        wider = graph.node("Pad", (x, graph.node("Add", (amounts, further)), *value), mode=op.mode)
+        graph.node("Slice", (wider, *map(graph.ints, ([0], [-1], [rank - 1]))), to)
+
+
+def _is_folded(op: ops.Pad, graph: GraphBuilder) -> bool:
+    """Whether onnxruntime would fold the layer's Pad into a max pooling."""
+    zeros = op.mode == "constant" and op.value == 0
+    return zeros and _is_max_pooled(graph.layer.outputs[0], graph)
+
+
+def _is_max_pooled(value: str, graph: GraphBuilder) -> bool:
+    """Whether a max pooling reads a value, behind Identities (which runtimes drop) too."""
+    for reader in graph.consumers.get(value, []):
+        if isinstance(reader.operator, ops.Pool) and reader.operator.kind == "max":
+            return True
+        if isinstance(reader.operator, ops.Identity) and _is_max_pooled(reader.outputs[0], graph):
+            return True
+    return False
 
 
 def _mirrored(pairs: Pairs, before: Sequence[Size], x: str, to: str, graph: GraphBuilder) -> None:

@@ -1,4 +1,4 @@
-"""Inner products."""
+"""Inner products, products of two computed matrices, and stored tensors."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def _linear(op: ops.Linear, layer: Layer, graph: GraphBuilder) -> str:
         graph.reshape(product, None, after, layer.outputs[0])
         steps.append("Reshape")
     return "+".join(steps)
+
+
+@EMITTERS.register(ops.MatMul)
+def _matmul(op: ops.MatMul, layer: Layer, graph: GraphBuilder) -> str:
+    graph.node("MatMul", tuple(map(graph.tensor, layer.inputs)), layer.outputs[0])
+    return "MatMul"
+
+
+@EMITTERS.register(ops.Constant)
+def _constant(op: ops.Constant, layer: Layer, graph: GraphBuilder) -> str:
+    """The stored tensor under the value's name."""
+    graph.node("Identity", (graph.weight("value"),), layer.outputs[0])
+    return "Identity"

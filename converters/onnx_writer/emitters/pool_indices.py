@@ -37,3 +37,16 @@ def integer_indices(graph: GraphBuilder, value: str) -> str:
     """The int64 tensor of a value that holds plane indices."""
     tensor = graph.tensor(value)
     return graph.integers.get(tensor) or graph.cast(tensor, TensorProto.INT64)
+
+
+def integer_output(graph: GraphBuilder, value: str, name: str) -> None:
+    """Let the graph's output `name` be the whole numbers of a value, as int64."""
+    tensor = graph.tensor(value)
+    known = graph.integers.get(tensor)
+    if known is None:
+        node = helper.make_node(
+            "Cast", (tensor,), (name,), to=TensorProto.INT64, name=f"{name}/Cast"
+        )
+        graph.nodes.append(node)
+    else:
+        graph.border_node("Identity", (known,), name)

@@ -88,9 +88,10 @@ def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
     fitting = {s.dialect for s in signatures if s.fits(len(layer.bottoms), present)}
     if len(fitting) == 1:
         return fitting.pop()
+    verdict = "may be several of them" if fitting else "is none of those known"
     raise AmbiguousError(
-        f"forks disagree on what {layer.type} computes, and {_shown(layer, present)} "
-        f"fit {'several of them' if fitting else 'none of those known'}",
+        f"{layer.type} is another layer in each fork of Caffe, and "
+        f"{_shown(layer, present)} {verdict}",
         where=layer.span,
         layer=layer.name,
         hint=f"name the fork with --dialect {'|'.join(names)}",
@@ -113,6 +114,4 @@ def lower(layer: CaffeLayer, asked: str = "") -> tuple[Lowered, ...]:
 
 def _shown(layer: CaffeLayer, present: frozenset[str]) -> str:
     bottoms = "1 bottom" if len(layer.bottoms) == 1 else f"{len(layer.bottoms)} bottoms"
-    if not present:
-        return f"{bottoms} without a field"
-    return f"{bottoms} with {', '.join(sorted(present))}"
+    return f"one with {bottoms} and {', '.join(sorted(present)) or 'no fields'}"

@@ -125,6 +125,32 @@ def _log_softmax(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
     return step.add(ops.Softmax(ir_axis(layer, step, -1, x), log=True), [x], suffix=suffix)
 
 
+def _log_sigmoid(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
+    """-softplus(-x)."""
+    minus = ops.Power(scale=-1.0)
+    x = step.add(minus, [x], suffix=_part(suffix, minus))
+    x = step.add(ops.Softplus(), [x], suffix=_part(suffix, ops.Softplus()))
+    return step.add(minus, [x], suffix=suffix)
+
+
+def _less(operator: Operator) -> Activation:
+    """x minus an operator on x."""
+
+    def make(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
+        taken = step.add(operator, [x], suffix=_part(suffix, operator))
+        return step.add(ops.Eltwise("difference"), [x, taken], suffix=suffix)
+
+    return make
+
+
+def _squareplus(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
+    """(x + sqrt(x^2 + 4)) / 2."""
+    square = step.add(ops.Power(power=2.0), [x], suffix=f"{suffix}/square".lstrip("/"))
+    root = ops.Power(power=0.5, shift=4.0)
+    y = step.add(root, [square], suffix=f"{suffix}/root".lstrip("/"))
+    return step.add(ops.Eltwise("sum", (0.5, 0.5)), [x, y], suffix=suffix)
+
+
 def _softsign(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
     """x / (1 + |x|)."""
     size = step.add(ops.Abs(), [x], suffix=_part(suffix, ops.Abs()))
@@ -151,6 +177,12 @@ _NAMED: Final[dict[str, Activation]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "hard_sigmoid": lambda layer, step, x, s: _simple(*_hard_sigmoid(layer))(layer, step, x, s),
+    "celu": _simple(ops.Elu(1.0)),
+    "log_sigmoid": _log_sigmoid,
+    "tanh_shrink": _less(ops.Tanh()),
+    "soft_shrink": _less(ops.Clip(-0.5, 0.5)),
+    "hard_shrink": _times_x(ops.Abs(), ops.Threshold(0.5)),
+    "squareplus": _squareplus,
     "hard_tanh": _simple(ops.Clip(-1.0, 1.0)),
     "square": _simple(ops.Power(power=2.0)),
     **dict.fromkeys(

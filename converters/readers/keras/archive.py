@@ -150,7 +150,9 @@ class RangeFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        left = max(self._place.length - self._at, 0)
+        left = self._place.length - self._at
+        if left <= 0:
+            return 0
         self._file.seek(self._place.start + self._at)
         count = self._file.readinto(memoryview(buffer)[:left]) or 0
         self._at += count

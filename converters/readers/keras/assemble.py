@@ -6,6 +6,7 @@ layers named `<model>/<layer>`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,7 +43,8 @@ NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
 )
 """The rule that reports a layer which could not be lowered, by the first class that fits."""
 
-MAX_CALLS: Final = 200_000
+MAX_CALLS: Final = 20_000
+MAX_OUTPUTS: Final = 1 << 10
 _ALIASES: Final = {
     "MaxPool1D": "MaxPooling1D",
     "MaxPool2D": "MaxPooling2D",
@@ -92,13 +94,15 @@ class Assembler:
         known: dict[tuple[str, int], tuple[Value, ...]] = {
             graph.key(ref): (value,) for ref, value in zip(graph.inputs, inputs, strict=False)
         }
+        used = _used_outputs(graph)
         for layer, index in _in_order(graph, known):
             self.calls += 1
             if self.calls > MAX_CALLS:
                 raise UnreadableError("more layers than any real model has", path=self.setting.path)
             call = layer.calls[index]
             values = tuple(_value(graph, ref, known, layer) for ref in call.tensors)
-            known[layer.name, index] = self._call(layer, call, values, scope, prefix)
+            made = self._call(layer, call, values, scope, prefix, used[layer.name, index])
+            known[layer.name, index] = made
         return tuple(_value(graph, ref, known, None) for ref in graph.outputs)
 
     def _call(
@@ -108,7 +112,9 @@ class Assembler:
         values: tuple[Value, ...],
         scope: Scope,
         prefix: str,
+        used: int,
     ) -> tuple[Value, ...]:
+        """The outputs of a call; where it is not known what it does, as many as are `used`."""
         name = f"{prefix}{layer.name}"
         if layer.graph is not None and not layer.is_custom:
             inner = scope.inside(layer)
@@ -121,7 +127,7 @@ class Assembler:
             made = _lowering(layer, seen)(seen, step)
         except UpconvError as problem:
             step = Step(seen, self.work)
-            made = self._unknown(seen, step, problem)
+            made = self._unknown(seen, step, problem, min(used, MAX_OUTPUTS))
         results = made if isinstance(made, tuple) else (made,)
         return step.finish(results, [name] * len(results))
 
@@ -158,7 +164,9 @@ class Assembler:
         )
         return seen, error
 
-    def _unknown(self, layer: KerasLayer, step: Step, error: UpconvError) -> Value:
+    def _unknown(
+        self, layer: KerasLayer, step: Step, error: UpconvError, outputs: int
+    ) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
         A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
@@ -169,7 +177,7 @@ class Assembler:
             self.work.notices.append(Notice(code, error))
         moved = any(value.moved for value in layer.inputs)
         operator = Unknown(layer.origin.type, error.message)
-        return step.add(operator, layer.inputs or (), moved=moved)
+        return step.add_many(operator, layer.inputs or (), outputs, moved=moved)
 
 
 def _in_order(
@@ -212,6 +220,17 @@ def _in_order(
         )
 
 
+def _used_outputs(graph: Graph) -> Counter[tuple[str, int]]:
+    """How many outputs of each call are read, up to the last one; 1 where none is."""
+    calls = [(layer, index) for layer in graph.layers for index in range(len(layer.calls))]
+    used = Counter({(layer.name, index): 1 for layer, index in calls})
+    read = (ref for layer, index in calls for ref in layer.calls[index].tensors)
+    for ref in (*read, *graph.outputs):
+        key = graph.key(ref)
+        used[key] = max(used[key], ref.tensor + 1)
+    return used
+
+
 def _value(
     graph: Graph,
     ref: Ref,
@@ -243,7 +262,8 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
     if _trains_for_ever(seen):
         raise seen.unsupported("is called with training=True, so it computes as in training")
     if layer.is_custom:
-        raise seen.unsupported(f"a layer of the user's own, {layer.module}.{layer.type}")
+        own = f"{layer.module}.{layer.type}" if layer.module else layer.type
+        raise seen.unsupported(f"a layer of the user's own, {own}")
     if layer.is_operation or layer.type in ("TFOpLambda", "TensorFlowOpLayer"):
         return _operation(layer, seen)
     if seen.type in LAYERS:
@@ -283,12 +303,12 @@ def _similar(type_name: str) -> str:
 
 @cache
 def load_lowerings() -> None:
-    """Import every module `layers_*` of this package, so that its lowerings register."""
+    """Import every module `layers_*` and `operations*` here, so that its lowerings register."""
     from importlib import import_module
     from pkgutil import iter_modules
 
     from converters.readers import keras
 
     for module in iter_modules(keras.__path__):
-        if module.name.startswith("layers_") or module.name == "operations":
+        if module.name.startswith(("layers_", "operations")):
             import_module(f"{keras.__name__}.{module.name}")

@@ -56,10 +56,12 @@ class LayerConfig:
 
     @property
     def is_custom(self) -> bool:
-        """Whether the class is not Keras's own."""
+        """Whether the class is not Keras's own; a registered one is `package>name`."""
         module, registered = self.module, self.node.text("registered_name")
         foreign = bool(module) and not module.startswith(_OWN_MODULES)
-        return foreign or (">" in registered and not registered.startswith("keras"))
+        return foreign or any(
+            ">" in name and not name.startswith("keras") for name in (registered, self.type)
+        )
 
     @property
     def is_operation(self) -> bool:
@@ -69,9 +71,8 @@ class LayerConfig:
         """
         if self.module:
             return ".ops" in self.module
-        nodes = self.node.list("inbound_nodes")
-        is_3 = bool(nodes) and isinstance(nodes[0], JsonObject)
-        return is_3 and "trainable" not in self.config and "dtype" not in self.config
+        named = "trainable" in self.config or "dtype" in self.config
+        return _is_written_by_3(self.node) and not named
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +163,39 @@ def _sequential(node: JsonObject, config: JsonObject | list[Any], depth: int) ->
 def _functional(node: JsonObject, config: JsonObject, depth: int) -> Graph:
     layers = [_layer(entry, _calls(entry), depth) for entry in _entries(config, node)]
     _require_unique(layers)
-    outputs = tuple(_refs(config.get("output_layers")))
+    built = {layer.name for layer in layers if _counts_building(layer)}
+    inputs, outputs = (
+        tuple(
+            Ref(ref.layer, ref.node - (ref.layer in built), ref.tensor)
+            for ref in _refs(config.get(member))
+        )
+        for member in ("input_layers", "output_layers")
+    )
     return Graph(
         config.text("name") or node.text("name") or "model",
         "Functional",
         node,
         tuple(layers),
-        tuple(_refs(config.get("input_layers"))),
+        inputs,
         outputs,
         _first_calls(layers, outputs),
     )
+
+
+def _counts_building(layer: LayerConfig) -> bool:
+    """Whether input_layers and output_layers count the building of a model inside as its call 0.
+
+    Keras 3 does so for functional models, there and not among the inbound_nodes
+    (keras/src/models/functional.py, get_config and serialize_node).
+    """
+    is_functional = layer.graph is not None and layer.graph.type == "Functional"
+    return is_functional and _is_written_by_3(layer.node)
+
+
+def _is_written_by_3(entry: JsonObject) -> bool:
+    """Whether the calls of a layer are written as Keras 3 does: {"args", "kwargs"}."""
+    nodes = entry.list("inbound_nodes")
+    return bool(nodes) and isinstance(nodes[0], JsonObject)
 
 
 def _require_unique(layers: list[LayerConfig]) -> None:

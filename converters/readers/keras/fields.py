@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from converters.readers.keras.layout import Value, moved_axis
 from converters.readers.keras.lowering import KerasLayer, Step
@@ -12,9 +12,14 @@ Ints = tuple[int, ...]
 Choice = TypeVar("Choice")
 
 
+MOST: Final = 1 << 31
+"""No size, amount or index of a network is as large, and sums and products of smaller ones fit
+into the 64 bits of ONNX."""
+
+
 def is_int(value: Any) -> bool:
-    """Whether a value is a whole number (JSON's true is none)."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether a value is a whole number of a size that means something (JSON's true is none)."""
+    return isinstance(value, int) and not isinstance(value, bool) and -MOST < value < MOST
 
 
 def integer(layer: KerasLayer, name: str, default: int | None = None, least: int = 1) -> int:
@@ -24,9 +29,9 @@ def integer(layer: KerasLayer, name: str, default: int | None = None, least: int
         return default
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_int(value) or value < least:
         raise layer.invalid(f"{name} is {_shown(value)}, not a whole number >= {least}", name)
-    return value
+    return int(value)
 
 
 def integers(

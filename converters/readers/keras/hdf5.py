@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converters.errors import UnreadableError
 from converters.readers.keras.archive import ByteRange, RangeFile
+from converters.readers.keras.heaps import require_sound_heaps
 
 if TYPE_CHECKING:
     from converters.tensors import FloatArray
@@ -44,6 +45,7 @@ class Hdf5:
 
         self.place = place
         self.path = path or place.path
+        require_sound_heaps(place, self.path)
         try:
             self._file = h5py.File(RangeFile(place), "r")
         except (OSError, RuntimeError, ValueError) as error:
@@ -70,8 +72,11 @@ class Group:
     _handle: Any = field(repr=False)
 
     def names(self) -> list[str]:
-        """The members' names."""
-        return list(self._handle.keys())
+        """The members' names. Raises UnreadableError where their list is broken."""
+        try:
+            return list(self._handle.keys())
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise self.file.fail(f"broken: {error}", self.path) from None
 
     def group(self, name: str) -> Group | None:
         """The member group of that name (a path with slashes walks down), None where absent."""

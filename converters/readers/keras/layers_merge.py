@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from converters import operators as ops
 from converters.operators import Operator
-from converters.readers.keras.fields import ir_axis
+from converters.readers.keras.fields import ir_axis, number
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import KerasLayer, Step, lowers
 from converters.shapes import Shape, text_of
@@ -33,6 +33,13 @@ def _merge(layer: KerasLayer, step: Step) -> Value:
 def _average(layer: KerasLayer, step: Step) -> Value:
     count = len(layer.inputs)
     return joined(layer, step, layer.inputs, ops.Eltwise("sum", (1 / max(count, 1),) * count))
+
+
+@lowers("CustomScaleLayer")
+def _scaled_sum(layer: KerasLayer, step: Step) -> Value:
+    """x + scale * y (keras/src/applications/inception_resnet_v2.py)."""
+    sum_ = ops.Eltwise("sum", (1.0, number(layer, "scale", 1.0)))
+    return joined(layer, step, layer.inputs, sum_)
 
 
 @lowers("Concatenate")

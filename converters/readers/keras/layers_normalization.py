@@ -86,6 +86,14 @@ def _group_norm(layer: KerasLayer, step: Step) -> Value:
     return step.add(operator, [x], _scale_and_shift(layer, step, channels))
 
 
+@lowers("LayerScale")
+def _layer_scale(layer: KerasLayer, step: Step) -> Value:
+    """x * gamma, per channel (keras/src/applications/convnext.py)."""
+    x = channels_at_one(layer, step, -1)
+    gamma = Variable("gamma", (step.size(x, 1),), "")
+    return step.add(ops.Scale(1), [x], {"scale": weight(layer, step, gamma)})
+
+
 @lowers("Rescaling")
 def _rescaling(layer: KerasLayer, step: Step) -> Value:
     """x * scale + offset; each a number, or one per channel."""

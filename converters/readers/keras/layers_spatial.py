@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from converters import operators as ops
+from converters.dims import Size
 from converters.errors import AmbiguousError
 from converters.ir import Notice
 from converters.operators import Operator
@@ -20,10 +22,10 @@ from converters.readers.keras.fields import (
 from converters.readers.keras.layers_convolution import axes_of
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import KerasLayer, Step, described, lowers
-from converters.readers.keras.windows import pads, pooling_window
+from converters.readers.keras.windows import Window, pads, pooling_window
+from converters.readers.same_padding import average_inside
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
-_NO_SIZES: Final = "the sizes that an average is taken over depend on the input's size"
 
 
 def _kind(type_name: str) -> Literal["max", "average"]:
@@ -44,22 +46,34 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
     window = pooling_window(layer, axes)
     kind = _kind(layer.type)
     x = spatial_input(layer, step, axes)
+    if kind == "average" and window.padding == "same":
+        return _average_same(step, x, window)
     padded, begins, ends = pads(layer, step, x, window, float("-inf"))
-    if padded is not x and kind == "average":
-        raise layer.unsupported(_NO_SIZES, "padding", "give fixed input sizes with --input")
-    return step.add(
-        ops.Pool(
-            kind,
-            window.kernel,
-            window.stride,
-            window.dilation,
-            begins,
-            ends,
-            rounding="floor",
-            clip="never",
-            count_padding=False,
-        ),
-        [padded],
+    return step.add(_pool_of(kind, window, begins, ends), [padded])
+
+
+def _average_same(step: Step, x: Value, window: Window) -> Value:
+    def emit(operator: Operator, names: Sequence[str], suffix: str) -> str:
+        return step.add(operator, [Value(name, x.moved) for name in names], suffix=suffix).name
+
+    def pool(begins: Ints, ends: Ints) -> ops.Pool:
+        return _pool_of("average", window, begins, ends)
+
+    sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
+    return Value(average_inside(emit, x.name, sizes, window.settings, pool), x.moved)
+
+
+def _pool_of(kind: Literal["max", "average"], window: Window, begins: Ints, ends: Ints) -> ops.Pool:
+    return ops.Pool(
+        kind,
+        window.kernel,
+        window.stride,
+        window.dilation,
+        begins,
+        ends,
+        rounding="floor",
+        clip="never",
+        count_padding=False,
     )
 
 
@@ -167,12 +181,13 @@ def _resizing(layer: KerasLayer, step: Step) -> Value:
     mode = choice(layer, "interpolation", "bilinear", dict(zip(_MODES, _MODES, strict=True)))
     antialias = flag(layer, "antialias", False)
     x = spatial_input(layer, step, 2)
-    return step.add(_resize(layer, step, x, size, mode, antialias), [x])
+    return step.add(resized(layer, step, x, size, mode, antialias), [x])
 
 
-def _resize(
+def resized(
     layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
 ) -> Operator:
+    """tf.image.resize to a fixed (height, width)."""
     if mode == "nearest":
         return ops.Resize("nearest", "half_pixel", size, nearest_mode="round_prefer_ceil")
     if mode == "bilinear":
@@ -210,3 +225,46 @@ def _box(layer: KerasLayer, step: Step, member: str, sign: int) -> Value:
     begin = tuple(sign * first for first, _ in amounts)
     end = tuple(sign * last for _, last in amounts)
     return step.add(ops.Pad((0, 0, *begin), (0, 0, *end)), [x])
+
+
+@lowers("CenterCrop")
+def _center_crop(layer: KerasLayer, step: Step) -> Value:
+    """The box of (height, width) in the middle; a smaller image would be resized."""
+    wanted = integer(layer, "height"), integer(layer, "width")
+    x = spatial_input(layer, step, 2)
+    sizes = step.size(x, 2), step.size(x, 3)
+    if any(not isinstance(size, int) or size < to for size, to in zip(sizes, wanted, strict=True)):
+        hint = "give fixed input sizes with --input"
+        raise layer.unsupported("resizes images smaller than its box", "height", hint)
+    offsets = tuple((size - to) // 2 for size, to in zip(_ints(sizes), wanted, strict=True))
+    return step.add(ops.Crop(2, offsets, wanted), [x])
+
+
+@lowers(
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
+)
+def _adaptive_pool(layer: KerasLayer, step: Step) -> Value:
+    """To a fixed size; by whole factors every window has the same size."""
+    axes = axes_of(layer.type)
+    x = spatial_input(layer, step, axes)
+    wanted = integers(layer, "output_size", axes)
+    sizes = tuple(step.size(x, axis + 2) for axis in range(axes))
+    if any(not isinstance(s, int) or s % to for s, to in zip(sizes, wanted, strict=True)):
+        raise layer.unsupported(
+            "windows of several sizes, or sizes that are not fixed",
+            "output_size",
+            "give fixed input sizes with --input, multiples of the output's",
+        )
+    kernel = tuple(size // to for size, to in zip(_ints(sizes), wanted, strict=True))
+    none, one = (0,) * axes, (1,) * axes
+    kind = _kind(layer.type)
+    return step.add(ops.Pool(kind, kernel, kernel, one, none, none, "floor", "never", False), [x])
+
+
+def _ints(sizes: Sequence[Size | None]) -> Ints:
+    return tuple(size for size in sizes if isinstance(size, int))

@@ -91,21 +91,31 @@ class Workspace:
     layers_taken: set[str] = field(default_factory=set)
     reserved: frozenset[str] = frozenset()
     turned: dict[tuple[str, bool], Value] = field(default_factory=dict)
+    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def value_name(self, wanted: str) -> str:
         """A name no other value has: the wanted one, or with _1, _2 ... behind it."""
-        return _unique(wanted, "_", 1, self.values_taken, self.reserved)
+        return _unique(wanted, ("_", 1), self.values_taken, self.reserved, self._counts)
 
     def layer_name(self, wanted: str) -> str:
         """A name no other layer has: the wanted one, or with @2, @3 ... behind it."""
-        return _unique(wanted, "@", 2, self.layers_taken, frozenset())
+        return _unique(wanted, ("@", 2), self.layers_taken, frozenset(), self._counts)
 
 
-def _unique(wanted: str, mark: str, first: int, taken: set[str], reserved: frozenset[str]) -> str:
-    chosen, count = wanted, first
+def _unique(
+    wanted: str,
+    numbering: tuple[str, int],
+    taken: set[str],
+    reserved: frozenset[str],
+    counts: dict[tuple[str, str], int],
+) -> str:
+    """The name, or numbered; `counts` holds where to go on, so that many uses stay cheap."""
+    mark, first = numbering
+    chosen = wanted
     while chosen in taken or (chosen != wanted and chosen in reserved):
+        count = counts.get((wanted, mark), first)
         chosen = f"{wanted}{mark}{count}"
-        count += 1
+        counts[wanted, mark] = count + 1
     taken.add(chosen)
     return chosen
 
@@ -144,27 +154,41 @@ class Step:
 
         The operator without a suffix bears the layer's own name.
         """
+        return self.add_many(operator, inputs, 1, weights, suffix, moved)[0]
+
+    def add_many(
+        self,
+        operator: Operator,
+        inputs: Sequence[Value],
+        outputs: int,
+        weights: Mapping[str, Weight] | None = None,
+        suffix: str = "",
+        moved: bool | None = None,
+    ) -> tuple[Value, ...]:
+        """Append an operator with several outputs, as `add` does."""
         name = f"{self.layer.name}/{suffix}" if suffix else self.layer.name
-        output = self.work.value_name(f"{self.layer.name}/{suffix or type(operator).__name__}")
+        wanted = f"{self.layer.name}/{suffix or type(operator).__name__}"
         layer = Layer(
             name=self.work.layer_name(name),
             operator=operator,
             inputs=tuple(value.name for value in inputs),
-            outputs=(output,),
+            outputs=tuple(self.work.value_name(wanted) for _ in range(outputs)),
             weights=weights or {},
             origin=self.layer.origin,
         )
         self.layers.append(layer)
         self._infer(layer)
-        return Value(output, inputs[0].moved if moved is None else moved)
+        turned = inputs[0].moved if moved is None else moved
+        return tuple(Value(output, turned) for output in layer.outputs)
 
     def _infer(self, layer: Layer) -> None:
-        """Enter the output's shape; a contradiction is for `infer` to report."""
+        """Enter the outputs' shapes; a contradiction is for `infer` to report."""
         try:
             results = layer_shapes(layer, self.work.shapes)
         except ShapeError as error:
             results = error.guess
-        self.work.shapes[layer.outputs[0]] = results[0] if results else None
+        for index, output in enumerate(layer.outputs):
+            self.work.shapes[output] = results[index] if index < len(results) else None
 
     def moved(self, value: Value, rank: int | None = None) -> Value:
         """The value with its channels moved to axis 1; `rank` where the shape is unknown."""

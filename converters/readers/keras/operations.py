@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from converters import operators as ops
 from converters.operators import Operator
 from converters.readers.keras.activations import ACTIVATIONS, activated
+from converters.readers.keras.arguments import argument, real
 from converters.readers.keras.config import Ref
 from converters.readers.keras.fields import is_int
 from converters.readers.keras.layers_merge import concatenated, joined
@@ -29,6 +30,9 @@ _UNARY: Final[dict[str, Operator]] = {
     "absolute": ops.Abs(),
     "negative": ops.Power(scale=-1.0),
     "exp": ops.Exp(),
+    "erf": ops.Erf(),
+    "rsqrt": ops.Power(power=-0.5),
+    "reciprocal": ops.Power(power=-1.0),
     "log": ops.Log(),
     "sqrt": ops.Power(power=0.5),
     "square": ops.Power(power=2.0),
@@ -47,6 +51,9 @@ _SYNONYMS: Final = {
     "swish": "silu",
     "hard_si_lu": "hard_silu",
     "identity": "linear",
+    "pow": "power",
+    "clip_by_value": "clip",
+    "image_resize": "resize",
 }
 
 
@@ -138,6 +145,33 @@ def _activation(layer: KerasLayer, step: Step) -> Value:
     if any(isinstance(item, int | float) for item in operands(layer)):
         raise layer.unsupported(f"{layer.type} with a parameter")
     return activated(layer, step, layer.x, layer.type, "")
+
+
+@lowers("leaky_relu", table=OPERATIONS)
+def _leaky(layer: KerasLayer, step: Step) -> Value:
+    return step.add(ops.Relu(real(layer, "negative_slope", "alpha", default=0.2)), [layer.x])
+
+
+@lowers("gelu", table=OPERATIONS)
+def _gelu(layer: KerasLayer, step: Step) -> Value:
+    """By tanh where not told otherwise in Keras, exact in TensorFlow."""
+    approximate = argument(layer, "approximate", default=layer.version.is_3)
+    return step.add(ops.Gelu(tanh=bool(approximate)), [layer.x])
+
+
+@lowers("clip", table=OPERATIONS)
+def _clip(layer: KerasLayer, step: Step) -> Value:
+    low = real(layer, "x_min", "clip_value_min")
+    high = real(layer, "x_max", "clip_value_max", place=2)
+    return step.add(ops.Clip(low, high), [layer.x])
+
+
+@lowers("power", table=OPERATIONS)
+def _power(layer: KerasLayer, step: Step) -> Value:
+    items = operands(layer)
+    if not items or not isinstance(items[0], Value):
+        raise layer.unsupported("a number to the power of a tensor")
+    return step.add(ops.Power(power=real(layer, "x2", "y", "exponent")), [layer.x])
 
 
 @lowers("concatenate", table=OPERATIONS)

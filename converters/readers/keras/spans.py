@@ -110,6 +110,15 @@ def parse_json(source: Source) -> Any:
     return value
 
 
+def _without_halves(text: str) -> str:
+    """The text with half surrogate pairs, which no UTF-8 can hold, replaced.
+
+    >>> _without_halves("\\ud83d bed") == "\\ufffd bed"
+    True
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class _Parser:
     """Recursive descent over one text; every method takes an offset and returns the next."""
 
@@ -183,7 +192,7 @@ class _Parser:
                 text = json.loads(found[0])
             except ValueError:
                 self.fail("a string with a broken escape", at)
-        return text, found.end()
+        return (text if text.isascii() else _without_halves(text)), found.end()
 
     def scalar(self, at: int) -> tuple[Any, int]:
         word = _WORD.match(self.text, at)

@@ -84,6 +84,7 @@ LISTINGS: Final[Mapping[str, Listing]] = {
     **dict.fromkeys(("BatchNormalization", "SyncBatchNormalization"), _batch_norm),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization"), _norm),
     "Normalization": _stored_moments,
+    "LayerScale": lambda config: Variables(("gamma",)),
     "PReLU": lambda config: Variables(("alpha",)),
 }
 

@@ -16,7 +16,7 @@ from converters.geometry import (
 from converters.readers.keras.fields import Ints, integers, word
 from converters.readers.keras.layout import Value
 from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
-from converters.readers.same_padding import same_padding
+from converters.readers.same_padding import Setting, same_padding
 
 FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
 """How the reason of a NotRunnableError begins, which a rule tells."""
@@ -34,6 +34,10 @@ class Window:
     stride: Ints
     dilation: Ints
     padding: str
+
+    @property
+    def settings(self) -> list[Setting]:
+        return list(zip(self.kernel, self.stride, self.dilation, strict=True))
 
 
 def convolution_window(layer: KerasLayer, axes: int) -> Window:
@@ -74,8 +78,8 @@ def pads(
         return x, (0,) * axes, (0,) * axes
     if window.padding == "causal":
         return x, (effective_kernel(window.kernel[0], window.dilation[0]) - 1,), (0,)
-    settings = list(zip(window.kernel, window.stride, window.dilation, strict=True))
-    same = same_padding(x.name, [step.size(x, axis + 2) for axis in range(axes)], settings, fill)
+    sizes = [step.size(x, axis + 2) for axis in range(axes)]
+    same = same_padding(x.name, sizes, window.settings, fill)
     if same.pad is not None:
         x = step.add(same.pad, [x], suffix="same")
     return x, same.begin, same.end

@@ -4,7 +4,8 @@ Model repositories often keep the weights elsewhere; what their code says of ups
 checked all the same, where the arguments are literal, defaulted or constants of the file.
 
 - `text` finds the code in a file, `notebook` that of a notebook's cells;
-- `scopes` knows which names are bound where, `values` what expressions are constant;
+- `walking` enters the names of its tree into `scopes`, which knows what each is bound to;
+- `values` knows which expressions are constant;
 - `signatures` is the table of calls that are looked for, `calls` finds them;
 - `torch_layers`, `keras_layers`, `tensorflow_calls` and `caffe_layers` make operators of calls;
 - `chains` connects the layers of Sequential models;

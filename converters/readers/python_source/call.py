@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1 << 31
 
+REFUSED: Final = "PyTorch refuses it: "
+"""How the reason of an Unknown begins where a call fails, when it is made or when it runs."""
+
+OPEN_SIZE: Final = "its size is decided where the model runs"
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -41,6 +46,11 @@ class PythonFile:
 
 class NotProvableError(UnsupportedError):
     """What the file alone does not decide; the message says which argument, and why."""
+
+
+class NoOperatorError(NotProvableError):
+    """What the rules ask of a call was read, but no operator says it: its size is decided where
+    the model runs, or it cannot run at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Call:
 
     `path` is its canonical name ("torch.nn.Upsample"), `defaults` its parameters that have one.
     `complete` is False where `*args` or `**kwargs` may give arguments that are not seen.
+    `sized` is whether the module that it makes may be told an output size where it is called.
     `room` is where a further keyword argument may be inserted, with what must stand before it.
     """
 
@@ -84,6 +95,7 @@ class Call:
     scope: Scope = field(repr=False)
     fragment: Fragment = field(repr=False)
     problem: str = ""
+    sized: bool = False
 
     @property
     def name(self) -> str:
@@ -130,6 +142,20 @@ class Call:
     def not_provable(self, message: str) -> NotProvableError:
         return NotProvableError(message, where=self.span)
 
+    def no_operator(self, message: str) -> NoOperatorError:
+        return NoOperatorError(message, where=self.span)
+
+    def refused(self, message: str) -> NotProvableError:
+        """A value that PyTorch refuses; of other frameworks, one that is not understood."""
+        if self.framework != "pytorch":
+            return self.not_provable(message)
+        return self.no_operator(f"{REFUSED}{message}")
+
+    def is_open(self, name: str) -> bool:
+        """Whether an argument is written whose value the file does not decide."""
+        found = self.arguments.get(name)
+        return found is not None and not found.known
+
     def integers(self, name: str, axes: int, least: int = 0) -> tuple[int, ...]:
         """An argument of one whole number, or of one for each axis.
 
@@ -138,18 +164,18 @@ class Call:
         value = self.value(name)
         items = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(one, int) and not isinstance(one, bool) for one in items):
-            raise self.not_provable(f"{name} is {value!r}, which is no whole number")
+            raise self.refused(f"{name} is {value!r}, which is no int")
         if len(items) not in (1, axes):
-            raise self.not_provable(f"{name} has {len(items)} numbers for {axes} axes")
+            raise self.refused(f"{name} has {len(items)} numbers for {axes} axes")
         if any(not least <= one < _LARGEST for one in items):
-            raise self.not_provable(f"{name} is {value!r}, which is no size")
+            raise self.refused(f"{name} is {value!r}, which is out of range")
         return tuple(items) if len(items) == axes else (items[0],) * axes
 
     def integer(self, name: str, least: int = 0) -> int:
         """An argument of one whole number."""
         value = self.value(name)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _LARGEST:
-            raise self.not_provable(f"{name} is {value!r}, which is no size")
+            raise self.refused(f"{name} is {value!r}, which is out of range")
         return value
 
     def literal_int(self, name: str) -> int | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from converters.errors import UnreadableError
 from converters.origin import Span
 from converters.readers.python_source.call import Argument, Call
-from converters.readers.python_source.scopes import Scope, Visit, dotted_names, walk
+from converters.readers.python_source.scopes import Scope, dotted_names
 from converters.readers.python_source.signatures import (
     SEQUENTIAL,
     Signature,
@@ -21,6 +21,7 @@ from converters.readers.python_source.signatures import (
 )
 from converters.readers.python_source.text import MAX_NODES, Fragment
 from converters.readers.python_source.values import NotConstantError, evaluate
+from converters.readers.python_source.walking import Visit, walk
 
 MAX_CALLS: Final = 20_000
 _COMMENT: Final = re.compile(r"#[^\n]*")
@@ -60,13 +61,17 @@ class Site:
 
 @dataclass(slots=True)
 class Sites:
-    """All calls of a file by their nodes, and those of interest in the order of the text."""
+    """All calls of a file by their nodes, and those of interest in the order of the text.
+
+    `sized` are the names of what is called with an output size: `self.up(x, output_size=s)`.
+    """
 
     by_node: dict[int, Site] = field(default_factory=dict)
     upsampling: list[tuple[Site, Signature]] = field(default_factory=list)
     sequentials: list[Site] = field(default_factory=list)
     caffe: list[tuple[Site, str]] = field(default_factory=list)
     methods: list[Site] = field(default_factory=list)
+    sized: set[str] = field(default_factory=set)
 
 
 def find_calls(fragments: Sequence[Fragment]) -> Sites:
@@ -93,6 +98,8 @@ def find_calls(fragments: Sequence[Fragment]) -> Sites:
 def _sort(site: Site, sites: Sites) -> None:
     if isinstance(site.node.func, ast.Attribute) and site.node.func.attr == "add":
         sites.methods.append(site)
+    if _tells_size(site.node):
+        sites.sized.add(last_name(site.node.func))
     names = site.names
     if not names:
         return
@@ -110,9 +117,21 @@ def _sort(site: Site, sites: Sites) -> None:
         )
 
 
-def call_of(site: Site, signature: Signature) -> Call:
+def _tells_size(node: ast.Call) -> bool:
+    """Whether a module is called with more than its input."""
+    return len(node.args) == 2 or any(one.arg in (None, "output_size") for one in node.keywords)
+
+
+def last_name(node: ast.expr | None) -> str:
+    """The last part of a dotted name; "" of what is none."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def call_of(site: Site, signature: Signature, sized: Collection[str] = ()) -> Call:
     """The call with its arguments by the names of a signature's parameters."""
-    node, fragment = site.node, site.fragment
+    node, fragment, target = site.node, site.fragment, last_name(site.target)
     arguments: dict[str, Argument] = {}
     problem = ""
     complete = True
@@ -122,7 +141,7 @@ def call_of(site: Site, signature: Signature) -> Call:
         elif name in arguments:
             problem = f"{name} is given twice"
         elif name not in signature.parameters:
-            problem = f"{signature.path} takes no argument {name}"
+            problem = _no_such_argument(name, signature)
         else:
             tensor = name in signature.tensors
             arguments[name] = _argument(name, value, whole, site, tensor)
@@ -139,7 +158,15 @@ def call_of(site: Site, signature: Signature) -> Call:
         scope=site.visit.scope,
         fragment=fragment,
         problem=problem,
+        sized=bool(target) and target in sized,
     )
+
+
+def _no_such_argument(name: str, signature: Signature) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, signature.parameters, 1)
+    return f"it takes no argument {name}" + (f", did you mean {close[0]}?" if close else "")
 
 
 def _pairs(

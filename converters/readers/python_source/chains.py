@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from converters.readers.python_source.calls import Site, Sites
+from converters.readers.python_source.calls import Site, Sites, last_name
+from converters.readers.python_source.scopes import Scope
 from converters.readers.python_source.signatures import canonical
 
 MAX_DEPTH: Final = 8
+MAX_SPREAD: Final = 3
+MAX_ELEMENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,25 @@ def _links(site: Site, sites: Sites, nested: set[int], prefix: str, budget: int)
 def _link(
     name: str, node: ast.expr | None, sites: Sites, nested: set[int], budget: int
 ) -> Iterator[Link]:
+    node = _normalized(node)
     site = sites.by_node.get(id(node)) if node is not None else None
     if site is not None and budget and _is_sequential(site):
         nested.add(id(site.node))
         yield from _links(site, sites, nested, f"{name}.", budget - 1)
     else:
         yield Link(name, site)
+
+
+def _normalized(node: ast.expr | None) -> ast.expr | None:
+    """The layer in `spectral_norm(layer)`, which has the layer's own sizes."""
+    match node:
+        case ast.Call(func=function, args=[inner, *_]) if last_name(function) in _NORMALIZING:
+            return inner
+    return node
+
+
+_NORMALIZING: Final = frozenset({"spectral_norm", "weight_norm"})
+"""Functions of torch.nn.utils, and of its parametrizations, that return the layer they take."""
 
 
 def _is_sequential(site: Site) -> bool:
@@ -77,8 +94,28 @@ def _elements(site: Site) -> Iterator[tuple[str, ast.expr | None]]:
             return
     elif layers:
         arguments, _ = _unwrapped(layers[0])
-    for index, one in enumerate(arguments):
-        yield str(index), None if isinstance(one, ast.Starred) else one
+    spread = _spread(arguments, site.visit.scope, MAX_SPREAD)
+    for index, one in enumerate(islice(spread, MAX_ELEMENTS)):
+        yield str(index), one
+
+
+def _spread(arguments: Sequence[ast.expr], scope: Scope, budget: int) -> Iterator[ast.expr | None]:
+    """The arguments with `*[a, b]` taken apart; None for `*x` where x is no list of this file."""
+    for one in arguments:
+        elements = _list_of(one.value, scope) if isinstance(one, ast.Starred) and budget else None
+        if elements is not None:
+            yield from _spread(elements, scope, budget - 1)
+        else:
+            yield None if isinstance(one, ast.Starred) else one
+
+
+def _list_of(node: ast.expr, scope: Scope) -> Sequence[ast.expr] | None:
+    """The elements of a list that is written here, or is what a name bound once stands for."""
+    if isinstance(node, ast.Name):
+        found = scope.lookup(node.id)
+        value = found[1][0].value if found is not None and len(found[1]) == 1 else None
+        node = value if value is not None else node
+    return node.elts if isinstance(node, ast.List | ast.Tuple) else None
 
 
 def _unwrapped(
@@ -87,7 +124,11 @@ def _unwrapped(
     """The elements of a list, or the named ones of an OrderedDict of pairs."""
     if isinstance(argument, ast.List | ast.Tuple):
         return argument.elts, None
-    if isinstance(argument, ast.Call) and argument.args and _last(argument.func) == "OrderedDict":
+    if (
+        isinstance(argument, ast.Call)
+        and argument.args
+        and last_name(argument.func) == "OrderedDict"
+    ):
         inner = argument.args[0]
         rows = inner.elts if isinstance(inner, ast.List | ast.Tuple) else []
         return [], [_named(index, row) for index, row in enumerate(rows)]
@@ -100,12 +141,6 @@ def _named(index: int, row: ast.expr) -> tuple[str, ast.expr | None]:
         name = key.value if isinstance(key, ast.Constant) else index
         return str(name), value
     return str(index), None
-
-
-def _last(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _added(site: Site, sites: Sites) -> list[Site]:

@@ -32,7 +32,7 @@ def conv_transpose(call: Call, place: Place) -> Made:
         padding = padding_of(call)
         out = geometry.keras_transposed_size(size, *settings, padding, extra)
         if not geometry.tensorflow_inverts(size, out, *settings, padding):
-            raise call.not_provable("TensorFlow refuses to run the layer")
+            raise call.no_operator("TensorFlow refuses to run the layer")
         rows.append(geometry.target_pads(geometry.full_size(size, *settings), out, padding))
     kernels, strides, dilations, _ = zip(*window, strict=True)
     begins, ends, extras = zip(*rows, strict=True)

@@ -22,6 +22,7 @@ from converters.readers.python_source.text import MAX_CODE
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"')
 _PIECE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]+")
 _MAGIC: Final = re.compile(r"^[ \t]*[%!?][^\n]*", re.MULTILINE)
+_ASSIGNED: Final = re.compile(r"^([\w.,\[\] \t]+=[ \t]*)[%!][^\n]*", re.MULTILINE)
 _HELP: Final = re.compile(r"^[ \t]*[\w.]+\?{1,2}[ \t]*$", re.MULTILINE)
 
 
@@ -119,16 +120,22 @@ def _unescaped(piece: str) -> str:
 
 
 def _without_magic(code: str) -> str:
-    """The cell with `%magic`, `!command` and `name?` lines as the statement 0 of equal length.
+    """The cell with `%magic`, `!command` and `name?` as the number 0 of equal length.
 
     >>> _without_magic("%time\\nx = 1")
     '0    \\nx = 1'
+    >>> _without_magic("a = !ls\\nb = %pwd")
+    'a = 0  \\nb = 0   '
     """
     if code.lstrip().startswith("%%"):
         kind = code.lstrip()[2:].split(None, 1)[0] if code.lstrip()[2:].strip() else ""
         if kind not in ("time", "timeit", "capture", "prun"):
             return re.sub(r"[^\n]", " ", code)
-    return _HELP.sub(_blank, _MAGIC.sub(_blank, code))
+    return _HELP.sub(_blank, _ASSIGNED.sub(_blank_value, _MAGIC.sub(_blank, code)))
+
+
+def _blank_value(match: re.Match[str]) -> str:
+    return match[1] + "0" + " " * (len(match[0]) - len(match[1]) - 1)
 
 
 def _blank(match: re.Match[str]) -> str:

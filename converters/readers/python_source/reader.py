@@ -19,7 +19,13 @@ from converters.operators import Unknown
 from converters.origin import Origin, Source, Span
 from converters.readers.options import ReadOptions
 from converters.readers.prototxt import load_text
-from converters.readers.python_source.call import Call, NotProvableError, PythonFile, Skipped
+from converters.readers.python_source.call import (
+    Call,
+    NoOperatorError,
+    NotProvableError,
+    PythonFile,
+    Skipped,
+)
 from converters.readers.python_source.calls import Site, Sites, call_of, find_calls
 from converters.readers.python_source.chains import Chain, chains
 from converters.readers.python_source.keras_layers import KERAS_MAKERS, KERAS_OTHERS, shape_of
@@ -61,7 +67,12 @@ def read_python_source(source: Source, options: ReadOptions) -> Model:
         fragments, notices = _notebook(source)
     else:
         fragments, notices = [parse(source, source.text)], []
-    return _Assembly(source, find_calls(fragments)).model(fragments, notices)
+    made = _Assembly(source, find_calls(fragments)).model(fragments, notices)
+    if not options.weights:
+        return made
+    from converters.readers.python_source.trained import with_weights
+
+    return with_weights(made, options.weights)
 
 
 def _notebook(source: Source) -> tuple[list[Fragment], list[Notice]]:
@@ -142,7 +153,7 @@ class _Assembly:
 
     def single(self, site: Site, signature: Signature) -> None:
         """A call that is connected to nothing."""
-        call = call_of(site, signature)
+        call = call_of(site, signature, self.sites.sized)
         name = self.unique(_name(site, call))
         place = Place(f"{name}.input")
         try:
@@ -226,7 +237,9 @@ class _Assembly:
         self.shapes[layer.name] = results[0] if results else None
 
     def skip(self, site: Site, name: str, error: UpconvError) -> None:
-        self.skipped.append(Skipped(site.span, name, error.message))
+        """Count a call that was not read."""
+        if not isinstance(error, NoOperatorError):
+            self.skipped.append(Skipped(site.span, name, error.message))
 
     def unique(self, name: str) -> str:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -239,7 +252,7 @@ def _line(span: Span) -> str:
 
 def _make(call: Call, place: Place) -> Made:
     if call.problem:
-        raise call.not_provable(call.problem)
+        raise call.refused(call.problem)
     return _MAKERS[call.path](call, place)
 
 

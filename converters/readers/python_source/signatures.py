@@ -88,7 +88,16 @@ _TORCH: Final = {
 _TORCH_OTHERS: Final = {
     **{f"torch.nn.Conv{n}d": _CONV for n in (1, 2, 3)},
     **{f"torch.nn.BatchNorm{n}d": _NORM for n in (1, 2, 3)},
-    **{f"torch.nn.InstanceNorm{n}d": _NORM for n in (1, 2, 3)},
+    **{
+        f"torch.nn.InstanceNorm{n}d": _NORM.replace("affine=True", "affine=False")
+        for n in (1, 2, 3)
+    },
+    "torch.nn.GroupNorm": "num_groups num_channels eps=1e-5 affine=True device=None dtype=None",
+    **{
+        f"torch.nn.{kind}Pad{n}d": "padding value=0" if kind == "Constant" else "padding"
+        for n in (1, 2, 3)
+        for kind in ("Zero", "Constant", "Reflection", "Replication")
+    },
     **{f"torch.nn.MaxPool{n}d": _POOL for n in (1, 2, 3)},
     **{f"torch.nn.AvgPool{n}d": _AVERAGE for n in (1, 2, 3)},
     **{f"torch.nn.Dropout{n}": "p=0.5 inplace=False" for n in ("", "1d", "2d", "3d")},
@@ -215,9 +224,12 @@ CAFFE_TYPES: Final = frozenset({"Deconvolution", "Crop", "Interp", "Upsample", "
 _TORCH_CLASS: Final = re.compile(r"torch\.nn(?:\.modules(?:\.\w+)?)?\.([A-Z]\w*)")
 _TORCH_FUNCTION: Final = re.compile(r"torch\.(?:nn\.functional\.)?([a-z]\w*)")
 _KERAS_ROOT: Final = re.compile(
-    r"(?:tensorflow\.(?:compat\.v[12]\.|contrib\.|python\.)?keras|tf_keras|keras)"
+    r"(?:tensorflow\.(?:compat\.v[12]\.|contrib\.|python\.)?keras|tf_keras|keras)\b"
     r"(?:\.(?:src|api|_v1|_v2|_tf_keras|keras))*"
 )
+_HANDED_ON: Final = re.compile(r"\.*(?:\w+\.)+keras(?=\.layers\.|\.Sequential$)")
+"""Keras as a project's own module chooses and hands it on: `from .backend import keras`."""
+
 _KERAS_CLASS: Final = re.compile(r"(?:\.[a-z_]\w*)*\.([A-Z]\w*)")
 
 
@@ -226,6 +238,8 @@ def canonical(path: str) -> str:
 
     >>> canonical("tensorflow.keras.layers.UpSampling2D"), canonical("torch.nn.modules.Upsample")
     ('keras.layers.UpSampling2D', 'torch.nn.Upsample')
+    >>> canonical("keras_cv.src.backend.keras.layers.UpSampling2D")
+    'keras.layers.UpSampling2D'
     """
     match = _TORCH_CLASS.fullmatch(path)
     if match:
@@ -233,7 +247,7 @@ def canonical(path: str) -> str:
     match = _TORCH_FUNCTION.fullmatch(path)
     if match:
         return f"torch.nn.functional.{match[1]}"
-    match = _KERAS_ROOT.match(path)
+    match = _HANDED_ON.match(path) or _KERAS_ROOT.match(path)
     if match:
         return _canonical_keras(path[match.end() :]) or path
     if path.startswith("tensorflow.compat.v2."):

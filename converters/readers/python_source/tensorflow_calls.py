@@ -12,7 +12,7 @@ from typing import Any, Final
 from converters import geometry
 from converters import operators as ops
 from converters.dims import Size, symbol
-from converters.readers.python_source.call import Call
+from converters.readers.python_source.call import OPEN_SIZE, Call
 from converters.readers.python_source.made import Made, Place, unknown_weights
 from converters.readers.python_source.scopes import Scope
 from converters.readers.python_source.torch_layers import Maker
@@ -156,12 +156,12 @@ def implied_input(out: int, kernel: int, stride: int, padding: str) -> int:
 def resize(call: Call, place: Place) -> Made:
     """Resizing of images, NHWC, to a size: asymmetric where nothing else is asked for."""
     method = _method(call)
+    aligned = bool(call.value("align_corners"))
+    half = "half_pixel_centers" in call.defaults and bool(call.value("half_pixel_centers"))
     sizes = partial_list(tensor(call, "size"), call.scope)
     target = tuple(size for size in sizes or () if size)
     if len(target) != 2:
-        raise call.not_provable("size is computed")
-    aligned = bool(call.value("align_corners"))
-    half = "half_pixel_centers" in call.defaults and bool(call.value("half_pixel_centers"))
+        raise call.no_operator(OPEN_SIZE)
     mode: Any = "align_corners" if aligned else "half_pixel" if half else "asymmetric"
     rounding: Any = "round_prefer_ceil" if aligned else "floor"
     kind: Any = method

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from converters import geometry
 from converters import operators as ops
 from converters.dims import like, symbol
-from converters.readers.python_source.call import Call
+from converters.readers.python_source.call import OPEN_SIZE, Call
 from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
 
 Maker: TypeAlias = Callable[[Call, Place], Made]
@@ -44,7 +44,8 @@ def conv_transpose(call: Call, place: Place) -> Made:
     inputs, outputs = call.literal_int("in_channels"), call.literal_int("out_channels")
     groups = call.literal_int("groups")
     bias = call.probably("bias", True) is not False
-    if not (inputs and outputs and groups) or inputs % groups or outputs % groups:
+    _require_accepted(call, inputs, outputs, groups)
+    if not (inputs and outputs and groups):
         operator = ops.ConvTranspose(outputs or 1, kernel, *settings)
         shape = open_shape(None, axes)
         return Made(operator, unknown_weights(None, bias, 0), shape, final=True)
@@ -53,23 +54,50 @@ def conv_transpose(call: Call, place: Place) -> Made:
     return Made(operator, weights, open_shape(inputs, axes))
 
 
+def _require_accepted(
+    call: Call, inputs: int | None, outputs: int | None, groups: int | None
+) -> None:
+    """Raise for what nn.ConvTransposeNd refuses at once (torch/nn/modules/conv.py)."""
+    if call.probably("padding_mode", "zeros") != "zeros":
+        raise call.refused(f"padding_mode is {call.value('padding_mode')!r}, not 'zeros'")
+    if groups == 0:
+        raise call.refused("groups is 0")
+    for name, channels in (("in_channels", inputs), ("out_channels", outputs)):
+        if groups and channels is not None and channels % groups:
+            raise call.refused(f"groups {groups} does not divide {name} {channels}")
+
+
 def functional_conv_transpose(call: Call, place: Place) -> Made:
     """F.conv_transposeNd: the kernel's size is that of the weight, a tensor."""
+    axes = int(call.name[-2])
+    names = ("output_padding", "stride", "dilation")
+    if all(call.known(name) for name in names):
+        extras, strides, dilations = (call.integers(name, axes) for name in names)
+        for extra, *larger in zip(extras, strides, dilations, strict=True):
+            if extra >= max(larger):
+                raise call.refused(
+                    f"output_padding {extra} is not smaller than max(stride {larger[0]}, "
+                    f"dilation {larger[1]})"
+                )
     raise call.not_provable("the kernel's size is the weight's")
 
 
 def resize(call: Call, place: Place) -> Made:
     """nn.Upsample and F.interpolate, and their deprecated kin."""
     mode = _mode(call)
+    if mode == "area":
+        raise call.no_operator("mode 'area' pools, it does not resize")
     if mode not in MODES:
-        raise call.not_provable(f"mode is {mode!r}")
+        raise call.no_operator(f"there is no mode {mode!r}")
     kind, fixed = MODES[mode]
     aligned = _aligned(call, mode)
     coordinates, rounding = _conventions(mode, aligned)
     antialias = bool(call.value("antialias")) if "antialias" in call.defaults else False
+    if call.is_open("size") and call.value("scale_factor") is None:
+        raise call.no_operator(OPEN_SIZE)
     size, scale = call.value("size"), call.value("scale_factor")
     if (size is None) == (scale is None):
-        raise call.not_provable("size and scale_factor are both given, or neither")
+        raise call.no_operator("size and scale_factor are both given, or neither")
     axes = _axes(size if scale is None else scale, fixed, place)
     settings: dict[str, Any] = {
         "nearest_mode": rounding,
@@ -122,9 +150,11 @@ def _scaled(
 ) -> dict[str, ops.Ints | tuple[Any, ...]]:
     """The record's words for a scale_factor: the size is floor(in * factor)."""
     items = scale if isinstance(scale, tuple) else (scale,) * axes
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in items)
-    if len(items) != axes or not numbers or not all(0 < one < 1 << 20 for one in items):
-        raise call.not_provable(f"scale_factor is {scale!r}")
+    numbers = all(isinstance(one, int | float) for one in items)
+    if not numbers or not all(0 < one < 1 << 20 for one in items):
+        raise call.refused(f"scale_factor is {scale!r}")
+    if len(items) != axes:
+        raise call.refused(f"scale_factor has {len(items)} numbers for {axes} axes")
     if all(one == int(one) for one in items):
         return {"factor": tuple(int(one) for one in items)}
     fractions = [Fraction(one).limit_denominator(1 << 12) for one in items]
@@ -149,7 +179,7 @@ def max_unpool(call: Call, place: Place) -> Made:
     """(in-1)*stride - 2*padding + kernel, where output_size does not say another."""
     axes = int(call.name[-2])
     if call.given("output_size"):
-        raise call.not_provable("output_size is given")
+        raise call.no_operator(OPEN_SIZE)
     kernel = call.integers("kernel_size", axes, 1)
     given = call.value("stride") is not None
     stride = call.integers("stride", axes, 1) if given else kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from converters import operators as ops
 from converters.dims import Size, symbol
@@ -15,7 +15,7 @@ from converters.readers.python_source.made import (
     unknown_weights,
 )
 from converters.readers.python_source.torch_layers import Maker
-from converters.tensors import missing
+from converters.tensors import Weight, missing
 
 
 def _conv(call: Call, place: Place) -> Made:
@@ -50,8 +50,38 @@ def _batch_norm(call: Call, place: Place) -> Made:
 
 
 def _instance_norm(call: Call, place: Place) -> Made:
+    """Without scale and bias PyTorch only warns of another number of channels."""
     channels = call.integer("num_features", 1)
-    return Made(ops.GroupNorm(channels, 1e-5))
+    return Made(ops.GroupNorm(channels, 1e-5), _affine(channels) if call.value("affine") else {})
+
+
+def _group_norm(call: Call, place: Place) -> Made:
+    groups, channels = call.integer("num_groups", 1), call.integer("num_channels", 1)
+    return Made(ops.GroupNorm(groups, 1e-5), _affine(channels) if call.value("affine") else {})
+
+
+def _affine(channels: int) -> dict[str, Weight]:
+    return {name: missing((channels,), INITIAL) for name in ("scale", "bias")}
+
+
+def _pad(call: Call, place: Place) -> Made:
+    """nn.{Zero,Constant,Reflection,Replication}PadNd; amounts begin with the last axis."""
+    axes = int(call.name[-2])
+    value = call.value("padding")
+    amounts = value if isinstance(value, tuple) else (value,) * 2 * axes
+    if len(amounts) != 2 * axes or not all(isinstance(one, int) for one in amounts):
+        raise call.not_provable(f"padding is {value!r}")
+    begin, end = amounts[-2::-2], amounts[::-2]
+    mode = _PAD_MODES[call.name[:-5]]
+    return Made(ops.Pad((0, 0, *begin), (0, 0, *end), mode), shape=open_shape(None, axes))
+
+
+_PAD_MODES: Final[dict[str, Literal["constant", "reflect", "edge"]]] = {
+    "Zero": "constant",
+    "Constant": "constant",
+    "Reflection": "reflect",
+    "Replication": "edge",
+}
 
 
 def _pool(call: Call, place: Place) -> Made:
@@ -120,6 +150,8 @@ OTHER_MAKERS: Final[dict[str, Maker]] = {
     **{f"torch.nn.InstanceNorm{n}d": _instance_norm for n in (1, 2, 3)},
     **{f"torch.nn.{kind}Pool{n}d": _pool for n in (1, 2, 3) for kind in ("Max", "Avg")},
     **{f"torch.nn.Dropout{n}": _pointwise(ops.Identity()) for n in ("", "1d", "2d", "3d")},
+    "torch.nn.GroupNorm": _group_norm,
+    **{f"torch.nn.{kind}Pad{n}d": _pad for n in (1, 2, 3) for kind in _PAD_MODES},
     "torch.nn.Identity": _pointwise(ops.Identity()),
     "torch.nn.ReLU": _pointwise(ops.Relu()),
     "torch.nn.ReLU6": _pointwise(ops.Clip(0.0, 6.0)),

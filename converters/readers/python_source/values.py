@@ -85,6 +85,10 @@ class _Evaluation:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 chosen = body if self.value(test, scope, depth) else orelse
                 return self.value(chosen, scope, depth)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                store = scope.own_attribute(name)
+                if store is not None and store.value is not None:
+                    return self.value(store.value, store.scope, depth)
             case ast.Subscript(value=value, slice=index):
                 return _computed(_item, *self.items([value, index], scope, depth))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:

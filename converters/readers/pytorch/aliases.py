@@ -6,7 +6,7 @@ tensor shares x's memory (a view), that tensor changes too, which no layer here 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 
 from converters.errors import UnsupportedError
@@ -16,6 +16,7 @@ VIEWS: Final = frozenset(
     f"aten.{name}"
     for name in (
         "alias.default",
+        "broadcast_to.default",
         "chunk.default",
         "contiguous.default",
         "detach.default",
@@ -23,10 +24,16 @@ VIEWS: Final = frozenset(
         "expand.default",
         "expand_as.default",
         "flatten.using_ints",
+        "mT.default",
+        "movedim.int",
+        "movedim.intlist",
         "narrow.default",
         "numpy_T.default",
         "permute.default",
+        "positive.default",
+        "ravel.default",
         "reshape.default",
+        "reshape_as.default",
         "select.int",
         "slice.Tensor",
         "split.Tensor",
@@ -42,6 +49,7 @@ VIEWS: Final = frozenset(
         "unflatten.int",
         "unsqueeze.default",
         "view.default",
+        "view_as.default",
     )
 )
 """Operators whose output may share its input's memory."""
@@ -58,9 +66,14 @@ def is_in_place(target: str) -> bool:
 
 
 class Aliases:
-    """Which name stands for a tensor now, and which tensors share memory."""
+    """Which name stands for a tensor now, and which tensors share memory.
 
-    def __init__(self, used: Collection[str]) -> None:
+    `pending`: how often each name is still read, kept up to date by whoever goes through the
+    program; a name that is not in it may be read at any time.
+    """
+
+    def __init__(self, pending: Mapping[str, int]) -> None:
+        self._pending = pending
         self._current: dict[str, str] = {}
         self._base: dict[str, str] = {}
         self._family: dict[str, list[str]] = {}
@@ -71,13 +84,17 @@ class Aliases:
             name = self._current[name]
         return name
 
+    def replace(self, name: str, now: str) -> None:
+        """Let a tensor's values be those of another from here on."""
+        self._current[self.current(name)] = now
+
     def require_plain(self, node: Node) -> None:
-        """Raise UnsupportedError where a node writes into memory that other tensors share."""
+        """Raise UnsupportedError where a node writes into memory of which others read later."""
         if not is_in_place(node.target):
             return
         target = self.current(_first(node))
         family = self._family.get(self._base.get(target, target), [])
-        if any(self.current(name) != target for name in family):
+        if any(self.current(name) != target and self._pending.get(name, 1) for name in family):
             raise UnsupportedError(
                 "it changes a tensor in place of which there are views",
                 hint="write it as a new tensor, or export with run_decompositions()",

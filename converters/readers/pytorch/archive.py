@@ -88,7 +88,7 @@ class Archive:
 
     def _entry(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            self.fail(f"the archive has no member '{name}'")
+            self.fail(f"the archive has no member '{name:.100}'")
         return self._members[name]
 
     def _payload(self, name: str, entry: zipfile.ZipInfo) -> tuple[int, int]:

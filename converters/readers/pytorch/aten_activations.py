@@ -25,6 +25,7 @@ PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
     "gelu": lambda call: ops.Gelu(tanh=call.get("approximate", "none") == "tanh"),
     "hardtanh": lambda call: _clip(call, "min_val", "max_val", -1.0, 1.0),
     "clamp": lambda call: _clip(call, "min", "max", -inf, inf),
+    "clip": lambda call: _clip(call, "min", "max", -inf, inf),
     "clamp_min": lambda call: _clip(call, "min", "", -inf, inf),
     "clamp_max": lambda call: _clip(call, "", "max", -inf, inf),
     "exp": lambda call: ops.Exp(),
@@ -33,6 +34,7 @@ PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
     "log10": lambda call: ops.Log(base=10.0),
     "log1p": lambda call: ops.Log(shift=1.0),
     "abs": lambda call: ops.Abs(),
+    "positive": lambda call: ops.Identity(),
     "neg": lambda call: ops.Power(scale=-1.0),
     "sqrt": lambda call: ops.Power(0.5),
     "rsqrt": lambda call: ops.Power(-0.5),
@@ -48,6 +50,7 @@ IN_PLACE: Final = (
     "silu",
     "hardtanh",
     "clamp",
+    "clip",
     "clamp_min",
     "clamp_max",
     "exp",
@@ -97,6 +100,8 @@ def _elu(call: Call) -> None:
 @lowers("prelu.default", "_prelu_kernel.default")
 def _prelu(call: Call) -> None:
     weight = call.weight("weight")
+    if call.rank() == 0:
+        raise UnsupportedError("it works on a number without axes")
     slope = Weight((weight.size,), weight.data)
     call.emit(ops.PRelu(), [call.value("self")], {"slope": slope})
 
@@ -115,6 +120,17 @@ def _hard_swish(call: Call) -> None:
 def _sixth(call: Call) -> str:
     """x/6 + 1/2."""
     return call.step(ops.Power(scale=1 / 6, shift=0.5), [call.value("self")], "line")
+
+
+@lowers("glu.default")
+def _glu(call: Call) -> None:
+    """The first half of an axis times the sigmoid of the second."""
+    axis = call.axis("dim", -1)
+    half, value = call.shape()[axis] // 2, call.value("self")
+    first = call.step(ops.Crop(axis, (0,), (half,)), [value], "first")
+    second = call.step(ops.Crop(axis, (half,), (half,)), [value], "second")
+    gate = call.step(ops.Sigmoid(), [second], "gate")
+    call.emit(ops.Eltwise("product"), [first, gate])
 
 
 @lowers("mish.default", "mish_.default")

@@ -20,6 +20,9 @@ KINDS: Final[dict[str, Kind]] = {
     "div": "quotient",
     "maximum": "max",
     "minimum": "min",
+    "max": "max",
+    "min": "min",
+    "true_divide": "quotient",
 }
 
 
@@ -39,6 +42,9 @@ class Operands:
     *(f"{name}.Scalar" for name in ("add", "sub", "mul", "div")),
     "maximum.default",
     "minimum.default",
+    "max.other",
+    "min.other",
+    "true_divide.Tensor",
 )
 def _binary(call: Call) -> None:
     kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
@@ -64,8 +70,10 @@ def _combine(call: Call, operands: Operands) -> None:
     scalar = call.scalar(other)
     if scalar is not None:
         _with_number(call, operands, scalar, reverse=computed[1])
-    else:
+    elif _is_scale(call, operands, other, reverse=computed[1]):
         _with_stored(call, operands, other, reverse=computed[1])
+    else:
+        _two_values(call, operands)
 
 
 def _two_values(call: Call, operands: Operands) -> None:
@@ -113,15 +121,14 @@ _AFFINE: Final[dict[tuple[Kind, bool], Callable[[float, float], ops.Power]]] = {
 def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> None:
     """A stored tensor scales or shifts the axes it has: a Scale with that weight."""
     data = call.constant(other)
-    if data is None:
-        raise UnsupportedError("one of its operands is no tensor and no number")
+    assert data is not None, "asked before"
     reference = operands.right if reverse else operands.left
     x, sizes = call.value(reference), call.state.metas[reference.name].sizes
-    if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
-        raise UnsupportedError(f"a {operands.kind} of a stored tensor and a value")
     if reverse and operands.kind == "difference":
         x = call.step(ops.Power(scale=-operands.alpha), [x], "negative")
-    axis, shape = _covered(data.shape, sizes)
+    covered = _covered(data.shape, sizes)
+    assert covered is not None, "asked before"
+    axis, shape = covered
     change = _CHANGES[operands.kind, reverse]
     factor = operands.alpha if not reverse else 1.0
     weight = Weight(shape, ArrayData(shape, lambda: change(data.array(), factor).reshape(shape)))
@@ -153,13 +160,26 @@ def _float32(number: float) -> Any:
     return np.float32(number)
 
 
-def _covered(stored: tuple[int, ...], sizes: tuple[int | str, ...]) -> tuple[int, tuple[int, ...]]:
+def _is_scale(call: Call, operands: Operands, other: Any, reverse: bool) -> bool:
+    """Whether a Scale says it; a product with a tensor that makes x larger, say, is none."""
+    data = call.constant(other)
+    if data is None:
+        raise UnsupportedError("one of its operands is no tensor and no number")
+    if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
+        return False
+    reference = operands.right if reverse else operands.left
+    return _covered(data.shape, call.state.metas[reference.name].sizes) is not None
+
+
+def _covered(
+    stored: tuple[int, ...], sizes: tuple[int | str, ...]
+) -> tuple[int, tuple[int, ...]] | None:
     """(axis, shape): the axes of x that a stored tensor covers once its outer ones are dropped.
 
-    Raises UnsupportedError where it would make x larger, or repeats along an axis inside.
+    None where it would make x larger, or repeats along an axis inside.
     """
     if len(stored) > len(sizes):
-        raise UnsupportedError("the stored tensor has more axes than the value")
+        return None
     first = len(sizes) - len(stored)
     places = [i for i, size in enumerate(stored) if size != 1]
     if not places:
@@ -167,5 +187,5 @@ def _covered(stored: tuple[int, ...], sizes: tuple[int | str, ...]) -> tuple[int
     begin, end = places[0], places[-1] + 1
     inner = stored[begin:end]
     if any(a != b for a, b in zip(inner, sizes[first + begin :], strict=False)):
-        raise UnsupportedError(f"a stored tensor of {stored} meets a value of {sizes}")
+        return None
     return first + begin, inner

@@ -9,27 +9,29 @@ from converters.dims import Size, maximum, minimum
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.aten_shape import requested_shape
 from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.matrices import along_axis
 from converters.readers.pytorch.schema import TensorRef
+from converters.tensors import ArrayData, FloatArray
 
 NO_END: Final = (1 << 63) - 1
 
 
 @lowers("slice.Tensor")
 def _slice(call: Call) -> None:
-    axis = call.fixed("dim", 0) % call.rank()
+    axis = call.axis()
     size = call.shape()[axis]
-    start = _bounded(call.get("start"), size, 0)
+    start = bounded(call.get("start"), size, 0)
     step = call.fixed("step", 1)
     if step == 1:
         length = requested_shape(call)[axis]
     elif call.get("end") in (None, NO_END):
         length = size - start
     else:
-        length = maximum(_bounded(call.get("end"), size, size) - start, 0)
+        length = maximum(bounded(call.get("end"), size, size) - start, 0)
     _cut(call, axis, start, length, step)
 
 
-def _bounded(bound: Any, size: Size, default: Size) -> Size:
+def bounded(bound: Any, size: Size, default: Size) -> Size:
     """A bound as Python reads it: negative from the end, never outside."""
     if bound is None or bound == NO_END:
         return default
@@ -67,7 +69,7 @@ def _every(axis: int, step: int, rank: int) -> ops.Pool:
 
 @lowers("select.int")
 def _select(call: Call) -> None:
-    axis = call.fixed("dim", 0) % call.rank()
+    axis = call.axis()
     index = call.get("index", 0)
     size = call.shape()[axis]
     if isinstance(index, int) and index < 0:
@@ -78,15 +80,14 @@ def _select(call: Call) -> None:
 
 @lowers("narrow.default")
 def _narrow(call: Call) -> None:
-    axis = call.fixed("dim", 0) % call.rank()
+    axis = call.axis()
     _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
 
 
 @lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")
 def _split(call: Call) -> None:
     """Parts along an axis, of the lengths that the file says; unbind drops the axis too."""
-    rank = call.rank()
-    axis = call.fixed("dim", 0) % rank
+    axis = call.axis()
     drop = call.node.target.startswith("aten.unbind")
     outputs = call.node.outputs
     lengths = [1 if drop else call.output_shape(index)[axis] for index in range(len(outputs))]
@@ -104,18 +105,21 @@ def _split(call: Call) -> None:
 
 @lowers("cat.default", "concat.default")
 def _concat(call: Call) -> None:
-    """Empty tensors of one axis are left out, as torch does."""
-    parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one)]
+    """Empty tensors are left out."""
     axis = call.fixed("dim", 0)
+    parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one, axis)]
     _joined(call, [call.value(one) for one in parts], axis)
 
 
-def _is_nothing(call: Call, reference: TensorRef) -> bool:
+def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
+    """No pixel along the axis, or torch's tensor of one axis and no value."""
     meta = call.state.metas.get(reference.name)
-    return meta is not None and meta.sizes == (0,)
+    return meta is not None and (meta.sizes == (0,) or meta.sizes[axis] == 0)
 
 
 def _joined(call: Call, values: list[str], axis: int) -> None:
+    if not values:
+        raise UnsupportedError("it joins nothing but empty tensors")
     if len(values) == 1:
         call.emit(ops.Identity(), values)
     else:
@@ -132,3 +136,57 @@ def _stack(call: Call) -> None:
         for index, one in enumerate(tensors)
     ]
     _joined(call, parts, axis)
+
+
+@lowers("roll.default")
+def _roll(call: Call) -> None:
+    """What leaves at an axis's end comes in at its begin."""
+    shifts, axes = call.get("shifts", []), call.get("dims", [])
+    if len(shifts) != len(axes) or len(set(axes)) < len(axes):
+        raise UnsupportedError("it rolls all axes as one, or one twice")
+    value, rank = call.value("self"), call.rank()
+    for shift, axis in zip(shifts, axes, strict=True):
+        size = call.shape()[axis % rank]
+        if not isinstance(shift, int) or (not isinstance(size, int) and shift == 0):
+            raise UnsupportedError("it rolls by amounts that change with the input's sizes")
+        value = _rolled(call, value, axis % rank, shift % size if isinstance(size, int) else shift)
+    call.emit(ops.Identity(), [value])
+
+
+def _rolled(call: Call, value: str, axis: int, shift: int) -> str:
+    """A dynamic axis is taken to be longer than the shift."""
+    if shift == 0:
+        return value
+    size = call.shape()[axis]
+    place = size - shift if shift > 0 else -shift
+    end = call.step(ops.Crop(axis, (place,), (size - place,)), [value], f"end{axis}")
+    begin = call.step(ops.Crop(axis, (0,), (place,)), [value], f"begin{axis}")
+    return call.step(ops.Concat(axis), [end, begin], f"rolled{axis}")
+
+
+MAX_FLIPPED: Final = 4096
+"""The longest axis that is turned around by a matrix."""
+
+
+@lowers("flip.default")
+def _flip(call: Call) -> None:
+    """An axis turned around: a product with the matrix that says so, at fixed sizes."""
+    value, rank = call.value("self"), call.rank()
+    for axis in sorted({one % rank for one in call.get("dims", [])}):
+        size = call.shape()[axis]
+        if not isinstance(size, int) or size > MAX_FLIPPED:
+            raise UnsupportedError(
+                f"it turns axis {axis} around, of which the size is not fixed or large",
+                hint="export it with fixed sizes",
+            )
+        value = along_axis(call, value, axis, rank, _reversal(size))
+    call.emit(ops.Identity(), [value])
+
+
+def _reversal(size: int) -> ArrayData:
+    def compute() -> FloatArray:
+        import numpy as np
+
+        return np.eye(size, dtype=np.float32)[::-1]
+
+    return ArrayData((size, size), compute)

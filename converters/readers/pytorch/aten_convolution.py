@@ -1,4 +1,4 @@
-"""Convolutions and transposed convolutions, linear layers and matrix products with weights."""
+"""Convolutions and transposed convolutions, linear layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from converters import geometry
 from converters import operators as ops
-from converters.dims import Size, is_constant
+from converters.dims import Size
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.lowering import Call, lowers
 from converters.tensors import Weight
@@ -107,28 +107,3 @@ def _linear(call: Call) -> None:
     assert weight.shape is not None
     weights = {"weight": weight, **call.weights(bias="bias")}
     call.emit(ops.Linear(weight.shape[0], -1), [call.value("input")], weights)
-
-
-@lowers("addmm.default")
-def _addmm(call: Call) -> None:
-    """beta*bias + alpha*(x @ weight), weight (in, out)."""
-    if call.number("beta", 1) != 1 or call.number("alpha", 1) != 1:
-        raise UnsupportedError("it scales its parts")
-    weight, bias = call.weight("mat2"), call.weight("self")
-    assert weight.shape is not None
-    if bias.shape != weight.shape[1:]:
-        raise UnsupportedError("its addend is no bias")
-    operator = ops.Linear(weight.shape[1], -1, transposed=True)
-    call.emit(operator, [call.value("mat1")], {"weight": weight, "bias": bias})
-
-
-@lowers("mm.default", "matmul.default")
-def _matmul(call: Call) -> None:
-    """x @ weight, weight (in, out); products of two computed tensors are no layer here."""
-    right = "mat2" if call.get("mat2") is not None else "other"
-    weight = call.weight(right)
-    if len(weight.shape or ()) != 2:
-        raise UnsupportedError("its weight has not two axes")
-    assert weight.shape is not None and is_constant(*weight.shape)
-    operator = ops.Linear(weight.shape[1], -1, transposed=True)
-    call.emit(operator, [call.value("self")], {"weight": weight})

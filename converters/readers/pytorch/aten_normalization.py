@@ -5,8 +5,10 @@ from __future__ import annotations
 from converters import operators as ops
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.lowering import Call, lowers
+from converters.tensors import Weight
 
 NORM_WEIGHTS = {"scale": "weight", "bias": "bias"}
+FLOAT32_EPSILON = 2.0**-23
 
 
 @lowers(
@@ -22,9 +24,18 @@ def _batch_norm(call: Call) -> None:
             "it normalises by the batch: the module was exported in training mode",
             hint="call .eval() before exporting",
         )
-    weights = call.weights(mean="running_mean", variance="running_var", **NORM_WEIGHTS)
+    if call.rank(source) < 2:
+        raise UnsupportedError("its input has no axis of channels")
+    weights = _with_statistics(call)
     epsilon = call.number("eps", call.number("epsilon", 1e-5))
     call.emit(ops.BatchNorm(epsilon), [call.value(source)], weights, outputs=call.node.outputs[:1])
+
+
+def _with_statistics(call: Call) -> dict[str, Weight]:
+    weights = call.weights(mean="running_mean", variance="running_var", **NORM_WEIGHTS)
+    if not {"mean", "variance"} <= weights.keys():
+        raise UnsupportedError("it has no running mean and variance to normalise by")
+    return weights
 
 
 @lowers("group_norm.default")
@@ -44,7 +55,7 @@ def _native_group_norm(call: Call) -> None:
 def _instance_norm(call: Call) -> None:
     """Statistics of each sample, or stored ones where use_input_stats is off."""
     if not call.get("use_input_stats", True):
-        weights = call.weights(mean="running_mean", variance="running_var", **NORM_WEIGHTS)
+        weights = _with_statistics(call)
         operator: ops.Operator = ops.BatchNorm(call.number("eps", 1e-5))
         call.emit(operator, [call.value("input")], weights)
         return
@@ -55,6 +66,25 @@ def _instance_norm(call: Call) -> None:
     call.emit(operator, [call.value("input")], call.weights(**NORM_WEIGHTS))
 
 
+@lowers("rms_norm.default")
+def _rms_norm(call: Call) -> None:
+    """x / sqrt(mean of squares + epsilon) over the last axes, then * weight where present."""
+    axes, rank, x = len(call.get("normalized_shape", ())), call.rank("input"), call.value("input")
+    epsilon = call.get("eps")
+    epsilon = FLOAT32_EPSILON if epsilon is None else call.number("eps", 0.0)
+    squares = call.step(ops.Power(2.0), [x], "squares")
+    mean = call.step(ops.Reduce("mean", rank - axes), [squares], "mean")
+    kept = call.step(ops.Reshape((1,) * axes, rank - axes, 0), [mean], "axes")
+    inverse = call.step(ops.Power(-0.5, shift=epsilon), [kept], "inverse")
+    weights = call.weights(scale="weight")
+    operator = ops.Eltwise("product", broadcast=True)
+    if not weights:
+        call.emit(operator, [x, inverse])
+        return
+    y = call.step(operator, [x, inverse], "normal")
+    call.emit(ops.Scale(rank - axes), [y], weights)
+
+
 @lowers("layer_norm.default", "native_layer_norm.default")
 def _layer_norm(call: Call) -> None:
     axes = len(call.get("normalized_shape", ()))
@@ -63,7 +93,10 @@ def _layer_norm(call: Call) -> None:
     call.emit(operator, [call.value("input")], weights, outputs=call.node.outputs[:1])
 
 
-@lowers("dropout.default", "feature_dropout.default", "alpha_dropout.default", "dropout_.default")
+DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+
+
+@lowers(*(f"{name}{mark}.default" for name in DROPOUTS for mark in ("", "_")))
 def _dropout(call: Call) -> None:
     if call.get("train", False) and call.number("p", 0.5) > 0:
         raise UnsupportedError(

@@ -41,12 +41,26 @@ def _replicate(call: Call) -> None:
 
 def _padded(call: Call, mode: Edge, value: float, name: str = "pad") -> None:
     begin, end = _amounts(call, name)
+    if mode != "constant" and any(map(_runs_out, call.shape(), begin, end)):
+        raise UnsupportedError(f"it cuts off pixels that its padding ({mode}) repeats")
     call.emit(ops.Pad(begin, end, mode, value), [call.value("self")])
+
+
+def _runs_out(size: Size, begin: Size, end: Size) -> bool:
+    """Whether a negative amount leaves too little of an axis for a positive one beside it: torch
+    repeats the pixels of the whole input."""
+    amounts = [n for n in (size, begin, end) if isinstance(n, int)]
+    if len(amounts) < 3 or min(amounts[1:]) >= 0:
+        return False
+    left = amounts[0] + sum(min(n, 0) for n in amounts[1:])
+    return left <= max(amounts[1:])
 
 
 def _amounts(call: Call, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
     """torch lists (begin, end) pairs from the last axis on."""
     listed = call.get(name, [])
+    if len(listed) > 2 * call.rank():
+        raise UnsupportedError(f"it pads {len(listed) // 2} axes of {call.rank()}")
     pairs = list(zip(listed[::2], listed[1::2], strict=True))[::-1]
     pairs = [(0, 0)] * (call.rank() - len(pairs)) + pairs
     return tuple(begin for begin, _ in pairs), tuple(end for _, end in pairs)

@@ -9,12 +9,15 @@ from typing import Final, Literal
 from converters import operators as ops
 from converters.dims import Size, ceil_div, is_constant
 from converters.errors import UnsupportedError
+from converters.readers.pytorch.aten_reductions import reduction
 from converters.readers.pytorch.lowering import Call, lowers
 from converters.readers.pytorch.matrices import along_axis
 from converters.tensors import ArrayData, FloatArray
 
 Kind = Literal["max", "average"]
 
+MAX_FOLLOWING: Final = 64
+"""As many cells along an axis of open size: a handful of layers each."""
 MAX_CELLS: Final = 512
 """Irregular adaptive max pooling is written cell by cell, up to so many along an axis."""
 
@@ -110,14 +113,14 @@ def _adaptive(call: Call, kind: Kind) -> None:
     axes = int(call.node.target.split("pool")[1][0])
     spatial = call.shape()[-axes:]
     wanted = _wanted(call, spatial)
-    if call.rank() != axes + 2:
-        raise UnsupportedError("it pools a sample without a batch axis")
     if all(size == 1 for size in wanted):
-        call.emit(ops.GlobalPool(kind), [call.value("self")], outputs=call.used_outputs())
+        _windowed(call, ops.GlobalPool(kind), axes)
     elif (regular := _regular(kind, spatial, wanted)) is not None:
-        call.emit(regular, [call.value("self")], outputs=call.used_outputs())
-    else:
+        _windowed(call, regular, axes)
+    elif is_constant(*spatial, *wanted):
         _irregular(call, kind, _fixed(spatial), _fixed(wanted))
+    else:
+        _following(call, kind, spatial, wanted)
 
 
 def _wanted(call: Call, spatial: Sequence[Size]) -> tuple[Size, ...]:
@@ -159,7 +162,9 @@ def windows(size: int, cells: int) -> list[tuple[int, int]]:
 def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> None:
     if len(call.used_outputs()) > 1:
         raise UnsupportedError("the indices of adaptive pooling with irregular windows are used")
-    value = call.value("self")
+    value, single = call.value("self"), call.rank() == len(spatial) + 1
+    if single:
+        value = call.step(ops.Reshape((1,), 0, 0), [value], "batch")
     axes = [axis for axis, (n, w) in enumerate(zip(spatial, wanted, strict=True)) if n != w]
     for axis in axes:
         if kind == "average":
@@ -168,7 +173,35 @@ def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> N
             )
         else:
             value = _maximum_axis(call, value, axis, spatial, wanted)
+    last = ops.Reshape((), 0, 1) if single else ops.Identity()
+    call.emit(last, [value], outputs=call.node.outputs[:1])
+
+
+def _following(call: Call, kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> None:
+    """Windows that follow the input's sizes: each cut out, reduced along its axis, and joined."""
+    if len(call.used_outputs()) > 1:
+        raise UnsupportedError("the indices of adaptive pooling with irregular windows are used")
+    value, front = call.value("self"), call.rank() - len(spatial)
+    for axis, (size, cells) in enumerate(zip(spatial, wanted, strict=True), start=front):
+        if cells == size:
+            continue
+        if not isinstance(cells, int) or not 0 < cells <= MAX_FOLLOWING:
+            raise UnsupportedError(f"adaptive pooling into {cells} cells of open sizes")
+        rows = [
+            _cell(
+                call, value, kind, axis, (cell * size // cells, ceil_div((cell + 1) * size, cells))
+            )
+            for cell in range(cells)
+        ]
+        value = rows[0] if cells == 1 else call.step(ops.Concat(axis), rows, f"joined{axis}")
     call.emit(ops.Identity(), [value], outputs=call.node.outputs[:1])
+
+
+def _cell(call: Call, value: str, kind: Kind, axis: int, bounds: tuple[Size, Size]) -> str:
+    """The mean or maximum from a place to another along an axis, which stays with size 1."""
+    begin, end = bounds
+    box = call.step(ops.Crop(axis, (begin,), (end - begin,)), [value], f"window{axis}")
+    return reduction(call, box, "max" if kind == "max" else "mean", [axis], True)
 
 
 def _averages(size: int, cells: int) -> ArrayData:

@@ -8,6 +8,7 @@ from converters import operators as ops
 from converters.dims import Size
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.schema import MAX_AXES
 
 
 @lowers(
@@ -24,12 +25,22 @@ def _same(call: Call) -> None:
 
 @lowers("to.dtype", "to.device", "to.dtype_layout", "_to_copy.default", "type_as.default")
 def _converted(call: Call) -> None:
-    """Only from float32 to float32; index tensors stay what they are."""
-    before = call.meta("self").dtype
-    after = call.state.metas[call.node.outputs[0]]
-    if before != after.dtype:
-        raise UnsupportedError(f"it converts to {after.dtype_name}")
+    """Truth values and whole numbers are floats here already; numbers that lose digits are not."""
+    before, after = call.meta("self"), call.state.metas[call.node.outputs[0]]
+    if before.dtype != after.dtype and (before.dtype_name, after.dtype_name) not in WIDENED:
+        raise UnsupportedError(f"it converts {before.dtype_name} to {after.dtype_name}")
     call.same()
+
+
+WIDENED = {("int64", "float32"), ("bool", "float32"), ("bool", "int64")}
+
+
+@lowers("copy_.default")
+def _copied(call: Call) -> None:
+    """Its first argument becomes the second."""
+    if call.meta("self").sizes != call.meta("src").sizes:
+        raise UnsupportedError("it copies a tensor of another shape")
+    call.emit(ops.Identity(), [call.value("src")])
 
 
 @lowers(
@@ -38,6 +49,9 @@ def _converted(call: Call) -> None:
     "_unsafe_view.default",
     "unflatten.int",
     "flatten.using_ints",
+    "ravel.default",
+    "view_as.default",
+    "reshape_as.default",
 )
 def _view(call: Call) -> None:
     """The axes that change, between those that stay in front and behind."""
@@ -55,7 +69,7 @@ def requested_shape(call: Call) -> tuple[Size, ...]:
     known = call.state.sizes_of(call.node.outputs[0])
     before = call.state.sizes_of(call.get("self").name)
     if known is None or before is None:
-        raise UnsupportedError("its shape is not in the file")
+        raise UnsupportedError("its shape is not known")
     own = dict(zip(before, call.shape(), strict=True))
     return tuple(size if isinstance(size, int) else own.get(size, size) for size in known)
 
@@ -79,7 +93,7 @@ def _with_inferred(sizes: Sequence[Size]) -> tuple[Size, ...]:
 
 @lowers("unsqueeze.default")
 def _unsqueeze(call: Call) -> None:
-    axis = call.fixed("dim", 0) % (call.rank() + 1)
+    axis = call.axis(added=1)
     call.emit(ops.Reshape((1,), axis, 0), [call.value("self")])
 
 
@@ -88,8 +102,9 @@ def _squeeze(call: Call) -> None:
     """The axes of size 1 among those that are named, or all of them, go."""
     shape = call.meta("self").sizes
     named = call.get("dim")
-    axes = named if isinstance(named, list) else ([named] if named is not None else None)
-    chosen = range(len(shape)) if axes is None else sorted(axis % len(shape) for axis in axes)
+    axes = named if isinstance(named, list) else [named]
+    whole = named is None or not shape
+    chosen = range(len(shape)) if whole else sorted(axis % len(shape) for axis in axes)
     gone = [axis for axis in chosen if shape[axis] == 1]
     value = call.value("self")
     for index, axis in enumerate(reversed(gone), start=1):
@@ -105,20 +120,39 @@ def _squeeze(call: Call) -> None:
 @lowers("permute.default")
 def _permute(call: Call) -> None:
     rank = call.rank()
+    if rank == 0:
+        call.same()
+        return
     order = tuple(axis % rank for axis in call.ints("dims", rank))
     call.emit(ops.Permute(order), [call.value("self")])
 
 
-@lowers("transpose.int", "t.default", "numpy_T.default")
+@lowers("movedim.intlist", "movedim.int", "moveaxis.intlist", "moveaxis.int")
+def _move(call: Call) -> None:
+    """The axes `source` go to the places `destination`; the others keep their order."""
+    rank = call.rank()
+    pairs = [call.get("source"), call.get("destination")]
+    source, place = ([n % rank for n in (p if isinstance(p, list) else [p])] for p in pairs)
+    others = iter(axis for axis in range(rank) if axis not in source)
+    taken = dict(zip(place, source, strict=True))
+    order = tuple(taken[at] if at in taken else next(others) for at in range(rank))
+    call.emit(ops.Permute(order), [call.value("self")])
+
+
+@lowers("transpose.int", "t.default", "numpy_T.default", "mT.default")
 def _transpose(call: Call) -> None:
     rank = call.rank()
+    if rank == 0:
+        call.same()
+        return
     order = list(range(rank))
-    first, second = call.fixed("dim0", 0) % rank, call.fixed("dim1", -1) % rank
+    first = -2 if call.node.target == "aten.mT.default" else 0
+    first, second = call.fixed("dim0", first) % rank, call.fixed("dim1", -1) % rank
     order[first], order[second] = order[second], order[first]
     call.emit(ops.Permute(tuple(order)), [call.value("self")])
 
 
-@lowers("expand.default", "expand_as.default")
+@lowers("expand.default", "expand_as.default", "broadcast_to.default")
 def _expand(call: Call) -> None:
     """Axes of size 1 are repeated, new ones put in front."""
     before, after = call.shape(), call.output_shape()
@@ -135,10 +169,14 @@ def _expand(call: Call) -> None:
     call.emit(ops.Identity(), [value])
 
 
-@lowers("repeat.default")
+@lowers("repeat.default", "tile.default")
 def _repeat(call: Call) -> None:
-    counts = call.get("repeats", [])
+    """Copies along every axis; where tile names fewer axes than there are, it means the last."""
+    counts = call.get("repeats", call.get("dims", []))
     value = call.value("self")
+    if len(counts) > MAX_AXES:
+        raise UnsupportedError(f"it makes a tensor of {len(counts)} axes")
+    counts = [1] * (call.rank() - len(counts)) + counts
     added = len(counts) - call.rank()
     if added:
         value = call.step(ops.Reshape((1,) * added, 0, 0), [value], "axes")

@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from converters.errors import UnsupportedError
+from converters.readers.pytorch.schema import TensorRef
 from converters.tensors import ArrayData, TensorData
+
+ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
 
 Arguments: TypeAlias = Mapping[str, Any]
 Fold: TypeAlias = Callable[[Arguments, tuple[int, ...]], Any]
@@ -96,6 +99,41 @@ def _counted(a: Arguments, shape: tuple[int, ...]) -> Any:
     return start + step * np.arange(shape[0], dtype=np.float64)
 
 
+def _nothing(a: Arguments, shape: tuple[int, ...]) -> Any:
+    """An empty tensor; one that holds values holds any."""
+    import numpy as np
+
+    if 0 not in shape:
+        raise UnsupportedError("its values are left to chance")
+    return np.empty(shape, np.float32)
+
+
+def _turned(rank: int, axes: list[int]) -> tuple[slice, ...]:
+    named = {axis % rank for axis in axes}
+    return tuple(slice(None, None, -1 if axis in named else 1) for axis in range(rank))
+
+
+def _tiled(values: Any, counts: list[int]) -> Any:
+    import numpy as np
+
+    return np.tile(values, counts)
+
+
+def _joined(name: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        return getattr(np, name)(a["tensors"], axis=a.get("dim", 0))
+
+    return fold
+
+
+def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
+    """self[indices], None for a whole axis; indices are whole numbers that came as floats."""
+    indices = a["indices"]
+    return a["self"][tuple(slice(None) if i is None else i.astype("int64") for i in indices)]
+
+
 FOLDS: Final[dict[str, Fold]] = {
     **dict.fromkeys(
         (
@@ -126,19 +164,26 @@ FOLDS: Final[dict[str, Fold]] = {
         ),
         _reshaped,
     ),
-    **dict.fromkeys(("expand.default", "expand_as.default"), _broadcast),
+    **dict.fromkeys(("expand.default", "expand_as.default", "broadcast_to.default"), _broadcast),
+    "copy_.default": lambda a, shape: _broadcast({"self": a["src"]}, shape),
     "transpose.int": _swapped,
     "t.default": lambda a, shape: a["self"].T,
     "numpy_T.default": lambda a, shape: a["self"].T,
     "permute.default": lambda a, shape: a["self"].transpose(a["dims"]),
     "slice.Tensor": _sliced,
     "select.int": lambda a, shape: a["self"].take(a["index"], axis=a["dim"]),
+    "cat.default": _joined("concatenate"),
+    "stack.default": _joined("stack"),
+    "flip.default": lambda a, shape: a["self"][_turned(a["self"].ndim, a["dims"])],
+    "repeat.default": lambda a, shape: _tiled(a["self"], a["repeats"]),
+    "tile.default": lambda a, shape: _tiled(a["self"], a["dims"]),
+    "index.Tensor": _indexed,
     "add.Tensor": _binary("add"),
     "sub.Tensor": _binary("subtract"),
     "mul.Tensor": _binary("multiply"),
     "div.Tensor": _binary("divide"),
     "pow.Tensor_Scalar": _power,
-    **{f"{name}.default": _unary(name) for name in ("sqrt", "exp", "log", "abs", "square")},
+    **{f"{name}.default": _unary(name) for name in ELEMENTWISE},
     "neg.default": _unary("negative"),
     "reciprocal.default": lambda a, shape: 1 / a["self"],
     "rsqrt.default": lambda a, shape: a["self"] ** -0.5,
@@ -149,6 +194,8 @@ FOLDS: Final[dict[str, Fold]] = {
     "matmul.default": _product("self", "other"),
     "_weight_norm.default": _weight_norm,
     "zeros.default": _filled(0.0),
+    "empty.memory_format": _nothing,
+    "new_empty.default": _nothing,
     "ones.default": _filled(1.0),
     "new_zeros.default": _filled(0.0),
     "new_ones.default": _filled(1.0),
@@ -163,10 +210,29 @@ FOLDS: Final[dict[str, Fold]] = {
 """By ATen's name, in NumPy's float32."""
 
 
+def _has_tensors(argument: Any) -> bool:
+    if isinstance(argument, list):
+        return any(map(_has_tensors, argument))
+    return isinstance(argument, TensorRef)
+
+
+def _data(argument: Any, stored: Mapping[str, TensorData]) -> Any:
+    """The argument with the data of its tensors; in a list too."""
+    if isinstance(argument, list):
+        return [_data(one, stored) for one in argument]
+    return stored[argument.name] if isinstance(argument, TensorRef) else argument
+
+
+def _array(argument: Any) -> Any:
+    if isinstance(argument, list):
+        return [_array(one) for one in argument]
+    return argument.array() if hasattr(argument, "array") else argument
+
+
 def fold(
     target: str,
     arguments: Mapping[str, Any],
-    tensors: Mapping[str, TensorData],
+    stored: Mapping[str, TensorData],
     shape: tuple[int, ...],
 ) -> ArrayData:
     """The result of an operator whose tensors are all stored; computed when it is asked for.
@@ -177,13 +243,15 @@ def fold(
     if name not in FOLDS:
         name = name.replace("_.", ".", 1)  # in place: the new tensor stands for the old one
     if name not in FOLDS:
-        raise UnsupportedError("it computes a weight in a way that is not known")
+        known = "it computes a weight in a way that is not known"
+        raise UnsupportedError(known if any(map(_has_tensors, arguments.values())) else "")
+    taken = {key: _data(value, stored) for key, value in arguments.items()}
 
     def compute() -> Any:
         import numpy as np
 
-        given = {key: data.array() for key, data in tensors.items()}
-        result = np.asarray(FOLDS[name]({**arguments, **given}, shape), np.float32)
+        given = {key: _array(value) for key, value in taken.items()}
+        result = np.asarray(FOLDS[name](given, shape), np.float32)
         if result.shape != shape:
             raise UnsupportedError(f"{target} gives {result.shape} where the file says {shape}")
         return result

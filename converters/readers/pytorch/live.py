@@ -46,4 +46,12 @@ def _export(
         raise UnsupportedError(
             f"torch.export refuses the module: {reason}", path=type(module).__qualname__
         ) from error
-    torch.export.save(program, path)
+    try:
+        torch.export.save(program, path)
+    except NotImplementedError as error:  # torch.max gives a tuple of a type of its own
+        reason = str(error).strip().partition("\n")[0]
+        raise UnsupportedError(
+            f"torch.export.save refuses the program: {reason}",
+            path=type(module).__qualname__,
+            hint="return tensors, tuples, lists or dicts",
+        ) from error

@@ -7,16 +7,28 @@ as the file spells them, `aten.conv2d.default`; a name that comes twice raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar
+from math import prod
+from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
 
 from converters.dims import Like, Size, leaves, like
 from converters.errors import UnreadableError, UnsupportedError
 from converters.ir import Layer
-from converters.operators import Identity, Operator, targets
+from converters.operators import (
+    Constant,
+    Flatten,
+    GroupNorm,
+    Identity,
+    Linear,
+    Operator,
+    Reshape,
+    Unknown,
+    targets,
+)
 from converters.origin import Origin
 from converters.readers.pytorch.schema import Node, TensorMeta, TensorRef
-from converters.tensors import TensorData, Weight
+from converters.tensors import ArrayData, TensorData, Weight
 
 Lowering: TypeAlias = Callable[["Call"], None]
 _Function = TypeVar("_Function", bound=Callable[["Call"], None])
@@ -44,19 +56,22 @@ class GraphState:
     """The graph so far: what each name of the file stands for, and the layers.
 
     `values` maps a tensor's name to the value that carries it, `constants` to data that does not
-    depend on any input. `sizes_of` gives a tensor's sizes where the file says them; `used` are the
-    names that anyone reads, `renames` what the graph's outputs are called.
+    depend on any input, `constant_values` to the value of a layer that holds such data. `sizes_of`
+    gives a tensor's sizes where the file says them; `used` are the names that anyone reads,
+    `pending` says how often each still is, `renames` what the graph's outputs are called.
     """
 
     path: str
     values: dict[str, str] = field(default_factory=dict)
     constants: dict[str, TensorData] = field(default_factory=dict)
+    constant_values: dict[str, str] = field(default_factory=dict)
     metas: Mapping[str, TensorMeta] = field(default_factory=dict)
     sizes_of: Callable[[str], tuple[Size, ...] | None] = lambda name: None
     layers: list[Layer] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    used: frozenset[str] = frozenset()
+    used: AbstractSet[str] = frozenset()
+    pending: dict[str, int] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
 
     def layer_name(self, wanted: str) -> str:
@@ -100,16 +115,19 @@ class Call:
     def fixed(self, name: str, default: int) -> int:
         """A plain integer."""
         value = self.get(name, default)
-        if not isinstance(value, int):
+        if not _is_integer(value):
             raise UnsupportedError(f"its {name} is not a fixed integer")
         return value
 
     def ints(self, name: str, axes: int, default: int | None = None) -> tuple[int, ...]:
         """An integer for every spatial axis; one given for all is repeated, as torch does."""
         values = self.sizes(name, axes, default)
-        if not all(isinstance(value, int) for value in values):
+        known = tuple(value for value in values if _is_integer(value))
+        if len(known) < len(values):
             raise UnsupportedError(f"its {name} changes with the input's sizes")
-        return tuple(value for value in values if isinstance(value, int))
+        if name in _POSITIVE and min(known, default=1) < 1:
+            raise UnsupportedError(f"its {name} is {min(known)}")
+        return known
 
     def sizes(self, name: str, axes: int, default: int | None = None) -> tuple[Size, ...]:
         """As `ints`, but the integers may be sizes."""
@@ -152,7 +170,7 @@ class Call:
         if not isinstance(reference, TensorRef):
             raise UnsupportedError(f"its argument {argument} is no tensor")
         if reference.name in self.state.constants:
-            raise UnsupportedError("it computes with a constant where a value of the net is needed")
+            return self._constant_value(reference.name)
         if reference.name not in self.state.values:
             raise UnreadableError(
                 f"'{self.node.name}' reads '{reference.name}', which no node before it writes",
@@ -160,11 +178,39 @@ class Call:
             )
         return self.state.values[reference.name]
 
+    def _constant_value(self, name: str) -> str:
+        """The value of a stored tensor, from a layer that is written where it is first read."""
+        state = self.state
+        if name not in state.constant_values:
+            data = state.constants[name]
+            layer = Layer(
+                state.layer_name(name),
+                Constant(data.shape),
+                (),
+                (state.value_name(name),),
+                {"value": Weight(data.shape, data)},
+                self.origin(),
+            )
+            state.layers.append(layer)
+            state.constant_values[name] = layer.outputs[0]
+        return state.constant_values[name]
+
+    def axis(self, name: str = "dim", default: int = 0, added: int = 0) -> int:
+        """An axis of the first tensor, from the front; of a number without axes, UnsupportedError.
+
+        `added`: how many axes the output has more, which the axis may be one of.
+        """
+        rank = self.rank() + added
+        axis = self.fixed(name, default)
+        if not -rank <= axis < rank:
+            raise UnsupportedError(f"it works along axis {axis} of a tensor with {rank} axes")
+        return axis % rank
+
     def meta(self, argument: str) -> TensorMeta:
         """What the exporter knew of a tensor argument."""
         reference = self.get(argument)
         if not isinstance(reference, TensorRef) or reference.name not in self.state.metas:
-            raise UnsupportedError(f"the shape of its {argument} is not in the file")
+            raise UnsupportedError(f"the shape of its {argument} is not known")
         return self.state.metas[reference.name]
 
     def rank(self, argument: str = "self") -> int:
@@ -181,7 +227,7 @@ class Call:
         """The sizes of an output; dynamic ones in terms of the graph's inputs."""
         shape = self.state.sizes_of(self.node.outputs[index])
         if shape is None:
-            raise UnsupportedError("the shape of its output is not in the file")
+            raise UnsupportedError("the shape of its output is not known")
         return shape
 
     def used_outputs(self) -> tuple[str, ...]:
@@ -263,6 +309,13 @@ class Call:
         title: str,
     ) -> str:
         references = _references(operator)
+        if not inputs and not isinstance(operator, Constant | Unknown):
+            raise UnsupportedError("it has no tensor to work on")
+        for made in (weight.data for weight in (weights or {}).values()):
+            if isinstance(made, ArrayData):
+                require_makeable(made.shape)
+        if isinstance(operator, _NEEDS_VALUES) and self._is_empty():
+            raise UnsupportedError("it works on a tensor without values")
         layer = Layer(
             self.state.layer_name(title),
             operator,
@@ -274,9 +327,33 @@ class Call:
         self.state.layers.append(layer)
         return outputs[0]
 
+    def _is_empty(self) -> bool:
+        metas = [self.state.metas.get(name) for name in self.node.outputs]
+        return any(meta is not None and 0 in meta.sizes for meta in metas)
+
     def origin(self) -> Origin:
         """Where this call was written: the archive, and the user's own line."""
         return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+
+
+LARGEST_MADE: Final = 1 << 28
+"""Values of a tensor that is not in the file; a file of a few bytes may ask for any number."""
+
+
+def require_makeable(shape: Sequence[int]) -> None:
+    """Raise UnsupportedError for a tensor that is too large to be made."""
+    if prod(shape) > LARGEST_MADE:
+        raise UnsupportedError(f"a tensor of {prod(shape)} values would have to be made for it")
+
+
+def _is_integer(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_POSITIVE: Final = ("kernel_size", "stride", "dilation")
+
+_NEEDS_VALUES: Final = (Reshape, Flatten, Linear, GroupNorm)
+"""Operators whose ONNX form takes an axis of size 0 for a word of its own, or for an error."""
 
 
 def _references(operator: Operator) -> Iterable[str]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from converters.dims import Dim
 from converters.errors import UnreadableError, UnsupportedError, UsageError
-from converters.ir import Layer, Model, ModelInput, Notice, Shape, validate
-from converters.operators import Identity, Unknown
+from converters.ir import Model, ModelInput, Notice, Shape, validate
 from converters.origin import Origin
 from converters.readers.options import ReadOptions
-from converters.readers.pytorch import families
-from converters.readers.pytorch.aliases import Aliases
 from converters.readers.pytorch.archive import Archive, open_archive
-from converters.readers.pytorch.constants import fold
-from converters.readers.pytorch.lowering import Call, GraphState
+from converters.readers.pytorch.given_weights import Given, given_weights
+from converters.readers.pytorch.graph import Graph, output_names, references
+from converters.readers.pytorch.lowering import GraphState
 from converters.readers.pytorch.schema import (
     FLOAT,
     Node,
@@ -26,7 +25,7 @@ from converters.readers.pytorch.schema import (
     resolved,
 )
 from converters.readers.pytorch.sizes import Sizes
-from converters.readers.pytorch.weights import WeightTable
+from converters.readers.pytorch.weights import StoredTensor, WeightTable
 
 MODELS: Final = "models/"
 INTEGER: Final = 5
@@ -49,18 +48,27 @@ def read_pt2(path: str, options: ReadOptions) -> Model:
     """The model in a .pt2 file.
 
     Raises UnreadableError where the file is no such archive or is corrupt, UnsupportedError for a
-    schema of another major version or inputs that are no float32 tensors, and UsageError where
-    the options name an input or a size that the export does not leave open.
+    schema of another major version, and UsageError where the options name an input or a size that
+    the export does not leave open. Inputs and outputs that are neither float32 nor int64 are
+    notices, which keep the model from being written.
     """
     return read_archive(open_archive(path), options)
 
 
 def read_archive(archive: Archive, options: ReadOptions) -> Model:
     """The model in an archive that is already open; raises as `read_pt2`."""
+    return _reader(archive).model(options)
+
+
+def given_tensors(archive: Archive, options: ReadOptions) -> Mapping[str, StoredTensor]:
+    """The parameters and buffers that the model in an archive has with these options."""
+    return _reader(archive).given(options).tensors
+
+
+def _reader(archive: Archive) -> _Reader:
     name = _model_name(archive)
     program = read_program(archive.json(f"{MODELS}{name}.json"), archive.path)
-    reader = _Reader(archive, name, program)
-    return reader.model(options)
+    return _Reader(archive, name, program)
 
 
 def is_pt2(archive: Archive) -> bool:
@@ -95,23 +103,24 @@ class _Reader:
             WeightTable(archive, f"data/weights/{name}_weights_config.json", "data/weights"),
             WeightTable(archive, f"data/constants/{name}_constants_config.json", "data/constants"),
         )
-        self._notices: list[Notice] = []
         self._sizes = Sizes(program, archive.path)
         self._state = GraphState(
             self._path,
             metas=program.tensors,
             sizes_of=self._sizes.of_tensor,
             used=frozenset(_used(program)),
+            pending=Counter(_used(program)),
         )
-        self._aliases = Aliases(self._state.used)
+        self._graph = Graph(self._state)
 
     def model(self, options: ReadOptions) -> Model:
         inputs = _overridden(tuple(self._inputs()), options, self._path)
         self._name_outputs()
-        self._weights()
+        self._weights(options)
         for node in self._program.nodes:
             self._lower(node)
         outputs = self._outputs()
+        integers = frozenset(self._integer_outputs())
         model = Model(
             name=self._path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0],
             path=self._path,
@@ -119,8 +128,10 @@ class _Reader:
             inputs=inputs,
             outputs=outputs,
             layers=tuple(self._state.layers),
-            notices=tuple(self._notices),
+            notices=tuple(self._graph.notices),
             phase=options.phase,
+            weights_path=options.weights,
+            integer_outputs=integers,
         )
         validate(model)
         return model
@@ -132,10 +143,9 @@ class _Reader:
             if meta is None:
                 raise UnreadableError(f"the input '{name}' has no shape", path=self._path)
             if meta.dtype not in (FLOAT, INTEGER):
-                raise UnsupportedError(
+                self._graph.refuse(
                     f"the input '{name}' is {meta.dtype_name}; only float32 networks are converted",
-                    path=self._path,
-                    hint="export module.float() with float32 inputs",
+                    "export module.float() with float32 inputs",
                 )
             self._state.taken.add(name)
             self._state.values[name] = name
@@ -145,86 +155,50 @@ class _Reader:
 
     # Weights
 
-    def _weights(self) -> None:
+    def given(self, options: ReadOptions) -> Given:
+        """The parameters and buffers by name, with those of `options.weights` in their place."""
+        table = self._tables[0]
+        names = (stored for stored in self._program.weights.values() if stored in table)
+        return given_weights({name: table.tensor(name) for name in names}, options.weights)
+
+    def _weights(self, options: ReadOptions) -> None:
+        given = self.given(options)
+        self._graph.notices.extend(given.notices)
         for name, stored in self._program.weights.items():
+            if stored in given.tensors:
+                self._state.constants[name] = given.tensors[stored]
+                continue
             table = next((table for table in self._tables if stored in table), None)
             if table is None:
                 error = UnreadableError(f"the archive has no tensor '{stored}'", path=self._path)
-                self._notices.append(Notice("UP001", error))
+                self._graph.notices.append(Notice("UP001", error))
                 continue
             self._state.constants[name] = table.tensor(stored)
 
     # Nodes
 
     def _lower(self, node: Node) -> None:
-        if node.target.startswith(SIZE_OPERATORS) or node.target in CHECKS:
-            return
-        before = len(self._state.layers)
-        try:
-            self._lower_known(node)
-        except UnsupportedError as error:
-            del self._state.layers[before:]
-            self._unknown(node, error)
-
-    def _lower_known(self, node: Node) -> None:
-        self._aliases.require_plain(node)
-        arguments = {k: resolved(v, self._sizes.of_number) for k, v in node.arguments.items()}
-        arguments = {k: self._current(v) for k, v in arguments.items()}
-        tensors = [one for value in arguments.values() for one in _references(value)]
-        stored = self._state.constants
-        if all(one.name in stored for one in tensors) and len(node.outputs) == 1:
-            self._fold(node, arguments)
-            return
-        lowering = families.LOWERINGS.get(node.target)
-        if lowering is None:
-            raise UnsupportedError("")
-        lowering(Call(self._state, node, arguments))
-        self._aliases.note(node)
-
-    def _current(self, argument: Any) -> Any:
-        """References to what an in-place operator has changed since, in its new state."""
-        if isinstance(argument, TensorRef):
-            return TensorRef(self._aliases.current(argument.name))
-        if isinstance(argument, list):
-            return [self._current(one) for one in argument]
-        return argument
-
-    def _fold(self, node: Node, arguments: Mapping[str, Any]) -> None:
-        shape = self._sizes.of_tensor(node.outputs[0]) or ()
-        fixed = tuple(size for size in shape if isinstance(size, int))
-        if len(fixed) != len(shape):
-            raise UnsupportedError("it makes a constant whose shape changes with the inputs")
-        stored = self._state.constants
-        tensors = {k: stored[v.name] for k, v in arguments.items() if isinstance(v, TensorRef)}
-        plain = {k: v for k, v in arguments.items() if not isinstance(v, TensorRef)}
-        stored[node.outputs[0]] = fold(node.target, plain, tensors, fixed)
-        self._aliases.note(node)
-
-    def _unknown(self, node: Node, error: UnsupportedError) -> None:
-        """A layer that is not understood: it flows through, and a notice says where it is."""
-        call = Call(self._state, node, {})
-        read = [one for value in node.arguments.values() for one in _references(value)]
-        names = [self._aliases.current(one.name) for one in read]
-        inputs = [self._state.values[name] for name in names if name in self._state.values]
-        call.emit(Unknown(node.target, error.message), list(dict.fromkeys(inputs)))
-        self._aliases.note(node)
-        layer = self._state.layers[-1]
-        reason = f": {error.message}" if error.message else ""
-        notice = UnsupportedError(
-            f"the operator {node.target} is not understood{reason}",
-            where=layer.origin,
-            layer=layer.name,
-            hint=error.hint,
-        )
-        self._notices.append(Notice("UP003", notice))
+        if _computes(node):
+            self._graph.lower(node, lambda value: resolved(value, self._sizes.of_number))
 
     # Outputs
 
     def _output_names(self) -> tuple[str, ...]:
-        """output, output_1 ... for every tensor the program returns, and no input's name."""
         count = sum(isinstance(one, TensorRef) for one in self._program.outputs)
-        names = (f"output_{index}" if index else "output" for index in range(count))
-        return tuple(f"{n}_out" if n in self._program.inputs else n for n in names)
+        return output_names(count, self._program.inputs)
+
+    def _integer_outputs(self) -> Iterator[str]:
+        """The outputs that leave as int64; those neither of that kind nor float32 are refused."""
+        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
+        for reference, name in zip(references, self._output_names(), strict=True):
+            meta = self._program.tensors.get(reference.name)
+            if meta is not None and meta.dtype == INTEGER:
+                yield name
+            elif meta is not None and meta.dtype != FLOAT and not self._graph.notices:
+                self._graph.refuse(
+                    f"the output '{reference.name}' is {meta.dtype_name}, not float32 or int64",
+                    "return it as .float()",
+                )
 
     def _name_outputs(self) -> None:
         """The first tensor that leaves under a name bears it from where it is made."""
@@ -241,36 +215,22 @@ class _Reader:
         names = self._output_names()
         references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
         for reference, name in zip(references, names, strict=True):
-            value = self._value_out(reference.name)
+            value = self._graph.value_out(reference.name)
             if value != name:
-                self._state.layers.append(self._copy(value, name))
+                self._graph.copy(value, name)
         return names
 
-    def _value_out(self, name: str) -> str:
-        current = self._aliases.current(name)
-        if current not in self._state.values:
-            raise UnsupportedError(
-                f"the output '{name}' does not depend on the inputs", path=self._path
-            )
-        return self._state.values[current]
 
-    def _copy(self, value: str, name: str) -> Layer:
-        title = self._state.layer_name(name)
-        origin = Origin(self._path, "pytorch", "output")
-        return Layer(title, Identity(), (value,), (name,), {}, origin)
+def _computes(node: Node) -> bool:
+    return not node.target.startswith(SIZE_OPERATORS) and node.target not in CHECKS
 
 
 def _used(program: Program) -> Iterator[str]:
-    for node in program.nodes:
+    for node in filter(_computes, program.nodes):
         for value in node.arguments.values():
-            yield from (one.name for one in _references(value))
+            yield from (one.name for one in references(value))
     for value in program.outputs:
-        yield from (one.name for one in _references(value))
-
-
-def _references(argument: Any) -> list[TensorRef]:
-    many = argument if isinstance(argument, list) else [argument]
-    return [one for one in many if isinstance(one, TensorRef)]
+        yield from (one.name for one in references(value))
 
 
 def _overridden(
@@ -299,6 +259,7 @@ def _fitting(entry: ModelInput, given: Shape, path: str) -> Shape:
         raise UsageError(
             f"the input '{entry.name}' was exported as {own}, which {new} does not fit",
             path=path,
-            hint="export it with dynamic_shapes for the axes that change",
+            hint="export it with dynamic_shapes for the axes that change, from an example of at "
+            "least 2 along each: a size of 1 is taken for fixed",
         )
     return given

@@ -14,7 +14,9 @@ from converters.dims import Size
 from converters.errors import UnreadableError, UnsupportedError
 
 MAJOR: Final = 8
-MAX_NODES: Final = 1_000_000
+MAX_NODES: Final = 200_000
+MAX_AXES: Final = 64
+MAX_LIST: Final = 1 << 16
 FLOAT: Final = 7
 DTYPE_NAMES: Final = {
     1: "uint8",
@@ -150,7 +152,7 @@ def _inputs(specs: Sequence[Any], path: str) -> tuple[dict[str, str], tuple[str,
     for spec in specs:
         kind, body = _only(spec)
         if kind in _WEIGHT_SPECS:
-            weights[body["arg"]["name"]] = body[_WEIGHT_SPECS[kind]]
+            weights[_name(body["arg"]["name"])] = _name(body[_WEIGHT_SPECS[kind]])
         elif kind == "user_input":
             argument = _argument(body["arg"])
             if isinstance(argument, TensorRef):
@@ -193,7 +195,7 @@ def _node(entry: Mapping[str, Any]) -> Node:
     module, module_type = _module(str(metadata.get("nn_module_stack", "")))
     return Node(
         target=str(entry["target"]).removeprefix("torch.ops."),
-        name=str(entry.get("name") or (outputs[0] if outputs else entry["target"])),
+        name=_one_line(str(entry.get("name") or (outputs[0] if outputs else entry["target"]))),
         arguments={one["name"]: _argument(one["arg"]) for one in entry["inputs"]},
         outputs=outputs,
         code=user_line(str(metadata.get("stack_trace", ""))),
@@ -231,56 +233,97 @@ def _itself(value: Any) -> Argument:
     return value
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no name")
+    return value
+
+
+def _integer(value: Any) -> int:
+    """A number of 64 bits, which is what torch's integers are."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
+        raise TypeError(f"{value!r:.40} is no integer of 64 bits")
+    return value
+
+
+def _float(value: Any) -> float:
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"{value!r:.40} is no number")
+    return float(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} is no truth value")
+    return value
+
+
+def _each(reader: Callable[[Any], Argument]) -> Callable[[Any], Argument]:
+    """Reads a list of bounded length."""
+
+    def read(values: Any) -> list[Argument]:
+        if len(values) > MAX_LIST:
+            raise ValueError(f"a list of {len(values)} arguments")
+        return [reader(value) for value in values]
+
+    return read
+
+
+def _tensor(value: Any) -> TensorRef:
+    return TensorRef(_name(value["name"]))
+
+
 def _mixed(union: Mapping[str, Any]) -> Argument:
     """A symbolic argument: by its name, or a plain number."""
     kind, value = _only(union)
-    return SizeRef(value) if kind == "as_name" else value
+    return SizeRef(_name(value)) if kind == "as_name" else _MIXED[kind](value)
 
 
 def _optional(union: Mapping[str, Any]) -> Argument:
     kind, value = _only(union)
-    return TensorRef(value["name"]) if kind == "as_tensor" else None
+    return _tensor(value) if kind == "as_tensor" else None
+
+
+_MIXED: Final[dict[str, Callable[[Any], Argument]]] = {"as_int": _integer, "as_float": _float}
 
 
 _ARGUMENTS: Final[dict[str, Callable[[Any], Argument]]] = {
     "as_none": lambda value: None,
-    "as_tensor": lambda value: TensorRef(value["name"]),
-    "as_tensors": lambda value: [TensorRef(one["name"]) for one in value],
+    "as_tensor": _tensor,
+    "as_tensors": _each(_tensor),
     "as_optional_tensor": _optional,
-    "as_optional_tensors": lambda value: [_optional(one) for one in value],
+    "as_optional_tensors": _each(_optional),
     "as_sym_int": _mixed,
-    "as_sym_ints": lambda value: [_mixed(one) for one in value],
+    "as_sym_ints": _each(_mixed),
     "as_sym_float": _mixed,
-    "as_sym_floats": lambda value: [_mixed(one) for one in value],
+    "as_sym_floats": _each(_mixed),
     "as_scalar_type": _itself,
     "as_memory_format": _itself,
     "as_layout": _itself,
-} | dict.fromkeys(
-    (
-        "as_int",
-        "as_ints",
-        "as_float",
-        "as_floats",
-        "as_string",
-        "as_strings",
-        "as_bool",
-        "as_bools",
-    ),
-    _itself,
-)
+    "as_int": _integer,
+    "as_ints": _each(_integer),
+    "as_float": _float,
+    "as_floats": _each(_float),
+    "as_string": _name,
+    "as_strings": _each(_name),
+    "as_bool": _truth,
+    "as_bools": _each(_truth),
+}
 
 
 def _meta(meta: Mapping[str, Any]) -> TensorMeta:
-    return TensorMeta(int(meta["dtype"]), tuple(_size(size) for size in meta["sizes"]))
+    if len(meta["sizes"]) > MAX_AXES:
+        raise ValueError(f"a tensor of {len(meta['sizes'])} axes")
+    return TensorMeta(_integer(meta["dtype"]), tuple(_size(size) for size in meta["sizes"]))
 
 
 def _size(union: Mapping[str, Any]) -> int | str:
     kind, value = _only(union)
-    return int(value) if kind == "as_int" else str(value["expr_str"])
+    return _integer(value) if kind == "as_int" else str(value["expr_str"])
 
 
 _FRAME: Final = re.compile(r'File "([^"\n]+)", line (\d+)')
-_TORCH_ITSELF: Final = re.compile(
+TORCH_ITSELF: Final = re.compile(
     r"(^|[\\/])(site-packages|dist-packages)[\\/]torch[\\/]|^torch[\\/]"
 )
 
@@ -291,7 +334,7 @@ def user_line(stack_trace: str) -> str:
     >>> user_line('File "net.py", line 7, in forward\n    y = self.up(x)')
     'net.py:7'
     """
-    own = [frame for frame in _FRAME.findall(stack_trace) if not _TORCH_ITSELF.search(frame[0])]
+    own = [frame for frame in _FRAME.findall(stack_trace) if not TORCH_ITSELF.search(frame[0])]
     return ":".join(own[-1]) if own else ""
 
 
@@ -300,7 +343,11 @@ def _module(stack: str) -> tuple[str, str]:
     parts = stack.rpartition(";")[2].split(",")
     if len(parts) < 3 or parts[0].startswith("_empty"):
         return "", ""
-    return parts[1].split("@")[0], parts[2]
+    return _one_line(parts[1].split("@")[0]), parts[2]
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())
 
 
 SizeResolver: TypeAlias = Callable[[SizeRef], Size]

@@ -15,6 +15,8 @@ from converters.ir import Shape
 from converters.readers.pytorch.schema import Program, SizeRef
 from converters.readers.pytorch.symbolic import invert, parse_size
 
+MAX_TEXT: Final = 1 << 20
+"""Characters of all different size expressions of a program together."""
 LETTERS: Final = {3: "NCL", 4: "NCHW", 5: "NCDHW"}
 
 
@@ -28,6 +30,8 @@ class Sizes:
     def __init__(self, program: Program, path: str) -> None:
         self._program = program
         self._path = path
+        self._known: dict[str, Size] = {}
+        self._length = 0
         self._letters: dict[str, Size] = {}
         self._symbols: dict[str, Size] = {}
 
@@ -40,16 +44,20 @@ class Sizes:
         meta = self._program.tensors.get(name)
         if meta is None:
             return None
-        return tuple(
-            one if isinstance(one, int) else self._parse(one, self._symbol) for one in meta.sizes
-        )
+        return tuple(one if isinstance(one, int) else self._once(one) for one in meta.sizes)
 
     def of_number(self, reference: SizeRef) -> Size:
         """What a symbolic integer is, in terms of the inputs' axes."""
         written = self._program.sizes.get(reference.name)
         if written is None:
             raise UnsupportedError(f"the number '{reference.name}' is not in the file")
-        return written if isinstance(written, int) else self._parse(written, self._symbol)
+        return written if isinstance(written, int) else self._once(written)
+
+    def _once(self, text: str) -> Size:
+        """An expression in terms of the inputs' axes, parsed where it first stands."""
+        if text not in self._known:
+            self._known[text] = self._parse(text, self._symbol)
+        return self._known[text]
 
     def _axis(self, name: str, axis: int, sizes: tuple[int | str, ...]) -> Size:
         text = sizes[axis]
@@ -75,6 +83,9 @@ class Sizes:
                 self._symbols[known] = inverse
 
     def _parse(self, text: str, symbols: Callable[[str], Size]) -> Size:
+        self._length += len(text)
+        if self._length > MAX_TEXT:
+            raise UnsupportedError("its size expressions are too long to be read", path=self._path)
         try:
             return parse_size(text, symbols)
         except UpconvError as error:

@@ -14,12 +14,15 @@ from fractions import Fraction
 from math import lcm
 from typing import Final, TypeAlias
 
-from converters.dims import Size, ceil_div, is_constant, maximum, minimum
+from converters.dims import Size, ceil_div, is_constant, is_larger, maximum, minimum
 from converters.errors import UnsupportedError
 
 MAX_LENGTH: Final = 20_000
 CHECKED_SIZES: Final = 1 << 14
 MAX_DENOMINATOR: Final = 10_000
+LARGEST: Final = 1 << 63
+MAX_PARTS: Final = 300
+MAX_ARGUMENTS: Final = 64
 
 SymbolTable: TypeAlias = Callable[[str], Size]
 
@@ -34,6 +37,15 @@ class Ratio:
     numerator: Size
     denominator: int = 1
     factor: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no size of a network is made of, on the way to it."""
+        size = self.numerator
+        numbers = [size] if isinstance(size, int) else [factor for _, factor in size.terms]
+        if max(map(abs, (*numbers, self.denominator)), default=0) >= LARGEST:
+            raise ValueError("a number of more than 64 bits")
+        if is_larger(size, MAX_PARTS):
+            raise ValueError(f"an expression of more than {MAX_PARTS} sizes")
 
 
 def parse_size(text: str, symbols: SymbolTable) -> Size:
@@ -72,11 +84,11 @@ def _value(node: ast.expr, symbols: SymbolTable) -> Ratio:
         case ast.Constant(value=int() as number):
             return Ratio(number)
         case ast.Constant(value=float() as number):
-            return _of_float(number)
+            return of_float(number)
         case ast.Name(id=name):
             return Ratio(symbols(name))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _times([Ratio(-1), _value(operand, symbols)])
+            return times([Ratio(-1), _value(operand, symbols)])
         case ast.BinOp(left=left, op=operator, right=right):
             if type(operator) in _OPERATORS:
                 pair = [_value(left, symbols), _value(right, symbols)]
@@ -91,6 +103,8 @@ def _call(name: str, arguments: Sequence[ast.expr], symbols: SymbolTable) -> Rat
         return _LITERALS[name]([_literal(argument) for argument in arguments], symbols)
     if name not in _FUNCTIONS:
         raise ValueError(f"the function {name} is not known")
+    if len(arguments) > MAX_ARGUMENTS:
+        raise ValueError(f"{name} of {len(arguments)} sizes")
     return _FUNCTIONS[name]([_value(argument, symbols) for argument in arguments])
 
 
@@ -103,7 +117,7 @@ def _literal(node: ast.expr) -> object:
     raise ValueError(f"'{_short(ast.unparse(node))}' is no literal")
 
 
-def _of_float(number: float) -> Ratio:
+def of_float(number: float) -> Ratio:
     """The simple fraction that people meant by a float (1.7 is 17/10)."""
     fraction = Fraction(number).limit_denominator(MAX_DENOMINATOR)
     if float(fraction) != number:
@@ -111,7 +125,8 @@ def _of_float(number: float) -> Ratio:
     return Ratio(fraction.numerator, fraction.denominator, number)
 
 
-def _plus(parts: Sequence[Ratio]) -> Ratio:
+def plus(parts: Sequence[Ratio]) -> Ratio:
+    """The sum."""
     denominator = lcm(*(part.denominator for part in parts))
     total: Size = 0
     for part in parts:
@@ -119,7 +134,8 @@ def _plus(parts: Sequence[Ratio]) -> Ratio:
     return Ratio(total, denominator)
 
 
-def _times(parts: Sequence[Ratio]) -> Ratio:
+def times(parts: Sequence[Ratio]) -> Ratio:
+    """The product; it is rounded as its one float factor makes it."""
     numerator: Size = 1
     denominator = 1
     factors = [part.factor for part in parts if part.factor is not None]
@@ -129,7 +145,8 @@ def _times(parts: Sequence[Ratio]) -> Ratio:
     return Ratio(numerator, denominator, factors[0] if len(factors) == 1 else None)
 
 
-def _divide(parts: Sequence[Ratio]) -> Ratio:
+def divide(parts: Sequence[Ratio]) -> Ratio:
+    """The quotient by a fixed number."""
     over, under = parts
     divisor = under.numerator
     if not isinstance(divisor, int):
@@ -141,14 +158,16 @@ def _divide(parts: Sequence[Ratio]) -> Ratio:
     return Ratio(scaled * sign, over.denominator * abs(divisor), None)
 
 
-def _floor(parts: Sequence[Ratio]) -> Ratio:
+def floor(parts: Sequence[Ratio]) -> Ratio:
+    """The largest whole number that is not above it."""
     (part,) = parts
     if part.factor is not None:
         _require_exact(part.factor, floor_of_product)
     return Ratio(part.numerator // part.denominator)
 
 
-def _ceil(parts: Sequence[Ratio]) -> Ratio:
+def ceil(parts: Sequence[Ratio]) -> Ratio:
+    """The smallest whole number that is not below it."""
     (part,) = parts
     if part.factor is not None:
         _require_exact(part.factor, lambda n, fraction: -floor_of_product(n, -fraction))
@@ -214,7 +233,7 @@ def _power(parts: Sequence[Ratio]) -> Ratio:
     count = exponent.numerator
     if not isinstance(count, int) or exponent.denominator != 1 or not -1 <= count <= 8:
         raise ValueError("a power that is no small number")
-    return _divide([Ratio(1), base]) if count == -1 else _times([base] * count)
+    return divide([Ratio(1), base]) if count == -1 else times([base] * count)
 
 
 def _symbol(values: Sequence[object], symbols: SymbolTable) -> Ratio:
@@ -232,7 +251,7 @@ def _integer(values: Sequence[object], symbols: SymbolTable) -> Ratio:
 def _float(values: Sequence[object], symbols: SymbolTable) -> Ratio:
     if not values or not isinstance(values[0], str | int | float):
         raise ValueError("a Float that is none")
-    return _of_float(float(values[0]))
+    return of_float(float(values[0]))
 
 
 def _rational(values: Sequence[object], symbols: SymbolTable) -> Ratio:
@@ -250,8 +269,8 @@ _LITERALS: Final = {
 }
 
 _FUNCTIONS: Final[dict[str, Callable[[Sequence[Ratio]], Ratio]]] = {
-    "Add": _plus,
-    "Mul": _times,
+    "Add": plus,
+    "Mul": times,
     "Pow": _power,
     "PowByNatural": _power,
     "FloorDiv": _floor_divide,
@@ -261,23 +280,23 @@ _FUNCTIONS: Final[dict[str, Callable[[Sequence[Ratio]], Ratio]]] = {
     "PythonMod": _modulo,
     "Max": lambda parts: Ratio(maximum(*_whole(parts))),
     "Min": lambda parts: Ratio(minimum(*_whole(parts))),
-    "TruncToInt": _floor,
-    "FloorToInt": _floor,
-    "floor": _floor,
-    "CeilToInt": _ceil,
-    "ceiling": _ceil,
+    "TruncToInt": floor,
+    "FloorToInt": floor,
+    "floor": floor,
+    "CeilToInt": ceil,
+    "ceiling": ceil,
     "ToFloat": lambda parts: parts[0],
-    "IntTrueDiv": _divide,
-    "FloatTrueDiv": _divide,
+    "IntTrueDiv": divide,
+    "FloatTrueDiv": divide,
     "Identity": lambda parts: parts[0],
 }
 """TruncToInt rounds as floor does: of sizes, which are not negative."""
 
 _OPERATORS: Final[dict[type[ast.operator], Callable[[Sequence[Ratio]], Ratio]]] = {
-    ast.Add: _plus,
-    ast.Sub: lambda parts: _plus([parts[0], _times([Ratio(-1), parts[1]])]),
-    ast.Mult: _times,
-    ast.Div: _divide,
+    ast.Add: plus,
+    ast.Sub: lambda parts: plus([parts[0], times([Ratio(-1), parts[1]])]),
+    ast.Mult: times,
+    ast.Div: divide,
     ast.FloorDiv: _floor_divide,
     ast.Mod: _modulo,
     ast.Pow: _power,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -36,6 +37,20 @@ ITEM_SIZES: Final = {"?": 1, "bfloat16": 2} | {
     name: int(name[-1]) for name in DTYPES.values() if name[-1].isdigit() and name != "bfloat16"
 }
 
+_FORMATS: Final = {
+    "u1": "<B",
+    "i1": "<b",
+    "<i2": "<h",
+    "<i4": "<i",
+    "<i8": "<q",
+    "<f2": "<e",
+    "<f4": "<f",
+    "<f8": "<d",
+    "?": "<?",
+    "bfloat16": "<f",
+}
+"""The same types as `struct` has them; bfloat16 behind two zero bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
@@ -66,6 +81,15 @@ class StoredTensor:
         if self.dtype == "bfloat16":
             return (values.astype("<u4") << 16).view("<f4")
         return values
+
+    def number(self) -> int | float:
+        """The only value of a tensor without axes, as Python has it."""
+        size = ITEM_SIZES[self.dtype]
+        data = bytes(self._wire.view[self.begin : self.begin + size])
+        if self.dtype == "bfloat16":
+            data = b"\0\0" + data
+        value: int | float = struct.unpack(_FORMATS[self.dtype], data)[0]
+        return value
 
     def array(self) -> FloatArray:
         """The values as float32; a read-only view where they are stored so."""
@@ -147,7 +171,9 @@ class WeightTable:
         (offset,) = self._integers(name, [meta["storage_offset"]])
         dtype = DTYPES.get(meta["dtype"])
         if dtype is None:
-            raise self._invalid(name, f"has the element type {meta['dtype']}, which is not known")
+            raise self._invalid(
+                name, f"has the element type {meta['dtype']!r:.40}, which is not known"
+            )
         if meta.get("layout", STRIDED) != STRIDED or len(shape) != len(strides):
             raise self._invalid(name, "is not a plain strided tensor")
         begin, end = self._archive.span(f"{self._folder}/{member}")
@@ -163,7 +189,7 @@ class WeightTable:
         found = tuple(value["as_int"] for value in values)
         plain = all(isinstance(one, int) and 0 <= one < 1 << 48 for one in found)
         if not plain or len(found) > MAX_AXES:
-            raise self._invalid(name, f"has impossible sizes or strides {found}")
+            raise self._invalid(name, f"has impossible sizes or strides {found!r:.80}")
         return found
 
     def _invalid(self, name: str, problem: str) -> UnreadableError:

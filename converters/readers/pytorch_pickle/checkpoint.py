@@ -86,7 +86,7 @@ class Checkpoint:
         key = storage.key if isinstance(storage, Persistent) else None
         if not isinstance(key, tuple) or len(key) < 5 or key[0] != "storage":
             raise self._invalid(name, "has no storage")
-        element = _element(dtype if isinstance(dtype, Global) else key[1])
+        element = element_of(dtype if isinstance(dtype, Global) else key[1])
         if element is None:
             raise self._invalid(name, "has an element type that is not known")
         sizes, strides = (self._integers(name, _unwrapped(one)) for one in layout)
@@ -136,7 +136,8 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-def _element(kind: Any) -> str | None:
+def element_of(kind: Any) -> str | None:
+    """The element type of a storage's class or a dtype, as NumPy names it; None for another."""
     if not isinstance(kind, Global) or not kind.module.startswith("torch"):
         return None
     return _ELEMENTS.get(kind.name.removesuffix("Storage").lower())
@@ -185,17 +186,17 @@ def joined(prefix: str, name: str) -> str:
     return f"{prefix}.{name}"[:1000] if prefix else name[:1000]
 
 
-def from_archive(archive: Archive) -> Checkpoint:
-    """The checkpoint in an archive.
+def from_archive(archive: Archive, member: str = DATA, folder: str = "data/") -> Checkpoint:
+    """The checkpoint in an archive: its pickle, and the folder that the storages lie in.
 
     Raises UnreadableError where the archive or its pickle is malformed.
     """
-    data = memoryview(archive.read(DATA))
+    data = memoryview(archive.read(member))
     pickled = run(data, archive.path)
     storages = {
-        name.removeprefix("data/"): archive.span(name)
+        name.removeprefix(folder): archive.span(name)
         for name in archive.names
-        if name.startswith("data/")
+        if name.startswith(folder)
     }
     if "byteorder" in archive and archive.read("byteorder", 16).strip() == b"big":
         archive.fail("its tensors are big-endian, which is not read")
@@ -257,7 +258,7 @@ def _storage_sizes(value: Any) -> Mapping[str, int]:
         storage = _first(tensor.arguments)
         key = storage.key if isinstance(storage, Persistent) else None
         if isinstance(key, tuple) and len(key) > 2 and isinstance(key[2], str):
-            element = _element(key[1])
+            element = element_of(key[1])
             if element is not None:
                 found[key[2]] = ITEM_SIZES[element]
     return found

@@ -6,8 +6,9 @@ everything else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from converters.errors import UnsupportedError, UpconvError
 from converters.ir import Notice
@@ -19,6 +20,32 @@ from converters.readers.tensorflow.lowering import LOWERINGS, Call
 from converters.readers.tensorflow.network import Network
 from converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Value
 from converters.readers.tensorflow.variables import VARIABLES
+
+_BRANCH: Final = (
+    "a branch that is chosen when the graph runs (tf.cond)",
+    "export again with the condition fixed, as in training=False",
+)
+_LOOP: Final = (
+    "a loop (tf.while_loop, or a recurrent layer)",
+    "unroll it, as in unroll=True, and export again",
+)
+_PYTHON: Final = ("calls Python code, which no file of a graph holds", "write it in TensorFlow")
+REFUSED: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(("If", "StatelessIf", "Case", "StatelessCase"), _BRANCH),
+    **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
+    **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
+    **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
+    "ScaleAndTranslate": (
+        "tf.image.resize with antialias, or with a kernel (lanczos, gaussian, mitchellcubic) that "
+        "no Resize of ONNX has",
+        "use bilinear, nearest or bicubic without antialias",
+    ),
+    "Einsum": (
+        "a sum of products (tf.einsum)",
+        "write it as tf.matmul or a 1x1 convolution, and export again",
+    ),
+}
+"""Operations that are known and not represented: why, and what to do."""
 
 
 @dataclass(slots=True)
@@ -73,7 +100,8 @@ class Evaluation:
         if _is_weight_arithmetic(node.op, entries):
             return _missing(call, self.used.get(call.flat.key, 0) + 1)
         if node.op not in LOWERINGS:
-            raise call.unsupported(f"unknown operation '{node.op}'")
+            reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
+            raise call.unsupported(reason, hint)
         made = LOWERINGS[node.op](call)
         return made if isinstance(made, tuple) else (made,)
 

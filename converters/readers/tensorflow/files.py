@@ -95,7 +95,7 @@ def read_file(path: str) -> tuple[Kind, MetaGraph]:
     Raises UnreadableError where it is none of them or broken.
     """
     view = map_file(path, "TensorFlow model")
-    if _is_text(view):
+    if is_text(view):
         return _read_text(path)
     wire = Wire(view, path)
     kind = kind_of(bytes(view[: 1 << 16]))
@@ -118,7 +118,8 @@ def _require_nodes(nodes: object, path: str) -> None:
         )
 
 
-def _is_text(view: memoryview) -> bool:
+def is_text(view: memoryview | bytes) -> bool:
+    """Whether a file is a text, by its first bytes."""
     head = bytes(view[:_HEAD])
     return not any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head)
 

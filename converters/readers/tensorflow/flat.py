@@ -23,6 +23,10 @@ Key: TypeAlias = tuple[int, str]
 """The number of a scope and the name of a node in it."""
 
 _CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_BRANCHES: Final = frozenset({"If", "StatelessIf"})
+_CONDITIONS: Final = frozenset({"Identity", "PlaceholderWithDefault", "LogicalNot"})
+MAX_CONDITION: Final = 16
+"""Nodes between a condition and the constant that decides it."""
 _BACK_EDGES: Final = frozenset({"NextIteration"})
 
 OUTPUT_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -107,7 +111,7 @@ class Flattener:
             node = scope.nodes.get(name)
             if node is None:
                 raise self._error(f"the tensor '{tensor}' is written by no node")
-            if not self._is_call(node):
+            if not self._is_call(node) and self._branch(scope, node) is None:
                 return Place((scope.number, name), index)
             scope = self.enter(scope, node)
             tensor = self._result(scope, node, index)
@@ -123,6 +127,33 @@ class Flattener:
 
     def _is_call(self, node: Node) -> bool:
         return node.op in _CALLS or node.op in self._graph.functions
+
+    def _branch(self, scope: _Scope, node: Node) -> str | None:
+        """The function of the branch that a tf.cond takes, None for other nodes and where that is
+        only known when the graph runs."""
+        if node.op not in _BRANCHES or not node.inputs:
+            return None
+        taken = self._decided(scope, node.inputs[0])
+        return None if taken is None else node.function(f"{'then' if taken else 'else'}_branch")
+
+    def _decided(self, scope: _Scope, tensor: str) -> bool | None:
+        """A condition that is written in the file, or has a default there. Results of calls are
+        not looked into: they may be branches again."""
+        turned = False
+        for _ in range(MAX_CONDITION):
+            name = tensor.partition(":")[0]
+            node = scope.nodes.get(name)
+            if name in scope.arguments:
+                scope, tensor = scope.arguments[name]
+            elif node is not None and node.op == "Const":
+                value = _truth(node)
+                return None if value is None else value != turned
+            elif node is not None and node.op in _CONDITIONS and node.inputs:
+                turned ^= node.op == "LogicalNot"
+                tensor = node.inputs[0]
+            else:
+                return None
+        return None
 
     def _result(self, scope: _Scope, node: Node, index: int) -> str:
         function = scope.function
@@ -142,15 +173,17 @@ class Flattener:
         return self._calls[key]
 
     def _entered(self, scope: _Scope, node: Node) -> _Scope:
-        name = node.function("f") or node.op
+        branch = self._branch(scope, node)
+        name = branch or node.function("f") or node.op
+        given = node.inputs if branch is None else node.inputs[1:]
         function = self._graph.functions.get(name)
         if function is None:
             raise node.fail(f"calls the function '{name}', which the file does not have")
         if scope.depth >= MAX_DEPTH or len(self._scopes) > MAX_CALLS:
             raise node.fail("functions that call each other without end")
-        if len(function.arguments) > len(node.inputs):
-            raise node.fail(f"calls '{name}' with {len(node.inputs)} arguments")
-        pairs = zip(function.arguments, node.inputs, strict=False)
+        if len(function.arguments) > len(given):
+            raise node.fail(f"calls '{name}' with {len(given)} arguments")
+        pairs = zip(function.arguments, given, strict=False)
         made = _Scope(
             len(self._scopes),
             scope.path + _prefix(node),
@@ -203,6 +236,14 @@ class Flattener:
 
     def _error(self, message: str) -> UnreadableError:
         return UnreadableError(message, path=self._graph.path)
+
+
+def _truth(constant: Node) -> bool | None:
+    """The value of a constant that is one bool, None for others."""
+    tensor = constant.tensor("value")
+    if tensor is None or tensor.shape != () or tensor.dtype.name != "bool":
+        return None
+    return bool(tensor.native())
 
 
 def _parsed(tensor: str, scope: _Scope) -> tuple[str, int]:

@@ -21,6 +21,7 @@ _SIMPLE: Final[Mapping[str, Operator]] = {
     "Sigmoid": ops.Sigmoid(),
     "Tanh": ops.Tanh(),
     "Softplus": ops.Softplus(),
+    "Erf": ops.Erf(),
     "Abs": ops.Abs(),
     "Exp": ops.Exp(),
     "Log": ops.Log(),
@@ -37,6 +38,18 @@ _SIMPLE: Final[Mapping[str, Operator]] = {
 @lowers(*_SIMPLE)
 def _simple(call: Call) -> Entry:
     return call.unary(_SIMPLE[call.node.op], call.value())
+
+
+@lowers("Erfc")
+def _complement(call: Call) -> Entry:
+    """1 - erf(x), what GELU is made of."""
+    return call.unary(ops.Power(scale=-1.0, shift=1.0), call.unary(ops.Erf(), call.value(), "erf"))
+
+
+@lowers("Expm1")
+def _exp_minus_one(call: Call) -> Entry:
+    """exp(x) - 1, to a rounding of what stands beside it in a network."""
+    return call.unary(ops.Power(shift=-1.0), call.unary(ops.Exp(), call.value(), "exp"))
 
 
 @lowers("LeakyRelu")

@@ -108,7 +108,7 @@ def _with_constant(call: Call, kind: Kind, value: Value, index: int, suffix: str
     if kind not in _WEIGHTS:
         raise call.unsupported(f"{call.node.op} with a constant that is no single number")
     name, change = _WEIGHTS[kind]
-    value = _like_constant(call, value, index)
+    value = _repeated(call, _like_constant(call, value, index), index)
     axis, weight = _along(call, value, index, change, kind)
     made = call.emit(ops.Scale(axis), [value.name], {name: weight}, suffix)
     return Value(made, value.axes)
@@ -147,6 +147,18 @@ def _like_constant(call: Call, value: Value, index: int) -> Value:
     return call.network.real(value, call.origin)
 
 
+def _repeated(call: Call, value: Value, index: int) -> Value:
+    """The value repeated along its axes of size 1 where the constant is longer."""
+    own = call.weight_shape(index, "constant")
+    sizes = call.network.known_sizes(value)
+    for back in range(1, min(len(own), len(sizes)) + 1):
+        place = call.ranked(value)[-back]
+        if sizes[-back] == 1 and own[-back] != 1 and isinstance(place, int):
+            tile = ops.Tile(place, own[-back])
+            value = call.unary(tile, value, f"repeated{len(sizes) - back}")
+    return value
+
+
 def _along(
     call: Call, value: Value, index: int, change: Callable[[Any], Any], key: str
 ) -> tuple[int, Weight]:
@@ -178,8 +190,6 @@ def _require_fits(call: Call, sizes: Sequence[Size], shape: Sequence[int]) -> No
     for size, constant in zip(sizes, shape, strict=True):
         if constant == 1 or not provably_differ(size, constant):
             continue
-        if size == 1:
-            raise call.unsupported("a constant larger than the tensor it is joined with")
         raise call.invalid(
             f"a constant of the shape {tuple(shape)} beside {tuple(map(str, sizes))}"
         )

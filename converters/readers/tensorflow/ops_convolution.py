@@ -10,6 +10,7 @@ from converters import operators as ops
 from converters.dims import Size
 from converters.readers.keras.tensors import depthwise, kernel_order, transposed
 from converters.readers.tensorflow.lowering import Call, layout, lowers
+from converters.readers.tensorflow.ops_shape import without_axes
 from converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
 from converters.readers.tensorflow.values import Batched, Entry, Value
 from converters.readers.tensorflow.windows import Ints, Window, is_channels_last, padded, window_of
@@ -146,7 +147,7 @@ def _space_to_batch(call: Call) -> Entry:
     pads = tuple(zip(amounts[::2], amounts[1::2], strict=False))
     if len(pads) != len(block) or len(block) >= rank or min(block) < 1:
         raise call.invalid(f"blocks {block} with {len(amounts)} paddings of {rank} axes")
-    return Batched(value, 1, block, pads)
+    return Batched(value, block, pads)
 
 
 def _blocks(call: Call) -> Ints:
@@ -166,15 +167,19 @@ def _inside(call: Call, data: Batched) -> Batched:
 @lowers("BatchToSpaceND", "BatchToSpace")
 def _batch_to_space(call: Call) -> Entry:
     data = call.entry(0)
-    if not isinstance(data, Batched) or data.convolution is None or _blocks(call) != data.block:
+    if not isinstance(data, Batched) or data.convolution is None:
         raise call.unsupported("BatchToSpaceND that does not end a dilated convolution")
     amounts = call.size_list(1 if call.node.op == "BatchToSpace" else 2, "crops")
     crops = tuple(zip(amounts[::2], amounts[1::2], strict=False))
-    if len(crops) != len(data.block):
-        raise call.invalid(f"{len(amounts)} crops for {len(data.block)} axes")
-    if "Backprop" in data.convolution.node.op:
-        return _dilated_transposed(call, data, crops)
-    return _dilated(call, data, crops)
+    block = _blocks(call)
+    if data.row:
+        block, crops = (1, *block), ((0, 0), *crops)
+    if block != data.block or len(crops) != len(block):
+        raise call.unsupported(f"blocks {data.block} that go back as {block}")
+    transposes = "Backprop" in data.convolution.node.op
+    made = _dilated_transposed if transposes else _dilated
+    result = made(call, data, crops)
+    return without_axes(call, result, [1]) if data.row else result
 
 
 def _dilated(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) -> Value:

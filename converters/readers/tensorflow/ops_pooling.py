@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from converters import operators as ops
+from converters.readers.same_padding import average_inside
 from converters.readers.tensorflow.lowering import Call, layout, lowers
 from converters.readers.tensorflow.ops_shape import without_axes
 from converters.readers.tensorflow.values import Axes, Copies, Entry, Value
@@ -21,7 +22,6 @@ from converters.readers.tensorflow.windows import (
 )
 
 _AXES: Final = {"MaxPool3D": 3, "AvgPool3D": 3}
-_NO_SIZES: Final = "the sizes that an average is taken over depend on the input's size"
 
 
 def _kind(operation: str) -> Literal["max", "average"]:
@@ -59,12 +59,19 @@ def _pooled(call: Call, window: Window, *, last: bool) -> Value:
     """SAME leaves padding out of an average."""
     rank = len(window.kernel) + 2
     kind = _kind(call.node.op)
-    before = call.spatial(0, rank, last=last)
-    x, begin, end = padded(call, before, window, float("-inf"))
-    if x != before and kind == "average":
-        raise call.unsupported(_NO_SIZES, "give fixed input sizes with --input")
-    name = call.emit(_operator(kind, window, begin, end), [x])
-    return Value(name, layout(rank, last=last))
+    x = call.spatial(0, rank, last=last)
+    if kind == "average" and window.padding == "SAME":
+        sizes = call.shape(x, rank)[2:]
+        name = average_inside(
+            lambda operator, names, suffix: call.emit(operator, names, suffix=suffix),
+            x,
+            sizes,
+            window.settings,
+            lambda begin, end: _operator("average", window, begin, end),
+        )
+        return Value(name, layout(rank, last=last))
+    x, begin, end = padded(call, x, window, float("-inf"))
+    return Value(call.emit(_operator(kind, window, begin, end), [x]), layout(rank, last=last))
 
 
 def _operator(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:

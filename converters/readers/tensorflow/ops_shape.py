@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from converters import operators as ops
@@ -17,6 +17,7 @@ from converters.readers.tensorflow.folding import (
 from converters.readers.tensorflow.lowering import Call, lowers
 from converters.readers.tensorflow.values import (
     Axes,
+    Batched,
     Copies,
     Entry,
     Known,
@@ -88,6 +89,9 @@ def _renumbered(axes: Axes, places: Sequence[int]) -> Axes:
 
 @lowers("Squeeze")
 def _squeeze(call: Call) -> Entry:
+    data = call.entry(0)
+    if isinstance(data, Batched) and data.row and data.convolution is not None:
+        return data  # BatchToSpaceND takes the row away
     value = call.value()
     axes = call.ranked(value)
     listed = call.node.integers("squeeze_dims") or call.node.integers("axis")
@@ -102,13 +106,25 @@ def _squeeze(call: Call) -> Entry:
 
 @lowers("ExpandDims")
 def _expand(call: Call) -> Entry:
+    (axis,) = call.ints(1, "axis") or (0,)
+    data = call.entry(0)
+    if isinstance(data, Batched) and axis in (1, -3):
+        return _as_row(call, data)
     value = call.value()
     axes = call.ranked(value)
-    (axis,) = call.ints(1, "axis") or (0,)
     if not -len(axes) - 1 <= axis <= len(axes):
         raise call.invalid(f"a new axis {axis} of {len(axes)}")
     at = axis % (len(axes) + 1)
     return Value(value.name, (*axes[:at], Copies(), *axes[at:]))
+
+
+def _as_row(call: Call, data: Batched) -> Batched:
+    """A sequence in blocks as an image of one row: a convolution over time is one over images."""
+    axes = call.ranked(data.x)
+    if data.convolution is not None or len(data.block) != 1 or len(axes) != 3:
+        raise call.unsupported("blocks moved to the batch (SpaceToBatchND) for no mere dilation")
+    x = Value(data.x.name, (axes[0], Copies(), *axes[1:]))
+    return replace(data, x=x, block=(1, *data.block), pads=((0, 0), *data.pads), row=True)
 
 
 @lowers("Transpose")

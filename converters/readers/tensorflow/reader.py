@@ -63,7 +63,7 @@ def read_tensorflow(path: str, options: ReadOptions) -> Model:
 def _bundle(kind: Kind, file: str, options: ReadOptions) -> Bundle | None:
     """The checkpoint with the variables: the one given, or that which belongs to the file."""
     if options.weights:
-        return open_bundle(_prefix(options.weights))
+        return open_bundle(checkpoint_prefix(options.weights))
     folder = os.path.dirname(file)
     if kind == "saved model":
         prefix = os.path.join(folder, "variables", "variables")
@@ -75,7 +75,7 @@ def _bundle(kind: Kind, file: str, options: ReadOptions) -> Bundle | None:
     return open_bundle(prefix) if exists else None
 
 
-def _prefix(weights: str) -> str:
+def checkpoint_prefix(weights: str) -> str:
     """A checkpoint's prefix, given itself or as one of its files."""
     base = os.path.basename(weights)
     for mark in (".index", ".data-", ".meta"):

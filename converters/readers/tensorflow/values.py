@@ -83,15 +83,16 @@ class Known:
 class Batched:
     """A tensor between SpaceToBatchND and BatchToSpaceND, which together are a dilation.
 
-    `x` is what went in, `block` and `pads` per axis from `first` on, in TensorFlow's order;
-    `node` and `weight` the convolution in between, where it was seen.
+    `x` is what went in, `block` and `pads` per axis from the second on, in TensorFlow's order;
+    `convolution` what is in between, where it was seen. `row`: a sequence whose convolution sees it
+    as an image of one row, so that `x`, `block` and `pads` have the row first.
     """
 
     x: Value
-    first: int
     block: tuple[int, ...]
     pads: tuple[tuple[Size, Size], ...]
     convolution: Any = None
+    row: bool = False
 
 
 @dataclass(frozen=True, slots=True)

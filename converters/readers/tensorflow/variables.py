@@ -51,8 +51,9 @@ def find_variables(meta: MetaGraph, flattener: Flattener, bundle: Bundle | None)
     found = Variables(flattener, bundle)
     if bundle is not None:
         found.keys.update(_captured(meta, flattener, bundle))
+        names = _RestoredNames(flattener)
         for target, source in _assignments(meta, flattener):
-            name = _restored_name(flattener, source)
+            name = names.of(source)
             if name and flattener.node(target.key).op in VARIABLES:
                 found.keys.setdefault(target.key, name)
     return found
@@ -99,24 +100,37 @@ def _assignments(meta: MetaGraph, flattener: Flattener) -> Iterator[tuple[Place,
                 yield flattener.place(first, scope), flattener.place(second, scope)
 
 
-def _restored_name(flattener: Flattener, place: Place) -> str:
-    """The name of the tensor that a RestoreV2 reads for this output, "" where it is none."""
-    for _ in range(8):
-        node = flattener.node(place.key)
-        if node.op == _RESTORES:
-            return _listed(flattener, place.key, place.index)
-        inputs = flattener.inputs(place.key) if node.op in _PASSES_ON else ()
-        if not inputs:
-            return ""
-        place = inputs[0]
-    return ""
+@dataclass(frozen=True, slots=True)
+class _RestoredNames:
+    """The tensors that restore operations read. One operation reads them all, by a list that is
+    parsed once."""
 
+    flattener: Flattener
+    _lists: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
-def _listed(flattener: Flattener, restore: Key, index: int) -> str:
-    inputs = flattener.inputs(restore)
-    names: Node | None = flattener.node(inputs[1].key) if len(inputs) > 1 else None
-    tensor = names.tensor("value") if names is not None and names.op == "Const" else None
-    if tensor is None or tensor.dtype.name != "string":
+    def of(self, place: Place) -> str:
+        """The name of the tensor that a RestoreV2 reads for this output, "" where it is none."""
+        for _ in range(8):
+            node = self.flattener.node(place.key)
+            if node.op == _RESTORES:
+                names = self._listed(place.key)
+                return names[place.index] if place.index < len(names) else ""
+            inputs = self.flattener.inputs(place.key) if node.op in _PASSES_ON else ()
+            if not inputs:
+                return ""
+            place = inputs[0]
         return ""
-    values = tensor.native().reshape(-1)
-    return bytes(values[index]).decode("utf-8", "replace") if index < len(values) else ""
+
+    def _listed(self, restore: Key) -> tuple[str, ...]:
+        if restore not in self._lists:
+            self._lists[restore] = tuple(self._read(restore))
+        return self._lists[restore]
+
+    def _read(self, restore: Key) -> Iterator[str]:
+        inputs = self.flattener.inputs(restore)
+        names: Node | None = self.flattener.node(inputs[1].key) if len(inputs) > 1 else None
+        tensor = names.tensor("value") if names is not None and names.op == "Const" else None
+        if tensor is not None and tensor.dtype.name == "string":
+            yield from (
+                bytes(name).decode("utf-8", "replace") for name in tensor.native().reshape(-1)
+            )

@@ -64,6 +64,7 @@ POINTWISE = [
     Case("sigmoid", ops.Sigmoid(), (5 * IMAGE,)),
     Case("tanh", ops.Tanh(), (IMAGE,)),
     Case("abs", ops.Abs(), (IMAGE,), tolerance=0),
+    Case("erf", ops.Erf(), (2 * IMAGE,)),
     Case("softplus", ops.Softplus(), (40 * IMAGE,)),
     Case("power", ops.Power(2.0, 0.5, -1.0), (IMAGE,), form="Mul+Add+Pow"),
     Case("power 0", ops.Power(0.0, 0.5, 0.0), (IMAGE,), form="Mul+Pow"),
@@ -237,6 +238,8 @@ LINEAR = [
         {"weight": values(3, 6), "bias": values(3)},
     ),
     Case("linear axis 2", ops.Linear(3, 2), (IMAGE,), {"weight": values(3, 30)}),
+    Case("product", ops.MatMul(), (IMAGE, values(2, 4, 6, 3)), form="MatMul"),
+    Case("product broadcast", ops.MatMul(), (IMAGE, values(4, 6, 3)), form="MatMul"),
     Case("linear all", ops.Linear(3, 0), (ROWS,), {"weight": values(3, 15)}),
 ]
 
@@ -260,7 +263,7 @@ FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "l
 FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
 
 
-BROADCASTS = (ops.Eltwise("product", broadcast=True), ops.Eltwise("sum", (), True))
+BROADCASTS = (ops.Eltwise("product", broadcast=True), ops.Eltwise("sum", (), True), ops.MatMul())
 
 
 @pytest.mark.parametrize(

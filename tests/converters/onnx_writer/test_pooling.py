@@ -14,7 +14,7 @@ from converters.errors import UnsupportedError
 from converters.geometry import effective_kernel, pool_size
 from converters.ir import Layer
 from converters.onnx_writer import write_onnx
-from converters.operators import GlobalPool, Identity, Pool, Relu, Unpool
+from converters.operators import GlobalPool, Identity, Pad, Pool, Relu, Unpool
 from tests.converters.onnx_writer.support import (
     ALL_OPSETS,
     compare_one,
@@ -173,3 +173,18 @@ def test_unpooling_known_example(tmp_path: Path) -> None:
     source = model(layers, {"image": (1, 1, 4, 4), "x": (1, 1, 2, 2)}, ["y"])
     feeds = {"image": image[None, None], "x": np.array([[[[1, 2], [3, 4]]]], np.float32)}
     convert_and_compare(source, feeds, tmp_path, tolerance=0)
+
+
+@pytest.mark.parametrize("dynamic", ["", "HW"])
+@pytest.mark.parametrize("between", [False, True])
+def test_zeros_around_a_max_pooling_win_over_negative_pixels(
+    between: bool, dynamic: str, tmp_path: Path
+) -> None:
+    """onnxruntime folds a Pad into the pooling behind it, whose own pads never win."""
+    pad = Pad((0, 0, 2, 1), (0, 0, 1, 1))
+    layers = [Layer("pad", pad, ("x",), ("padded",))]
+    layers += [Layer("same", Identity(), ("padded",), ("passed",))] if between else []
+    layers += [Layer("pool", pool("max", 3, 2, 0), ("passed" if between else "padded",), ("y",))]
+    x = -1 - np.abs(values(2, 3, 6, 9))
+    source = model(layers, {"x": letters(x.shape, dynamic)}, ["y"])
+    convert_and_compare(source, {"x": x}, tmp_path, tolerance=0)

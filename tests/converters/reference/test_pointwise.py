@@ -30,6 +30,7 @@ def _torch_cases() -> list[tuple[ops.Operator, Callable[[Any], Any]]]:
         (ops.Log(), torch.log),
         (ops.Log(10.0, 2.0, 9.0), lambda x: torch.log10(9 + 2 * x)),
         (ops.Abs(), torch.abs),
+        (ops.Erf(), torch.erf),
         (ops.Softplus(), lambda x: functional.softplus(x, threshold=1e9)),
         (ops.Threshold(0.2), lambda x: (x > 0.2).double()),
         (ops.Clip(-0.3, 0.6), lambda x: torch.clamp(x, -0.3, 0.6)),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,10 +11,10 @@ import pytest
 
 from converters.origin import Source
 from linter.engine import check_source
-from linter.finding import Edit, FileReport, Fix, Report
+from linter.finding import Edit, FileReport, Fix, Report, Silenced
 from linter.reports.sarif import sarif
 from linter.rules import RULES
-from tests.linter.reports.made import TEXT, awkward, finding, report
+from tests.linter.reports.made import TEXT, awkward, file, finding, report
 from tests.linter.rule_cases import check_case
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "rules"
@@ -47,6 +48,34 @@ def test_every_rule_fits_the_official_schema(
 def test_awkward_reports_fit_the_official_schema(official: jsonschema.Draft4Validator) -> None:
     official.validate(json.loads(sarif(awkward())))
     official.validate(json.loads(sarif(Report(()))))
+
+
+def test_what_is_silenced_is_marked_where_that_is_asked_for(
+    official: jsonschema.Draft4Validator,
+) -> None:
+    silenced = (
+        Silenced(finding("UP202"), "comment", "the crop behind it"),
+        Silenced(finding("UP205"), "comment"),
+        Silenced(finding("UP201"), "configuration"),
+        Silenced(finding("XY123"), "baseline"),
+    )
+    checked = Report((replace(file(finding("UP203")), silenced=silenced),))
+    assert [result["ruleId"] for result in run_of(checked)["results"]] == ["UP203"]
+    log = json.loads(sarif(replace(checked, shows_silenced=True)))
+    official.validate(log)
+    reported, *results = log["runs"][0]["results"]
+    assert "suppressions" not in reported
+    marks = [
+        (r["ruleId"], s["kind"], s["justification"]) for r in results for s in r["suppressions"]
+    ]
+    assert marks == [
+        ("UP202", "inSource", "the crop behind it"),
+        ("UP205", "inSource", "a comment that gives no reason"),
+        ("UP201", "external", "an ignore of the configuration"),
+        ("XY123", "external", "known to the baseline"),
+    ]
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert all(rules[r["ruleIndex"]]["id"] == r["ruleId"] for r in results)
 
 
 def test_the_official_schema_refuses_what_is_wrong(official: jsonschema.Draft4Validator) -> None:

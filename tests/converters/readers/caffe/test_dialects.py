@@ -37,21 +37,27 @@ def test_present_fields_decide(body: str, dialect: str) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (TWO, "2 bottoms without a field fit several of them"),
-        (ONE, "1 bottom without a field fit none of those known"),
-        (f"{ONE} upsample_param {{ stride: 2 }}", "1 bottom with stride fit none of those known"),
+        (TWO, "one with 2 bottoms and no fields may be several of them"),
+        (ONE, "one with 1 bottom and no fields is none of those known"),
+        (
+            f"{ONE} upsample_param {{ stride: 2 }}",
+            "one with 1 bottom and stride is none of those known",
+        ),
         (
             f"{TWO} upsample_param {{ scale: 2 mode: BILINEAR }}",
-            "2 bottoms with mode, scale fit none of those known",
+            "one with 2 bottoms and mode, scale is none of those known",
         ),
-        (f"{ONE} upsample_param {{ height: 9 }}", "1 bottom with height fit none of those known"),
+        (
+            f"{ONE} upsample_param {{ height: 9 }}",
+            "one with 1 bottom and height is none of those known",
+        ),
     ],
 )
 def test_doubt_is_refused_with_the_choices(body: str, reason: str) -> None:
     with pytest.raises(AmbiguousError) as caught:
         lowered(body)
     assert str(caught.value) == (
-        "net.prototxt:2:7: layer 'it': forks disagree on what Upsample computes, and "
+        "net.prototxt:2:7: layer 'it': Upsample is another layer in each fork of Caffe, and "
         f"{reason} (name the fork with --dialect segnet|yolo|tiny-dsod)"
     )
 

@@ -87,15 +87,10 @@ def test_line_ends(end: str) -> None:
         ("nn.ConvTranspose2d(*args)", "kernel_size may come from *args or **kwargs"),
         ("nn.ConvTranspose2d(8, 8, 3, **kw)", "stride may come from *args or **kwargs"),
         ("nn.ConvTranspose2d(8, 8)", "kernel_size is not given"),
-        ("nn.ConvTranspose2d(8, 8, 3, kernel=3)", "takes no argument kernel"),
-        ("nn.ConvTranspose2d(8, 8, 3, kernel_size=3)", "kernel_size is given twice"),
-        ("nn.ConvTranspose2d(8, 8, 0)", "kernel_size is 0, which is no size"),
-        ("nn.ConvTranspose2d(8, 8, 3.0)", "which is no whole number"),
-        ("nn.ConvTranspose2d(8, 8, (3, 3, 3))", "3 numbers for 2 axes"),
-        ("nn.ConvTranspose2d(8, 8, 3, True)", "which is no whole number"),
         ("F.conv_transpose2d(x, w, stride=2)", "the kernel's size is the weight's"),
-        ("nn.Upsample(size)", "size: 'size' is not bound in this file"),
-        ("nn.Upsample(scale_factor=2, mode='area')", "mode is 'area'"),
+        ("nn.Upsample(scale_factor=s)", "scale_factor: 's' is not bound in this file"),
+        ("nn.Upsample(size, scale_factor=s)", "scale_factor: 's' is not bound in this file"),
+        ("F.interpolate(x, size, mode=m)", "mode: 'm' is not bound in this file"),
         ("nn.Upsample(scale_factor=0.1234567)", "makes sizes that no integers say"),
         ("nn.PixelShuffle(r)", "upscale_factor: 'r' is not bound in this file"),
     ],
@@ -110,6 +105,37 @@ def test_what_is_not_provable_is_counted_and_stays_unknown(call: str, why: str) 
     (notice,) = model.notices
     assert notice.code == "UP320"
     assert "1 of 1 upsampling calls could not be read" in notice.error.message
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("nn.Upsample(size)", "its size is decided where the model runs"),
+        ("F.interpolate(x, y.shape[2:], mode='bilinear')", "its size is decided where"),
+        ("F.interpolate(x, size, None, 'nearest')", "its size is decided where"),
+        ("F.max_unpool2d(x, i, 2, output_size=y.shape)", "its size is decided where"),
+        ("nn.Upsample(scale_factor=2, mode='area')", "mode 'area' pools"),
+        ("nn.ConvTranspose2d(8, 8, kernal_size=3)", "kernal_size, did you mean kernel_size?"),
+        ("nn.ConvTranspose2d(8, 8, 3, quality=3)", "PyTorch refuses it: it takes no argument q"),
+        ("nn.ConvTranspose2d(8, 8, 3, kernel_size=3)", "kernel_size is given twice"),
+        ("nn.ConvTranspose2d(8, 8, 0)", "kernel_size is 0, which is out of range"),
+        ("nn.ConvTranspose2d(8, 8, 3.0)", "which is no int"),
+        ("nn.ConvTranspose2d(8, 8, (3, 3, 3))", "3 numbers for 2 axes"),
+        ("nn.ConvTranspose2d(8, 8, 3, True)", "which is no int"),
+        ("nn.ConvTranspose2d(9, 8, 3, groups=4)", "groups 4 does not divide in_channels 9"),
+        ("nn.ConvTranspose2d(8, c, 3, groups=0)", "groups is 0"),
+        ("nn.Upsample(scale_factor=-1, mode='bilinear')", "scale_factor is -1"),
+        ("nn.Upsample(scale_factor=(2, 2), mode='linear')", "2 numbers for 1 axes"),
+        ("F.conv_transpose1d(x, w, None, 2, 0, 2)", "not smaller than max(stride 2, dilation 1)"),
+    ],
+)
+def test_what_no_operator_says_is_read_all_the_same(call: str, why: str) -> None:
+    model = read(TORCH + call)
+    (layer,) = model.layers
+    assert isinstance(layer.operator, ops.Unknown)
+    assert why in layer.operator.reason
+    assert file_of(model).seen == 1
+    assert (file_of(model).skipped, model.notices) == ((), ())
 
 
 def test_channels_may_be_open_where_sizes_are_not() -> None:

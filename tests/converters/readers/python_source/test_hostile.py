@@ -22,6 +22,10 @@ HUGE = {
     "zero": "x = 1\0",
     "length": "#" * (5 << 20),
     "integer": "x = " + "9" * 100_000,
+    "a list in itself": "a = [*a]\nnn.Sequential(*a)",
+    "lists that double": "".join(f"a{i} = [*a{i + 1}] * 9\n" for i in range(40))
+    + "".join(f"b{i} = [{f'*b{i + 1}, ' * 99}]\n" for i in range(40))
+    + "nn.Sequential(*a0, *b0)",
 }
 
 

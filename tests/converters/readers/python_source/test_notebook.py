@@ -64,6 +64,8 @@ def test_every_character_knows_its_place() -> None:
         ("nn.Upsample?\nnn.Upsample(None, 2)", 1),
         ("%%time\nnn.Upsample(None, 2)", 1),
         ("%%bash\nnn.Upsample(None, 2)", 0),
+        ("files = !ls *.py\na[0], b = %timeit -o f(1)\nnn.Upsample(None, 2)", 1),
+        ("if files != 'a' and 3 % 2:\n    nn.Upsample(None, 2)", 1),
         ("await f()\nnn.Upsample(None, 2)", 1),
     ],
 )

@@ -57,12 +57,21 @@ def test_channels_first() -> None:
         ("tf.nn.conv2d_transpose(x, w, tf.shape(y), 2)", "output_shape is computed"),
         ("tf.nn.conv2d_transpose(x, v, [n, 4, 4, 8], 2)", "the filter's size is not constant"),
         ("tf.nn.conv2d_transpose(x, w, [n, 4, 4, 8], s)", "strides: 's' is not bound"),
-        ("tf.image.resize_bilinear(x, tf.shape(y)[1:3])", "size is computed"),
+        ("tf.image.resize_bilinear(x, tf.shape(y)[1:3], a)", "align_corners: 'a' is not bound"),
     ],
 )
 def test_what_is_computed_is_not_read(call: str, why: str) -> None:
     (reason,) = reasons(HEAD + FILTER + call)
     assert why in reason
+
+
+def test_a_resize_to_a_computed_size_is_read() -> None:
+    model = read(HEAD + "tf.image.resize_bilinear(x, tf.shape(y)[1:3])")
+    (layer,) = model.layers
+    assert layer.operator == ops.Unknown(
+        "resize_bilinear", "its size is decided where the model runs"
+    )
+    assert model.notices == ()
 
 
 def test_resize_of_the_first_version() -> None:

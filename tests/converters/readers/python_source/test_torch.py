@@ -35,6 +35,10 @@ CASES = [
     " nn.Sequential(nn.Conv2d(4, 12, 3, padding='same'), nn.PixelShuffle(2)), nn.Tanh())",
     "nn.Sequential(nn.Conv2d(4, 8, 3, dilation=2), nn.AvgPool2d(3, 2, 1, ceil_mode=True),"
     " nn.InstanceNorm2d(8), nn.ConvTranspose2d(8, 2, 3, 2), nn.Flatten(), nn.Dropout(0.1))",
+    "nn.Sequential(*[nn.ReflectionPad2d((1, 2, 3, 0)), nn.utils.parametrizations.spectral_norm("
+    "nn.ConvTranspose2d(4, 8, 4, 2, 1)), nn.GroupNorm(2, 8)], nn.ZeroPad2d(1),"
+    " nn.InstanceNorm2d(8, affine=True), nn.ConstantPad2d((0, -1, 2, 3), 0.5),"
+    " nn.ReplicationPad2d(2))",
 ]
 
 
@@ -108,6 +112,23 @@ def test_chains_of_named_layers_and_lists() -> None:
     names = [layer.name for layer in read(code).layers]
     assert names[:2] == ["net.up", "net.act"]
     assert len(names) == 3, "a Sequential without upsampling is no net of ours"
+
+
+def test_a_list_that_is_spread_is_a_chain_where_it_is_whole() -> None:
+    head = TORCH + "parts = [nn.ConvTranspose2d(8, 4, 2, 2), nn.ReLU()]\n"
+    tail = "net = nn.Sequential(*parts, nn.BatchNorm2d(4))\n"
+    assert [layer.inputs for layer in read(head + tail).layers][1:] == [("net.0",), ("net.1",)]
+    grown = read(head + "parts.append(own())\n" + tail)
+    assert [layer.name for layer in grown.layers] == ["ConvTranspose2d"]
+
+
+@pytest.mark.parametrize(
+    "layer", ["BatchNorm2d(8)", "GroupNorm(2, 8)", "InstanceNorm2d(8, 0.1, 0.1, True)"]
+)
+def test_norms_of_other_channels_are_contradictions(layer: str) -> None:
+    code = f"{TORCH}net = nn.Sequential(nn.ConvTranspose2d(8, 4, 4, 2, 1), nn.{layer})"
+    (error,) = infer(read(code)).errors
+    assert error.layer == "net.1"
 
 
 def test_channels_that_do_not_fit_in_a_chain_are_contradictions() -> None:

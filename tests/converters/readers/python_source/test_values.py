@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from converters.readers.python_source.scopes import Scope, walk
+from converters.readers.python_source.scopes import Scope
 from converters.readers.python_source.values import NotConstantError, evaluate
+from converters.readers.python_source.walking import walk
 
 
 def value(code: str) -> Any:
@@ -37,6 +38,9 @@ def value(code: str) -> Any:
         ("n: int = 5\nn", 5),
         ("'half' + 'way'", "halfway"),
         ("None", None),
+        ("class C:\n def f(self):\n  self.k = K\n def g(self):\n  self.k + 1\nK = 4", 5),
+        ("class C:\n def f(self):\n  self.k, self.n = 4, 5\n  [self.k for i in x]\n  self.n", 5),
+        ("s = [1, 2]\ns.index(2)\ns[0]", 1),
     ],
 )
 def test_what_a_file_decides(code: str, expected: Any) -> None:
@@ -56,6 +60,18 @@ def test_what_a_file_decides(code: str, expected: Any) -> None:
         ("def f():\n    global K\n    K = 5\nK = 4\nK", "'K' is bound 2 times"),
         ("def f():\n    k = 1\n    def g():\n        nonlocal k\n        k = 2\n    k", "2 times"),
         ("self.k", "'self.k' is not constant"),
+        ("class C:\n def f(self, k):\n  self.k = k\n  self.k", "'k' is a parameter"),
+        ("class C:\n def f(self):\n  self.k = 4\n  self.k = 3\n  self.k", "not constant"),
+        ("class C:\n def f(self):\n  self.k = 4\n  self.k += 1\n  self.k", "not constant"),
+        ("class C:\n def f(self):\n  self.k = [4]\n  self.k[0] = 3\n  self.k", "not constant"),
+        ("class C:\n def f(self):\n  self.k = [4]\n  self.k.pop()\n  self.k", "not constant"),
+        ("class C:\n def f(self):\n  self.k = 4\n  self.k\nc.k = 5\n", "not constant"),
+        ("class C:\n k = 3\n def f(self):\n  self.k = 4\n  self.k", "not constant"),
+        ("class C:\n def f(self):\n  self.k = 4\nclass D:\n def f(self):\n  self.k", "not"),
+        ("class C:\n def f(self):\n  for self.k in x: self.k", "not constant"),
+        ("class C:\n k = 3\n def f(self):\n  self.k", "not constant"),
+        ("def f(self):\n self.k = 4\n self.k", "not constant"),
+        ("s = [1]\ns.append(2)\ns[-1]", "'s' is bound 2 times"),
         ("int(x)", "'x' is not bound"),
         ("int = 3\nint(4)", "not constant"),
         ("from m import k\nk", "'k' is imported"),

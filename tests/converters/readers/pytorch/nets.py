@@ -28,7 +28,7 @@ class UNet(nn.Module):  # type: ignore[misc]
         self.merge2, self.merge1 = block(32, 16), block(16, 8)
         self.head = nn.Conv2d(8, 2, 1)
 
-    def forward(self, image: Any) -> Any:
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         first = self.down1(image)
         second = self.down2(F.max_pool2d(first, 2))
         deep = self.bottom(F.max_pool2d(second, 2))
@@ -37,7 +37,7 @@ class UNet(nn.Module):  # type: ignore[misc]
         return self.head(x)
 
 
-def fitted(x: Any, skip: Any) -> Any:
+def fitted(x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
     rows, columns = skip.size(2) - x.size(2), skip.size(3) - x.size(3)
     return F.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
 
@@ -58,7 +58,7 @@ class Generator(nn.Module):  # type: ignore[misc]
             nn.Tanh(),
         )
 
-    def forward(self, noise: Any) -> Any:
+    def forward(self, noise: torch.Tensor) -> torch.Tensor:
         return self.main(noise)
 
 
@@ -72,7 +72,7 @@ class SegNet(nn.Module):  # type: ignore[misc]
         self.pool = nn.MaxPool2d(2, 2, return_indices=True)
         self.unpool = nn.MaxUnpool2d(2, 2)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         first = self.encode1(x)
         pooled, indices1 = self.pool(first)
         second = self.encode2(pooled)
@@ -91,8 +91,8 @@ class Espcn(nn.Module):  # type: ignore[misc]
         )
         self.shuffle = nn.PixelShuffle(3)
 
-    def forward(self, x: Any) -> Any:
-        return self.shuffle(self.body(x)), F.interpolate(x, scale_factor=3, mode="bicubic")
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.shuffle(self.body(x)), F.interpolate(x, scale_factor=3.0, mode="bicubic")
 
 
 class Pyramid(nn.Module):  # type: ignore[misc]
@@ -135,7 +135,7 @@ class VNet(nn.Module):  # type: ignore[misc]
         self.up = nn.ConvTranspose3d(12, 6, 2, 2)
         self.out = nn.Conv3d(12, 2, 1)
 
-    def forward(self, volume: Any) -> Any:
+    def forward(self, volume: torch.Tensor) -> torch.Tensor:
         first = self.act(self.enter(volume)) + volume
         deep = self.down(first)
         deep = deep + self.deep(deep)

@@ -168,6 +168,22 @@ GRAPHS: dict[str, Any] = {
         "schema version 9.20; known is 8.x",
     ),
     "no version": (lambda d: d.pop("schema_version"), "no schema version"),
+    "a name that is none": (
+        lambda d: d["graph_module"]["graph"]["nodes"][0]["outputs"][0]["as_tensor"].update(name=[]),
+        "is no name",
+    ),
+    "an integer of any size": (
+        lambda d: d["graph_module"]["graph"]["nodes"][0]["inputs"].append(
+            {"name": "groups", "arg": {"as_int": 10**30}}
+        ),
+        "is no integer of 64 bits",
+    ),
+    "too many axes": (
+        lambda d: d["graph_module"]["graph"]["tensor_values"]["noise"].update(
+            sizes=[{"as_int": 1}] * 65
+        ),
+        "a tensor of 65 axes",
+    ),
     "no graph": (lambda d: d.pop("graph_module"), "does not follow its schema"),
     "a list": (lambda d: d["graph_module"].update(graph=[]), "does not follow its schema"),
     "no nodes": (lambda d: d["graph_module"]["graph"].pop("nodes"), "does not follow its schema"),
@@ -187,10 +203,6 @@ GRAPHS: dict[str, Any] = {
         ),
         "nowhere",
     ),
-    "input of halves": (
-        lambda d: d["graph_module"]["graph"]["tensor_values"]["noise"].update(dtype=6),
-        "the input 'noise' is float16",
-    ),
 }
 
 
@@ -200,6 +212,81 @@ def test_graphs_that_do_not_follow_the_schema(
 ) -> None:
     change, message = GRAPHS[name]
     assert message in failure(rebuilt(tmp_path, changed(members, GRAPH, change)))
+
+
+def test_a_net_of_halves_is_checked_and_not_converted(
+    tmp_path: Path, members: dict[str, bytes]
+) -> None:
+    from converters.onnx_writer import write_onnx
+
+    def halve(data: Any) -> None:
+        data["graph_module"]["graph"]["tensor_values"]["noise"].update(dtype=6)
+
+    model = open_model(str(rebuilt(tmp_path, changed(members, GRAPH, halve))), ReadOptions())
+    assert len(model.layers) == 8
+    with pytest.raises(UpconvError, match="the input 'noise' is float16"):
+        write_onnx(model, tmp_path / "net.onnx")
+
+
+def _first_node(target: str, **arguments: Any) -> Callable[[Any], None]:
+    """The first call as another one of the input, which is 1x8x1024x1024."""
+
+    def change(data: Any) -> None:
+        graph = data["graph_module"]["graph"]
+        node, name = graph["nodes"][0], "noise"
+        graph["tensor_values"][name]["sizes"] = [{"as_int": n} for n in (1, 8, 1024, 1024)]
+        values = {"self": {"as_tensor": {"name": name}}, **arguments}
+        node["target"] = f"torch.ops.aten.{target}"
+        node["inputs"] = [{"name": k, "arg": v, "kind": 1} for k, v in values.items()]
+
+    return change
+
+
+MISFITS: dict[str, Any] = {
+    "its arguments do not fit it": _first_node(
+        "movedim.intlist", source={"as_ints": [0]}, destination={"as_ints": [0, 1]}
+    ),
+    "its dims has 2 values": _first_node("permute.default", dims={"as_ints": [0, 1]}),
+    "its stride is 0": _first_node(
+        "max_pool2d.default", kernel_size={"as_int": 2}, stride={"as_ints": [0, 0]}
+    ),
+    "it makes a tensor of 90 axes": _first_node("repeat.default", repeats={"as_ints": [1] * 90}),
+    "it pads 50 axes of 4": _first_node("pad.default", pad={"as_ints": [1] * 100}),
+    "values would have to be made for it": _first_node(
+        "im2col.default", kernel_size={"as_ints": [100_000, 1_000_000]}
+    ),
+    "it joins nothing": _first_node("cat.default", tensors={"as_tensors": []}),
+    "it works along axis 7 of a tensor with 4 axes": _first_node("glu.default", dim={"as_int": 7}),
+}
+
+
+@pytest.mark.parametrize("message", MISFITS)
+def test_calls_with_misfitting_arguments(
+    tmp_path: Path, members: dict[str, bytes], message: str
+) -> None:
+    path = rebuilt(tmp_path, changed(members, GRAPH, MISFITS[message]))
+    notices = [str(one.error) for one in open_model(str(path), ReadOptions()).notices]
+    assert any(message in one for one in notices), notices
+
+
+EXPRESSIONS = (
+    "9" * 4000,
+    "Pow(Pow(Pow(Integer(999999999), Integer(8)), Integer(8)), Integer(8))",
+    "*".join(["(Symbol('s0') + Symbol('s1') + Symbol('s2'))"] * 300),
+    "Max(" + ",".join(f"q{i}*{i}" for i in range(900)) + ")",
+    "Mod(" * 12 + "s0" + "".join(f" + 1, Integer({n}))" for n in range(5, 17)),
+    "-" * 9000 + "1",
+)
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS, ids=range(len(EXPRESSIONS)))
+def test_sizes_that_grow_without_end(text: str) -> None:
+    """One error, at once: an expression of a few characters can stand for any amount of work."""
+    from converters.dims import symbol
+    from converters.readers.pytorch.symbolic import parse_size
+
+    with pytest.raises(UnsupportedError, match="is no expression"):
+        parse_size(text, symbol)
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "{", "nul", '{"a": "\\ud800'])

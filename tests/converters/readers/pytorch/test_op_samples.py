@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("expecttest", reason="torch's sample inputs need it")
 
-from benchmarks.torch_op_samples import ours, run, samples, table
+from benchmarks.torch_op_samples import Sample, ours, run, samples, table
+from converters.errors import UpconvError
 
 STEPS = {
     "conv_transpose": 1,
@@ -34,3 +38,40 @@ def test_samples_are_right_or_refused(name: str) -> None:
     ]
     assert not bad
     assert sum(table(found).values(), Counter()) == Counter({"pass": len(chosen)})
+
+
+LAYERS = {"adaptive_avg": 4, "batch_norm": 3, "pad ": 4, "cat": 2, "avg_pool2d": 4, "attention": 4}
+"""Of the operators around upsampling, as many as there is time for."""
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_other_layer_is_wrong(name: str) -> None:
+    found, _ = run(ours, list(samples([name], LAYERS[name], "layers")))
+    assert not [(one.sample.label, one.reason) for one in found if one.verdict == "wrong"]
+    assert any(one.verdict == "pass" for one in found)
+
+
+def _turned(sample: Sample, path: Path) -> None:
+    """A converter that takes the settings of the rows for those of the columns."""
+    from converters import from_torch
+    from converters.onnx_writer import write_onnx
+
+    model = from_torch(sample.module, sample.inputs)
+    layers = tuple(replace(one, operator=_swapped(one.operator)) for one in model.layers)
+    if layers == model.layers:
+        raise UpconvError("rows and columns are alike")
+    write_onnx(replace(model, layers=layers), path)
+
+
+def _swapped(operator: Any) -> Any:
+    names = ("stride", "dilation", "pads_begin", "pads_end", "output_padding", "size")
+    found = {name: getattr(operator, name, None) for name in names}
+    return replace(operator, **{name: one[::-1] for name, one in found.items() if one})
+
+
+@pytest.mark.parametrize("name", ["conv_transpose2d", "interpolate bilinear"])
+def test_the_comparison_notices_rows_taken_for_columns(name: str) -> None:
+    found, _ = run(_turned, list(samples([name])))
+    written = [one for one in found if one.reason != "UpconvError: rows and columns are alike"]
+    assert len(written) >= 4
+    assert {one.verdict for one in written} == {"wrong"}

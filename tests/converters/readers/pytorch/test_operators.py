@@ -39,6 +39,8 @@ ACTIVATIONS: dict[str, Any] = {
     "celu": lambda x: F.celu(x, 1.5),
     "clamp": lambda x: x.clamp(-0.3, 0.4),
     "clamp below": lambda x: x.clamp(min=0.1),
+    "clip": lambda x: torch.clip(x, -0.2, 0.3) + x.clip_(-1, 1),
+    "glu": lambda x: F.glu(x, 1),
     "exp log": lambda x: (x.abs() + 1).log() + x.exp(),
     "powers": lambda x: x**2 + x.abs().sqrt() + (x.abs() + 1).rsqrt(),
     "softmax": lambda x: x.softmax(1),
@@ -84,6 +86,10 @@ SHAPES: dict[str, Any] = {
     "shuffle": lambda x: x.view(x.shape[0], 2, 3, *x.shape[2:]).transpose(1, 2).reshape(x.shape),
     "permute": lambda x: x.permute(0, 2, 3, 1) + 1,
     "unsqueeze": lambda x: x.unsqueeze(1).unsqueeze(-1).squeeze(1).squeeze(-1) + 1,
+    "movedim": lambda x: x.movedim((0, 2), (3, 0)) + 1,
+    "like another": lambda x: x.mT.reshape_as(x) + x.ravel().view_as(x),
+    "roll": lambda x: x.roll((2, -3), (2, 3)) + x.roll(1, 1),
+    "tile": lambda x: x.tile(2, 1, 3) + 0,
     "expand": lambda x: x[:, :1].expand(-1, 4, -1, -1) + 1,
     "expand open": lambda x: x.mean((2, 3), keepdim=True).expand_as(x) * 1,
     "repeat": lambda x: x.repeat(1, 2, 1, 3),
@@ -105,6 +111,9 @@ SHAPES: dict[str, Any] = {
     "mean": lambda x: x.mean((2, 3)) + x.mean((0, 2, 3)),
     "mean of all": lambda x: x.mean() + x.sum(),
     "sums": lambda x: x.sum(1, keepdim=True) + x.sum((1, 3), keepdim=True),
+    "spread": lambda x: x.std(1, keepdim=True) + x.var((0, 2, 3), unbiased=False)[:1],
+    "norms": lambda x: F.normalize(x, dim=1) + x.norm(1, 1, True) + x.norm(torch.inf, 3, True),
+    "logsumexp": lambda x: (30 * x).logsumexp((1, 2), True) + (x - 9).logsumexp(3)[..., None],
     "extremes": lambda x: torch.cat([x.amax(1, True), x.amin(1, True), x.max(1, True)[0]], 1),
 }
 
@@ -218,6 +227,10 @@ WINDOWS: dict[str, Any] = {
     "unpool a line": lambda x: F.max_unpool1d(
         *F.max_pool1d(x.flatten(2), 2, return_indices=True), 2
     ),
+    "windows that follow": lambda x: torch.cat(
+        [F.interpolate(F.adaptive_avg_pool2d(x, n), (9, 11)) for n in (2, (3, 4), (None, 1))], 1
+    ),
+    "maxima that follow": lambda x: F.adaptive_max_pool2d(x, (3, 2)),
     "lp pool": lambda x: F.lp_pool2d(x, 2, 2),
     "local response": lambda x: F.local_response_norm(x, 3),
     "l2": lambda x: x / x.square().sum(1, True).sqrt(),
@@ -236,6 +249,7 @@ def test_adaptive_pooling_at_fixed_sizes(size: Any, tmp_path: Path) -> None:
         return F.adaptive_avg_pool2d(x, size), F.adaptive_max_pool2d(x, size)
 
     compare(Function(both), IMAGE, tmp_path)
+    compare(Function(both), (values(6, 9, 11),), tmp_path)
 
 
 NORMS: dict[str, Any] = {
@@ -245,7 +259,8 @@ NORMS: dict[str, Any] = {
     "group without weights": nn.GroupNorm(2, 6, affine=False),
     "instance": nn.InstanceNorm2d(6, affine=True),
     "instance without weights": nn.InstanceNorm2d(6),
-    "dropout": nn.Dropout2d(),
+    "rms": nn.RMSNorm((6, 9, 11)),
+    "dropout": nn.Dropout2d(inplace=True),
     "prelu": nn.PReLU(6),
     "prelu of one": nn.PReLU(),
 }
@@ -259,7 +274,8 @@ def test_normalisations(name: str, tmp_path: Path) -> None:
         if tensor.is_floating_point():
             torch.nn.init.uniform_(tensor, 0.5, 2)
     module = Function(lambda m, x: m.part(x), part=part)
-    compare(module, IMAGE, tmp_path, OPEN, OTHERS, tolerance=2e-5)
+    dynamic = None if name == "rms" else OPEN
+    compare(module, IMAGE, tmp_path, dynamic, OTHERS if dynamic else (), tolerance=2e-5)
 
 
 LINEARS: dict[str, Any] = {

@@ -197,6 +197,15 @@ def test_changes_in_place(name: str, tmp_path: Path) -> None:
     compare(Function(IN_PLACE[name]), (values(2, 3, 4, 5),), tmp_path)
 
 
+def test_changes_of_what_nobody_reads_again(tmp_path: Path) -> None:
+    """A dropout that does nothing gives its input itself, which the activation then changes."""
+
+    def last(m: Any, x: Any) -> Any:
+        return F.leaky_relu(F.dropout(x + 1, training=False), inplace=True) * 2
+
+    compare(Function(last), (values(2, 3, 4, 5),), tmp_path)
+
+
 VIEWS: dict[str, Any] = {
     "the view": lambda m, x: _viewed(x + 1, lambda y, v: v.mul_(2)),
     "the base": lambda m, x: _viewed(x + 1, lambda y, v: y.mul_(2)),

@@ -177,19 +177,6 @@ def test_poolings(tmp_path: Path) -> None:
     check(volumes, tmp_path, (2, 5, 4, 6, 3), [(2, 5, 4, 6, 3)])
 
 
-def test_an_average_over_open_sizes_is_refused(tmp_path: Path) -> None:
-    def build() -> None:
-        tf.nn.avg_pool2d(placeholder(*OPEN), 3, 2, "SAME", name="pool")
-
-    from converters.readers import open_model
-    from converters.readers.options import ReadOptions
-
-    model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
-    (notice,) = model.notices
-    assert notice.code == "UP003"
-    assert "--input" in str(notice.error)
-
-
 def resized(op: Any, size: Any, corners: bool, halves: bool) -> Build:
     return lambda x: op(images=x, size=size(x), align_corners=corners, half_pixel_centers=halves)
 

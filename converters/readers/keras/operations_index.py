@@ -1,0 +1,104 @@
+"""Python's indexing of a tensor in a graph: x[:, 1:-1, ::2], x[..., 0], x[:, None]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from converters import operators as ops
+from converters.dims import Size, like, maximum, minimum
+from converters.readers.keras.arguments import argument
+from converters.readers.keras.fields import ir_axis, is_int
+from converters.readers.keras.layout import Value
+from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from converters.readers.keras.operations_shape import known_rank
+from converters.readers.keras.spans import JsonObject
+
+
+@lowers("get_item", "getitem", table=OPERATIONS)
+def _get_item(layer: KerasLayer, step: Step) -> Value:
+    """Slices that run forwards, single entries, new axes."""
+    keys = _spelled_out(layer, known_rank(layer, step, layer.x))
+    x = layer.x
+    old = [key for key in keys if key is not None]
+    for axis, key in enumerate(old):
+        x = _cut(layer, step, x, axis, key)
+    x = _stepped(layer, step, x, [1 if is_int(key) else key.step or 1 for key in old])
+    if old == keys and not any(map(is_int, keys)):
+        return x
+    return _reshaped(step, step.plain(x), keys)
+
+
+def _spelled_out(layer: KerasLayer, rank: int) -> list[Any]:
+    """One key per axis, and None for each new one; the ellipsis replaced by full slices."""
+    given = argument(layer, "key", "slice_spec", default=[])
+    keys = [_key(key) for key in (given if isinstance(given, list) else [given])]
+    count = sum(key is not None and key is not Ellipsis for key in keys)
+    if count > rank or keys.count(Ellipsis) > 1 or any(key is NotImplemented for key in keys):
+        raise layer.unsupported("an index that is no slice or number")
+    at = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
+    full: list[Any] = [slice(None)] * (rank - count)
+    return keys[:at] + full + keys[at + 1 :]
+
+
+def _key(written: Any) -> Any:
+    """A key as Python has it; NotImplemented for tensors and arrays."""
+    if written is None or is_int(written):
+        return written
+    if not isinstance(written, JsonObject):
+        return NotImplemented
+    kind = written.get("class_name")
+    if kind == "__ellipsis__":
+        return Ellipsis
+    config = written.object("config") if kind == "__slice__" else written
+    if config is None or "start" not in config:
+        return NotImplemented
+    bounds = [config.get(name) for name in ("start", "stop", "step")]
+    plain = all(bound is None or is_int(bound) for bound in bounds)
+    return slice(*bounds) if plain else NotImplemented
+
+
+def _cut(layer: KerasLayer, step: Step, x: Value, axis: int, key: Any) -> Value:
+    """What a slice or a number (which leaves size 1) keeps of one axis."""
+    start, stop, stride = (key, key + 1, 1) if is_int(key) else (key.start, key.stop, key.step)
+    if stride is not None and stride < 1:
+        raise layer.unsupported("a slice that runs backwards")
+    place = ir_axis(layer, step, axis, x)
+    total = like(x.name, place)
+    end = total if stop is None or (is_int(key) and key == -1) else _inside(stop, total)
+    if start in (None, 0) and end is total:
+        return x
+    begin = _inside(start or 0, total)
+    length: Size = 1 if is_int(key) else end - begin
+    return step.add(ops.Crop(place, (begin,), (length,)), [x], suffix=f"axis_{axis}")
+
+
+def _inside(bound: int, total: Size) -> Size:
+    """A bound of a slice: negative ones count from the end, and none lies outside."""
+    found: Size = maximum(total + bound, 0) if bound < 0 else minimum(bound, total)
+    return found
+
+
+def _stepped(layer: KerasLayer, step: Step, x: Value, steps: list[int]) -> Value:
+    """Every n-th pixel: a pooling whose window is one pixel."""
+    places = {ir_axis(layer, step, axis, x): stride for axis, stride in enumerate(steps)}
+    if all(stride == 1 for stride in steps):
+        return x
+    if any(places.get(place, 1) != 1 for place in (0, 1)):
+        raise layer.unsupported("a slice with a step along the batch or the channels")
+    stride = tuple(places[place] for place in range(2, len(steps)))
+    one, none = (1,) * len(stride), (0,) * len(stride)
+    pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
+    return step.add(pool, [x], suffix="stride")
+
+
+def _reshaped(step: Step, x: Value, keys: list[Any]) -> Value:
+    """New axes entered, and those of single entries taken away."""
+    axes = iter(range(len(keys)))
+    dims: list[Size] = []
+    for key in keys:
+        axis = 0 if key is None else next(axes)
+        if key is None:
+            dims.append(1)
+        elif not is_int(key):
+            dims.append(like(x.name, axis))
+    return step.add(ops.Reshape(tuple(dims)), [x], moved=False)
