@@ -208,8 +208,9 @@ def _finding(
 
 def _stored_at(hit: Hit) -> str:
     """Where the layer's arrays are inside a file whose lines cannot be shown."""
-    origin = hit.layer.origin if hit.layer is not None else None
-    path = getattr(origin.node, "h5_path", "") if origin is not None and not origin.span else ""
+    if hit.layer is None or hit.layer.origin.span is not None or not hit.layer.weights:
+        return ""
+    path = getattr(hit.layer.origin.node, "h5_path", "")
     return f" (stored at {path})" if path else ""
 
 

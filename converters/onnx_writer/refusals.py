@@ -33,8 +33,11 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
             )
     if _weights_of_another_net(model):
         return  # that every weight is missing says nothing more
+    hints = {notice.error.layer: notice.error.hint for notice in model.notices}
     for layer in model.layers:
-        yield from layer_problems(layer, inference, model.weights_path)
+        for problem in layer_problems(layer, inference, model.weights_path):
+            problem.hint = problem.hint or hints.get(layer.name, "")
+            yield problem
 
 
 def _weights_of_another_net(model: Model) -> bool:

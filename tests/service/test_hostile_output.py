@@ -259,7 +259,9 @@ def test_a_signal_to_end_leaves_nothing(net: Path, number: signal.Signals) -> No
         time.sleep(0.02)  # until its hidden folder is there
     process.send_signal(number)
     assert b"error: stopped" in process.communicate(timeout=60)[1]
-    assert process.returncode == 2
+    # CPython ends as by SIGINT where an interrupt, caught or not, went through an exec of text,
+    # as dataclasses make while they are imported.
+    assert process.returncode in (2, -signal.SIGINT)
     assert names(net.parent) == {"net.prototxt"}
 
 

@@ -187,7 +187,7 @@ class WeightTable:
 
     def _integers(self, name: str, values: Sequence[Any]) -> tuple[int, ...]:
         found = tuple(value["as_int"] for value in values)
-        plain = all(isinstance(one, int) and 0 <= one < 1 << 48 for one in found)
+        plain = all(type(one) is int and 0 <= one < 1 << 48 for one in found)  # True is no size
         if not plain or len(found) > MAX_AXES:
             raise self._invalid(name, f"has impossible sizes or strides {found!r:.80}")
         return found

@@ -196,7 +196,8 @@ def _invoke(machine: Interpreter, frame: Frame, node: ast.Call, path: str, given
     name = path.removeprefix("torch.").removeprefix("ops.aten.").removeprefix("ops.")
     name = name.removeprefix("prim.")
     first = arguments[0] if arguments else None
-    if isinstance(first, list | tuple | dict | str) and name in CONTAINERS:
+    is_container = isinstance(first, list | tuple | dict | str)
+    if name in plain.OF_ANYTHING or (is_container and name in CONTAINERS):
         return plain.call(name, arguments, keywords)
     if name in facts.FACTS and isinstance(first, TensorRef | Number):
         return facts.fact(machine.calls, name, arguments)

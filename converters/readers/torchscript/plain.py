@@ -150,7 +150,9 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
 
 
 _IDENTITY: Final = frozenset({"__is__", "__isnot__"})
-_INDIFFERENT: Final = _IDENTITY | {"warn", "unchecked_unwrap_optional"}
+_INDIFFERENT: Final = frozenset({"warn", "unchecked_unwrap_optional"})
+OF_ANYTHING: Final = _IDENTITY | _INDIFFERENT
+"""Those that do not look into what they are given, tensors included."""
 
 
 def _applied(

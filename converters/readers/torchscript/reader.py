@@ -37,12 +37,19 @@ def read_torchscript(archive: Archive, options: ReadOptions) -> Model:
 
     Raises UnreadableError where the archive or its code is malformed or without end,
     UnsupportedError where the module takes other values than tensors or refuses the inputs'
-    shapes, and UsageError where the options name an input that it has not.
+    shapes, or other weights are given, and UsageError where the options name an input that it has
+    not.
     """
     if "data.pkl" not in archive:
         archive.fail(
             "a TorchScript archive without data.pkl, of torch before 1.4",
             hint="load it with torch.jit.load of a later torch, and save it again",
+        )
+    if options.weights:
+        raise UnsupportedError(
+            "a TorchScript archive has its own weights, and takes no others",
+            path=archive.path,
+            hint="leave --weights out, or export the module as .pt2",
         )
     try:
         return _model(archive, options)

@@ -133,6 +133,7 @@ def weight_changes() -> Iterator[tuple[str, Callable[[Any], None], str]]:
     yield "stride", lambda d: meta(d)["strides"][0].update(as_int=1 << 40), "needs"
     yield "negative", lambda d: meta(d)["strides"][0].update(as_int=-1), "impossible"
     yield "size", lambda d: meta(d)["sizes"][0].update(as_int=1 << 60), "impossible"
+    yield "truth", lambda d: meta(d)["sizes"][0].update(as_int=True), "impossible"
     yield "symbol", lambda d: meta(d)["sizes"].__setitem__(0, {"as_expr": {}}), "wrongly"
     yield "axes", lambda d: meta(d)["sizes"].pop(), "strided"
     yield "dtype", lambda d: meta(d).update(dtype=99), "element type 99"

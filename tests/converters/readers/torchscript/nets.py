@@ -100,6 +100,20 @@ class Unused(nn.Module):  # type: ignore[misc]
         return best.reshape(x.size(0), -1)
 
 
+class Optionals(nn.Module):  # type: ignore[misc]
+    """Tensors that may be None, as decoders have them for skips."""
+
+    def merged(self, x: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        if skip is not None:
+            x = torch.cat([x, skip], 1)
+        return x
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        half = F.max_pool2d(x, 2, ceil_mode=True)
+        return self.merged(half + 1, self.merged(half * 2)) - 1
+
+
 class DataBranch(nn.Module):  # type: ignore[misc]
     """A branch that the data decides, with a change in place inside."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ import torch
 from converters.dims import Size, symbol
 from converters.inference import infer
 from tests.converters.readers.pytorch.nets import initialised
-from tests.converters.readers.torchscript.nets import INPUTS, KINDS, SCRIPTABLE, Loops, Unused
+from tests.converters.readers.torchscript.nets import (
+    INPUTS,
+    KINDS,
+    SCRIPTABLE,
+    Loops,
+    Optionals,
+    Unused,
+)
 from tests.converters.readers.torchscript.support import converted, equal, opened, saved
 
 CONVERT = """
@@ -34,65 +42,48 @@ assert "torch" not in sys.modules
 """
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[Any, Path]]:
-    """(network, kind) -> the module and its file."""
-    folder = tmp_path_factory.mktemp("torchscript")
-    found = {}
-    for name, net in SCRIPTABLE.items():
-        module = initialised(net)
-        for kind in KINDS:
-            path = folder / f"{name}-{kind}.pt".replace(" ", "_")
-            example = torch.zeros(net.example)
-            found[name, kind] = module, saved(module, kind, example, path)
-    return found
+def files(name: str, folder: Path) -> tuple[Any, dict[str, Path]]:
+    """A network, and its file of every kind."""
+    net = SCRIPTABLE[name]
+    module, example = initialised(net), torch.zeros(net.example)
+    named = {kind: folder / f"{kind}.pt".replace(" ", "_") for kind in KINDS}
+    return module, {kind: saved(module, kind, example, path) for kind, path in named.items()}
 
 
-@pytest.fixture(scope="module")
-def written(files: dict[tuple[str, str], tuple[Any, Path]], root: Path) -> None:
-    """Every file converted at its example's size, in one process that never imports torch."""
-    jobs = [
-        (str(path), INPUTS.get(name, "x"), SCRIPTABLE[name].example)
-        for (name, _), (_, path) in files.items()
-    ]
+def written_without_torch(name: str, paths: Iterable[Path], root: Path) -> None:
+    """The files as ONNX at their example's size, by a process that never imports torch."""
+    jobs = [(str(path), INPUTS.get(name, "x"), SCRIPTABLE[name].example) for path in paths]
     command = [sys.executable, "-c", CONVERT, json.dumps(jobs)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCRIPTABLE)
-@pytest.mark.usefixtures("written")
-def test_files_convert_without_torch_and_compute_the_same(
-    name: str, kind: str, files: dict[tuple[str, str], tuple[Any, Path]]
-) -> None:
-    module, path = files[name, kind]
-    equal(module, path.with_name(f"{path.name}.onnx"), [SCRIPTABLE[name].example])
+def test_a_whole_network_of_every_kind(name: str, tmp_path: Path, root: Path) -> None:
+    """One test a network, since making its files takes the longest."""
+    module, paths = files(name, tmp_path)
+    written_without_torch(name, paths.values(), root)
+    for kind, path in paths.items():
+        equal(module, path.with_name(f"{path.name}.onnx"), [SCRIPTABLE[name].example])
+        _followed_without_shapes(name, kind, path)
+    for kind in ("traced", "scripted"):
+        _open_sizes(name, module, paths[kind], tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["traced", "scripted"])
-@pytest.mark.parametrize("name", SCRIPTABLE)
-def test_letters_leave_sizes_open(
-    name: str, kind: str, files: dict[tuple[str, str], tuple[Any, Path]], tmp_path: Path
-) -> None:
-    module, path = files[name, kind]
+def _open_sizes(name: str, module: Any, path: Path, folder: Path) -> None:
+    """Letters leave sizes open."""
     net = SCRIPTABLE[name]
     letters = "NCHW" if len(net.example) == 4 else "NCDHW"
     shape: tuple[Size, ...] = tuple(
         n if axis == 1 or (name == "dcgan" and axis) else symbol(letter)
         for axis, (n, letter) in enumerate(zip(net.example, letters, strict=True))
     )
-    target = converted(path, {INPUTS.get(name, "x"): shape}, tmp_path)
+    target = converted(path, {INPUTS.get(name, "x"): shape}, folder)
     equal(module, target, [net.example, *net.others])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", SCRIPTABLE)
-def test_without_shapes_files_are_followed_all_the_same(
-    name: str, kind: str, files: dict[tuple[str, str], tuple[Any, Path]]
-) -> None:
-    """A trace keeps its example's shape, which nothing else does."""
-    _, path = files[name, kind]
+def _followed_without_shapes(name: str, kind: str, path: Path) -> None:
+    """A trace keeps its example's shape, which nothing else does; all are followed."""
     model = opened(path)
     assert not model.notices
     assert not infer(model).errors
@@ -105,19 +96,17 @@ def test_without_shapes_files_are_followed_all_the_same(
 
 
 @pytest.mark.parametrize("kind", ["traced", "scripted"])
-def test_layers_are_named_and_placed_as_in_an_exported_program(
-    kind: str, files: dict[tuple[str, str], tuple[Any, Path]]
-) -> None:
-    _, path = files["unet", kind]
+def test_layers_are_named_and_placed_as_in_an_exported_program(kind: str, tmp_path: Path) -> None:
+    net = SCRIPTABLE["unet"]
+    path = saved(initialised(net), kind, torch.zeros(net.example), tmp_path / "net.pt")
     up = opened(path).layer("up2")
     assert up.origin.type in ("aten._convolution.default", "aten.conv_transpose2d.input")
     file, _, line = up.origin.code.rpartition(":")
-    source = Path(file).read_text().splitlines()[int(line) - 1]
-    assert "self.up2(deep)" in source
+    assert "self.up2(deep)" in Path(file).read_text().splitlines()[int(line) - 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("module", [Loops, Unused])
+@pytest.mark.parametrize("module", [Loops, Optionals, Unused])
 def test_control_flow_and_stored_tensors(module: Any, kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net, example = module().eval(), (2, 3, 9, 12)

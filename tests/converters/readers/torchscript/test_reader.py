@@ -14,7 +14,8 @@ from converters.dims import symbol
 from converters.errors import UnsupportedError, UsageError
 from converters.inference import infer
 from converters.onnx_writer import write_onnx
-from converters.readers import identify
+from converters.readers import identify, open_model
+from converters.readers.options import ReadOptions
 from converters.readers.torchscript.overloads import SCHEMAS, overload, schemas
 from converters.verify import verify
 from tests.converters.readers.pytorch.nets import NETS, initialised
@@ -144,6 +145,12 @@ def test_shapes_that_nobody_gives(tmp_path: Path) -> None:
 def test_an_input_that_there_is_not(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no input 'y'; there are \['x'\]"):
         opened(scripted(Strict(), tmp_path), y=SHAPE)
+
+
+def test_weights_of_another_file_are_not_taken(tmp_path: Path) -> None:
+    path = scripted(Strict(), tmp_path)
+    with pytest.raises(UnsupportedError, match=r"has its own weights"):
+        open_model(str(path), ReadOptions(weights="other.safetensors"))
 
 
 def test_inputs_of_other_kinds(tmp_path: Path) -> None:
