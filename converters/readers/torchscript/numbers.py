@@ -100,6 +100,15 @@ subtract: Final = _arithmetic(operator.sub, lambda p: plus([p[0], times([Ratio(-
 multiply: Final = _arithmetic(operator.mul, times)
 
 
+def quotient(left: Value, right: Value, rounding_mode: str | None = None) -> Value:
+    """left / right, a real number, or rounded to an integer as torch.div does."""
+    if rounding_mode is None:
+        return true_divide(left, right)
+    if rounding_mode == "floor":
+        return floor_divide(left, right)
+    return truncated(true_divide(left, right))
+
+
 def true_divide(left: Value, right: Value) -> Value:
     """left / right, a real number."""
     if all(isinstance(one, int | float) for one in (left, right)):
@@ -138,10 +147,20 @@ def power(left: Value, right: Value) -> Value:
 
 
 def truncated(value: Value) -> Value:
-    """int(value); a Ratio is a size or comes from one, so that it is not negative."""
+    """int(value), which rounds towards zero: of open sizes only where they are never negative."""
     if isinstance(value, Ratio):
+        if not _is_positive(value.numerator):
+            raise UnsupportedError("it rounds an open size that may be negative towards zero",
+                                   hint="give the sizes as numbers, with --input")  # fmt: skip
         return floor([value]).numerator
     return value if isinstance(value, Dim) else int(value)
+
+
+def _is_positive(size: Value) -> bool:
+    """Whether a size is a sum of sizes, of which none is subtracted."""
+    if isinstance(size, int):
+        return size >= 0
+    return size.constant >= 0 and all(factor > 0 for _, factor in size.terms)
 
 
 def floored(value: Value) -> Value:

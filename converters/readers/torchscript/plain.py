@@ -70,7 +70,7 @@ PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
     "add": numbers.add,
     "sub": numbers.subtract,
     "mul": numbers.multiply,
-    "div": numbers.true_divide,
+    "div": numbers.quotient,
     "floordiv": numbers.floor_divide,
     "floor_divide": numbers.floor_divide,
     "remainder": numbers.remainder,

@@ -310,7 +310,7 @@ def test_a_missing_weight_is_a_notice(tmp_path: Path, members: dict[str, bytes])
     [
         (("data.pkl", "version"), "not a readable pickle"),
         (("version",), "holds no model of PyTorch"),
-        (("code/net.py", "data.pkl"), "a TorchScript archive"),
+        (("code/net.py",), "a TorchScript archive without data.pkl"),
         (("serialized_exported_program.json",), "the layout of torch before 2.8"),
         (("models/a.json", "models/b.json"), "several models: a, b"),
         (("models/x.txt",), "no exported program"),

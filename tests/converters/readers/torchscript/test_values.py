@@ -80,6 +80,19 @@ def test_a_ratio_is_whole_again() -> None:
     assert plain.call("floor", [plain.call("mul", [H, 1.5], {})], {}) == (3 * H) // 2
 
 
+@given(st.integers(-99, 99), st.integers(1, 9), st.sampled_from(["floor", "trunc"]))
+def test_division_rounds_as_torch_rounds(left: int, right: int, mode: str) -> None:
+    wanted = int(torch.div(torch.tensor(left), right, rounding_mode=mode))
+    found = plain.call("div", [Number(left), right], {"rounding_mode": mode})
+    assert found.value == wanted
+
+
+def test_open_sizes_that_may_be_negative_are_not_rounded_towards_zero() -> None:
+    assert numbers.truncated(plain.call("div", [H + W, 2], {})) == (H + W) // 2
+    with pytest.raises(UnsupportedError, match=r"may be negative"):
+        numbers.truncated(plain.call("div", [H - W, 2], {}))
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [("mul", [1 << 40, 1 << 40]), ("pow", [3, 1 << 40]), ("no_such", [1]), ("add", [1, None])],
