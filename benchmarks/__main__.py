@@ -12,6 +12,8 @@ BENCHMARKS = (
     "convert_size",
     "bilinear_forms",
     "rule_recall",
+    "caffe_goldens",
+    "torch_convert",
     "tensorflow_convert",
 )
 

@@ -92,7 +92,7 @@ def measured(setup: str, steps: str, folder: str) -> list[float] | None:
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     line = next((one for one in found.stdout.splitlines() if one.startswith("RESULT ")), "")
     if not line:
-        print(found.stderr.strip().splitlines()[-1])
+        print(f"left out: {found.stderr.strip().splitlines()[-1]}")
         return None
     numbers: list[float] = json.loads(line.removeprefix("RESULT "))
     return numbers

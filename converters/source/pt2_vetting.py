@@ -19,7 +19,9 @@ from converters.readers.pytorch.archive import Archive
 COMPILED: Final = "data/aotinductor/"
 MODELS: Final = "models/"
 MAX_EXPRESSION: Final = 20_000
-_WORD: Final = re.compile(r"[A-Za-z]\w*")
+_WORD: Final = re.compile(r"[A-Za-z]\w*|[-+]?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
+"""What a text may be: SymPy evaluates the texts that its functions get. `Float('1.5')` has one."""
+
 _NAMES: Final = frozenset({"Lambda", "S", "Function", "WildFunction", "Wild"})
 """Functions of SymPy that evaluate or define more than a size."""
 
@@ -60,6 +62,8 @@ def is_arithmetic(text: str) -> bool:
     """Whether an expression is made of numbers, symbols, operators and SymPy's functions alone.
 
     >>> is_arithmetic("Add(FloorDiv(Symbol('s0', integer=True), Integer(2)), Integer(1))")
+    True
+    >>> is_arithmetic("TruncToInt(Mul(Float('1.5', precision=53), ToFloat(Symbol('s0'))))")
     True
     >>> is_arithmetic("__import__('os').system('true')"), is_arithmetic("exec(chr(49))")
     (False, False)

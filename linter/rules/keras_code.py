@@ -1,4 +1,4 @@
-"""UP330 to UP334: what Keras and TensorFlow code says of its upsampling layers."""
+"""UP330 to UP333: what Keras and TensorFlow code says of its upsampling layers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from linter.calls import calls
 from linter.rule import Hit, rule
 
 if TYPE_CHECKING:
+    from converters.ir import Layer
     from linter.context import Context
 
 _TRANSPOSED: Final = "Transpose"
@@ -26,9 +27,8 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Conv*DTranspose, in code and in saved models, whose output size no convolution leads back
-        from: padding "same" with an
-        even effective kernel and output_padding 0. Also output_padding that is not smaller than the
-        stride, which newer versions of Keras refuse at once.
+        from: padding "same" with an even effective kernel and output_padding 0. Also output_padding
+        that is not smaller than the stride, which newer versions of Keras refuse at once.
 
     Why it is bad:
         Keras computes the output's shape and says nothing; TensorFlow refuses it at the first call,
@@ -46,39 +46,42 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     References:
         keras/src/backend/common/backend_utils.py; tensorflow/core/kernels/conv_grad_shape_utils.cc
     """
-    from converters.readers.python_source.keras_layers import padding_of, transposed_windows
-
     if context.net.framework == "keras":
         yield from _saved_then_fails(context)
     for layer, call in calls(context, "keras"):
-        if not call.name.endswith(_TRANSPOSED):
-            continue
-        try:
-            padding, windows = padding_of(call), transposed_windows(call)
-        except NotProvableError:
-            continue
-        size = symbol("n")
-        for kernel, stride, dilation, extra in windows:
-            out = keras_transposed_size(size, kernel, stride, dilation, padding, extra)
-            if extra is not None and extra >= stride:
-                yield Hit(
-                    f"Keras refuses output_padding {extra} with stride {stride}: it must be "
-                    "smaller",
-                    f"use at most {stride - 1}",
-                    layer,
-                    call.span_of("output_padding"),
-                )
-                break
-            if not tensorflow_inverts(size, out, kernel, stride, dilation, padding):
-                yield Hit(
-                    f"TensorFlow refuses to run it: padding '{padding}', an effective kernel of "
-                    f"{effective_kernel(kernel, dilation)}, stride {stride} and output_padding "
-                    f"{extra} give {_sized(str(out))} pixels, from which no convolution leads back",
-                    "leave output_padding out, or take an odd kernel",
-                    layer,
-                    call.span_of("output_padding", "padding"),
-                )
-                break
+        if call.name.endswith(_TRANSPOSED):
+            yield from _written_then_fails(layer, call)
+
+
+def _written_then_fails(layer: Layer, call: Call) -> Iterator[Hit]:
+    """What is wrong along the first axis of a call that fails, where its arguments are known."""
+    from converters.readers.python_source.keras_layers import padding_of, transposed_windows
+
+    try:
+        padding, windows = padding_of(call), transposed_windows(call)
+    except NotProvableError:
+        return
+    size = symbol("n")
+    for kernel, stride, dilation, extra in windows:
+        out = keras_transposed_size(size, kernel, stride, dilation, padding, extra)
+        if extra is not None and extra >= stride:
+            yield Hit(
+                f"Keras refuses output_padding {extra} with stride {stride}: it must be smaller",
+                f"use at most {stride - 1}",
+                layer,
+                call.span_of("output_padding"),
+            )
+            return
+        if not tensorflow_inverts(size, out, kernel, stride, dilation, padding):
+            yield Hit(
+                f"TensorFlow refuses to run it: padding '{padding}', an effective kernel of "
+                f"{effective_kernel(kernel, dilation)}, stride {stride} and output_padding "
+                f"{extra} give {_sized(str(out))} pixels, from which no convolution leads back",
+                "leave output_padding out, or take an odd kernel",
+                layer,
+                call.span_of("output_padding", "padding"),
+            )
+            return
 
 
 def _saved_then_fails(context: Context) -> Iterator[Hit]:

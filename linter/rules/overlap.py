@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import gcd
 from typing import TYPE_CHECKING, Final
 
 from converters import operators as ops
@@ -123,11 +124,26 @@ def holes(context: Context) -> Iterator[Hit]:
                 yield Hit(
                     f"kernel {kernel}{spread} reaches {len(counts)} of every {stride} output "
                     f"pixels along an axis at stride {stride}; the others are {bias}",
-                    f"use a kernel of at least {stride}, and a dilation with no factor of it",
+                    _without_holes(kernel, stride, dilation),
                     layer,
-                    words.span_of(layer, *_KERNEL_FIELDS),
+                    words.span_of(layer, *_hole_fields(stride, dilation)),
                 )
                 break
+
+
+def _without_holes(kernel: int, stride: int, dilation: int) -> str:
+    """What reaches every output pixel: `stride` taps, at a dilation that is prime to it."""
+    remedies = []
+    if kernel < stride:
+        remedies.append(f"a kernel of at least {stride}")
+    if gcd(stride, dilation) > 1:
+        remedies.append(f"dilation 1, or another that shares no factor with stride {stride}")
+    return f"use {' and '.join(remedies)}"
+
+
+def _hole_fields(stride: int, dilation: int) -> tuple[str, ...]:
+    """The fields to point at, the cause first."""
+    return (*(("dilation",) if gcd(stride, dilation) > 1 else ()), *_KERNEL_FIELDS)
 
 
 @rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467")

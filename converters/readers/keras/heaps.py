@@ -21,13 +21,18 @@ _OBJECT: Final = struct.Struct("<HH4xQ")
 
 
 def require_sound_heaps(place: ByteRange, path: str) -> None:
-    """Raise UnreadableError, naming `path`, where a heap's objects do not lead to its end."""
+    """Raise UnreadableError, naming `path`, where a heap's objects do not lead to its end, or where
+    heaps lie in one another, which would take for ever to follow."""
+    followed = 0
     with RangeFile(place) as file:
         for start in _heaps(file):
             file.seek(start)
             head = file.read(_HEAD.size) or b""
             size = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-            if size <= place.length - start and not _is_sound(file, size):
+            if size > place.length - start:
+                continue
+            followed += size
+            if followed > 2 * place.length or not _is_sound(file, size):
                 raise UnreadableError(f"its heap of texts at byte {start} is broken", path=path)
 
 

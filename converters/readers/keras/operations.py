@@ -131,7 +131,6 @@ _ACTIVATIONS: Final = (
     "softplus",
     "softsign",
     "silu",
-    "elu",
     "selu",
     "hard_sigmoid",
     "hard_silu",
@@ -145,6 +144,11 @@ def _activation(layer: KerasLayer, step: Step) -> Value:
     if any(isinstance(item, int | float) for item in operands(layer)):
         raise layer.unsupported(f"{layer.type} with a parameter")
     return activated(layer, step, layer.x, layer.type, "")
+
+
+@lowers("elu", table=OPERATIONS)
+def _elu(layer: KerasLayer, step: Step) -> Value:
+    return step.add(ops.Elu(real(layer, "alpha", default=1.0)), [layer.x])
 
 
 @lowers("leaky_relu", table=OPERATIONS)

@@ -69,7 +69,11 @@ def _cut(layer: KerasLayer, step: Step, x: Value, axis: int, key: Any) -> Value:
         return x
     begin = _inside(start or 0, total)
     length: Size = 1 if is_int(key) else end - begin
-    return step.add(ops.Crop(place, (begin,), (length,)), [x], suffix=f"axis_{axis}")
+    cut = step.add(ops.Crop(place, (begin,), (length,)), [x], suffix=f"axis_{axis}")
+    left = step.size(cut, place)
+    if isinstance(left, int) and left < 1:
+        raise layer.unsupported("a slice that keeps nothing")
+    return cut
 
 
 def _inside(bound: int, total: Size) -> Size:

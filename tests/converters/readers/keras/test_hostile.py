@@ -16,6 +16,7 @@ import pytest
 from converters.errors import UnreadableError, UpconvError
 from converters.geometry import fixed_same_pads
 from converters.readers.keras.archive import ByteRange, RangeFile
+from converters.readers.keras.heaps import require_sound_heaps
 from tests.converters.readers.keras.handmade import (
     arrays,
     entry,
@@ -68,6 +69,22 @@ def test_a_heap_whose_objects_lead_nowhere(
     path.write_bytes(data)
     with pytest.raises(UnreadableError, match="heap of texts"):
         read(path)
+
+
+def test_heaps_in_one_another_are_not_followed_without_end(tmp_path: Path) -> None:
+    """Every 32 bytes begin a heap that is sound and reaches to the end of the file."""
+    path, count, unit = tmp_path / "heaps", 1 << 16, 32
+    whole = count * unit
+    path.write_bytes(
+        b"".join(
+            struct.pack("<8sQHH4xQ", b"GCOL\x01", whole - at, 1, 1, whole - at - unit)
+            for at in range(0, whole, unit)
+        )
+    )
+    began = perf_counter()
+    with pytest.raises(UnreadableError, match="heap of texts"):
+        require_sound_heaps(ByteRange(str(path), 0, whole), str(path))
+    assert perf_counter() - began < 2
 
 
 def test_places_beyond_every_file_hold_nothing(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "new_axis": lambda x: x[:, :, None, 1:4],
     "wide_slice": lambda x: x[:, -100:3, 2:100],
     "leaky": lambda x: O.leaky_relu(x, 0.3),
+    "elu": lambda x: O.elu(x, 0.5),
     "gelu": O.gelu,
     "gelu_exact": lambda x: O.gelu(x, approximate=False),
     "clip": lambda x: O.clip(x, -0.5, 1.5),
@@ -173,6 +174,7 @@ def test_functions_of_tensorflow(
     ("build", "message"),
     [
         (lambda x: x[:, ::-1], "backwards"),
+        (lambda x: x[:, 5:2], "keeps nothing"),
         (lambda x: O.repeat(x, 2, axis=-1), "not spatial"),
         (lambda x: O.power(2.0, x), "to the power of a tensor"),
         (lambda x: O.image.resize(x, (9, 9), crop_to_aspect_ratio=True), "image's size"),

@@ -1,0 +1,53 @@
+"""Shapes of matrix products, reductions and constants."""
+
+from __future__ import annotations
+
+from converters import operators as ops
+from converters.errors import ShapeError
+from converters.shapes.call import (
+    SHAPES,
+    Call,
+    Shape,
+    broadcast_shape,
+    normalized_axis,
+    provably_differ,
+    text_of,
+)
+
+
+@SHAPES.register(ops.ArgMax)
+def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
+    if op.axis is None:
+        ones = (1,) * max(len(call.x) - 3, 0)
+        return ((call.x[0], 2 if op.output == "both" else 1, op.top_k, *ones),)
+    axis = normalized_axis(op.axis, len(call.x))
+    return ((*call.x[:axis], op.top_k, *call.x[axis + 1 :]),)
+
+
+@SHAPES.register(ops.Reduce)
+def _reduce(op: ops.Reduce, call: Call) -> tuple[Shape, ...]:
+    return (call.x[: normalized_axis(op.axis, len(call.x))],)
+
+
+@SHAPES.register(ops.Linear)
+def _linear(op: ops.Linear, call: Call) -> tuple[Shape, ...]:
+    axis = normalized_axis(op.axis, len(call.x))
+    return ((*call.x[:axis], op.out_features),)
+
+
+@SHAPES.register(ops.MatMul)
+def _matmul(op: ops.MatMul, call: Call) -> tuple[Shape, ...]:
+    left, right = call.inputs
+    if min(len(left), len(right)) < 2:
+        raise ShapeError("a matrix product of inputs without two axes", "rank")
+    if provably_differ(left[-1], right[-2]):
+        message = (
+            f"{text_of(left)} times {text_of(right)}: {left[-1]} columns meet {right[-2]} rows"
+        )
+        raise ShapeError(message, "merge")
+    return ((*broadcast_shape((left[:-2], right[:-2])), left[-2], right[-1]),)
+
+
+@SHAPES.register(ops.Constant)
+def _constant(op: ops.Constant, call: Call) -> tuple[Shape, ...]:
+    return (op.shape,)

@@ -1,0 +1,90 @@
+"""Shapes of operators with windows; the formulas are those of `geometry`."""
+
+from __future__ import annotations
+
+from converters import geometry
+from converters import operators as ops
+from converters.shapes.call import (
+    SHAPES,
+    Call,
+    Shape,
+    require_groups,
+    require_same,
+    require_spatial,
+    with_spatial,
+)
+
+
+@SHAPES.register(ops.Conv)
+def _conv(op: ops.Conv, call: Call) -> tuple[Shape, ...]:
+    require_spatial(call.x, len(op.kernel))
+    spatial = [
+        geometry.conv_size(size, *settings)
+        for size, *settings in zip(
+            call.x[2:],
+            op.kernel,
+            op.stride,
+            op.dilation,
+            op.pads_begin,
+            op.pads_end,
+            strict=True,
+        )
+    ]
+    require_groups(call.x[1], op.groups, op.out_channels)
+    return (with_spatial(call.x[0], op.out_channels, spatial, "the convolution"),)
+
+
+@SHAPES.register(ops.ConvTranspose)
+def _conv_transpose(op: ops.ConvTranspose, call: Call) -> tuple[Shape, ...]:
+    require_spatial(call.x, len(op.kernel))
+    spatial = [
+        geometry.conv_transpose_size(size, *settings)
+        for size, *settings in zip(
+            call.x[2:],
+            op.kernel,
+            op.stride,
+            op.dilation,
+            op.pads_begin,
+            op.pads_end,
+            op.output_padding,
+            strict=True,
+        )
+    ]
+    if op.target is not None:
+        spatial = [call.resolve(size) for size in op.target]
+    require_groups(call.x[1], op.groups, op.out_channels)
+    return (with_spatial(call.x[0], op.out_channels, spatial, "the transposed convolution"),)
+
+
+@SHAPES.register(ops.Pool)
+def _pool(op: ops.Pool, call: Call) -> tuple[Shape, ...]:
+    require_spatial(call.x, len(op.kernel))
+    clip = op.clip == "always" or (op.clip == "if_padded" and any(op.pads_begin + op.pads_end))
+    spatial = [
+        geometry.pool_size(size, *settings, rounding=op.rounding, clip=clip)
+        for size, *settings in zip(
+            call.x[2:],
+            op.kernel,
+            op.stride,
+            op.dilation,
+            op.pads_begin,
+            op.pads_end,
+            strict=True,
+        )
+    ]
+    return (with_spatial(call.x[0], call.x[1], spatial, "the pooling"),) * call.outputs
+
+
+@SHAPES.register(ops.GlobalPool)
+def _global_pool(op: ops.GlobalPool, call: Call) -> tuple[Shape, ...]:
+    return ((*call.x[:2], *(1 for _ in call.x[2:])),) * call.outputs
+
+
+@SHAPES.register(ops.Unpool, ops.WindowUnpool)
+def _unpool(op: ops.Unpool | ops.WindowUnpool, call: Call) -> tuple[Shape, ...]:
+    require_spatial(call.x, len(op.size))
+    spatial = tuple(call.resolve(size) for size in op.size)
+    shape = with_spatial(call.x[0], call.x[1], spatial, "the unpooling")
+    if isinstance(op, ops.Unpool):
+        require_same(call.inputs[:2], ("data", "indices"), shape)
+    return (shape,)
