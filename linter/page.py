@@ -29,7 +29,9 @@ FAMILIES: Final = {
 """What the first digit of a code says."""
 
 _CODE_SECTIONS: Final = ("Example", "Use instead")
-_LOOKS_LIKE_CODE: Final = re.compile(r"\{|^[a-z_]+(: |\()|=\d", re.MULTILINE)
+_LOOKS_LIKE_CODE: Final = re.compile(
+    r"\{|^[a-z_]+: |^([\w.]+ = )?[\w.]+\(|^upconv |=\d", re.MULTILINE
+)
 _INLINE_CODE: Final = re.compile(r"(`[^`\n]*`)")
 _ACTIVE: Final = re.compile(r"([*<\[\]]|^[#>](?=\s))", re.MULTILINE)
 

@@ -23,7 +23,7 @@ _IN_PYTHON: Final = {
     "stride": ("stride", "strides"),
     "num_output": ("out_channels", "filters"),
     "group": ("groups",),
-    "dilation": ("dilation", "dilation_rate"),
+    "dilation": ("dilation", "dilation_rate", "dilations"),
 }
 """Caffe's field -> the arguments that say the same in PyTorch and Keras."""
 

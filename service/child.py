@@ -14,6 +14,10 @@ from converters.errors import UpconvError
 
 Result = TypeVar("Result")
 
+SAFE_PATH = ("PYTHONSAFEPATH", "1")
+"""For the child's interpreter, which would look for its first modules in the working folder: a
+repository of models may have a multiprocessing.py there."""
+
 
 class ChildError(UpconvError):
     """An error of the child, already rendered as one line."""
@@ -34,6 +38,7 @@ def run_in_child(
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(work, request, sender), daemon=True)
+    os.environ.setdefault(*SAFE_PATH)
     process.start()
     sender.close()
     try:

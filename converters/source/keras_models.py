@@ -94,8 +94,8 @@ def _require_own(node: JsonObject, path: str) -> None:
     for entry in _objects(node):
         name, module = entry.text("class_name"), entry.text("module")
         registered = entry.text("registered_name").partition(">")
-        foreign = module and not module.startswith(OWN_MODULES)
-        custom = registered[1] and not registered[0].startswith(OWN_MODULES)
+        foreign = module and not _is_own(module)
+        custom = registered[1] and not _is_own(registered[0])
         if foreign or custom or name in CODE:
             raise UnsupportedError(
                 f"it is not given to Keras: the class '{name}' ({module or 'its own'}) is code "
@@ -103,6 +103,11 @@ def _require_own(node: JsonObject, path: str) -> None:
                 path=path,
                 hint="use --against reference",
             )
+
+
+def _is_own(module: str) -> bool:
+    """Whether a dotted name is Keras's: its package is, and not only the begin of its name."""
+    return module.partition(".")[0] in OWN_MODULES
 
 
 def _require_today(model: Model, options: ReadOptions) -> None:

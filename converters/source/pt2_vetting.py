@@ -1,7 +1,7 @@
 """What an exported program may not bring along when torch.export.load is to read it.
 
-torch.export.load unpickles weights and constants that are marked so, loads libraries that were
-compiled ahead of time, and has SymPy evaluate size expressions as Python
+torch.export.load unpickles weights and constants that are marked so or called so, loads libraries
+that were compiled ahead of time, and has SymPy evaluate size expressions as Python
 (torch/export/pt2_archive/_package.py, torch/_export/serde/serialize.py of torch 2.13). Exports of
 plain networks have none of the first two, and of the third only arithmetic.
 """
@@ -13,11 +13,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from converters.errors import UnsupportedError
 from converters.readers.pytorch.archive import Archive
+from converters.source.archive_vetting import refused
 
 COMPILED: Final = "data/aotinductor/"
 MODELS: Final = "models/"
+PLAIN_NAMES: Final = ("tensor_", "weight_")
+"""How files of plain numbers are called; all others (custom_obj_, opaque_obj_) are pickles."""
+
 MAX_EXPRESSION: Final = 20_000
 _WORD: Final = re.compile(r"[A-Za-z]\w*|[-+]?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
 """What a text may be: SymPy evaluates the texts that its functions get. `Float('1.5')` has one."""
@@ -36,7 +39,7 @@ def require_inert(archive: Archive) -> None:
     """Raise UnsupportedError where loading the program would run more than its operators."""
     for name in archive.names:
         if name.startswith(COMPILED):
-            raise _refused(archive, "it holds compiled code, which PyTorch would load")
+            raise refused(archive, "it holds compiled code, which PyTorch would load")
         if name.startswith("data/") and name.endswith("_config.json"):
             _require_plain(archive, name)
         if name.startswith(MODELS):
@@ -46,16 +49,16 @@ def require_inert(archive: Archive) -> None:
 def _require_plain(archive: Archive, member: str) -> None:
     for key, value in _members(archive.json(member)):
         pickled = (key == "use_pickle" and value) or (
-            key == "path_name" and "custom_obj" in str(value)
+            key == "path_name" and not str(value).startswith(PLAIN_NAMES)
         )
         if pickled:
-            raise _refused(archive, f"'{member}' names a pickle, which PyTorch would run")
+            raise refused(archive, f"'{member}' names a pickle, which PyTorch would run")
 
 
 def _require_arithmetic(archive: Archive, member: str) -> None:
     for key, value in _members(archive.json(member)):
         if key == "expr_str" and not is_arithmetic(str(value)):
-            raise _refused(archive, f"PyTorch would evaluate the size {str(value)[:80]!r}")
+            raise refused(archive, f"PyTorch would evaluate the size {str(value)[:80]!r}")
 
 
 def is_arithmetic(text: str) -> bool:
@@ -101,9 +104,3 @@ def _members(value: Any) -> Iterator[tuple[str, Any]]:
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(one)
-
-
-def _refused(archive: Archive, reason: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"it is not given to PyTorch: {reason}", path=archive.path, hint="use --against reference"
-    )

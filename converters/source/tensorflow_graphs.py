@@ -13,6 +13,7 @@ from converters.readers.options import ReadOptions
 from converters.readers.tensorflow.files import Kind, is_text, read_file
 from converters.readers.tensorflow.reader import DEFAULT_SIGNATURE, checkpoint_prefix
 from converters.source.loaded import Feeds, Loaded, importing
+from converters.source.tensorflow_vetting import require_inert_graph, require_inert_saved_model
 
 Run = Callable[[Feeds], Mapping[str, Any]]
 Ready = tuple[Run, Mapping[str, str]]
@@ -39,7 +40,11 @@ def load(model: Model, options: ReadOptions) -> Loaded:
 
 def _saved_model(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     folder = model.path if os.path.isdir(model.path) else os.path.dirname(model.path)
-    loaded = tensorflow.saved_model.load(folder or ".")
+    folder = folder or "."
+    with importing("TensorFlow", "tensorflow"):
+        from tensorflow.python.saved_model.loader_impl import parse_saved_model
+    require_inert_saved_model(parse_saved_model(folder), model.path)
+    loaded = tensorflow.saved_model.load(folder)
     signatures = loaded.signatures
     name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else min(signatures)
     inputs = signatures[name].structured_input_signature[1]
@@ -53,6 +58,7 @@ def _saved_model(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
 
 def _graph(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     graph_def = _parsed(tensorflow.compat.v1.GraphDef(), model.path)
+    require_inert_graph(graph_def, model.path)
     graph = tensorflow.Graph()
     with graph.as_default():
         tensorflow.import_graph_def(graph_def, name="")
@@ -61,6 +67,7 @@ def _graph(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
 
 def _meta_graph(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     meta = _parsed(tensorflow.compat.v1.MetaGraphDef(), model.path)
+    require_inert_graph(meta.graph_def, model.path)
     graph = tensorflow.Graph()
     session = tensorflow.compat.v1.Session(graph=graph)
     with graph.as_default():

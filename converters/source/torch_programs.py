@@ -13,6 +13,7 @@ from converters.readers.options import ReadOptions
 from converters.readers.pytorch.archive import Archive, open_archive
 from converters.readers.pytorch.pt2 import given_tensors, is_pt2
 from converters.readers.pytorch.weights import StoredTensor
+from converters.source.archive_vetting import require_no_files, require_same_view
 from converters.source.loaded import Feeds, Loaded, by_name, importing
 from converters.source.pt2_vetting import require_inert
 
@@ -27,6 +28,7 @@ def load(model: Model, options: ReadOptions) -> Loaded:
     with importing("PyTorch", "torch"):
         import torch
     archive = open_archive(model.path)
+    require_same_view(torch, archive)
     make = _exported if is_pt2(archive) else _scripted
     run, types = make(torch, archive, model, options)
     return Loaded("PyTorch", str(torch.__version__), run, types)
@@ -40,6 +42,7 @@ def _scripted(torch: Any, archive: Archive, model: Model, options: ReadOptions) 
             path=archive.path,
             hint="use --against reference",
         )
+    require_no_files(archive)
     module = torch.jit.load(archive.path, map_location="cpu").eval()
 
     def run(feeds: Feeds) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def not_read(context: Context) -> Iterator[Hit]:
         self.up = nn.ConvTranspose2d(channels, channels, kernel_size, stride)
 
     Use instead:
-        Check the exported model (.pt2, ONNX) too, in which every number stands.
+        Check the exported model (.pt2) too, in which every number stands.
 
     Fix safety:
         There is no fix.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,26 @@ def test_fixed_fixture(code: str, golden: Golden) -> None:
     )
     golden(RULES / code / "fixed.py", result.text.source.text)
     assert all(finding.fix is None for finding in result.report.findings)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"),
+    [(1, 2, 1), (3, 2, 2), (2, 3, 1), (3, 4, 2), (1, 4, 3), (3, 6, 3), (7, 6, 4)],
+)
+def test_what_fills_holes(kernel: int, stride: int, dilation: int) -> None:
+    """All that the help names is needed, and no more."""
+
+    def found(kernel: int, dilation: int) -> list[str]:
+        words = f"8, 8, {kernel}, stride={stride}, dilation={dilation}"
+        report = check(f"{TORCH}up = nn.ConvTranspose2d({words})\n")
+        return [finding.help for finding in report.findings if finding.code == "UP108"]
+
+    (remedy,) = found(kernel, dilation)
+    wanted = re.search(r"kernel of at least (\d+)", remedy)
+    taps, apart = int(wanted[1]) if wanted else kernel, 1 if "dilation 1" in remedy else dilation
+    assert found(taps, apart) == []
+    assert taps == kernel or found(kernel, apart)
+    assert apart == dilation or found(taps, dilation)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,21 @@ def test_a_result_and_its_progress_come_back() -> None:
     seen: list[str] = []
     assert run_in_child(double, 21, seen.append) == 42
     assert seen == ["half way"]
+
+
+def test_no_module_of_the_working_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People run upconv where the models are, and the child imports before it knows its path."""
+    mark = tmp_path / "ran"
+    for name in ("multiprocessing", "pickle", "struct"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'w')\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONSAFEPATH", "x")  # so that it is taken back afterwards
+    monkeypatch.delenv("PYTHONSAFEPATH")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    assert run_in_child(double, 21, print) == 42
+    assert not mark.exists()
 
 
 def test_a_users_error_keeps_its_line() -> None:

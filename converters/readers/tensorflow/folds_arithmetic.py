@@ -115,7 +115,7 @@ _UNARY: Final[Mapping[str, Callable[..., Any]]] = {
     "Reciprocal": lambda x: 1 / x,
     "Inv": lambda x: 1 / x,
     "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "Softplus": lambda x: np.log1p(np.exp(x)),
+    "Softplus": lambda x: np.logaddexp(x, 0),
     "Relu": lambda x: np.maximum(x, 0),
     "LogicalNot": np.logical_not,
     "ZerosLike": np.zeros_like,
@@ -144,7 +144,11 @@ def _cast(node: Node, arrays: list[Array]) -> Array:
 
 @folds("Select", "SelectV2")
 def _select(node: Node, arrays: list[Array]) -> Array:
-    return np.where(arrays[0].astype(bool), arrays[1], arrays[2])
+    """Select takes a vector for one condition per entry of the first axis; SelectV2 broadcasts."""
+    condition, yes, no = arrays
+    if node.op == "Select" and condition.ndim == 1:
+        condition = condition.reshape(-1, *[1] * (yes.ndim - 1))
+    return np.where(condition.astype(bool), yes, no)
 
 
 _REDUCTIONS: Final[Mapping[str, Callable[..., Any]]] = {

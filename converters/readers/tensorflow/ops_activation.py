@@ -7,9 +7,9 @@ from typing import Final
 
 from converters import operators as ops
 from converters.operators import Operator
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.ops_shape import without_axes
-from converters.readers.tensorflow.values import Entry, Value
+from converters.readers.tensorflow.lowering import Call, layout, lowers
+from converters.readers.tensorflow.ops_shape import axis_at, without_axes
+from converters.readers.tensorflow.values import Entry, Value, channels_last, plain
 
 _SELU_ALPHA: Final = 1.6732632423543772
 _SELU_SCALE: Final = 1.0507009873554805
@@ -80,21 +80,11 @@ def _clip(call: Call) -> Entry:
     return call.unary(ops.Clip(float(low[0]), float(high[0])), call.value())
 
 
-def _place(call: Call, value: Value, axis: int) -> int:
-    """The tensor's axis for one of TensorFlow's."""
-    axes = call.ranked(value)
-    if not -len(axes) <= axis < len(axes):
-        raise call.invalid(f"axis {axis} of {len(axes)}")
-    place = axes[axis]
-    assert isinstance(place, int), "all axes are there"
-    return place
-
-
 @lowers("Softmax", "LogSoftmax")
 def _softmax(call: Call) -> Entry:
     value = call.network.real(call.value(), call.origin)
     log = call.node.op == "LogSoftmax"
-    return call.unary(ops.Softmax(_place(call, value, -1), log), value)
+    return call.unary(ops.Softmax(axis_at(call, call.ranked(value), -1), log), value)
 
 
 @lowers("ArgMax", "ArgMin")
@@ -102,7 +92,7 @@ def _arg_max(call: Call) -> Entry:
     """The first of equal values, as NumPy's; the axis goes."""
     value = call.network.real(call.value(), call.origin)
     (axis,) = call.ints(1, "axis") if len(call.entries) > 1 else (0,)
-    place = _place(call, value, axis)
+    place = axis_at(call, call.ranked(value), axis)
     if call.node.op == "ArgMin":
         value = call.unary(ops.Power(scale=-1.0), value, "negative")
     found = call.unary(ops.ArgMax(place, 1, "indices", ties="first"), value)
@@ -120,10 +110,7 @@ def _batch_norm(call: Call) -> Entry:
     weights = {name: call.weight(index, name) for name, index in names.items()}
     last = call.node.word("data_format", "NHWC").endswith("C")
     value = call.network.real(call.value(), call.origin)
-    axes = None if value.axes is None else value.axes
-    rank = 4 if axes is None else len(axes)
-    from converters.readers.tensorflow.lowering import layout
-
+    rank = 4 if value.axes is None else len(value.axes)
     x = call.spatial(0, rank, last=last)
     operator = ops.BatchNorm(call.node.number("epsilon", 1e-4))
     return Value(call.emit(operator, [x], weights), layout(rank, last=last))
@@ -140,8 +127,6 @@ def _lrn(call: Call) -> Entry:
         call.node.number("bias", 1.0),
         "across",
     )
-    from converters.readers.tensorflow.values import channels_last
-
     return Value(call.emit(operator, [call.spatial(0, 4, last=True)]), channels_last(4))
 
 
@@ -158,8 +143,6 @@ def _mat_mul(call: Call) -> Entry:
     if len(shape) != 2 or rank < 2:
         raise call.unsupported(f"a product of {rank} axes with a constant of {len(shape)}")
     turned = call.node.flag(second)
-    from converters.readers.tensorflow.values import plain
-
     x = call.arranged(value, plain(rank))
     weight = call.weight(1, "matrix")
     operator = ops.Linear(shape[0] if turned else shape[1], rank - 1, transposed=not turned)

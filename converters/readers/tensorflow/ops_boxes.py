@@ -82,7 +82,7 @@ def _bound(call: Call, bound: Size | None, size: Size, default: Size) -> Size:
         return default if bound is None else size
     known, whole = call.network.known(bound), call.network.known(size)
     if isinstance(known, int) and known < 0:
-        return size + bound
+        return 0 if isinstance(whole, int) and whole + known < 0 else size + bound
     clipped = minimum(whole, known)
     return bound if clipped == known else size if clipped == whole else minimum(bound, size)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from converters import operators as ops
 from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.ops_shape import repeated, without_axes
-from converters.readers.tensorflow.values import Axes, Copies, Entry, Part, Value
+from converters.readers.tensorflow.ops_shape import axis_at, repeated, without_axes
+from converters.readers.tensorflow.values import Copies, Entry, Part, Value
 
 
 @lowers("ConcatV2", "Concat")
@@ -23,16 +23,7 @@ def _concat(call: Call) -> Entry:
     if any(value.axes is not None and len(value.axes) != len(axes) for value in values):
         raise call.invalid("inputs of different numbers of axes")
     names = [call.arranged(value, axes) for value in values]
-    return Value(call.emit(ops.Concat(_axis_at(call, axes, axis)), names), axes)
-
-
-def _axis_at(call: Call, axes: Axes, axis: int) -> int:
-    """The tensor's axis for one of TensorFlow's."""
-    if not -len(axes) <= axis < len(axes):
-        raise call.invalid(f"axis {axis} of {len(axes)}")
-    place = axes[axis]
-    assert isinstance(place, int), "all axes are there"
-    return place
+    return Value(call.emit(ops.Concat(axis_at(call, axes, axis)), names), axes)
 
 
 def _repeated_parts(call: Call, entries: Sequence[Entry], axis: int) -> Value | None:
@@ -64,7 +55,7 @@ def _split(call: Call) -> tuple[Entry, ...]:
     value = call.network.real(call.value(1 if even else 0), call.origin)
     axes = call.ranked(value)
     (axis,) = call.ints(0 if even else 2, "axis") or (0,)
-    place = _axis_at(call, axes, axis)
+    place = axis_at(call, axes, axis)
     sizes = () if even else call.ints(1, "sizes")
     count = call.node.integer("num_split", 1) if even else len(sizes)
     if not 0 < count <= 1 << 16:
@@ -92,7 +83,7 @@ def _unpack(call: Call) -> tuple[Entry, ...]:
     value = call.network.real(call.value(), call.origin)
     axes = call.ranked(value)
     axis = call.node.integer("axis")
-    place = _axis_at(call, axes, axis)
+    place = axis_at(call, axes, axis)
     count = call.number(call.network.sizes(value)[axis], "size to take apart")
     if not 0 < count <= 1 << 16:
         raise call.invalid(f"takes {count} parts apart")
@@ -113,4 +104,4 @@ def _pack(call: Call) -> Entry:
     for value in values:
         own = call.ranked(value)
         names.append(call.arranged(Value(value.name, (*own[:at], Copies(), *own[at:])), order))
-    return Value(call.emit(ops.Concat(_axis_at(call, order, at)), names), order)
+    return Value(call.emit(ops.Concat(axis_at(call, order, at)), names), order)

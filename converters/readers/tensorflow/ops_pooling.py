@@ -9,7 +9,7 @@ from typing import Final, Literal
 from converters import operators as ops
 from converters.readers.same_padding import average_inside
 from converters.readers.tensorflow.lowering import Call, layout, lowers
-from converters.readers.tensorflow.ops_shape import without_axes
+from converters.readers.tensorflow.ops_shape import counted, without_axes
 from converters.readers.tensorflow.values import Axes, Copies, Entry, Value
 from converters.readers.tensorflow.windows import (
     Ints,
@@ -102,7 +102,7 @@ def _reduce(call: Call) -> Entry:
     """Over the spatial axes of a feature map, global pooling; else those axes last, reduced."""
     value = call.network.real(call.value(), call.origin)
     axes = call.ranked(value)
-    over = sorted({axis % max(len(axes), 1) for axis in call.ints(1, "axes")})
+    over = counted(call, call.ints(1, "axes"), len(axes))
     if not over:
         return value
     keeps = call.node.flag("keep_dims")

@@ -62,6 +62,22 @@ def _rank(call: Call) -> Entry:
 # Axes
 
 
+def counted(call: Call, axes: Sequence[int], rank: int) -> list[int]:
+    """Axes counted from the front, in order, each once. Raises UnreadableError where a tensor of
+    `rank` axes lacks one."""
+    if any(not -rank <= axis < rank for axis in axes):
+        raise call.invalid(f"works along the axes {list(axes)} of a tensor that has {rank}")
+    return sorted({axis % rank for axis in axes})
+
+
+def axis_at(call: Call, axes: Axes, axis: int) -> int:
+    """The tensor's axis for one of TensorFlow's, where all are there."""
+    (at,) = counted(call, [axis], len(axes))
+    place = axes[at]
+    assert isinstance(place, int), "all axes are there"
+    return place
+
+
 def without_axes(call: Call, value: Value, gone: Sequence[int]) -> Value:
     """The value without these of TensorFlow's axes, whose size is 1."""
     axes = call.ranked(value)
@@ -97,7 +113,7 @@ def _squeeze(call: Call) -> Entry:
     listed = call.node.integers("squeeze_dims") or call.node.integers("axis")
     sizes = call.network.known_sizes(value)
     ones = [axis for axis, size in enumerate(sizes) if size == 1]
-    gone = sorted({axis % max(len(axes), 1) for axis in listed}) if listed else ones
+    gone = counted(call, listed, len(axes)) if listed else ones
     for axis in gone:
         if isinstance(sizes[axis], int) and sizes[axis] != 1:
             raise call.invalid(f"squeezes axis {axis}, whose size is {sizes[axis]}")

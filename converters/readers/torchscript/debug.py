@@ -21,6 +21,9 @@ TABLE_FORMAT: Final = "FORMAT_WITH_STRING_TABLE"
 MAX_RECORDS: Final = 1_000_000
 MAX_TEXT: Final = 1 << 18
 MAX_PARTS: Final = 64
+MAX_WORK: Final = 1 << 28
+"""Characters that are put together for one file of code."""
+
 _FRAME: Final = re.compile(r"^(.+)\((\d+)\): ", re.MULTILINE)
 
 
@@ -29,6 +32,7 @@ class DebugLines:
 
     def __init__(self, archive: Archive, member: str) -> None:
         self._texts: Sequence[Any] = ()
+        self._left = MAX_WORK
         self._records: list[tuple[int, Any]] = []
         if member in archive:
             try:
@@ -72,9 +76,22 @@ class DebugLines:
     def _source(self, source: Any) -> tuple[str, str, int]:
         text, file, first = source
         if self._texts:
-            parts = [str(self._texts[index]) for index in _integers(text)]
-            text, file = "".join(parts), str(self._texts[file])
+            text, file = self._joined(text), str(self._texts[file])
         return str(text)[:MAX_TEXT], str(file or ""), int(first or 0)
+
+    def _joined(self, numbers: Any) -> str:
+        """The texts of these numbers in one, as far as any is read; the whole file's are bounded
+        too, for each may be named very often."""
+        parts: list[str] = []
+        length = 0
+        for index in _integers(numbers):
+            self._left -= 1
+            if length >= MAX_TEXT or self._left < 0:
+                break
+            parts.append(str(self._texts[index])[:MAX_TEXT])
+            length += len(parts[-1])
+        self._left -= length
+        return "".join(parts)
 
 
 _MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

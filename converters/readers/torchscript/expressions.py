@@ -177,6 +177,7 @@ def _arguments(
     keywords = {
         one.arg: evaluate(machine, frame, one.value) for one in node.keywords if one.arg is not None
     }
+    machine.weigh([arguments, *keywords.values()])
     return arguments, keywords
 
 

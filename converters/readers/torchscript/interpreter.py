@@ -20,10 +20,13 @@ from converters.readers.torchscript.frames import Frame, names_read, plain_type,
 from converters.readers.torchscript.numbers import OPEN
 from converters.readers.torchscript.objects import Objects
 from converters.readers.torchscript.pieces import passes_over, skip
-from converters.readers.torchscript.values import Object, Taken, Unsure, Value
+from converters.readers.torchscript.values import MAX_WEIGHT, Object, Taken, Unsure, Value, weight
 
 MAX_STEPS: Final = 400_000
 MAX_DEPTH: Final = 40
+ELEMENTS: Final = 8
+"""How many elements of lists are looked through in one step."""
+
 BRANCH: Final = "which branch it takes is not known: "
 REPEATS: Final = "how often it repeats is not known: "
 
@@ -204,6 +207,13 @@ class Interpreter:
         self._steps += steps
         if self._steps > MAX_STEPS:
             self.fail(f"the code takes more than {MAX_STEPS} steps: it may never end")
+
+    def weigh(self, value: Value) -> None:
+        """Count what it takes to look through a list; UnreadableError for one without end."""
+        elements = weight(value)
+        if elements > MAX_WEIGHT:
+            self.fail("the code has a list that holds lists without end")
+        self.spend(elements // ELEMENTS)
 
     def place(self, node: ast.AST, frame: Frame) -> Place:
         """Where a piece of code stands: on the user's own line, or that of its caller's."""

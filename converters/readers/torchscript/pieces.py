@@ -55,6 +55,7 @@ def skip(machine: Interpreter, frame: Frame, statement: ast.stmt, error: Unsuppo
     """Let a statement be an Unknown layer, and what it writes be what that gives."""
     piece = _piece(machine, statement)
     values = [frame.variables[name] for name in piece.read if name in frame.variables]
+    machine.weigh(values)
     read = list(dict.fromkeys(all_tensors(values)))
     changed = read if piece.changes else []
     returns = _returns(statement)

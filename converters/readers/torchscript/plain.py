@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -22,6 +23,17 @@ def _truth(value: Value) -> bool:
     if isinstance(value, Dim | Ratio):
         raise UnsupportedError("an open size as a truth value")
     return bool(value)
+
+
+def _bitwise(plain: Callable[[Value, Value], Value]) -> Callable[..., Value]:
+    """Of truth values a truth value, of integers their bits."""
+
+    def combine(left: Value, right: Value) -> Value:
+        if any(isinstance(one, Dim | Ratio | float) for one in (left, right)):
+            raise UnsupportedError("the bits of what is no fixed integer")
+        return plain(left, right)
+
+    return combine
 
 
 def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callable[..., Value]:
@@ -87,8 +99,8 @@ PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
     "__is__": lambda left, right: left is right,
     "__isnot__": lambda left, right: left is not right,
     "__not__": lambda value: not _truth(value),
-    "__and__": lambda left, right: _truth(left) and _truth(right),
-    "__or__": lambda left, right: _truth(left) or _truth(right),
+    "__and__": _bitwise(operator.and_),
+    "__or__": _bitwise(operator.or_),
     "__range_length": _range_length,
     "__derive_index": lambda index, start, step: start + index * step,
     "Int": numbers.truncated,
@@ -136,7 +148,7 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
         return first if isinstance(first, Unsure | Number) else Number(first)
     if name not in table:
         raise UnsupportedError(f"the function {name} is not known")
-    if name in SHORT_CIRCUIT and SHORT_CIRCUIT[name] in arguments:
+    if name in SHORT_CIRCUIT and any(one is SHORT_CIRCUIT[name] for one in arguments):
         return SHORT_CIRCUIT[name]
     found = unsure(arguments)
     if found is not None and not is_container and name not in _INDIFFERENT:

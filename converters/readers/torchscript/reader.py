@@ -158,6 +158,7 @@ def _follow(archive: Archive, code: Code, inputs: Sequence[Input]) -> _Reading:
         result = machine.method(objects.root(), METHOD, (), arguments)
     except RaisedError as error:
         raise UnsupportedError(error.message, path=archive.path, hint=error.hint) from None
+    machine.weigh(result)
     for reason in dict.fromkeys(unknown_parts(result)):
         calls.graph.refuse(f"one of its outputs is not known: {reason}", "")
     return _Reading(calls, list(tensors(result)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from converters.readers.pytorch.schema import TensorRef
 from converters.readers.pytorch_pickle.machine import Inert
@@ -72,6 +72,26 @@ class Record(tuple[Value, ...]):
     """A NamedTuple of the archive's code: its values, by their fields' names too."""
 
     fields: tuple[str, ...] = ()
+
+
+MAX_WEIGHT: Final = 1 << 20
+
+
+def weight(value: Value) -> int:
+    """How many elements a list, tuple or dict has at any depth, each as often as it stands there.
+
+    A list may hold another twice, and so on: counting ends above MAX_WEIGHT.
+
+    >>> weight([1, [2, 3]])
+    4
+    """
+    count, waiting = 0, [value]
+    while waiting and count <= MAX_WEIGHT:
+        one = waiting.pop()
+        if isinstance(one, list | tuple | Mapping):
+            count += len(one)
+            waiting.extend(one.values() if isinstance(one, Mapping) else one)
+    return count
 
 
 def tensors(value: Value) -> Iterator[TensorRef]:

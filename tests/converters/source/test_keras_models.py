@@ -86,18 +86,19 @@ def test_code_is_not_given_to_keras(tmp_path: Path) -> None:
             run_source(model, options, {})
 
 
-def test_classes_of_others_are_not_given_to_keras(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["os.path", "keras_of_another"])
+def test_classes_of_others_are_not_given_to_keras(module: str, tmp_path: Path) -> None:
     """Not even as what makes a layer's first weights: Keras would import them."""
     path, options = save(upsampler(), tmp_path, "json")
     text = path.read_text("utf-8").replace(
         '"module": "keras.initializers", "class_name": "GlorotUniform"',
-        '"module": "os.path", "class_name": "GlorotUniform"',
+        f'"module": "{module}", "class_name": "GlorotUniform"',
     )
-    assert "os.path" in text
+    assert module in text
     path.write_text(text, "utf-8")
     sizes: Any = {"low": (2, 5, 7, 3), "high": (2, 10, 14, 4)}
     options = ReadOptions(weights=options.weights, inputs=sizes)
-    with pytest.raises(UnsupportedError, match=r"not given to Keras: .*GlorotUniform.*os\.path"):
+    with pytest.raises(UnsupportedError, match=f"not given to Keras: .*GlorotUniform.*{module}"):
         run_source(open_model(str(path), options), options, {})
 
 

@@ -15,6 +15,7 @@ from converters.readers import open_model
 from converters.readers.options import ReadOptions
 from converters.source import run_source
 from converters.source.loaded import suited
+from converters.source.tensorflow_vetting import require_inert_graph
 from tests.converters.readers.tensorflow.support import (
     graph_of,
     noise,
@@ -66,8 +67,8 @@ class Module(tf.Module):  # type: ignore[misc, name-defined]
         return {"sum": up + high, "up": tf.nn.relu(up)}
 
 
-def saved_model(folder: Path) -> Path:
-    module = Module()
+def saved_model(folder: Path, module: Module | None = None) -> Path:
+    module = module or Module()
     specs = [
         tf.TensorSpec((2, h, w, c), tf.float32, n)
         for h, w, c, n in ((5, 7, 3, "low"), (10, 14, 4, "high"))
@@ -166,3 +167,50 @@ def test_what_tensorflow_refuses_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="TensorFlow refuses it") as caught:
         run_source(model, ReadOptions(), {})
     assert "\n" not in str(caught.value)
+
+
+class Table(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc, name-defined]
+    """A resource whose set-up, as the model is loaded, does something else."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def _create_resource(self) -> Any:
+        kinds = {"key_dtype": tf.int64, "value_dtype": tf.int64}
+        return tf.raw_ops.MutableHashTableV2(**kinds)
+
+    def _initialize(self) -> None:
+        self._work()
+
+    def _destroy_resource(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_tensorflow_runs_as_it_loads_is_not_loaded(writes: bool, tmp_path: Path) -> None:
+    mark = tmp_path / "written"
+    module = Module()
+    module.table = Table(lambda: tf.io.write_file(str(mark), "x") if writes else tf.no_op())
+    assert module.table.resource_handle is not None
+    model = open_model(str(saved_model(tmp_path, module)), ReadOptions())
+    mark.unlink(missing_ok=True)
+    with pytest.raises(UnsupportedError, match="a WriteFile" if writes else "a resource"):
+        run_source(model, ReadOptions(), {})
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("op", ["WriteFile", "PrintV2", "EagerPyFunc", "TextLineDataset", "Save"])
+def test_operators_that_reach_out_are_not_given_to_tensorflow(op: str) -> None:
+    """Wherever they stand: TensorFlow may run a part of which upconv has no need."""
+    graph = v1.GraphDef()
+    graph.library.function.add().node_def.add(name="here", op=op)
+    with pytest.raises(UnsupportedError, match=f"'here' is a {op}"):
+        require_inert_graph(graph, "net.pb")
+
+
+@pytest.mark.parametrize("op", ["SaveV2", "RestoreV2", "ShardedFilename", "Conv2D", "RsqrtGrad"])
+def test_operators_of_networks_are_given_to_tensorflow(op: str) -> None:
+    graph = v1.GraphDef()
+    graph.node.add(name="here", op=op)
+    require_inert_graph(graph, "net.pb")

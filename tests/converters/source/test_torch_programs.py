@@ -279,6 +279,63 @@ def test_a_pickled_constant_is_not_loaded(upsampler: Path) -> None:
         run_source(open_model(str(path), ReadOptions()), ReadOptions(), {})
 
 
+@pytest.mark.parametrize("name", ["opaque_obj_0", "custom_obj_0", "other"])
+def test_an_object_that_is_a_pickle_by_its_name_is_not_loaded(name: str, upsampler: Path) -> None:
+    """What PyTorch calls opaque it gives to pickle.loads, whatever else is said of it."""
+    entry = {"path_name": name, "is_param": False, "use_pickle": False, "tensor_meta": None}
+
+    def change(member: str, data: bytes) -> bytes:
+        wanted = member.endswith("constants_config.json")
+        return json.dumps({"config": {"unused": entry}}).encode() if wanted else data
+
+    path = rewritten(upsampler, change)
+    with pytest.raises(UnsupportedError, match="names a pickle"):
+        run_source(open_model(str(path), ReadOptions()), ReadOptions(), {})
+
+
+def test_a_member_that_pytorch_finds_under_another_name_is_not_loaded(upsampler: Path) -> None:
+    """PyTorch finds members in upper and lower case alike, and may take this for the model."""
+    path = rewritten(upsampler, lambda name, data: data, MODELS__MODEL=b"{}")
+    moved = path.with_name("moved.pt2")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(moved, "w") as new:
+        for entry in old.infolist():
+            name = entry.filename.replace("MODELS/MODEL", "MODELS/MODEL.JSON")
+            new.writestr(f"net/{name.partition('/')[2]}", old.read(entry))
+    with pytest.raises(UnsupportedError, match="something else than upconv"):
+        run_source(open_model(str(moved), ReadOptions()), ReadOptions(), {})
+
+
+class Writer(torch.nn.Module):  # type: ignore[misc]
+    """Writes a file as soon as torch.jit.load makes it."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self.mark = mark
+        self.up = torch.nn.ConvTranspose2d(3, 4, 3, 2, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.up(x)
+
+    @torch.jit.export  # type: ignore[untyped-decorator]
+    def __getstate__(self) -> tuple[str, torch.Tensor, bool]:
+        return self.mark, self.up.weight, self.training
+
+    @torch.jit.export  # type: ignore[untyped-decorator]
+    def __setstate__(self, state: tuple[str, torch.Tensor, bool]) -> None:
+        torch.save(state[1], state[0])
+        self.mark = state[0]
+        self.training = state[2]
+
+
+def test_torchscript_code_that_reaches_files_is_not_loaded(tmp_path: Path) -> None:
+    mark = tmp_path / "written"
+    torch.jit.script(Writer(str(mark)).eval()).save(tmp_path / "net.pt")
+    model = scripted_model(Scripted().eval(), tmp_path / "net.pt")
+    with pytest.raises(UnsupportedError, match="operator 'save'"):
+        run_source(model, ReadOptions(), {})
+    assert not mark.exists()
+
+
 def test_a_size_that_is_code_is_not_evaluated(tmp_path: Path) -> None:
     """Where upconv has no use for the size, PyTorch would still evaluate it."""
     module, x = Scripted().eval(), torch.zeros(2, 3, 5, 7)

@@ -294,3 +294,24 @@ def test_dangling_and_repeated_names(tmp_path: Path) -> None:
     node(graph, "x", "Relu", "x")
     with pytest.raises(UnreadableError, match="two nodes"):
         read_tensorflow(str(save_graph(graph, tmp_path)), ReadOptions())
+
+
+@pytest.mark.parametrize("rank", [4, 0])
+@pytest.mark.parametrize("axis", [7, -5])
+def test_axes_that_a_tensor_lacks(axis: int, rank: int, tmp_path: Path) -> None:
+    def build() -> None:
+        x = placeholder(None, 1, 6, 2)
+        inner = x if rank else tf.reduce_sum(x, [0, 1, 2, 3])
+        tf.raw_ops.Squeeze(input=inner, name="squeezed")
+        tf.raw_ops.Max(input=inner, axis=tf.constant([0][:rank], tf.int32, name="over"), name="max")
+
+    graph = graph_of(build)
+    for node in graph.node:
+        if node.op == "Squeeze":
+            node.attr["squeeze_dims"].list.i[:] = [axis]
+        if node.name == "over":
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([axis], tf.int32))
+    found = read_tensorflow(str(save_graph(graph, tmp_path)), ReadOptions())
+    told = {notice.error.layer: str(notice.error) for notice in found.notices}
+    assert set(told) == {"squeezed", "max"}
+    assert all(f"axes [{axis}] of a tensor that has {rank}" in text for text in told.values())

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from converters import operators as ops
+from converters.inference import infer
 from converters.ir import Model
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
@@ -364,6 +365,13 @@ def test_arithmetic(shape: tuple[int | None, ...], tmp_path: Path) -> None:
     check(ARITHMETIC, tmp_path, shape)
 
 
+def test_slices_that_begin_before_the_image(tmp_path: Path) -> None:
+    builds: list[Build] = [lambda x: x[:, -100:3, 2:100], lambda x: x[:, :, -12:-1]]
+    model = check(builds, tmp_path, FIXED)
+    shapes = infer(model).shapes
+    assert [shapes[name] for name in model.outputs] == [(2, 4, 3, 10), (2, 4, 9, 11)]
+
+
 def test_functions(tmp_path: Path) -> None:
     check(FUNCTIONS, tmp_path)
 
@@ -443,6 +451,31 @@ def test_branches_decided_beforehand(tmp_path: Path) -> None:
     model = open_model(str(save_graph(switched(), tmp_path)), ReadOptions())
     assert not model.notices
     assert [layer.operator for layer in model.layers] == [ops.Power(scale=2.0)]
+
+
+def test_constants_are_computed_as_tensorflow_does(tmp_path: Path) -> None:
+    """Softplus does not overflow, and Select has one condition per entry of the first axis."""
+    which, one, other = np.array([True, False, True, False]), noise(4, 4), noise(4, 4, seed=1)
+    builds: list[Build] = [
+        lambda x: x + tf.nn.softplus(tf.constant([-200.0, 0.5, 1.0, 200.0])),
+        lambda x: tf.linalg.matmul(x, v1.where(which, one, other)),
+    ]
+    check(builds, tmp_path)
+
+
+def test_whole_numbers_as_truth_are_not_read_as_themselves(tmp_path: Path) -> None:
+    def build() -> None:
+        image = v1.placeholder(tf.int32, OPEN, name="x")
+        mask = tf.cast(image, tf.bool, name="mask")
+        tf.cast(mask, tf.float32, name="y")
+
+    from converters.readers import open_model
+    from converters.readers.options import ReadOptions
+
+    model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
+    (notice,) = model.notices
+    assert (notice.code, notice.error.layer) == ("UP003", "mask")
+    assert "not 0" in str(notice.error)
 
 
 def test_what_is_not_known_flows_through(tmp_path: Path) -> None:

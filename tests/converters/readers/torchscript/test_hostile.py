@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -48,6 +50,18 @@ CODE: dict[str, tuple[str | bytes, str | None]] = {
         r"call each other more than \d+ deep",
     ),
     "a tree of calls": (code("return __torch__.f0(x, )", CALLS + LAST), r"more than \d+ steps"),
+    "lists in lists without end": (
+        code("n = [1]\n" + "n = [n, n]\n" * 60 + "t = torch.format('{}', n)\nreturn x"),
+        r"holds lists without end",
+    ),
+    "results in results without end": (
+        code("n = (x,)\n" + "n = (n, n)\n" * 60 + "return n"),
+        r"holds lists without end",
+    ),
+    "a long list in a long loop": (
+        code("n = torch.mul([1], 65536)\nwhile True:\n  y = torch.count(n, 2)\nreturn x"),
+        r"more than \d+ steps",
+    ),
     "a missing function": (code("return __torch__.g(x, )"), r"has no '__torch__\.g'"),
     "a missing file": (code("return __torch__.a.b.g(x, )"), r"no member 'code/__torch__/a/b\.py'"),
     "a path that climbs": (code("return __torch__.a.__torch__.g(x, )"), r"no member"),
@@ -153,6 +167,19 @@ def test_debug_files_that_say_nothing(debug: bytes, tmp_path: Path) -> None:
     path = archive(tmp_path / "net.pt", text, {"code/__torch__.py.debug_pkl": debug})
     (layer,) = opened(path, x=SHAPE).layers
     assert layer.origin.code == ""
+
+
+def test_debug_texts_that_are_long_when_joined(tmp_path: Path) -> None:
+    """A table of one long text, which a range names over and over."""
+    source = ([0] * (1 << 16), 0, 1)
+    records = [(0, (source, 0, 1))]
+    debug = pickle.dumps(("FORMAT_WITH_STRING_TABLE", ("a" * (1 << 16),), records), 2)
+    text = code("return torch.upsample_nearest2d(x, [8, 8], None)")
+    path = archive(tmp_path / "net.pt", text, {"code/__torch__.py.debug_pkl": debug})
+    tracemalloc.start()
+    opened(path, x=SHAPE)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 27
+    tracemalloc.stop()
 
 
 def _sample(folder: Path) -> bytes:

@@ -87,6 +87,22 @@ def test_division_rounds_as_torch_rounds(left: int, right: int, mode: str) -> No
     assert found.value == wanted
 
 
+PAIR = (st.booleans() | st.integers(-9, 99),) * 2
+
+
+@given(st.sampled_from(["and", "or"]), *PAIR)
+def test_bits_are_those_of_python(name: str, left: int, right: int) -> None:
+    found = plain.call(f"__{name}__", [left, right], {})
+    wanted = {"and": operator.and_, "or": operator.or_}[name](left, right)
+    if isinstance(left, bool) == isinstance(right, bool):  # TorchScript mixes them nowhere
+        assert (type(found), found) == (type(wanted), wanted)
+
+
+def test_bits_of_open_sizes_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="bits"):
+        plain.call("__and__", [H, 6], {})
+
+
 def test_open_sizes_that_may_be_negative_are_not_rounded_towards_zero() -> None:
     assert numbers.truncated(plain.call("div", [H + W, 2], {})) == (H + W) // 2
     with pytest.raises(UnsupportedError, match=r"may be negative"):
