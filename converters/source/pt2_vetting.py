@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -74,7 +75,8 @@ def is_arithmetic(text: str) -> bool:
     if len(text) > MAX_EXPRESSION:
         return False
     try:
-        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+        with warnings.catch_warnings(action="ignore"):
+            nodes = list(ast.walk(ast.parse(text, mode="eval")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return all(isinstance(node, _HARMLESS) and _is_plain(node) for node in nodes)

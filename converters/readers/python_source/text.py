@@ -98,8 +98,7 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
     if len(code) > MAX_CODE:
         raise UnreadableError(f"more than {MAX_CODE} characters of code", path=source.path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(code)
     except SyntaxError as error:
         raise _syntax_error(

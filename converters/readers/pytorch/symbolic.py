@@ -8,6 +8,7 @@ functions in a table, the operators and plain numbers mean anything.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,7 +63,8 @@ def parse_size(text: str, symbols: SymbolTable) -> Size:
     if len(text) > MAX_LENGTH:
         raise UnsupportedError(f"a size expression of {len(text)} characters")
     try:
-        body = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings(action="ignore"):
+            body = ast.parse(text, mode="eval").body
         value = _value(body, symbols)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UnsupportedError(f"the size '{_short(text)}' is no expression: {error}") from None

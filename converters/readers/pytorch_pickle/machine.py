@@ -8,6 +8,7 @@ nothing here recurses over what a pickle nests.
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -87,11 +88,12 @@ def run(view: memoryview, path: str, start: int = 0) -> Pickled:
     machine = _Machine(path)
     count = 0
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            count += 1
-            if count > MAX_OPCODES:
-                machine.fail(f"a pickle of more than {MAX_OPCODES} opcodes")
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings(action="ignore"):  # of odd escapes in texts
+            for opcode, argument, _ in pickletools.genops(stream):
+                count += 1
+                if count > MAX_OPCODES:
+                    machine.fail(f"a pickle of more than {MAX_OPCODES} opcodes")
+                machine.step(opcode.name, argument)
     except (ValueError, IndexError, KeyError, OverflowError, UnicodeError) as error:
         raise UnreadableError(f"not a readable pickle: {_short(error)}", path=path,
                               hint="is the file complete?") from None  # fmt: skip

@@ -121,8 +121,7 @@ def _member(module: str) -> str:
 
 def _parsed(data: bytes, path: str, member: str) -> ast.Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             return ast.parse(data.decode("utf-8"))
     except SyntaxError as error:
         reason = f"{error.msg}, line {error.lineno}"

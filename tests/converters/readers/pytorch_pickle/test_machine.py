@@ -52,6 +52,11 @@ def test_plain_values_are_pickles_own(plain: Any, protocol: int) -> None:
     assert value(pickle.dumps(plain, protocol)) == plain
 
 
+def test_odd_escapes_are_texts() -> None:
+    """Python warns of them, which is nothing to a reader of the file."""
+    assert value(b"S'a\\q'\n.") == "a\\q"
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_calls_are_records(protocol: int, tmp_path: Path) -> None:
     target = tmp_path / "made"

@@ -198,7 +198,7 @@ def _sample(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("change", ["bytes", "truncated", "code"])
 def test_mutated_files_are_read_or_refused(change: str, tmp_path: Path) -> None:
-    """Thousands of flipped bytes, in the file and in its inflated members."""
+    """Flipped bytes, in the file and in its inflated members."""
     data = _sample(tmp_path)
     members = _members(data)
     draw = random.Random(7)
