@@ -10,7 +10,7 @@ from converters.dims import Size, multiply
 from converters.errors import ShapeError
 from converters.ir import Layer
 from converters.registry import OperatorTable
-from converters.shapes import Shape, normalized_axis, provably_differ, text_of
+from converters.shapes import Shape, normalized_axis, provably_differ, require_axes, text_of
 
 WeightShapes: TypeAlias = Mapping[str, Shape]
 EXPECTED: OperatorTable[Callable[[Any, Shape], WeightShapes]] = OperatorTable("weight shapes")
@@ -37,11 +37,13 @@ def _linear(op: ops.Linear, x: Shape) -> WeightShapes:
 
 @EXPECTED.register(ops.BatchNorm)
 def _batch_norm(op: ops.BatchNorm, x: Shape) -> WeightShapes:
+    require_axes(x, 2)
     return dict.fromkeys(("mean", "variance", "scale", "bias"), (x[1],))
 
 
 @EXPECTED.register(ops.GroupNorm)
 def _group_norm(op: ops.GroupNorm, x: Shape) -> WeightShapes:
+    require_axes(x, 2)
     return dict.fromkeys(("scale", "bias"), (x[1],))
 
 

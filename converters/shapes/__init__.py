@@ -14,6 +14,7 @@ from converters.shapes.call import (
     broadcast_shape,
     normalized_axis,
     provably_differ,
+    require_axes,
     text_of,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "broadcast_shape",
     "normalized_axis",
     "provably_differ",
+    "require_axes",
     "text_of",
 ]

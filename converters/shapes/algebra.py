@@ -11,6 +11,7 @@ from converters.shapes.call import (
     broadcast_shape,
     normalized_axis,
     provably_differ,
+    require_axes,
     text_of,
 )
 
@@ -18,6 +19,7 @@ from converters.shapes.call import (
 @SHAPES.register(ops.ArgMax)
 def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
     if op.axis is None:
+        require_axes(call.x, 1)
         ones = (1,) * max(len(call.x) - 3, 0)
         return ((call.x[0], 2 if op.output == "both" else 1, op.top_k, *ones),)
     axis = normalized_axis(op.axis, len(call.x))

@@ -12,6 +12,7 @@ from converters.shapes.call import (
     Shape,
     normalized_axis,
     provably_differ,
+    require_axes,
     require_groups,
     require_spatial,
     text_of,
@@ -35,6 +36,7 @@ def _resize(op: ops.Resize, call: Call) -> tuple[Shape, ...]:
 def _crop(op: ops.Crop, call: Call) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     sizes = tuple(call.resolve(size) for size in op.sizes)
+    require_axes(call.x, axis + len(sizes))
     shape = call.x[:axis] + sizes + call.x[axis + len(sizes) :]
     for index, (offset, size) in enumerate(zip(op.offsets, sizes, strict=True), start=axis):
         slack = call.x[index] - call.resolve(offset) - size
@@ -54,6 +56,8 @@ def _pad(op: ops.Pad, call: Call) -> tuple[Shape, ...]:
         raise ShapeError(message, "rank")
     begin, end = map(call.resolve, op.begin), map(call.resolve, op.end)
     padded = tuple(a + size + b for a, size, b in zip(begin, call.x, end, strict=True))
+    if len(padded) < 3:
+        return (padded,)
     return (with_spatial(padded[0], padded[1], padded[2:], "the padding"),)
 
 
@@ -145,12 +149,14 @@ def _permute(op: ops.Permute, call: Call) -> tuple[Shape, ...]:
 
 @SHAPES.register(ops.ChannelShuffle)
 def _shuffle(op: ops.ChannelShuffle, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2)
     require_groups(call.x[1], op.groups, op.groups)
     return (call.x,)
 
 
 @SHAPES.register(ops.SpaceToDepth)
 def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 3)
     for size in call.x[2:]:
         if isinstance(size, int) and size % op.block:
             raise ShapeError(f"{size} pixels do not divide into blocks of {op.block}", "axis")
@@ -160,6 +166,7 @@ def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
 
 @SHAPES.register(ops.DepthToSpace)
 def _depth_to_space(op: ops.DepthToSpace, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 3)
     cells = op.block ** (len(call.x) - 2)
     if isinstance(call.x[1], int) and call.x[1] % cells:
         raise ShapeError(f"{call.x[1]} channels do not divide by {cells}", "channels")

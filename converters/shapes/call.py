@@ -58,6 +58,12 @@ def require_spatial(shape: Shape, axes: int) -> None:
         )
 
 
+def require_axes(shape: Shape, least: int) -> None:
+    """Raise ShapeError where an input has fewer axes."""
+    if len(shape) < least:
+        raise ShapeError(f"needs an input of {least} axes or more, but has {len(shape)}", "rank")
+
+
 def text_of(shape: Sequence[Size]) -> str:
     """A shape as people write it.
 

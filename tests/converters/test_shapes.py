@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,269 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters import operators as ops
-from converters.dims import Dim, Like, Size, evaluate, like, substitute, symbol
+from converters.dims import Dim, Like, Size, evaluate, substitute, symbol
 from converters.errors import ShapeError
 from converters.inference import layer_shapes
 from converters.reference.call import MEANINGS, Call, Stored
 from converters.shapes import SHAPES
+from converters.tensors import missing
 from converters.weight_shapes import EXPECTED
+from tests.converters.operator_cases import MAKERS, RECORDS, Inputs
 from tests.converters.reference.build import layer
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-Inputs = tuple[tuple[int, ...], ...]
-Case = tuple[ops.Operator, Inputs, int]
-
-SMALL = st.integers(1, 3)
-
-
-def _ints(draw: Draw, axes: int, low: int, high: int) -> tuple[int, ...]:
-    return tuple(draw(st.integers(low, high)) for _ in range(axes))
-
-
-def _image(draw: Draw, axes: int, channels: int | None = None) -> tuple[int, ...]:
-    first = channels if channels is not None else draw(st.sampled_from([1, 2, 4]))
-    return (draw(SMALL), first, *_ints(draw, axes, 5, 8))
-
-
-def _window(draw: Draw, axes: int) -> dict[str, tuple[int, ...]]:
-    bounds = {"kernel": (1, 3), "stride": (1, 3), "dilation": (0, 2)}
-    found = {name: _ints(draw, axes, *bound) for name, bound in bounds.items()}
-    return found | {name: _ints(draw, axes, 0, 1) for name in ("pads_begin", "pads_end")}
-
-
-def _conv(draw: Draw) -> Case:
-    axes, groups = draw(SMALL), draw(st.sampled_from([1, 2]))
-    op = ops.Conv(groups * draw(SMALL), **_window(draw, axes), groups=groups)
-    return op, (_image(draw, axes, 2 * groups),), 1
-
-
-def _conv_transpose(draw: Draw) -> Case:
-    axes, groups = draw(SMALL), draw(st.sampled_from([1, 2]))
-    out = groups * draw(SMALL)
-    extra, window = _ints(draw, axes, 0, 3), _window(draw, axes)
-    x = _image(draw, axes, 2 * groups)
-    if draw(st.booleans()):
-        target = tuple(like("x1", 2 + axis) for axis in range(axes))
-        op = ops.ConvTranspose(out, **window, output_padding=extra, groups=groups, target=target)
-        return op, (x, _image(draw, axes)), 1
-    return ops.ConvTranspose(out, **window, output_padding=extra, groups=groups), (x,), 1
-
-
-def _pool(draw: Draw) -> Case:
-    axes = draw(SMALL)
-    kind = draw(st.sampled_from(["max", "average"]))
-    op = ops.Pool(
-        kind,
-        **_window(draw, axes),
-        rounding=draw(st.sampled_from(["floor", "ceil"])),
-        clip=draw(st.sampled_from(["never", "if_padded", "always"])),
-        count_padding=draw(st.booleans()),
-    )
-    return op, (_image(draw, axes),), draw(st.integers(1, 2)) if kind == "max" else 1
-
-
-def _resize(draw: Draw) -> Case:
-    axes = draw(SMALL)
-    mode: Any = draw(st.sampled_from(["nearest", "linear", "cubic"]))
-    coordinates: Any = draw(st.sampled_from(["half_pixel", "asymmetric", "align_corners"]))
-    x = _image(draw, axes)
-    if draw(st.booleans()):
-        return ops.Resize(mode, coordinates, factor=_ints(draw, axes, 1, 3)), (x,), 1
-    size = tuple(like("x1", 2 + axis) - 1 for axis in range(axes))
-    return ops.Resize(mode, coordinates, size), (x, _image(draw, axes)), 1
-
-
-def _window_unpool(draw: Draw) -> Case:
-    axes = draw(SMALL)
-    kind: Any = draw(st.sampled_from(["corner", "tile", "average"]))
-    kernel, stride, begin = (_ints(draw, axes, low, 3) for low in (1, 1, 0))
-    op = ops.WindowUnpool(kind, kernel, stride, begin, _ints(draw, axes, 1, 9))
-    return op, (_image(draw, axes),), 1
-
-
-def _unpool(draw: Draw) -> Case:
-    x = _image(draw, 2)
-    return ops.Unpool((like("x2", 2), 9)), (x, x, _image(draw, 2)), 1
-
-
-def _crop(draw: Draw) -> Case:
-    x = _image(draw, 2)
-    axis = draw(st.sampled_from([2, 3, -1]))
-    count = 4 - axis if axis > 0 else 1
-    sizes = tuple(like("x1", 4 - count + i) - 2 for i in range(count))
-    reference = tuple(min(a, b) for a, b in zip(x, _image(draw, 2), strict=True))
-    return ops.Crop(axis, _ints(draw, count, 0, 2), sizes), (x, reference), 1
-
-
-def _pad(draw: Draw) -> Case:
-    mode: Any = draw(st.sampled_from(["constant", "reflect", "edge", "symmetric"]))
-    x = _image(draw, 2)
-    low = -2 if mode != "reflect" else 0
-    amounts = [(0, 0, *_ints(draw, 2, low, 2)) for _ in range(2)]
-    return ops.Pad(amounts[0], amounts[1], mode), (x,), 1
-
-
-def _concat(draw: Draw) -> Case:
-    x, axis = _image(draw, 2), draw(st.integers(-4, 3))
-    others = []
-    for _ in range(draw(SMALL)):
-        other = list(x)
-        other[axis] = draw(SMALL)
-        others.append(tuple(other))
-    return ops.Concat(axis), (x, *others), 1
-
-
-def _slice(draw: Draw) -> Case:
-    x, axis = _image(draw, 1, 6), draw(st.sampled_from([1, -2]))
-    points = draw(st.sampled_from([(), (1,), (2, 3), (1, 2, 5)]))
-    outputs = len(points) + 1 if points else draw(st.sampled_from([1, 2, 3, 6]))
-    return ops.Slice(axis, points), (x,), outputs
-
-
-def _argmax(draw: Draw) -> Case:
-    output: Any = draw(st.sampled_from(["indices", "values", "both"]))
-    axis = draw(st.sampled_from([None, 1, -1]))
-    if axis is not None and output == "both":
-        output = "indices"
-    return ops.ArgMax(axis, draw(st.integers(1, 2)), output), (_image(draw, 2, 3),), 1
-
-
-def _one_of(*choices: ops.Operator) -> Callable[[Draw], Case]:
-    """A maker of one of these operators on an image with six channels."""
-    return lambda draw: (draw(st.sampled_from(choices)), (_image(draw, 2, 6),), 1)
-
-
-RESHAPES = [
-    ops.Reshape((0, -1)),
-    ops.Reshape((-1, 2), axis=1),
-    ops.Reshape((2, -1, 3), axis=1, num_axes=1),
-    ops.Reshape((1,), axis=-1, num_axes=0),
-]
-
-
-def _permute(draw: Draw) -> Case:
-    return ops.Permute(tuple(draw(st.permutations(range(4))))), (_image(draw, 2),), 1
-
-
-def _linear(draw: Draw) -> Case:
-    op = ops.Linear(draw(SMALL), draw(st.sampled_from([0, 1, -1, 2])), draw(st.booleans()))
-    return op, (_image(draw, 2),), 1
-
-
-def _matmul(draw: Draw) -> Case:
-    rows, inner, columns, batch = (draw(SMALL) for _ in range(4))
-    shared = draw(st.booleans())
-    left = (batch, 2, rows, inner)
-    return ops.MatMul(), (left, (2 if shared else 1, inner, columns)), 1
-
-
-def _constant(draw: Draw) -> Case:
-    return ops.Constant((draw(SMALL), draw(SMALL))), (), 1
-
-
-MODES: list[Any] = ["DCR", "CRD", "darknet"]
-
-
-def _depth_to_space(draw: Draw) -> Case:
-    return ops.DepthToSpace(2, draw(st.sampled_from(MODES))), ((2, 16, 3, 2),), 1
-
-
-def _space_to_depth(draw: Draw) -> Case:
-    return ops.SpaceToDepth(2, draw(st.sampled_from(MODES))), ((2, 4, 4, 6),), 1
-
-
-def _eltwise(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["sum", "product", "max", "min", "difference", "quotient"]))
-    x = _image(draw, 2)
-    if draw(st.booleans()):
-        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1)), 1
-    return ops.Eltwise(kind), (x,) * draw(st.integers(2, 3)), 1
-
-
-def _scale(draw: Draw) -> Case:
-    x = _image(draw, 2)
-    choices: list[tuple[ops.Scale, Inputs]] = [
-        (ops.Scale(1), (x,)),
-        (ops.Scale(0, "scale"), (x, x[:2])),
-        (ops.Scale(-1, "bias"), (x, x[3:])),
-    ]
-    op, inputs = draw(st.sampled_from(choices))
-    return op, inputs, 1
-
-
-def _identity(draw: Draw) -> Case:
-    return ops.Identity(), (_image(draw, 2),), draw(SMALL)
-
-
-def _global_pool(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["max", "average"]))
-    outputs = draw(st.integers(1, 2)) if kind == "max" else 1
-    return ops.GlobalPool(kind), (_image(draw, draw(SMALL)),), outputs
-
-
-def _tile(draw: Draw) -> Case:
-    if draw(st.booleans()):
-        return ops.Tile(2, like("x1", 3)), (_image(draw, 2), _image(draw, 2)), 1
-    return ops.Tile(draw(st.integers(-4, 3)), draw(SMALL)), (_image(draw, 2),), 1
-
-
-def _reduce(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["sum", "mean", "abs_sum", "square_sum", "max"]))
-    return ops.Reduce(kind, draw(st.integers(-4, 3))), (_image(draw, 2),), 1
-
-
-MAKERS: dict[type, Callable[[Draw], Case]] = {
-    ops.Conv: _conv,
-    ops.ConvTranspose: _conv_transpose,
-    ops.Pool: _pool,
-    ops.GlobalPool: _global_pool,
-    ops.Resize: _resize,
-    ops.Unpool: _unpool,
-    ops.WindowUnpool: _window_unpool,
-    ops.Crop: _crop,
-    ops.Pad: _pad,
-    ops.Concat: _concat,
-    ops.Slice: _slice,
-    ops.Identity: _identity,
-    ops.Eltwise: _eltwise,
-    ops.Scale: _scale,
-    ops.BatchNorm: _one_of(ops.BatchNorm(1e-3)),
-    ops.Lrn: _one_of(*(ops.Lrn(3, 0.1, 0.75, 1.0, kind) for kind in ("across", "within"))),
-    ops.MeanVarianceNorm: _one_of(*(ops.MeanVarianceNorm(True, a, 1e-9) for a in (True, False))),
-    ops.GroupNorm: _one_of(ops.GroupNorm(3, 1e-5), ops.GroupNorm(6, 1e-5)),
-    ops.LayerNorm: _one_of(ops.LayerNorm(-1, 1e-5), ops.LayerNorm(2, 1e-5)),
-    ops.L2Normalize: _one_of(ops.L2Normalize(True, 1e-9), ops.L2Normalize(False, 1e-9)),
-    ops.Relu: _one_of(ops.Relu(), ops.Relu(0.5)),
-    ops.PRelu: _one_of(ops.PRelu()),
-    ops.Elu: _one_of(ops.Elu()),
-    ops.Sigmoid: _one_of(ops.Sigmoid()),
-    ops.Tanh: _one_of(ops.Tanh()),
-    ops.Power: _one_of(ops.Power(2.0)),
-    ops.Exp: _one_of(ops.Exp()),
-    ops.Log: _one_of(ops.Log()),
-    ops.Abs: _one_of(ops.Abs()),
-    ops.Erf: _one_of(ops.Erf()),
-    ops.Softplus: _one_of(ops.Softplus()),
-    ops.Threshold: _one_of(ops.Threshold()),
-    ops.Clip: _one_of(ops.Clip(0, 1)),
-    ops.Swish: _one_of(ops.Swish()),
-    ops.Gelu: _one_of(ops.Gelu(), ops.Gelu(tanh=True)),
-    ops.Softmax: _one_of(*(ops.Softmax(axis) for axis in range(-4, 4))),
-    ops.ArgMax: _argmax,
-    ops.Tile: _tile,
-    ops.Reduce: _reduce,
-    ops.Reshape: _one_of(*RESHAPES),
-    ops.Flatten: _one_of(ops.Flatten(), ops.Flatten(0), ops.Flatten(-2), ops.Flatten(1, 2)),
-    ops.Linear: _linear,
-    ops.MatMul: _matmul,
-    ops.Constant: _constant,
-    ops.Permute: _permute,
-    ops.ChannelShuffle: _one_of(ops.ChannelShuffle(3)),
-    ops.SpaceToDepth: _space_to_depth,
-    ops.DepthToSpace: _depth_to_space,
-}
-RECORDS = sorted(MAKERS, key=lambda record: record.__name__)
-
 
 WEIGHTS: dict[type, tuple[str, ...]] = {
     ops.PRelu: ("slope",),
@@ -352,6 +98,29 @@ def test_letters_give_the_same_shapes(record: type, data: st.DataObject) -> None
     found = layer_shapes(one, named)
     numbers = [tuple(evaluate(size, values) for size in shape or ()) for shape in found]
     assert numbers == list(wanted)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_inputs_of_any_rank_have_shapes_or_a_contradiction(
+    record: type, data: st.DataObject
+) -> None:
+    """Files may join any two layers, so no number of axes may be taken for granted."""
+    op, inputs, outputs = MAKERS[record](data.draw)
+    letters = st.one_of(st.integers(1, 9), st.sampled_from([symbol("H"), symbol("W") + 1]))
+    shapes: dict[str, tuple[Size, ...] | None] = {
+        f"x{index}": tuple(data.draw(st.lists(letters, max_size=6))) for index in range(len(inputs))
+    }
+    weights = {"weight": missing((2, 3)), "scale": missing((4,)), "mean": missing((1,))}
+    one = replace(layer(op, len(inputs), outputs), weights=weights)
+    try:
+        found = layer_shapes(one, shapes)
+    except ShapeError as error:
+        assert str(error)
+        return
+    assert len(found) == outputs
+    assert all(shape is not None for shape in found)
 
 
 @pytest.mark.parametrize("record", get_args(ops.Operator), ids=lambda record: record.__name__)

@@ -90,11 +90,30 @@ class Call:
         found = self.known(index, what)
         if found.is_symbolic:
             raise self.unsupported(f"its {what} depends on the input's size")
+        if not found.dtype.numpy:
+            raise self.invalid(f"its {what} is of the type {found.dtype.name}")
         return found.array()
+
+    def scalar(self, index: int, what: str) -> float:
+        """A known tensor of one number, as that number."""
+        found = self.numbers(index, what)
+        if found.size != 1:
+            raise self.invalid(f"its {what} is {found.size} numbers where one is expected")
+        return float(found.reshape(-1)[0])
 
     def ints(self, index: int, what: str) -> tuple[int, ...]:
         """Known whole numbers, flat."""
-        return tuple(int(number) for number in self.numbers(index, what).reshape(-1).tolist())
+        found = self.numbers(index, what)
+        if found.dtype.kind not in "iu":
+            raise self.invalid(f"its {what} is not of whole numbers")
+        return tuple(found.reshape(-1).tolist())
+
+    def integer(self, index: int, what: str, default: int = 0) -> int:
+        """One known whole number; the default for an empty tensor."""
+        found = self.ints(index, what) or (default,)
+        if len(found) > 1:
+            raise self.invalid(f"its {what} is {len(found)} numbers where one is expected")
+        return found[0]
 
     def size_list(self, index: int, what: str) -> tuple[Size, ...]:
         """Known sizes, flat, which may depend on the network's input."""

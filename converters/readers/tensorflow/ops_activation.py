@@ -74,10 +74,8 @@ def _softsign(call: Call) -> Entry:
 
 @lowers("ClipByValue")
 def _clip(call: Call) -> Entry:
-    low, high = (call.numbers(index, "bound").reshape(-1) for index in (1, 2))
-    if len(low) != 1 or len(high) != 1:
-        raise call.unsupported("bounds that are no single numbers")
-    return call.unary(ops.Clip(float(low[0]), float(high[0])), call.value())
+    low, high = (call.scalar(index, "bound") for index in (1, 2))
+    return call.unary(ops.Clip(low, high), call.value())
 
 
 @lowers("Softmax", "LogSoftmax")
@@ -91,7 +89,7 @@ def _softmax(call: Call) -> Entry:
 def _arg_max(call: Call) -> Entry:
     """The first of equal values, as NumPy's; the axis goes."""
     value = call.network.real(call.value(), call.origin)
-    (axis,) = call.ints(1, "axis") if len(call.entries) > 1 else (0,)
+    axis = call.integer(1, "axis") if len(call.entries) > 1 else 0
     place = axis_at(call, call.ranked(value), axis)
     if call.node.op == "ArgMin":
         value = call.unary(ops.Power(scale=-1.0), value, "negative")

@@ -131,9 +131,7 @@ def _number(call: Call, index: int) -> float | None:
     entry = call.entry(index)
     if not isinstance(entry, Known) or any(size != 1 for size in entry.shape):
         return None
-    if not entry.dtype.numpy:
-        raise call.unsupported(f"a constant of the type {entry.dtype.name}")
-    return float(call.numbers(index, "constant").reshape(-1)[0])
+    return call.scalar(index, "constant")
 
 
 def _like_constant(call: Call, value: Value, index: int) -> Value:
@@ -240,7 +238,10 @@ def _bias(call: Call) -> Entry:
         return _with_constant(call, "sum", value, 1)
     value = call.network.real(value, call.origin)
     axes = value.axes
-    (size,) = call.weight_shape(1, "bias") or (0,)
+    shape = call.weight_shape(1, "bias")
+    if len(shape) != 1 or (axes is not None and len(axes) < 2):
+        raise call.invalid(f"a bias of the shape {shape} along the second axis")
+    (size,) = shape
     place = 1 if axes is None else _int(axes[1])
     bias = missing((size,)) if isinstance(call.entry(1), Missing) else call.weight(1, "bias")
     return Value(call.emit(ops.Scale(place), [value.name], {"bias": bias}), axes)

@@ -134,7 +134,7 @@ def _pad(call: Call) -> Entry:
     for i, axis in enumerate(axes):
         if isinstance(axis, int):
             begin[axis], end[axis] = amounts[2 * i], amounts[2 * i + 1]
-    fill = float(call.numbers(2, "value").reshape(-1)[0]) if call.node.op == "PadV2" else 0.0
+    fill = call.scalar(2, "value") if call.node.op == "PadV2" else 0.0
     if call.node.op == "MirrorPad":
         word = call.node.word("mode", "REFLECT")
         if word not in _MIRROR:

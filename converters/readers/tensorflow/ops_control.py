@@ -25,8 +25,7 @@ _WHOLE: Final = frozenset({"int32", "int64", "uint8", "int8", "int16", "uint16",
 
 @lowers(*_SAME)
 def _same(call: Call) -> Entry:
-    call.entry(0)
-    return call.entries[0]
+    return call.entry(0)
 
 
 @lowers("IdentityN")
@@ -56,7 +55,7 @@ def _cast(call: Call) -> Entry:
 @lowers("Switch")
 def _switch(call: Call) -> tuple[Entry, ...]:
     """(where the condition is false, where it is true); the other branch is dead."""
-    decided = bool(call.numbers(1, "condition").reshape(-1)[0])
+    decided = bool(call.scalar(1, "condition"))
     data = call.entry(0)
     return (Dead(), data) if decided else (data, Dead())
 

@@ -14,7 +14,7 @@ from converters.readers.tensorflow.values import Copies, Entry, Part, Value
 def _concat(call: Call) -> Entry:
     first = call.node.op == "Concat"
     places = range(1, len(call.entries)) if first else range(len(call.entries) - 1)
-    (axis,) = call.ints(0 if first else -1, "axis") or (0,)
+    axis = call.integer(0 if first else -1, "axis")
     repeated = _repeated_parts(call, [call.entries[place] for place in places], axis)
     if repeated is not None:
         return repeated
@@ -54,7 +54,7 @@ def _split(call: Call) -> tuple[Entry, ...]:
     even = call.node.op == "Split"
     value = call.network.real(call.value(1 if even else 0), call.origin)
     axes = call.ranked(value)
-    (axis,) = call.ints(0 if even else 2, "axis") or (0,)
+    axis = call.integer(0 if even else 2, "axis")
     place = axis_at(call, axes, axis)
     sizes = () if even else call.ints(1, "sizes")
     count = call.node.integer("num_split", 1) if even else len(sizes)

@@ -34,8 +34,9 @@ _UNBOUNDED: Final = (1 << 31) - 1
 
 @lowers("Shape", "ShapeN")
 def _shape(call: Call) -> Entry | tuple[Entry, ...]:
-    found = tuple(_shape_of(call, index) for index in range(len(call.entries)))
-    return found if call.node.op == "ShapeN" else found[0]
+    if call.node.op == "Shape":
+        return _shape_of(call, 0)
+    return tuple(_shape_of(call, index) for index in range(len(call.entries)))
 
 
 def _shape_of(call: Call, index: int) -> Known:
@@ -122,7 +123,7 @@ def _squeeze(call: Call) -> Entry:
 
 @lowers("ExpandDims")
 def _expand(call: Call) -> Entry:
-    (axis,) = call.ints(1, "axis") or (0,)
+    axis = call.integer(1, "axis")
     data = call.entry(0)
     if isinstance(data, Batched) and axis in (1, -3):
         return _as_row(call, data)
