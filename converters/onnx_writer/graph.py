@@ -179,8 +179,9 @@ class GraphBuilder:
         return self.constant(np.array(value, np.int64))
 
     def number(self, value: float) -> str:
-        """A scalar float32 constant."""
-        return self.constant(np.array(value, np.float32))
+        """A scalar float32 constant; beyond float32's range it is infinite, as in Caffe."""
+        with np.errstate(over="ignore"):
+            return self.constant(np.array(value, np.float32))
 
     def weight(self, name: str, dims: Sequence[int] | None = None) -> str:
         """The initializer of a weight of the current layer, seen in the shape `dims`.

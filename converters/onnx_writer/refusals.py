@@ -8,12 +8,15 @@ from typing import Final
 from converters.errors import AmbiguousError, UnsupportedError, UpconvError
 from converters.inference import Inference
 from converters.ir import Layer, Model
-from converters.operators import Unknown
+from converters.operators import Conv, ConvTranspose, Pool, Unknown
 from converters.tensors import Weight
 
 BLOCKING_NOTICES: Final = frozenset({"UP001", "UP004"})
 """Notices of a reader after which the graph is not what the file says: a part that cannot be
 read, a name that is dangling or written twice."""
+
+_ONE_PIXEL: Final = "its dilation 0 lays a whole kernel on one pixel, which ONNX cannot say"
+_SUM_OF_TAPS: Final = "make it kernel_size 1, with the sum of each kernel as its weight"
 
 FILLABLE: Final = ("bilinear", "constant")
 
@@ -65,6 +68,8 @@ def layer_problems(
         reason = f": {layer.operator.reason}" if layer.operator.reason else ""
         yield located(UnsupportedError(f"unknown layer type {layer.operator.type}{reason}"), layer)
         return
+    if isinstance(layer.operator, Conv | ConvTranspose | Pool) and 0 in layer.operator.dilation:
+        yield located(UnsupportedError(_ONE_PIXEL, hint=_SUM_OF_TAPS), layer)
     for name, weight in layer.weights.items():
         if not weight.present:
             yield located(_missing(name, weight, weights_path), layer)

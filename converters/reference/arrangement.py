@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 import numpy as np
 
 from converters import operators as ops
-from converters.errors import ShapeError
 from converters.reference.call import MEANINGS, Array, Call
 from converters.reference.windows import region
 
@@ -123,7 +121,7 @@ def _to_depth_darknet(x: Array, block: int) -> Array:
     """YOLO's reorg (darknet blas.c, reorg_cpu with forward 0): the memory of x read as
     (C/b^2, H*b, W*b), taken to depth, and its memory read as (C*b^2, H/b, W/b)."""
     n, c, *spatial = x.shape
-    cells = _require_cells(c, block, len(spatial))
+    cells = block ** len(spatial)
     enlarged = x.reshape(n, c // cells, *(size * block for size in spatial))
     return _to_depth_dcr(enlarged, block).reshape(n, c * cells, *(s // block for s in spatial))
 
@@ -131,20 +129,9 @@ def _to_depth_darknet(x: Array, block: int) -> Array:
 def _to_space_darknet(x: Array, block: int) -> Array:
     """The inverse of `_to_depth_darknet`."""
     n, c, *spatial = x.shape
-    cells = block ** len(spatial)
-    inner = c // cells
-    _require_cells(inner, block, len(spatial))
+    inner = c // block ** len(spatial)
     reduced = x.reshape(n, inner, *(size * block for size in spatial))
     return _to_space_dcr(reduced, block).reshape(n, inner, *(s * block for s in spatial))
-
-
-def _require_cells(channels: int, block: int, axes: int) -> int:
-    cells = prod((block,) * axes)
-    if channels % cells:
-        raise ShapeError(
-            f"a reorg by {block} needs {channels} channels to divide by {cells}", "channels"
-        )
-    return cells
 
 
 _Move = Callable[[Array, int], Array]

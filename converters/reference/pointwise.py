@@ -25,7 +25,8 @@ def _relu(op: ops.Relu, call: Call) -> tuple[Array, ...]:
 
 @MEANINGS.register(ops.PRelu)
 def _prelu(op: ops.PRelu, call: Call) -> tuple[Array, ...]:
-    return (np.maximum(call.x, 0) + call.per_channel("slope") * np.minimum(call.x, 0),)
+    slope = call.per_channel("slope") if call.x.ndim > 1 else call.weights["slope"][...]
+    return (np.maximum(call.x, 0) + slope * np.minimum(call.x, 0),)
 
 
 @MEANINGS.register(ops.Elu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converters import operators as ops
+from converters.dims import multiply
 from converters.errors import ShapeError
 from converters.shapes.call import (
     SHAPES,
@@ -18,11 +19,15 @@ from converters.shapes.call import (
 
 @SHAPES.register(ops.ArgMax)
 def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
+    axis = 1 if op.axis is None else normalized_axis(op.axis, len(call.x))
+    end = len(call.x) if op.axis is None else axis + 1
+    among = multiply(call.x[axis:end])
+    if isinstance(among, int) and op.top_k > among:
+        raise ShapeError(f"asks for the {op.top_k} largest of {among} values", "axis")
     if op.axis is None:
         require_axes(call.x, 1)
         ones = (1,) * max(len(call.x) - 3, 0)
         return ((call.x[0], 2 if op.output == "both" else 1, op.top_k, *ones),)
-    axis = normalized_axis(op.axis, len(call.x))
     return ((*call.x[:axis], op.top_k, *call.x[axis + 1 :]),)
 
 

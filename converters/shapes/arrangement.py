@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from converters import geometry
 from converters import operators as ops
 from converters.dims import Size, multiply
@@ -38,6 +40,8 @@ def _crop(op: ops.Crop, call: Call) -> tuple[Shape, ...]:
     sizes = tuple(call.resolve(size) for size in op.sizes)
     require_axes(call.x, axis + len(sizes))
     shape = call.x[:axis] + sizes + call.x[axis + len(sizes) :]
+    if any(isinstance(size, int) and size < 0 for size in sizes):
+        raise ShapeError(f"crops to {text_of(shape)}", "non_positive", (shape,))
     for index, (offset, size) in enumerate(zip(op.offsets, sizes, strict=True), start=axis):
         slack = call.x[index] - call.resolve(offset) - size
         if isinstance(slack, int) and slack < 0:
@@ -54,11 +58,28 @@ def _pad(op: ops.Pad, call: Call) -> tuple[Shape, ...]:
     if len(op.begin) != len(call.x):
         message = f"pads {len(op.begin)} axes, its input has {text_of(call.x)}"
         raise ShapeError(message, "rank")
-    begin, end = map(call.resolve, op.begin), map(call.resolve, op.end)
+    begin, end = tuple(map(call.resolve, op.begin)), tuple(map(call.resolve, op.end))
     padded = tuple(a + size + b for a, size, b in zip(begin, call.x, end, strict=True))
+    for size, *amounts in zip(call.x, begin, end, strict=True):
+        _require_mirrored(op.mode, size, amounts)
+    if any(isinstance(size, int) and size <= 0 for size in padded[:2]):
+        raise ShapeError(f"the padding gives {text_of(padded)}", "non_positive", (padded,))
     if len(padded) < 3:
         return (padded,)
     return (with_spatial(padded[0], padded[1], padded[2:], "the padding"),)
+
+
+def _require_mirrored(mode: str, size: Size, amounts: Sequence[Size]) -> None:
+    """Raise ShapeError where an axis, after what is cropped, is too short to be repeated."""
+    known = [amount for amount in amounts if isinstance(amount, int)]
+    if mode == "constant" or not isinstance(size, int) or len(known) < 2 or max(known) <= 0:
+        return
+    left = size + sum(min(amount, 0) for amount in known)
+    needed = max(known) + 1 if mode == "reflect" else 1
+    if left < needed:
+        raise ShapeError(
+            f"{mode} padding by {max(known)} needs {needed} values, not {left}", "axis"
+        )
 
 
 @SHAPES.register(ops.Concat)
@@ -160,7 +181,10 @@ def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
     for size in call.x[2:]:
         if isinstance(size, int) and size % op.block:
             raise ShapeError(f"{size} pixels do not divide into blocks of {op.block}", "axis")
-    channels = call.x[1] * op.block ** (len(call.x) - 2)
+    cells = op.block ** (len(call.x) - 2)
+    if op.mode == "darknet":
+        _require_cells(call.x[1], cells)
+    channels = call.x[1] * cells
     return ((call.x[0], channels, *(size // op.block for size in call.x[2:])),)
 
 
@@ -168,6 +192,10 @@ def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
 def _depth_to_space(op: ops.DepthToSpace, call: Call) -> tuple[Shape, ...]:
     require_axes(call.x, 3)
     cells = op.block ** (len(call.x) - 2)
-    if isinstance(call.x[1], int) and call.x[1] % cells:
-        raise ShapeError(f"{call.x[1]} channels do not divide by {cells}", "channels")
+    _require_cells(call.x[1], cells**2 if op.mode == "darknet" else cells)
     return ((call.x[0], call.x[1] // cells, *(size * op.block for size in call.x[2:])),)
+
+
+def _require_cells(channels: Size, cells: int) -> None:
+    if isinstance(channels, int) and channels % cells:
+        raise ShapeError(f"{channels} channels do not divide by {cells}", "channels")

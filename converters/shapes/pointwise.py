@@ -11,6 +11,8 @@ from converters.shapes.call import (
     broadcast_shape,
     normalized_axis,
     provably_differ,
+    require_axes,
+    require_groups,
     require_same,
     text_of,
 )
@@ -40,13 +42,8 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
 @SHAPES.register(
     ops.Identity,
     ops.BatchNorm,
-    ops.Lrn,
-    ops.MeanVarianceNorm,
-    ops.GroupNorm,
     ops.LayerNorm,
-    ops.L2Normalize,
     ops.Relu,
-    ops.PRelu,
     ops.Elu,
     ops.Sigmoid,
     ops.Tanh,
@@ -63,6 +60,37 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
 )
 def _unchanged(op: object, call: Call) -> tuple[Shape, ...]:
     return (call.x,) * call.outputs
+
+
+@SHAPES.register(ops.MeanVarianceNorm)
+def _mean_variance(op: ops.MeanVarianceNorm, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2 if op.across_channels else 3)
+    return (call.x,)
+
+
+@SHAPES.register(ops.L2Normalize)
+def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2)
+    return (call.x,)
+
+
+@SHAPES.register(ops.PRelu)
+def _prelu(op: ops.PRelu, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 1)
+    return (call.x,)
+
+
+@SHAPES.register(ops.GroupNorm)
+def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2)
+    require_groups(call.x[1], op.groups, op.groups)
+    return (call.x,)
+
+
+@SHAPES.register(ops.Lrn)
+def _lrn(op: ops.Lrn, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 3 if op.region == "within" else 2)
+    return (call.x,)
 
 
 @SHAPES.register(ops.Softmax)

@@ -8,6 +8,7 @@ from converters.shapes.call import (
     SHAPES,
     Call,
     Shape,
+    require_axes,
     require_groups,
     require_same,
     require_spatial,
@@ -77,6 +78,7 @@ def _pool(op: ops.Pool, call: Call) -> tuple[Shape, ...]:
 
 @SHAPES.register(ops.GlobalPool)
 def _global_pool(op: ops.GlobalPool, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 3)
     return ((*call.x[:2], *(1 for _ in call.x[2:])),) * call.outputs
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from converters import operators as ops
-from converters.dims import like
+from converters.dims import evaluate, like
+from converters.reference.call import Stored
+from converters.weight_shapes import EXPECTED
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Inputs = tuple[tuple[int, ...], ...]
@@ -264,3 +267,21 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.DepthToSpace: _depth_to_space,
 }
 RECORDS = sorted(MAKERS, key=lambda record: record.__name__)
+
+
+WEIGHTS: dict[type, tuple[str, ...]] = {
+    ops.PRelu: ("slope",),
+    ops.BatchNorm: ("mean", "variance"),
+}
+"""Weights of one value per channel."""
+
+
+def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
+    """Weights of ones that fit the operator on an input of this shape."""
+    kind = type(op)
+    if isinstance(op, ops.Constant):
+        return {"value": Stored(np.ones(op.shape, np.float32))}
+    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
+    shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
+    plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
+    return {name: Stored(np.ones(shape, np.float32)) for name, shape in plain.items()}

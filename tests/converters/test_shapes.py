@@ -14,28 +14,11 @@ from converters import operators as ops
 from converters.dims import Dim, Like, Size, evaluate, substitute, symbol
 from converters.errors import ShapeError
 from converters.inference import layer_shapes
-from converters.reference.call import MEANINGS, Call, Stored
+from converters.reference.call import MEANINGS, Call
 from converters.shapes import SHAPES
 from converters.tensors import missing
-from converters.weight_shapes import EXPECTED
-from tests.converters.operator_cases import MAKERS, RECORDS, Inputs
+from tests.converters.operator_cases import MAKERS, RECORDS, Inputs, weights_for
 from tests.converters.reference.build import layer
-
-WEIGHTS: dict[type, tuple[str, ...]] = {
-    ops.PRelu: ("slope",),
-    ops.BatchNorm: ("mean", "variance"),
-}
-"""Weights of one value per channel."""
-
-
-def _weights(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
-    kind = type(op)
-    if isinstance(op, ops.Constant):
-        return {"value": Stored(np.ones(op.shape, np.float32))}
-    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
-    shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
-    plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
-    return {name: Stored(np.ones(shape, np.float32)) for name, shape in plain.items()}
 
 
 def _symbolic(shapes: Inputs) -> tuple[dict[str, tuple[Size, ...]], dict[str, int]]:
@@ -78,7 +61,7 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
         return found
 
     plain = tuple(tuple(evaluate(size, {}) for size in shape or ()) for shape in wanted)
-    call = Call(arrays, _weights(op, inputs[0] if inputs else ()), plain, size_of)
+    call = Call(arrays, weights_for(op, inputs[0] if inputs else ()), plain, size_of)
     with np.errstate(all="ignore"):
         results = MEANINGS[type(op)](op, call)
     assert tuple(result.shape for result in results) == plain

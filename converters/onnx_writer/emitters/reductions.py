@@ -110,7 +110,7 @@ def _top_indices(op: ops.ArgMax, graph: GraphBuilder, turned: str, axis: int, to
     if op.ties == "first":
         return graph.cast(turned, TensorProto.FLOAT, to)
     value = graph.layer.inputs[0]
-    rest = graph.shape(value)[1:] if op.axis is None else ()
-    size = multiply(like(value, 1 + i) for i in range(len(rest))) if rest else like(value, axis)
+    axes = range(1, len(graph.shape(value))) if op.axis is None else (axis,)
+    size = multiply(like(value, place) for place in axes)
     found = graph.node("Sub", (graph.size(size - 1), turned))
     return graph.cast(found, TensorProto.FLOAT, to)

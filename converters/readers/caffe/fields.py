@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from converters.readers.caffe.lowering import CaffeLayer
 from converters.readers.prototxt import Message
+
+MAX_AXES: Final = 32
+"""Caffe's kMaxBlobAxes (include/caffe/blob.hpp)."""
 
 
 def choice(

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from converters import operators as ops
 from converters.dims import like
-from converters.readers.caffe.fields import axis_of, choice
+from converters.readers.caffe.fields import MAX_AXES, axis_of, choice
 from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from converters.readers.caffe.spatial import positive, uints
 from converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
@@ -143,7 +143,7 @@ def _permute(layer: CaffeLayer) -> Lowered:
     order = uints(layer, layer.field("permute_param"), "order")
     if len(set(order)) != len(order):
         raise layer.invalid(f"order {order} names an axis twice")
-    rank = layer.rank() or max(_USUAL_RANK, *(axis + 1 for axis in order))
+    rank = layer.rank() or min(max(_USUAL_RANK, 1 + max(order, default=0)), MAX_AXES)
     if any(axis >= rank for axis in order):
         raise layer.invalid(f"order {order} names an axis that the input ({rank} axes) lacks")
     rest = [axis for axis in range(rank) if axis not in order]

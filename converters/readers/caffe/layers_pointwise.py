@@ -6,6 +6,7 @@ import math
 from typing import Final, Literal
 
 from converters import operators as ops
+from converters.readers.caffe.fields import MAX_AXES
 from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from converters.readers.caffe.vectors import channel_filler, channels_of, vectors_of
 from converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
@@ -154,7 +155,7 @@ def _covered(layer: CaffeLayer, param: Message) -> PartialShape | None:
     if len(layer.bottoms) == 2:
         return None if layer.rank(1) is None else _partial(layer, 1)
     axis, num_axes = param.int("axis", 1), param.int("num_axes", 1)
-    if num_axes < -1:
+    if not -1 <= num_axes <= MAX_AXES:
         raise layer.invalid(f"num_axes is {num_axes}; -1 means all axes from axis on")
     rank = layer.rank()
     if num_axes == 0:

@@ -67,7 +67,7 @@ CONSTANTS: Final = {
     ' attr { key: "dtype" value { type: DT_FLOAT } }'
     f' attr {{ key: "shape" value {{ shape {{ {_shape((3,))} }} }} }} }}',
 }
-ATTRIBUTES: Final = (
+ATTRIBUTES: Final[tuple[dict[str, str], ...]] = (
     {},
     {
         "strides": "list { i: 1 i: 2 i: 2 i: 1 }",
