@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from converters.dims import Like, Size, Symbol, substitute
 from converters.errors import ShapeError
@@ -48,6 +49,17 @@ def infer(model: Model) -> Inference:
     return Inference(shapes, tuple(errors))
 
 
+LARGEST: Final = (1 << 63) - 1
+"""What runtimes count in."""
+
+
+def _require_countable(shapes: Iterable[Shape]) -> None:
+    for shape in shapes:
+        for axis, size in enumerate(shape):
+            if isinstance(size, int) and not 0 <= size <= LARGEST:
+                raise ShapeError(f"gives axis {axis} the size {size}", "non_positive")
+
+
 def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:
     """The output shapes of one layer, given the shapes of its inputs.
 
@@ -69,6 +81,7 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
     results = SHAPES[type(layer.operator)](layer.operator, call)
+    _require_countable(results)
     try:
         if known:
             check_weights(layer, known[0])

@@ -177,7 +177,7 @@ def _shuffle(op: ops.ChannelShuffle, call: Call) -> tuple[Shape, ...]:
 
 @SHAPES.register(ops.SpaceToDepth)
 def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
-    require_axes(call.x, 3)
+    _require_blocks(op.block, call.x)
     for size in call.x[2:]:
         if isinstance(size, int) and size % op.block:
             raise ShapeError(f"{size} pixels do not divide into blocks of {op.block}", "axis")
@@ -190,10 +190,16 @@ def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
 
 @SHAPES.register(ops.DepthToSpace)
 def _depth_to_space(op: ops.DepthToSpace, call: Call) -> tuple[Shape, ...]:
-    require_axes(call.x, 3)
+    _require_blocks(op.block, call.x)
     cells = op.block ** (len(call.x) - 2)
     _require_cells(call.x[1], cells**2 if op.mode == "darknet" else cells)
     return ((call.x[0], call.x[1] // cells, *(size * op.block for size in call.x[2:])),)
+
+
+def _require_blocks(block: int, x: Shape) -> None:
+    require_axes(x, 3)
+    if block < 1:
+        raise ShapeError(f"blocks of {block} pixels", "axis")
 
 
 def _require_cells(channels: Size, cells: int) -> None:

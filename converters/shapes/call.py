@@ -90,6 +90,8 @@ def _axis_name(axis: int, axes: int) -> str:
 
 def require_groups(channels: Size, groups: int, out_channels: int) -> None:
     """Raise ShapeError where channels cannot be divided into the groups."""
+    if groups < 1:
+        raise ShapeError(f"{groups} groups", "channels")
     if isinstance(channels, int) and channels % groups:
         raise ShapeError(
             f"{channels} input channels do not divide into {groups} groups", "channels"

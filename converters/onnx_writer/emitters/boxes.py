@@ -82,9 +82,9 @@ def _pad(op: ops.Pad, layer: Layer, graph: GraphBuilder) -> str:
     before = graph.shape(layer.inputs[0])
     pairs = list(zip(known[: len(before)], known[len(before) :], strict=True))
     steps = []
-    if min(known) < 0:
+    if min(known, default=0) < 0:
         steps.append("Slice")
-    grows = max(known) > 0
+    grows = max(known, default=0) > 0
     if grows:
         steps.append("Gather" if op.mode == "symmetric" else "Pad")
     x = graph.tensor(layer.inputs[0])

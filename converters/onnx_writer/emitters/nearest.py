@@ -16,6 +16,7 @@ import numpy as np
 
 from converters import operators as ops
 from converters.dims import Size, like
+from converters.errors import UnsupportedError
 from converters.ir import Layer
 from converters.onnx_writer.graph import GraphBuilder
 
@@ -23,6 +24,8 @@ SURE_PRODUCT: Final = 1 << 20
 """Off the boundaries by 1/m at least, a float32 coordinate is right while n*m is below this."""
 
 MAX_DENOMINATOR: Final = 10_000
+LONGEST_AXIS: Final = 1 << 24
+"""Of an axis whose indices are written one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ def _axis_index(
 def _fixed_index(
     op: ops.Resize, axis: int, before: int, after: int, graph: GraphBuilder
 ) -> AxisIndex:
+    if after > LONGEST_AXIS:
+        raise UnsupportedError(f"it would write the indices of {after} pixels one by one")
     step = Fraction(before, after) if op.scale is None else 1 / simple_fraction(op.scale[axis])
     line = line_of(op.coordinate_mode, step, before, after)
     chosen = [line.rounded(op.nearest_mode, i) for i in range(after)]

@@ -25,7 +25,11 @@ def _reshape(op: Any, layer: Layer, graph: GraphBuilder) -> str:
 
 @EMITTERS.register(ops.Permute)
 def _permute(op: ops.Permute, layer: Layer, graph: GraphBuilder) -> str:
-    graph.node("Transpose", (graph.tensor(layer.inputs[0]),), layer.outputs[0], perm=op.order)
+    x = graph.tensor(layer.inputs[0])
+    if not op.order:
+        graph.node("Identity", (x,), layer.outputs[0])
+        return "Identity"
+    graph.node("Transpose", (x,), layer.outputs[0], perm=op.order)
     return "Transpose"
 
 

@@ -124,14 +124,21 @@ def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> N
     assert data is not None, "asked before"
     reference = operands.right if reverse else operands.left
     x, sizes = call.value(reference), call.state.metas[reference.name].sizes
-    if reverse and operands.kind == "difference":
-        x = call.step(ops.Power(scale=-operands.alpha), [x], "negative")
+    factor = operands.alpha if operands.kind == "sum" else -operands.alpha
+    if reverse and operands.kind in ("sum", "difference") and factor != 1.0:
+        x = call.step(ops.Power(scale=factor), [x], "scaled")
     covered = _covered(data.shape, sizes)
     assert covered is not None, "asked before"
     axis, shape = covered
     change = _CHANGES[operands.kind, reverse]
-    factor = operands.alpha if not reverse else 1.0
-    weight = Weight(shape, ArrayData(shape, lambda: change(data.array(), factor).reshape(shape)))
+
+    def values() -> FloatArray:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return change(data.array(), operands.alpha).reshape(shape)
+
+    weight = Weight(shape, ArrayData(shape, values))
     name = "bias" if operands.kind in ("sum", "difference") else "scale"
     call.emit(ops.Scale(axis), [x], {name: weight})
 

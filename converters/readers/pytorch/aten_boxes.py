@@ -8,7 +8,7 @@ from converters import operators as ops
 from converters.dims import Size, maximum, minimum
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.aten_shape import requested_shape
-from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.lowering import Call, from_front, lowers
 from converters.readers.pytorch.matrices import along_axis
 from converters.readers.pytorch.schema import TensorRef
 from converters.tensors import ArrayData, FloatArray
@@ -22,6 +22,8 @@ def _slice(call: Call) -> None:
     size = call.shape()[axis]
     start = bounded(call.get("start"), size, 0)
     step = call.fixed("step", 1)
+    if step < 1:
+        raise UnsupportedError(f"its step is {step}")
     if step == 1:
         length = requested_shape(call)[axis]
     elif call.get("end") in (None, NO_END):
@@ -130,7 +132,7 @@ def _joined(call: Call, values: list[str], axis: int) -> None:
 def _stack(call: Call) -> None:
     tensors = call.get("tensors", [])
     rank = len(call.output_shape())
-    axis = call.fixed("dim", 0) % rank
+    axis = from_front(call.fixed("dim", 0), rank)
     parts = [
         call.step(ops.Reshape((1,), axis, 0), [call.value(one)], f"axis{index}")
         for index, one in enumerate(tensors)
@@ -141,15 +143,15 @@ def _stack(call: Call) -> None:
 @lowers("roll.default")
 def _roll(call: Call) -> None:
     """What leaves at an axis's end comes in at its begin."""
-    shifts, axes = call.get("shifts", []), call.get("dims", [])
-    if len(shifts) != len(axes) or len(set(axes)) < len(axes):
-        raise UnsupportedError("it rolls all axes as one, or one twice")
-    value, rank = call.value("self"), call.rank()
+    shifts, axes = call.get("shifts", []), call.axes("dims")
+    if len(shifts) != len(axes):
+        raise UnsupportedError("it rolls all axes as one")
+    value = call.value("self")
     for shift, axis in zip(shifts, axes, strict=True):
-        size = call.shape()[axis % rank]
+        size = call.shape()[axis]
         if not isinstance(shift, int) or (not isinstance(size, int) and shift == 0):
             raise UnsupportedError("it rolls by amounts that change with the input's sizes")
-        value = _rolled(call, value, axis % rank, shift % size if isinstance(size, int) else shift)
+        value = _rolled(call, value, axis, shift % size if isinstance(size, int) else shift)
     call.emit(ops.Identity(), [value])
 
 
@@ -171,15 +173,15 @@ MAX_FLIPPED: Final = 4096
 @lowers("flip.default")
 def _flip(call: Call) -> None:
     """An axis turned around: a product with the matrix that says so, at fixed sizes."""
-    value, rank = call.value("self"), call.rank()
-    for axis in sorted({one % rank for one in call.get("dims", [])}):
+    value = call.value("self")
+    for axis in sorted(call.axes("dims")):
         size = call.shape()[axis]
         if not isinstance(size, int) or size > MAX_FLIPPED:
             raise UnsupportedError(
                 f"it turns axis {axis} around, of which the size is not fixed or large",
                 hint="export it with fixed sizes",
             )
-        value = along_axis(call, value, axis, rank, _reversal(size))
+        value = along_axis(call, value, axis, call.rank(), _reversal(size))
     call.emit(ops.Identity(), [value])
 
 

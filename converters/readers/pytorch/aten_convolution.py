@@ -38,6 +38,8 @@ def convolve(call: Call, transposed: bool) -> None:
     """A convolution, over a batch or over one sample without a batch axis."""
     weight = call.weight("weight")
     axes = len(weight.shape or ()) - 2
+    if axes < 1:
+        raise UnsupportedError("its weight has no spatial axes")
     x = call.value("input")
     single = call.rank("input") == axes + 1
     if single:

@@ -70,11 +70,7 @@ def _places(call: Call, kind: Literal["max", "min"], axis: int | None, output: s
 
 def _axes(call: Call) -> list[int]:
     """The axes that are named, in order; all of them where none is."""
-    rank, given = call.rank(), call.get("dim")
-    named = given if isinstance(given, list) else ([given] if given is not None else [])
-    if any(not -rank <= axis < rank for axis in named):
-        raise UnsupportedError(f"it works along the axes {named} of a tensor with {rank} axes")
-    return sorted(axis % rank for axis in named) or list(range(rank))
+    return sorted(call.axes()) or list(range(call.rank()))
 
 
 def _reduced(call: Call, kind: Kind, axes: Sequence[int]) -> None:
@@ -93,6 +89,8 @@ def reduction(call: Call, value: str, kind: Kind, axes: Sequence[int], keep: boo
     """A tensor of the call's rank reduced over axes, which are brought to the end for it, and come
     back with size 1 where they are kept; the new value."""
     rank, what = call.rank(), kind
+    if not axes and kind in REDUCTIONS.values():
+        return value  # of one number
     order = tuple(axis for axis in range(rank) if axis not in axes) + tuple(axes)
     if order != tuple(range(rank)):
         value = call.step(ops.Permute(order), [value], f"{what}_order")

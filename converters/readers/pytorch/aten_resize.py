@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal
 
 from converters import operators as ops
 from converters.dims import Size
 from converters.errors import UnsupportedError
 from converters.readers.pytorch.filters import antialias_matrix
-from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.lowering import Call, lowers, require_makeable
 from converters.readers.pytorch.matrices import along_axis
 from converters.readers.pytorch.symbolic import exact_factor
 
@@ -87,6 +88,7 @@ def _by_matrices(
                 "antialiasing with aligned corners, or a scale of its own, has no Resize mode",
                 hint="export it with fixed sizes",
             )
+        require_makeable((before, after))
         step = before / after
         if aligned:
             step = (before - 1) / (after - 1) if after > 1 else 0.0
@@ -110,6 +112,8 @@ def _scales(call: Call, axes: int) -> tuple[float, ...] | None:
             return None
     if any(not isinstance(one, int | float) for one in given):
         raise UnsupportedError("its scale factors are not all fixed numbers")
+    if not all(0 < one < inf for one in given):
+        raise UnsupportedError(f"its scale factors are {', '.join(map(str, given))}")
     return tuple(float(one) for one in given)
 
 

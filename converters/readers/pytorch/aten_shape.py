@@ -101,10 +101,8 @@ def _unsqueeze(call: Call) -> None:
 def _squeeze(call: Call) -> None:
     """The axes of size 1 among those that are named, or all of them, go."""
     shape = call.meta("self").sizes
-    named = call.get("dim")
-    axes = named if isinstance(named, list) else [named]
-    whole = named is None or not shape
-    chosen = range(len(shape)) if whole else sorted(axis % len(shape) for axis in axes)
+    whole = call.get("dim") is None or not shape
+    chosen = range(len(shape)) if whole else sorted(call.axes())
     gone = [axis for axis in chosen if shape[axis] == 1]
     value = call.value("self")
     for index, axis in enumerate(reversed(gone), start=1):
@@ -119,11 +117,12 @@ def _squeeze(call: Call) -> None:
 
 @lowers("permute.default")
 def _permute(call: Call) -> None:
-    rank = call.rank()
-    if rank == 0:
+    if call.rank() == 0:
         call.same()
         return
-    order = tuple(axis % rank for axis in call.ints("dims", rank))
+    order = call.axes("dims")
+    if len(order) != call.rank():
+        raise UnsupportedError(f"its dims has {len(order)} values for {call.rank()} axes")
     call.emit(ops.Permute(order), [call.value("self")])
 
 
@@ -131,8 +130,10 @@ def _permute(call: Call) -> None:
 def _move(call: Call) -> None:
     """The axes `source` go to the places `destination`; the others keep their order."""
     rank = call.rank()
-    pairs = [call.get("source"), call.get("destination")]
-    source, place = ([n % rank for n in (p if isinstance(p, list) else [p])] for p in pairs)
+    if rank == 0:
+        call.same()
+        return
+    source, place = call.axes("source"), call.axes("destination")
     others = iter(axis for axis in range(rank) if axis not in source)
     taken = dict(zip(place, source, strict=True))
     order = tuple(taken[at] if at in taken else next(others) for at in range(rank))
@@ -147,7 +148,7 @@ def _transpose(call: Call) -> None:
         return
     order = list(range(rank))
     first = -2 if call.node.target == "aten.mT.default" else 0
-    first, second = call.fixed("dim0", first) % rank, call.fixed("dim1", -1) % rank
+    first, second = call.axis("dim0", first), call.axis("dim1", -1)
     order[first], order[second] = order[second], order[first]
     call.emit(ops.Permute(tuple(order)), [call.value("self")])
 

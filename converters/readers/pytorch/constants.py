@@ -6,11 +6,13 @@ inputs, so they are no layers.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from converters.errors import UnsupportedError
-from converters.readers.pytorch.schema import TensorRef
+from converters.errors import MISFITS, UnsupportedError, misfit
+from converters.origin import Origin
+from converters.readers.pytorch.schema import Node, TensorRef
 from converters.tensors import ArrayData, TensorData
 
 ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
@@ -44,11 +46,18 @@ def _sliced(a: Arguments, shape: tuple[int, ...]) -> Any:
     return a["self"][(slice(None),) * axis + (part,)]
 
 
+def _require_shape(found: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Called before what may be far larger than its operands is made."""
+    if found != shape:
+        raise ValueError(f"it gives {found} where the file says {shape}")
+
+
 def _binary(name: str) -> Fold:
     def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
         import numpy as np
 
         right = a["other"]
+        _require_shape(np.broadcast_shapes(np.shape(a["self"]), np.shape(right)), shape)
         if name in ("add", "subtract") and a.get("alpha", 1) != 1:
             right = right * np.float32(a["alpha"])
         return getattr(np, name)(a["self"], right)
@@ -70,7 +79,16 @@ def _power(a: Arguments, shape: tuple[int, ...]) -> Any:
 
 
 def _product(left: str, right: str) -> Fold:
-    return lambda a, shape: a[left] @ a[right]
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        rows, columns = np.shape(a[left])[:-1][-1:], np.shape(a[right])[-1:]
+        columns = columns if np.ndim(a[right]) > 1 else ()
+        batch = np.broadcast_shapes(np.shape(a[left])[:-2], np.shape(a[right])[:-2])
+        _require_shape((*batch, *rows, *columns), shape)
+        return a[left] @ a[right]
+
+    return fold
 
 
 def _weight_norm(a: Arguments, shape: tuple[int, ...]) -> Any:
@@ -78,6 +96,7 @@ def _weight_norm(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
     v, g = np.asarray(a["v"], np.float64), a["g"]
+    _require_shape(np.broadcast_shapes(v.shape, np.shape(g)), shape)
     dim = a.get("dim", 0)
     axes = tuple(axis for axis in range(v.ndim) if dim == -1 or axis != dim % v.ndim)
     return v * (g / np.sqrt(np.square(v).sum(axis=axes, keepdims=True)))
@@ -113,10 +132,17 @@ def _turned(rank: int, axes: list[int]) -> tuple[slice, ...]:
     return tuple(slice(None, None, -1 if axis in named else 1) for axis in range(rank))
 
 
-def _tiled(values: Any, counts: list[int]) -> Any:
-    import numpy as np
+def _tiled(name: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
 
-    return np.tile(values, counts)
+        own, counts = a["self"].shape, tuple(a[name])
+        rank = max(len(own), len(counts))
+        sizes, times = ((*(1,) * (rank - len(one)), *one) for one in (own, counts))
+        _require_shape(tuple(map(operator.mul, sizes, times)), shape)
+        return np.tile(a["self"], counts)
+
+    return fold
 
 
 def _joined(name: str) -> Fold:
@@ -130,8 +156,12 @@ def _joined(name: str) -> Fold:
 
 def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
     """self[indices], None for a whole axis; indices are whole numbers that came as floats."""
-    indices = a["indices"]
-    return a["self"][tuple(slice(None) if i is None else i.astype("int64") for i in indices)]
+    import numpy as np
+
+    indices = tuple(slice(None) if i is None else i.astype("int64") for i in a["indices"])
+    # A view of nothing, so that the shape is known before any value is copied.
+    _require_shape(np.empty((*a["self"].shape, 0), np.int8)[indices].shape[:-1], shape)
+    return a["self"][indices]
 
 
 FOLDS: Final[dict[str, Fold]] = {
@@ -175,8 +205,8 @@ FOLDS: Final[dict[str, Fold]] = {
     "cat.default": _joined("concatenate"),
     "stack.default": _joined("stack"),
     "flip.default": lambda a, shape: a["self"][_turned(a["self"].ndim, a["dims"])],
-    "repeat.default": lambda a, shape: _tiled(a["self"], a["repeats"]),
-    "tile.default": lambda a, shape: _tiled(a["self"], a["dims"]),
+    "repeat.default": _tiled("repeats"),
+    "tile.default": _tiled("dims"),
     "index.Tensor": _indexed,
     "add.Tensor": _binary("add"),
     "sub.Tensor": _binary("subtract"),
@@ -230,16 +260,18 @@ def _array(argument: Any) -> Any:
 
 
 def fold(
-    target: str,
+    node: Node,
     arguments: Mapping[str, Any],
     stored: Mapping[str, TensorData],
     shape: tuple[int, ...],
+    origin: Origin,
 ) -> ArrayData:
     """The result of an operator whose tensors are all stored; computed when it is asked for.
 
-    Raises UnsupportedError for an operator that is not in the table.
+    Raises UnsupportedError for an operator that is not in the table. Arguments that do not fit it
+    raise one where the values are asked for.
     """
-    name = target.removeprefix("aten.")
+    name = node.target.removeprefix("aten.")
     if name not in FOLDS:
         name = name.replace("_.", ".", 1)  # in place: the new tensor stands for the old one
     if name not in FOLDS:
@@ -251,9 +283,13 @@ def fold(
         import numpy as np
 
         given = {key: _array(value) for key, value in taken.items()}
-        result = np.asarray(FOLDS[name](given, shape), np.float32)
-        if result.shape != shape:
-            raise UnsupportedError(f"{target} gives {result.shape} where the file says {shape}")
+        try:
+            with np.errstate(all="ignore"):
+                result = np.asarray(FOLDS[name](given, shape), np.float32)
+            _require_shape(result.shape, shape)
+        except MISFITS as error:
+            message = f"the constant {node.target}: {misfit(error).message}"
+            raise UnsupportedError(message, path=origin.path, where=origin) from None
         return result
 
     return ArrayData(shape, compute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from converters.errors import UnsupportedError
+from converters.errors import MISFITS, UnsupportedError, misfit
 from converters.ir import Layer, Notice
 from converters.operators import Identity, Unknown
 from converters.origin import Origin
@@ -14,10 +14,6 @@ from converters.readers.pytorch.aliases import Aliases
 from converters.readers.pytorch.constants import fold
 from converters.readers.pytorch.lowering import Call, GraphState, require_makeable
 from converters.readers.pytorch.schema import Argument, Node, TensorRef
-
-MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What arguments of the wrong kind or number raise in a lowering: a file may hold any."""
-
 
 BLOCKS: Final = {
     "higher_order.wrap_with_autocast": "a block under torch.autocast computes in half precision",
@@ -51,7 +47,8 @@ class Graph:
         except (UnsupportedError, *MISFITS) as error:
             del self.state.layers[before:]
             self.state.constant_values = constants
-            self.unknown(node, _as_refusal(error))
+            refusal = error if isinstance(error, UnsupportedError) else misfit(error)
+            self.unknown(node, refusal)
 
     def _lower_known(self, node: Node, resolve: Callable[[Argument], Argument]) -> None:
         self.aliases.require_plain(node)
@@ -96,7 +93,8 @@ class Graph:
             raise UnsupportedError("it makes a constant whose shape changes with the inputs")
         require_makeable(fixed)
         stored = self.state.constants
-        stored[node.outputs[0]] = fold(node.target, arguments, stored, fixed)
+        origin = Call(self.state, node, {}).origin()
+        stored[node.outputs[0]] = fold(node, arguments, stored, fixed, origin)
         self.aliases.note(node)
 
     def unknown(self, node: Node, error: UnsupportedError) -> None:
@@ -154,10 +152,3 @@ def references(argument: Any) -> list[TensorRef]:
     """The tensors that an argument names."""
     many = argument if isinstance(argument, list) else [argument]
     return [one for one in many if isinstance(one, TensorRef)]
-
-
-def _as_refusal(error: Exception) -> UnsupportedError:
-    if isinstance(error, UnsupportedError):
-        return error
-    problem = " ".join(f"{type(error).__name__}: {error}".split())
-    return UnsupportedError(f"its arguments do not fit it ({problem:.120})")

@@ -141,6 +141,8 @@ class Call:
             values = values * axes
         if len(values) != axes:
             raise UnsupportedError(f"its {name} has {len(values)} values for {axes} axes")
+        if any(isinstance(value, bool) for value in values):
+            raise UnsupportedError(f"its {name} is no number")
         return tuple(values)
 
     # Tensors
@@ -200,11 +202,18 @@ class Call:
 
         `added`: how many axes the output has more, which the axis may be one of.
         """
-        rank = self.rank() + added
-        axis = self.fixed(name, default)
-        if not -rank <= axis < rank:
-            raise UnsupportedError(f"it works along axis {axis} of a tensor with {rank} axes")
-        return axis % rank
+        return from_front(self.fixed(name, default), self.rank() + added)
+
+    def axes(self, name: str = "dim") -> tuple[int, ...]:
+        """The axes of the first tensor that an argument names, each once, from the front."""
+        given = self.get(name)
+        named = given if isinstance(given, list) else ([] if given is None else [given])
+        if not all(map(_is_integer, named)):
+            raise UnsupportedError(f"its {name} is not of fixed integers")
+        found = tuple(from_front(axis, self.rank()) for axis in named)
+        if len(set(found)) < len(found):
+            raise UnsupportedError(f"its {name} names an axis twice: {given}")
+        return found
 
     def meta(self, argument: str) -> TensorMeta:
         """What the exporter knew of a tensor argument."""
@@ -344,6 +353,13 @@ def require_makeable(shape: Sequence[int]) -> None:
     """Raise UnsupportedError for a tensor that is too large to be made."""
     if prod(shape) > LARGEST_MADE:
         raise UnsupportedError(f"a tensor of {prod(shape)} values would have to be made for it")
+
+
+def from_front(axis: int, rank: int) -> int:
+    """An axis counted from the front; UnsupportedError where a tensor of this rank has none."""
+    if not -rank <= axis < rank:
+        raise UnsupportedError(f"it works along axis {axis} of a tensor with {rank} axes")
+    return axis % rank
 
 
 def _is_integer(value: Any) -> TypeGuard[int]:

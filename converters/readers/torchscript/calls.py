@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from converters.dims import Dim, Like, Size, Symbol, like, substitute
-from converters.errors import ShapeError, UnreadableError, UnsupportedError
+from converters.errors import MISFITS, ShapeError, UnreadableError, UnsupportedError, misfit
 from converters.inference import layer_shapes
 from converters.ir import Shape
-from converters.readers.pytorch.graph import MISFITS, Graph
+from converters.readers.pytorch.graph import Graph
 from converters.readers.pytorch.lowering import GraphState
 from converters.readers.pytorch.schema import FLOAT, Argument, Node, TensorMeta, TensorRef
 from converters.readers.pytorch.symbolic import Ratio
@@ -222,7 +222,7 @@ class Calls:
         except UnsupportedError as error:
             return None, error
         except MISFITS as error:
-            return None, UnsupportedError(f"its arguments do not fit it ({type(error).__name__})")
+            return None, misfit(error)
         return None, UnsupportedError("how many tensors it gives is not known")
 
     def _output_dtype(self, schema: Schema, given: Mapping[str, Argument], index: int) -> int:

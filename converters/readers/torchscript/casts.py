@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from converters.dims import Dim
-from converters.errors import UnsupportedError
+from converters.errors import MISFITS, UnsupportedError
 from converters.readers.pytorch.schema import TensorRef
 from converters.readers.pytorch.symbolic import Ratio
 from converters.readers.torchscript import numbers, plain
@@ -29,7 +29,7 @@ def cast(name: str, value: Value) -> Value:
     value = value.value if isinstance(value, Number) else value
     try:
         return numbers.checked(CASTS[name](value))
-    except plain.MISFITS:
+    except MISFITS:
         raise UnsupportedError(f"{name}() of what is no number") from None
 
 

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from converters.errors import UnreadableError
+from converters.errors import MISFITS, UnreadableError
 from converters.readers.pytorch.archive import Archive
 from converters.readers.pytorch.schema import TORCH_ITSELF
 from converters.readers.pytorch_pickle.machine import Inert, run
@@ -37,7 +37,7 @@ class DebugLines:
         if member in archive:
             try:
                 self._read(run(memoryview(archive.read(member)), archive.path).value)
-            except (UnreadableError, *_MISFITS):
+            except (UnreadableError, *MISFITS):
                 self._records = []
         self._offsets = [offset for offset, _ in self._records]
         self._lines: dict[int, str] = {}
@@ -54,7 +54,7 @@ class DebugLines:
         if index not in self._lines:
             try:
                 self._lines[index] = self._line(self._records[index][1])
-            except _MISFITS:
+            except MISFITS:
                 self._lines[index] = ""
         return self._lines[index]
 
@@ -92,9 +92,6 @@ class DebugLines:
             length += len(parts[-1])
         self._left -= length
         return "".join(parts)
-
-
-_MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def _integers(value: Any) -> Iterator[int]:

@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from converters.dims import Dim, maximum, minimum
-from converters.errors import UnsupportedError
+from converters.errors import MISFITS, UnsupportedError
 from converters.readers.pytorch.schema import FLOAT
 from converters.readers.pytorch.symbolic import Ratio
 from converters.readers.torchscript import dtypes, numbers
 from converters.readers.torchscript.containers import CONTAINERS, bounded
 from converters.readers.torchscript.values import Number, Unsure, Value, unsure
-
-MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What a function raises on arguments of the wrong kind or number."""
 
 
 def _truth(value: Value) -> bool:

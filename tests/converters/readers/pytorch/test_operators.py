@@ -58,6 +58,8 @@ ARITHMETIC: dict[str, Any] = {
     "numbers": lambda m, x: (2 * x + 1) / 3 - 0.5,
     "number first": lambda m, x: 1 - x + 2 / (x * x + 1),
     "alpha": lambda m, x: torch.add(x, x.abs(), alpha=0.3) + torch.sub(x, m.channel, alpha=2),
+    "alpha last": lambda m, x: torch.add(m.channel, x, alpha=3) + torch.sub(m.scalar, x, alpha=2),
+    "turned round": lambda m, x: torch.rsub(x, m.channel, alpha=3) + torch.rsub(x, 2, alpha=3),
     "of one tensor": lambda m, x: x * x + (x - x),
     "in place": lambda m, x: torch.zeros_like(m.channel) + (x + 1).mul_(3).add_(x),
     "channels": lambda m, x: (x - m.channel) / m.positive,
