@@ -38,6 +38,8 @@ VIEWS: Final = frozenset(
         "slice.Tensor",
         "split.Tensor",
         "split_with_sizes.default",
+        "swapaxes.default",
+        "swapdims.default",
         "squeeze.default",
         "squeeze.dim",
         "squeeze.dims",

@@ -22,6 +22,7 @@ PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
     "sigmoid": lambda call: ops.Sigmoid(),
     "tanh": lambda call: ops.Tanh(),
     "silu": lambda call: ops.Swish(),
+    "erf": lambda call: ops.Erf(),
     "gelu": lambda call: ops.Gelu(tanh=call.get("approximate", "none") == "tanh"),
     "hardtanh": lambda call: _clip(call, "min_val", "max_val", -1.0, 1.0),
     "clamp": lambda call: _clip(call, "min", "max", -inf, inf),
@@ -162,6 +163,16 @@ def _log_sigmoid(call: Call) -> None:
     x = call.step(ops.Power(scale=-1.0), [call.value("self")], "negative")
     soft = call.step(ops.Softplus(), [x], "softplus")
     call.emit(ops.Power(scale=-1.0), [soft])
+
+
+@lowers("softshrink.default")
+def _soft_shrink(call: Call) -> None:
+    """x - clamp(x, -lambda, lambda)."""
+    x, bound = call.value("self"), float(call.number("lambd", 0.5))
+    if bound < 0:
+        raise UnsupportedError(f"its lambd is {bound:g}")
+    inside = call.step(ops.Clip(-bound, bound), [x], "inside")
+    call.emit(ops.Eltwise("difference"), [x, inside])
 
 
 @lowers("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default")

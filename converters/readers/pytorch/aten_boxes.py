@@ -110,7 +110,7 @@ def _concat(call: Call) -> None:
     """Empty tensors are left out."""
     axis = call.fixed("dim", 0)
     parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one, axis)]
-    _joined(call, [call.value(one) for one in parts], axis)
+    joined(call, [call.value(one) for one in parts], axis)
 
 
 def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
@@ -119,7 +119,8 @@ def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
     return meta is not None and (meta.sizes == (0,) or meta.sizes[axis] == 0)
 
 
-def _joined(call: Call, values: list[str], axis: int) -> None:
+def joined(call: Call, values: list[str], axis: int) -> None:
+    """Concatenate values as the output of a call."""
     if not values:
         raise UnsupportedError("it joins nothing but empty tensors")
     if len(values) == 1:
@@ -137,7 +138,7 @@ def _stack(call: Call) -> None:
         call.step(ops.Reshape((1,), axis, 0), [call.value(one)], f"axis{index}")
         for index, one in enumerate(tensors)
     ]
-    _joined(call, parts, axis)
+    joined(call, parts, axis)
 
 
 @lowers("roll.default")

@@ -140,7 +140,14 @@ def _move(call: Call) -> None:
     call.emit(ops.Permute(order), [call.value("self")])
 
 
-@lowers("transpose.int", "t.default", "numpy_T.default", "mT.default")
+@lowers(
+    "transpose.int",
+    "swapaxes.default",
+    "swapdims.default",
+    "t.default",
+    "numpy_T.default",
+    "mT.default",
+)
 def _transpose(call: Call) -> None:
     rank = call.rank()
     if rank == 0:
@@ -148,7 +155,8 @@ def _transpose(call: Call) -> None:
         return
     order = list(range(rank))
     first = -2 if call.node.target == "aten.mT.default" else 0
-    first, second = call.axis("dim0", first), call.axis("dim1", -1)
+    names = ("axis0", "axis1") if call.node.target == "aten.swapaxes.default" else ("dim0", "dim1")
+    first, second = call.axis(names[0], first), call.axis(names[1], -1)
     order[first], order[second] = order[second], order[first]
     call.emit(ops.Permute(tuple(order)), [call.value("self")])
 

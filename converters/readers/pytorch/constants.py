@@ -111,6 +111,18 @@ def _filled(value: float | None) -> Fold:
     return fold
 
 
+def _spaced(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.linspace(a["start"], a["end"], shape[0], dtype=np.float64)
+
+
+def _diagonal(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.eye(*shape, dtype=np.float32)
+
+
 def _counted(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
@@ -164,6 +176,13 @@ def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
     return a["self"][indices]
 
 
+def _selected(a: Arguments, shape: tuple[int, ...]) -> Any:
+    index = a["index"].astype("int64").reshape(-1)
+    axis = operator.index(a["dim"]) % max(a["self"].ndim, 1)
+    _require_shape((*a["self"].shape[:axis], index.size, *a["self"].shape[axis + 1 :]), shape)
+    return a["self"].take(index, axis=axis)
+
+
 FOLDS: Final[dict[str, Fold]] = {
     **dict.fromkeys(
         (
@@ -208,6 +227,7 @@ FOLDS: Final[dict[str, Fold]] = {
     "repeat.default": _tiled("repeats"),
     "tile.default": _tiled("dims"),
     "index.Tensor": _indexed,
+    "index_select.default": _selected,
     "add.Tensor": _binary("add"),
     "sub.Tensor": _binary("subtract"),
     "mul.Tensor": _binary("multiply"),
@@ -233,11 +253,22 @@ FOLDS: Final[dict[str, Fold]] = {
     "ones_like.default": _filled(1.0),
     "full.default": _filled(None),
     "full_like.default": _filled(None),
+    "new_full.default": _filled(None),
+    "linspace.default": _spaced,
+    "eye.default": _diagonal,
+    "eye.m": _diagonal,
     "arange.default": _counted,
     "arange.start": _counted,
     "arange.start_step": _counted,
 }
 """By ATen's name, in NumPy's float32."""
+
+
+OF_A_SHAPE: Final = frozenset(
+    f"aten.{name}.default"
+    for name in ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
+)
+"""What needs no more of its first tensor than its shape."""
 
 
 def _has_tensors(argument: Any) -> bool:
@@ -250,7 +281,7 @@ def _data(argument: Any, stored: Mapping[str, TensorData]) -> Any:
     """The argument with the data of its tensors; in a list too."""
     if isinstance(argument, list):
         return [_data(one, stored) for one in argument]
-    return stored[argument.name] if isinstance(argument, TensorRef) else argument
+    return stored.get(argument.name) if isinstance(argument, TensorRef) else argument
 
 
 def _array(argument: Any) -> Any:

@@ -13,6 +13,7 @@ from converters.readers.pytorch import (
     aten_pooling,
     aten_reductions,
     aten_resize,
+    aten_selection,
     aten_shape,
 )
 from converters.readers.pytorch.lowering import LOWERINGS
@@ -31,5 +32,6 @@ _FAMILIES = (
     aten_reductions,
     aten_padding,
     aten_boxes,
+    aten_selection,
 )
 """Named, so that nobody takes the imports for unused."""

@@ -11,7 +11,7 @@ from converters.operators import Identity, Unknown
 from converters.origin import Origin
 from converters.readers.pytorch import families
 from converters.readers.pytorch.aliases import Aliases
-from converters.readers.pytorch.constants import fold
+from converters.readers.pytorch.constants import OF_A_SHAPE, fold
 from converters.readers.pytorch.lowering import Call, GraphState, require_makeable
 from converters.readers.pytorch.schema import Argument, Node, TensorRef
 
@@ -56,7 +56,8 @@ class Graph:
         tensors = [one for value in arguments.values() for one in references(value)]
         stored = self.state.constants
         lowering = families.LOWERINGS.get(node.target)
-        if all(one.name in stored for one in tensors) and len(node.outputs) == 1:
+        known = all(one.name in stored for one in tensors) or node.target in OF_A_SHAPE
+        if known and len(node.outputs) == 1:
             try:
                 self._fold(node, arguments)
                 return

@@ -200,6 +200,12 @@ def _permute(call: Arguments) -> list[Shape]:
     return [tuple(shape[axis] for axis in call.sizes("dims") if isinstance(axis, int))]
 
 
+def _selected(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    return [(*shape[:axis], multiply(call.shape("index")), *shape[axis + 1 :])]
+
+
 def _product(left: str, right: str) -> Rule:
     def rule(call: Arguments) -> list[Shape]:
         a, b = call.shape(left), call.shape(right)
@@ -258,8 +264,12 @@ _RULES: Final[Mapping[str, Rule]] = {
     "matmul.default": _product("self", "other"),
     "_weight_norm.default": lambda call: [call.shape("v")],
     "zeros.default ones.default full.default": _made,
-    "new_zeros.default new_ones.default": _made,
+    "new_zeros.default new_ones.default new_full.default": _made,
     "zeros_like.default ones_like.default full_like.default": _like,
+    "index_select.default": _selected,
+    "linspace.default": lambda call: [(call.integer("steps", 0),)],
+    "eye.default": lambda call: [(call.integer("n", 0),) * 2],
+    "eye.m": lambda call: [(call.integer("n", 0), call.integer("m", 0))],
     "arange.default arange.start arange.start_step": _counted,
 }
 OUTPUT_SHAPES: Final = {

@@ -1,0 +1,124 @@
+"""Entries of an axis taken by their numbers: repeated in a row, picked, put in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from converters import operators as ops
+from converters.errors import UnsupportedError
+from converters.readers.pytorch.aten_boxes import joined
+from converters.readers.pytorch.lowering import Call, lowers
+from converters.readers.pytorch.matrices import along_axis
+from converters.tensors import ArrayData, TensorData
+
+MAX_RUNS: Final = 16
+"""Of entries picked as boxes; more are a matrix product."""
+MAX_PICKED: Final = 4096
+"""The longest axis that a matrix picks from."""
+
+
+@lowers("repeat_interleave.self_int")
+def _repeat_interleave(call: Call) -> None:
+    """Every entry several times in a row: along a spatial axis a nearest interpolation."""
+    count, value, rank = call.fixed("repeats", 1), call.value("self"), call.rank()
+    if count < 1:
+        raise UnsupportedError(f"it repeats every entry {count} times")
+    if call.get("dim") is None:
+        value, axis, rank = call.step(ops.Flatten(0), [value], "flat"), 0, 1
+    else:
+        axis = call.axis()
+    if axis >= 2:
+        factor = tuple(count if place == axis else 1 for place in range(2, rank))
+        call.emit(ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor"), [value])
+        return
+    value = call.step(ops.Reshape((1,), axis + 1, 0), [value], "apart")
+    value = call.step(ops.Tile(axis + 1, count), [value], "repeated")
+    call.emit(ops.Flatten(axis, axis + 1), [value])
+
+
+@lowers("index_select.default")
+def _index_select(call: Call) -> None:
+    _pick(call, call.axis(), call.get("index"))
+
+
+@lowers("index.Tensor", "index.Tensor_hacked_twin")
+def _index(call: Call) -> None:
+    """self[:, index]: stored whole numbers along one axis."""
+    given = call.get("indices", [])
+    axes = [axis for axis, one in enumerate(given) if one is not None]
+    if len(axes) != 1:
+        raise UnsupportedError("it picks entries along several axes at once")
+    _pick(call, axes[0], given[axes[0]])
+
+
+def _pick(call: Call, axis: int, index: Any) -> None:
+    stored = call.constant(index)
+    size = call.shape()[axis]
+    if stored is None or len(stored.shape) != 1 or not isinstance(size, int):
+        raise UnsupportedError("which entries it picks is not fixed")
+    picked = [int(one) % size for one in stored.array().tolist() if -size <= one < size]
+    if len(picked) != stored.shape[0] or not picked:
+        raise UnsupportedError(f"it picks entries that an axis of {size} has not")
+    value, runs = call.value("self"), _runs(picked)
+    if len(runs) <= MAX_RUNS:
+        boxes = [
+            call.step(ops.Crop(axis, (start,), (length,)), [value], f"run{index}")
+            for index, (start, length) in enumerate(runs)
+        ]
+        joined(call, boxes, axis)
+        return
+    if size > MAX_PICKED or len(picked) > MAX_PICKED:
+        raise UnsupportedError(f"it picks {len(picked)} of {size} entries one by one")
+    value = along_axis(call, value, axis, call.rank(), _selection(picked, size))
+    call.emit(ops.Identity(), [value])
+
+
+def _runs(picked: Sequence[int]) -> list[tuple[int, int]]:
+    """(first, length) of the entries that follow each other.
+
+    >>> _runs([4, 5, 6, 0, 1, 1])
+    [(4, 3), (0, 2), (1, 1)]
+    """
+    runs: list[tuple[int, int]] = []
+    for one in picked:
+        if runs and one == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((one, 1))
+    return runs
+
+
+def _selection(picked: Sequence[int], size: int) -> TensorData:
+    """The matrix (picked, size) of ones that picks."""
+
+    def matrix() -> Any:
+        import numpy as np
+
+        return np.eye(size, dtype=np.float32)[list(picked)]
+
+    return ArrayData((len(picked), size), matrix)
+
+
+@lowers("hstack.default", "vstack.default", "dstack.default", "column_stack.default")
+def _stacked(call: Call) -> None:
+    """Joined along the second, first or third axis, after axes of size 1 where there are fewer."""
+    name = call.node.target.split(".")[1]
+    parts, ranks = [], []
+    for index, one in enumerate(call.get("tensors", [])):
+        value, rank = call.value(one), len(call.state.metas[one.name].sizes)
+        new = _NEW_AXES[name][min(rank, 3)]
+        ranks.append(rank + len(new))
+        for axis in new:
+            value = call.step(ops.Reshape((1,), axis, 0), [value], f"axis{axis}_{index}")
+        parts.append(value)
+    joined(call, parts, 0 if ranks == [1] * len(ranks) else {"vstack": 0, "dstack": 2}.get(name, 1))
+
+
+_NEW_AXES: Final[dict[str, Sequence[Sequence[int]]]] = {
+    "hstack": ((0,), (), (), ()),
+    "vstack": ((0, 0), (0,), (), ()),
+    "dstack": ((0, 0, 0), (0, 2), (2,), ()),
+    "column_stack": ((0, 0), (1,), (), ()),
+}
+"""Where axes of size 1 come in, by how many axes a part has (torch/functional.py, atleast_2d)."""
