@@ -54,6 +54,8 @@ class Graph:
         self.aliases.require_plain(node)
         arguments = {k: self._current(resolve(v)) for k, v in node.arguments.items()}
         tensors = [one for value in arguments.values() for one in references(value)]
+        if node.target.startswith("aten.index.") and any(map(self._is_mask, tensors[1:])):
+            raise UnsupportedError("it picks entries by truth values")
         stored = self.state.constants
         lowering = families.LOWERINGS.get(node.target)
         known = all(one.name in stored for one in tensors) or node.target in OF_A_SHAPE
@@ -70,6 +72,10 @@ class Graph:
             raise UnsupportedError(BLOCKS.get(node.target, ""))
         lowering(Call(self.state, node, arguments))
         self.aliases.note(node)
+
+    def _is_mask(self, tensor: TensorRef) -> bool:
+        meta = self.state.metas.get(tensor.name)
+        return meta is not None and meta.dtype_name in ("bool", "uint8")
 
     def _count_reads(self, node: Node) -> None:
         pending = self.state.pending

@@ -78,6 +78,17 @@ def test_repeated_pixels_are_an_upsampling() -> None:
     assert {one.mode for one in resizes} == {"nearest"}
 
 
-def test_what_picks_by_data_is_not_understood() -> None:
-    model = model_of(function(lambda m, x: x[:, x[0, :3, 0, 0].long()]), IMAGE)
-    assert any("index.Tensor" in str(notice.error) for notice in model.notices)
+MASK = torch.tensor([True, False, True, False, True, False])
+REFUSED: dict[str, Any] = {
+    "is not fixed": lambda m, x: x[:, x[0, :3, 0, 0].long()],
+    "along several axes": lambda m, x: x[:, [1, 2], [3, 4]],
+    "by truth values": lambda m, x: x[:, m.mask],
+    "truth values": lambda m, x: x * m.table[:, m.mask].sum(),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_refused_choices(reason: str) -> None:
+    module = Function(REFUSED[reason], mask=MASK, table=values(2, 6, seed=3))
+    model = model_of(module, IMAGE)
+    assert any(reason in str(notice.error) for notice in model.notices), model.notices
