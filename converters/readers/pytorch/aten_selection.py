@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from converters import operators as ops
 from converters.errors import UnsupportedError
+from converters.readers.picking import runs_of
 from converters.readers.pytorch.aten_boxes import joined
 from converters.readers.pytorch.lowering import Call, lowers
 from converters.readers.pytorch.matrices import along_axis
@@ -57,10 +58,11 @@ def _pick(call: Call, axis: int, index: Any) -> None:
     size = call.shape()[axis]
     if stored is None or len(stored.shape) != 1 or not isinstance(size, int):
         raise UnsupportedError("which entries it picks is not fixed")
-    picked = [int(one) % size for one in stored.array().tolist() if -size <= one < size]
-    if len(picked) != stored.shape[0] or not picked:
+    numbers = [int(one) for one in stored.array().tolist()]
+    picked = [one % size for one in numbers if -size <= one < size]
+    if len(picked) < len(numbers) or not picked:
         raise UnsupportedError(f"it picks entries that an axis of {size} has not")
-    value, runs = call.value("self"), _runs(picked)
+    value, runs = call.value("self"), runs_of(picked)
     if len(runs) <= MAX_RUNS:
         boxes = [
             call.step(ops.Crop(axis, (start,), (length,)), [value], f"run{index}")
@@ -72,21 +74,6 @@ def _pick(call: Call, axis: int, index: Any) -> None:
         raise UnsupportedError(f"it picks {len(picked)} of {size} entries one by one")
     value = along_axis(call, value, axis, call.rank(), _selection(picked, size))
     call.emit(ops.Identity(), [value])
-
-
-def _runs(picked: Sequence[int]) -> list[tuple[int, int]]:
-    """(first, length) of the entries that follow each other.
-
-    >>> _runs([4, 5, 6, 0, 1, 1])
-    [(4, 3), (0, 2), (1, 1)]
-    """
-    runs: list[tuple[int, int]] = []
-    for one in picked:
-        if runs and one == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((one, 1))
-    return runs
 
 
 def _selection(picked: Sequence[int], size: int) -> TensorData:

@@ -7,6 +7,7 @@ NumPy's own functions work on them element by element.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -53,6 +54,8 @@ def fold(node: Node, inputs: Sequence[Known]) -> tuple[Known, ...]:
     Raises NotFoldableError where they cannot be known, and UnreadableError where the inputs do
     not fit the operation.
     """
+    if sum(prod(entry.shape) for entry in inputs) > 2 * MAX_VALUES:
+        raise NotFoldableError("constants too large to be computed with")
     arrays = [entry.array() for entry in inputs]
     if any(entry.is_symbolic for entry in inputs):
         arrays = [as_objects(array) for array in arrays]

@@ -74,7 +74,15 @@ def _strided(node: Node, arrays: list[Array]) -> Array:
 @folds("Gather", "GatherV2")
 def _gather(node: Node, arrays: list[Array]) -> Array:
     axis = int(arrays[2]) if len(arrays) > 2 else 0
+    rows = arrays[0].size // max(arrays[0].shape[axis], 1)
+    if rows * arrays[1].size > MAX_VALUES:
+        raise NotFoldableError(f"constants that make {rows * arrays[1].size} values")
     return np.take(arrays[0], arrays[1].astype(np.int64), axis=axis)
+
+
+@folds("ReverseV2")
+def _reverse(node: Node, arrays: list[Array]) -> Array:
+    return np.flip(arrays[0], tuple(int(axis) for axis in arrays[1].reshape(-1)))
 
 
 @folds("Fill")
@@ -85,6 +93,12 @@ def _fill(node: Node, arrays: list[Array]) -> Array:
 @folds("BroadcastTo")
 def _broadcast(node: Node, arrays: list[Array]) -> Array:
     return np.broadcast_to(arrays[0], _bounded(arrays[1]))
+
+
+@folds("BroadcastArgs")
+def _broadcast_sizes(node: Node, arrays: list[Array]) -> Array:
+    first, second = (_bounded(sizes) for sizes in arrays)
+    return np.array(np.broadcast_shapes(first, second), np.int64)
 
 
 def _bounded(sizes: Array) -> tuple[int, ...]:
@@ -100,6 +114,14 @@ def _bounded(sizes: Array) -> tuple[int, ...]:
 def _tile(node: Node, arrays: list[Array]) -> Array:
     _bounded(np.asarray(arrays[0].shape, object) * as_objects(arrays[1]))
     return np.tile(arrays[0], [int(count) for count in arrays[1]])
+
+
+@folds("LinSpace")
+def _spaced(node: Node, arrays: list[Array]) -> Array:
+    start, stop, count = (array.reshape(-1)[0] for array in arrays)
+    if count > MAX_VALUES:
+        raise NotFoldableError("a range too long")
+    return np.linspace(start, stop, int(count)).astype(arrays[0].dtype)
 
 
 @folds("Range")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from converters.dims import Dim, Size
 from converters.errors import UnreadableError, UnsupportedError
-from converters.operators import Operator
+from converters.operators import Constant, Operator
 from converters.origin import Origin
 from converters.readers.tensorflow.flat import FlatNode
 from converters.readers.tensorflow.graphdef import Node
@@ -75,6 +75,15 @@ class Call:
         if isinstance(entry, Value):
             return entry
         raise self.unsupported(_NOT_DATA.get(type(entry), "an input that is no tensor"))
+
+    def tensor(self, index: int) -> Value:
+        """An input with all its axes, data of the network or a constant."""
+        if not isinstance(self.entry(index), Known):
+            return self.network.real(self.value(index), self.origin)
+        weight = self.weight(index, "constant")
+        operator = Constant(weight.shape or ())
+        name = self.emit(operator, [], {"value": weight}, suffix=f"constant{index}")
+        return Value(name, plain(len(operator.shape)))
 
     def known(self, index: int, what: str) -> Known:
         """An input whose values are known."""

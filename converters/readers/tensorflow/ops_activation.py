@@ -130,9 +130,15 @@ def _lrn(call: Call) -> Entry:
 
 @lowers("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def _mat_mul(call: Call) -> Entry:
-    """By a constant matrix (in, out), along the last axis."""
+    """By a constant matrix (in, out), along the last axis; or of two tensors, over their last two
+    axes."""
     batched = call.node.op != "MatMul"
     first, second = ("adj_x", "adj_y") if batched else ("transpose_a", "transpose_b")
+    if isinstance(call.entry(1), Value) or len(call.weight_shape(1, "matrix")) > 2:
+        flags = (call.node.flag(first), call.node.flag(second))
+        factors = [_factor(call, index, turned) for index, turned in enumerate(flags)]
+        rank = max(count for _, count in factors)
+        return Value(call.emit(ops.MatMul(), [name for name, _ in factors]), plain(rank))
     if call.node.flag(first):
         raise call.unsupported("a product with the transposed input")
     shape = call.weight_shape(1, "matrix")
@@ -145,3 +151,16 @@ def _mat_mul(call: Call) -> Entry:
     weight = call.weight(1, "matrix")
     operator = ops.Linear(shape[0] if turned else shape[1], rank - 1, transposed=not turned)
     return Value(call.emit(operator, [x], {"weight": weight}), plain(rank))
+
+
+def _factor(call: Call, index: int, turned: bool) -> tuple[str, int]:
+    """A factor of a product with TensorFlow's axes in their order, and how many they are;
+    `turned` where its last two change places."""
+    value = call.tensor(index)
+    rank = len(call.ranked(value))
+    if rank < 2:
+        raise call.invalid(f"a product of an input of {rank} axes")
+    order = list(range(rank))
+    if turned:
+        order[-2:] = order[:-3:-1]
+    return call.arranged(value, tuple(order)), rank

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from converters import operators as ops
 from converters.dims import Size, minimum
 from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.ops_selection import reverse
 from converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
 from converters.readers.tensorflow.slices import Item, items_of
 from converters.readers.tensorflow.values import Axis, Copies, Entry, Value, channels_last, plain
@@ -24,15 +25,21 @@ def _slice(call: Call) -> Entry:
         Item(first, None if size == -1 else first + size)
         for first, size in zip(begin, sizes, strict=False)
     ]
-    return _box(call, items)
+    return _box(call, call.network.real(call.value(), call.origin), items)
 
 
 @lowers("StridedSlice")
 def _strided(call: Call) -> Entry:
-    value = call.value()
+    """x[:, ::2, 1:], and whole axes read backwards."""
+    value = call.network.real(call.value(), call.origin)
     rank = len(call.ranked(value))
     begin, end = call.size_list(1, "begin"), call.size_list(2, "end")
-    return _box(call, items_of(call.node, rank, begin, end, call.ints(3, "strides")))
+    items = items_of(call.node, rank, begin, end, call.ints(3, "strides"))
+    turned = Item(stride=-1)
+    for axis, item in enumerate(item for item in items if not item.is_new):
+        if item == turned:
+            value = reverse(call, value, axis)
+    return _box(call, value, [Item() if item == turned else item for item in items])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,7 @@ class _Range:
     whole: bool
 
 
-def _box(call: Call, items: Sequence[Item]) -> Value:
-    value = call.network.real(call.value(), call.origin)
+def _box(call: Call, value: Value, items: Sequence[Item]) -> Value:
     axes = call.ranked(value)
     old = [item for item in items if not item.is_new]
     if len(old) != len(axes):

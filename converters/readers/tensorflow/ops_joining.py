@@ -18,7 +18,9 @@ def _concat(call: Call) -> Entry:
     repeated = _repeated_parts(call, [call.entries[place] for place in places], axis)
     if repeated is not None:
         return repeated
-    values = [call.network.real(call.value(place), call.origin) for place in places]
+    values = [call.tensor(place) for place in places]
+    if not values:
+        raise call.invalid("joins nothing")
     axes = call.ranked(next((v for v in values if v.axes is not None), values[0]))
     if any(value.axes is not None and len(value.axes) != len(axes) for value in values):
         raise call.invalid("inputs of different numbers of axes")
@@ -93,7 +95,9 @@ def _unpack(call: Call) -> tuple[Entry, ...]:
 
 @lowers("Pack")
 def _pack(call: Call) -> Entry:
-    values = [call.value(index) for index in range(len(call.entries))]
+    values = [call.tensor(index) for index in range(len(call.entries))]
+    if not values:
+        raise call.invalid("joins nothing")
     axes = call.ranked(values[0])
     at = call.node.integer("axis") % (len(axes) + 1)
     wanted = call.network.real(

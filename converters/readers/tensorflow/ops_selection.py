@@ -1,0 +1,66 @@
+"""Entries of an axis picked by constant numbers, or read backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from converters import operators as ops
+from converters.readers.picking import runs_of
+from converters.readers.tensorflow.lowering import Call, lowers
+from converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
+from converters.readers.tensorflow.values import Entry, Value
+
+MAX_RUNS: Final = 64
+"""Of entries that follow each other, each a box."""
+
+
+@lowers("Gather", "GatherV2")
+def _gather(call: Call) -> Entry:
+    """Entries along one axis, or a single one, whose axis goes."""
+    if call.node.integer("batch_dims"):
+        raise call.unsupported("entries picked for each sample of the batch")
+    axis = call.integer(2, "axis") if len(call.entries) > 2 else 0
+    rank = len(call.known(1, "indices").shape)
+    if rank > 1:
+        raise call.unsupported(f"indices of {rank} axes")
+    value = call.network.real(call.value(), call.origin)
+    picked = pick(call, value, axis, call.ints(1, "indices"))
+    if rank == 1:
+        return picked
+    return without_axes(call, picked, [axis % len(call.ranked(picked))])
+
+
+@lowers("ReverseV2")
+def _reverse(call: Call) -> Entry:
+    value = call.network.real(call.value(), call.origin)
+    for axis in call.ints(1, "axis"):
+        value = reverse(call, value, axis)
+    return value
+
+
+def reverse(call: Call, value: Value, axis: int) -> Value:
+    """An axis of known size read backwards."""
+    (axis,) = counted(call, [axis], len(call.ranked(value)))
+    size = call.number(call.network.sizes(value)[axis], "size to read backwards")
+    return pick(call, value, axis, range(size)[::-1])
+
+
+def pick(call: Call, value: Value, axis: int, numbers: Sequence[int]) -> Value:
+    """The entries of one of TensorFlow's axes with these numbers, in this order."""
+    axes = call.ranked(value)
+    (axis,) = counted(call, [axis], len(axes))
+    place = axis_at(call, axes, axis)
+    size = call.number(call.network.sizes(value)[axis], "size to pick from")
+    if not numbers or not all(0 <= one < size for one in numbers):
+        raise call.invalid(f"picks entries that an axis of {size} has not")
+    runs = runs_of(numbers)
+    if len(runs) > MAX_RUNS:
+        raise call.unsupported(f"{len(numbers)} of {size} entries picked one by one")
+    suffixes = [f"run{axis}_{index}" for index in range(len(runs))]
+    boxes = [
+        call.emit(ops.Crop(place, (start,), (length,)), [value.name], suffix=suffix)
+        for (start, length), suffix in zip(runs, suffixes, strict=True)
+    ]
+    name = call.emit(ops.Concat(place), boxes, suffix=f"picked{axis}")
+    return Value(name, axes)

@@ -1,0 +1,65 @@
+"""Entries picked by constant numbers or read backwards, products of two tensors, and constants
+that only computing them gives, against TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.converters.readers.tensorflow.support import (
+    assert_same_as_tensorflow,
+    graph_of,
+    noise,
+    placeholder,
+    tf,
+)
+
+SIZE = (2, 6, 7, 4)
+
+FIXED: dict[str, Callable[[Any], Any]] = {
+    "channels": lambda x: tf.gather(x, [2, 0, 1, 1], axis=-1),
+    "one channel": lambda x: tf.gather(x, 2, axis=-1) + 1.0,
+    "columns": lambda x: tf.gather(x, [0, 1, 2, 6], axis=2),
+    "samples": lambda x: tf.gather(x, [1, 0]),
+    "reversed": lambda x: tf.reverse(x, [1, -1]),
+    "flipped": tf.image.flip_left_right,
+    "backwards": lambda x: x[:, ::-1, 2:5, ::-1],
+    "backwards beside an index": lambda x: x[:, 0, ::-1],
+    "non-local": lambda x: tf.matmul(
+        tf.nn.softmax(tf.matmul(_rows(x), _rows(x * 2), transpose_b=True)), _rows(x)
+    ),
+    "transposed first": lambda x: tf.matmul(_rows(x), _rows(x), transpose_a=True),
+    "both transposed": lambda x: tf.matmul(x, tf.transpose(x, [0, 1, 3, 2]), True, True),
+    "by a constant": lambda x: tf.matmul(x, noise(2, 6, 4, 3)),
+    "stacked with a constant": lambda x: tf.stack([x, tf.constant(noise(*SIZE))], 3),
+    "of matrices": lambda x: tf.matmul(x[0, 0], x[1, 1], transpose_b=True),
+    "coordinates": lambda x: tf.concat([x, _coordinates(x)], -1),
+    "waves": lambda x: x * tf.sin(tf.range(4.0)) + tf.cos(tf.linspace(0.0, 3.0, 4)),
+}
+OPEN = ("channels", "one channel", "non-local", "transposed first")
+
+
+def _rows(x: Any) -> Any:
+    return tf.reshape(x, [tf.shape(x)[0], -1, 4])
+
+
+def _coordinates(x: Any) -> Any:
+    """What CoordConv adds to a feature map of SIZE."""
+    column, row = tf.meshgrid(tf.linspace(-1.0, 1.0, SIZE[2]), tf.linspace(-1.0, 1.0, SIZE[1]))
+    return tf.tile(tf.stack([row, column], -1)[None], [SIZE[0], 1, 1, 1])
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_fixed_sizes(name: str, tmp_path: Path) -> None:
+    graph = graph_of(lambda: tf.identity(FIXED[name](placeholder(*SIZE)), name="out"))
+    assert_same_as_tensorflow(graph, tmp_path, {"x": noise(*SIZE)})
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_open_sizes(name: str, tmp_path: Path) -> None:
+    graph = graph_of(lambda: tf.identity(FIXED[name](placeholder(None, None, None, 4)), name="out"))
+    feeds = [{"x": noise(*size)} for size in (SIZE, (1, 9, 5, 4))]
+    assert_same_as_tensorflow(graph, tmp_path, *feeds)
