@@ -33,6 +33,9 @@ neighbouring difference."""
 INTERPOLATED: Final = ("linear", "cubic", "upsample_bi", "_aa", "grid_sample")
 
 Verdict = Literal["pass", "refused", "wrong"]
+Share = Literal["usual", "first", "others"]
+SHARES: Final[tuple[Share, ...]] = ("usual", "first", "others")
+"""Which tensors of a sample are the module's own: as `STORED` says, the first, all others."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ def samples(
         torch.manual_seed(0)
         found = list(operator.sample_inputs("cpu", torch.float32))
         for index, sample in enumerate(found[::every]):
-            yield _module(title.strip(), f"#{index * every}", operator.op, sample)
+            for share in SHARES if group == "layers" else SHARES[:1]:
+                label = f"#{index * every}{'' if share == 'usual' else f' {share} stored'}"
+                if _makes_sense(share, sample, title):
+                    yield _module(title.strip(), label, operator.op, sample, share)
         if operator.name in WIDENED:
             yield from _wide(title.strip(), operator.op, found[::every], every)
 
@@ -98,15 +104,32 @@ def _wide(
             yield _module(title, f"#{index * every} wide", function, sample)
 
 
-def _module(title: str, label: str, function: Callable[..., Any], sample: Any) -> Sample:
-    """Its tensors are the module's own weights, or graph inputs: see `STORED`."""
+def _makes_sense(share: Share, sample: Any, title: str) -> bool:
+    """Whether a share of the tensors leaves one, and is another than the usual one."""
+    import torch
+    from torch.utils import _pytree as trees
+
+    leaves = trees.tree_leaves((sample.input, sample.args, sample.kwargs))
+    several = sum(isinstance(one, torch.Tensor) for one in leaves) > 1
+    return share == "usual" or (several and not _is_layer(title))
+
+
+def _is_layer(title: str) -> bool:
+    return any(word in title for word in STORED)
+
+
+def _module(
+    title: str, label: str, function: Callable[..., Any], sample: Any, share: Share = "usual"
+) -> Sample:
+    """Its tensors are the module's own weights, or graph inputs: see `SHARES`."""
     import torch
     from torch.utils import _pytree as trees
 
     leaves, form = trees.tree_flatten((sample.input, tuple(sample.args), dict(sample.kwargs)))
     leaves = [one.detach().clone() if isinstance(one, torch.Tensor) else one for one in leaves]
     tensors = [i for i, one in enumerate(leaves) if isinstance(one, torch.Tensor)]
-    stored = tensors[1:] if any(word in title for word in STORED) else []
+    usual = tensors[1:] if _is_layer(title) else []
+    stored = {"usual": usual, "first": tensors[:1], "others": tensors[1:]}[share]
     given = [index for index in tensors if index not in stored]
 
     class Operator(torch.nn.Module):  # type: ignore[misc]
