@@ -132,7 +132,7 @@ def _spread(call: Call) -> None:
         call.emit(ops.Identity(), [again], outputs=call.node.outputs[1:])
 
 
-@lowers("linalg_vector_norm.default", "norm.ScalarOpt_dim", "norm.Scalar")
+@lowers("linalg_norm.default", "linalg_vector_norm.default", "norm.ScalarOpt_dim", "norm.Scalar")
 def _norm(call: Call) -> None:
     """The norms of order 1, 2 and infinity."""
     name = "ord" if "linalg" in call.node.target else "p"
@@ -140,6 +140,9 @@ def _norm(call: Call) -> None:
     axes, keep, x = _axes(call), bool(call.get("keepdim", False)), call.value("self")
     if call.get("dtype") is not None:
         raise UnsupportedError("it computes in another type")
+    of_matrix = call.node.target == "aten.linalg_norm.default" and len(axes) != 1
+    if of_matrix and call.get(name) is not None:
+        raise UnsupportedError("it is the norm of a matrix")
     if order == 2:
         squares = reduction(call, x, "square_sum", axes, keep)
         call.emit(ops.Power(0.5), [squares])

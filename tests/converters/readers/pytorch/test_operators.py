@@ -115,6 +115,10 @@ SHAPES: dict[str, Any] = {
     "sums": lambda x: x.sum(1, keepdim=True) + x.sum((1, 3), keepdim=True),
     "spread": lambda x: x.std(1, keepdim=True) + x.var((0, 2, 3), unbiased=False)[:1],
     "norms": lambda x: F.normalize(x, dim=1) + x.norm(1, 1, True) + x.norm(torch.inf, 3, True),
+    "linalg norms": lambda x: (
+        torch.linalg.norm(x, dim=1, keepdim=True) / torch.linalg.norm(x)
+        + torch.linalg.norm(x, 1, dim=1, keepdim=True)
+    ),
     "logsumexp": lambda x: (30 * x).logsumexp((1, 2), True) + (x - 9).logsumexp(3)[..., None],
     "extremes": lambda x: torch.cat([x.amax(1, True), x.amin(1, True), x.max(1, True)[0]], 1),
 }
