@@ -143,7 +143,9 @@ def _norm(call: Call) -> None:
     of_matrix = call.node.target == "aten.linalg_norm.default" and len(axes) != 1
     if of_matrix and call.get(name) is not None:
         raise UnsupportedError("it is the norm of a matrix")
-    if order == 2:
+    if not axes:
+        call.emit(ops.Abs(), [x])
+    elif order == 2:
         squares = reduction(call, x, "square_sum", axes, keep)
         call.emit(ops.Power(0.5), [squares])
     elif order == 1:

@@ -7,16 +7,12 @@ from typing import Any, Final
 
 from converters import operators as ops
 from converters.errors import UnsupportedError
-from converters.readers.picking import runs_of
+from converters.readers.picking import MAX_PICKED, runs_of
 from converters.readers.pytorch.aten_boxes import joined
 from converters.readers.pytorch.lowering import Call, lowers
-from converters.readers.pytorch.matrices import along_axis
-from converters.tensors import ArrayData, TensorData
 
-MAX_RUNS: Final = 16
-"""Of entries picked as boxes; more are a matrix product."""
-MAX_PICKED: Final = 4096
-"""The longest axis that a matrix picks from."""
+EXACT: Final = 1 << 24
+"""Stored numbers are float32, which has every whole number up to this one."""
 
 
 @lowers("repeat_interleave.self_int")
@@ -26,7 +22,7 @@ def _repeat_interleave(call: Call) -> None:
     if count < 1:
         raise UnsupportedError(f"it repeats every entry {count} times")
     if call.get("dim") is None:
-        value, axis, rank = call.step(ops.Flatten(0), [value], "flat"), 0, 1
+        value, axis, rank = call.step(ops.Reshape((-1,), 0), [value], "flat"), 0, 1
     else:
         axis = call.axis()
     if axis >= 2:
@@ -58,33 +54,20 @@ def _pick(call: Call, axis: int, index: Any) -> None:
     size = call.shape()[axis]
     if stored is None or len(stored.shape) != 1 or not isinstance(size, int):
         raise UnsupportedError("which entries it picks is not fixed")
+    if stored.shape[0] > MAX_PICKED or size > EXACT:
+        raise UnsupportedError(f"it picks {stored.shape[0]} of {size} entries one by one")
     numbers = [int(one) for one in stored.array().tolist()]
-    picked = [one % size for one in numbers if -size <= one < size]
-    if len(picked) < len(numbers) or not picked:
+    if not numbers or not all(-size <= one < size for one in numbers):
         raise UnsupportedError(f"it picks entries that an axis of {size} has not")
-    value, runs = call.value("self"), runs_of(picked)
-    if len(runs) <= MAX_RUNS:
-        boxes = [
-            call.step(ops.Crop(axis, (start,), (length,)), [value], f"run{index}")
-            for index, (start, length) in enumerate(runs)
-        ]
-        joined(call, boxes, axis)
-        return
-    if size > MAX_PICKED or len(picked) > MAX_PICKED:
-        raise UnsupportedError(f"it picks {len(picked)} of {size} entries one by one")
-    value = along_axis(call, value, axis, call.rank(), _selection(picked, size))
-    call.emit(ops.Identity(), [value])
-
-
-def _selection(picked: Sequence[int], size: int) -> TensorData:
-    """The matrix (picked, size) of ones that picks."""
-
-    def matrix() -> Any:
-        import numpy as np
-
-        return np.eye(size, dtype=np.float32)[list(picked)]
-
-    return ArrayData((len(picked), size), matrix)
+    runs = runs_of(one % size for one in numbers)
+    if runs is None:
+        raise UnsupportedError(f"it picks {len(numbers)} of {size} entries one by one")
+    value = call.value("self")
+    boxes = [
+        call.step(ops.Crop(axis, (start,), (length,)), [value], f"run{index}")
+        for index, (start, length) in enumerate(runs)
+    ]
+    joined(call, boxes, axis)
 
 
 @lowers("hstack.default", "vstack.default", "dstack.default", "column_stack.default")

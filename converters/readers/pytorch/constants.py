@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any, Final, TypeAlias
 
 from converters.errors import MISFITS, UnsupportedError, misfit
 from converters.origin import Origin
-from converters.readers.pytorch.schema import Node, TensorRef
+from converters.readers.pytorch.schema import Node, TensorMeta, TensorRef
 from converters.tensors import ArrayData, TensorData
 
 ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
@@ -75,7 +76,7 @@ def _unary(name: str) -> Fold:
 
 
 def _power(a: Arguments, shape: tuple[int, ...]) -> Any:
-    return a["self"] ** a["exponent"]
+    return a["self"] ** float(a["exponent"])
 
 
 def _product(left: str, right: str) -> Fold:
@@ -114,19 +115,21 @@ def _filled(value: float | None) -> Fold:
 def _spaced(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
-    return np.linspace(a["start"], a["end"], shape[0], dtype=np.float64)
+    (count,) = shape
+    return np.linspace(float(a["start"]), float(a["end"]), count)
 
 
 def _diagonal(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
-    return np.eye(*shape, dtype=np.float32)
+    rows, columns = shape
+    return np.eye(rows, columns, dtype=np.float32)
 
 
 def _counted(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
-    start, step = a.get("start", 0), a.get("step", 1)
+    start, step = float(a.get("start", 0)), float(a.get("step", 1))
     return start + step * np.arange(shape[0], dtype=np.float64)
 
 
@@ -161,23 +164,32 @@ def _joined(name: str) -> Fold:
     def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
         import numpy as np
 
+        if sum(map(np.size, a["tensors"])) != prod(shape):
+            raise ValueError(f"its parts do not make {shape}")
         return getattr(np, name)(a["tensors"], axis=a.get("dim", 0))
 
     return fold
+
+
+def _whole(index: Any) -> Any:
+    """Whole numbers that came as float32, which has each of them up to 2^24."""
+    if index.size and abs(index).max() > 1 << 24:
+        raise ValueError("indices above 2^24")
+    return index.astype("int64")
 
 
 def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
     """self[indices], None for a whole axis; indices are whole numbers that came as floats."""
     import numpy as np
 
-    indices = tuple(slice(None) if i is None else i.astype("int64") for i in a["indices"])
+    indices = tuple(slice(None) if i is None else _whole(i) for i in a["indices"])
     # A view of nothing, so that the shape is known before any value is copied.
     _require_shape(np.empty((*a["self"].shape, 0), np.int8)[indices].shape[:-1], shape)
     return a["self"][indices]
 
 
 def _selected(a: Arguments, shape: tuple[int, ...]) -> Any:
-    index = a["index"].astype("int64").reshape(-1)
+    index = _whole(a["index"]).reshape(-1)
     axis = operator.index(a["dim"]) % max(a["self"].ndim, 1)
     _require_shape((*a["self"].shape[:axis], index.size, *a["self"].shape[axis + 1 :]), shape)
     return a["self"].take(index, axis=axis)
@@ -220,7 +232,7 @@ FOLDS: Final[dict[str, Fold]] = {
     "numpy_T.default": lambda a, shape: a["self"].T,
     "permute.default": lambda a, shape: a["self"].transpose(a["dims"]),
     "slice.Tensor": _sliced,
-    "select.int": lambda a, shape: a["self"].take(a["index"], axis=a["dim"]),
+    "select.int": lambda a, shape: a["self"].take(operator.index(a["index"]), axis=a["dim"]),
     "cat.default": _joined("concatenate"),
     "stack.default": _joined("stack"),
     "flip.default": lambda a, shape: a["self"][_turned(a["self"].ndim, a["dims"])],
@@ -290,14 +302,28 @@ def _array(argument: Any) -> Any:
     return argument.array() if hasattr(argument, "array") else argument
 
 
+def _in_type(values: Any, meta: TensorMeta | None) -> Any:
+    """The values as their element type has them, in float32."""
+    import numpy as np
+
+    name = "float32" if meta is None else meta.dtype_name
+    if name == "bool":
+        values = values != 0
+    elif "int" in name:
+        values = np.trunc(values)
+    return values.astype(np.float32)
+
+
 def fold(
     node: Node,
     arguments: Mapping[str, Any],
     stored: Mapping[str, TensorData],
+    meta: TensorMeta | None,
     shape: tuple[int, ...],
     origin: Origin,
 ) -> ArrayData:
     """The result of an operator whose tensors are all stored; computed when it is asked for.
+    `meta` says which element type it has, in which fractions may be cut.
 
     Raises UnsupportedError for an operator that is not in the table. Arguments that do not fit it
     raise one where the values are asked for.
@@ -316,7 +342,7 @@ def fold(
         given = {key: _array(value) for key, value in taken.items()}
         try:
             with np.errstate(all="ignore"):
-                result = np.asarray(FOLDS[name](given, shape), np.float32)
+                result = _in_type(np.asarray(FOLDS[name](given, shape)), meta)
             _require_shape(result.shape, shape)
         except MISFITS as error:
             message = f"the constant {node.target}: {misfit(error).message}"

@@ -101,7 +101,8 @@ class Graph:
         require_makeable(fixed)
         stored = self.state.constants
         origin = Call(self.state, node, {}).origin()
-        stored[node.outputs[0]] = fold(node, arguments, stored, fixed, origin)
+        output = node.outputs[0]
+        stored[output] = fold(node, arguments, stored, self.state.metas.get(output), fixed, origin)
         self.aliases.note(node)
 
     def unknown(self, node: Node, error: UnsupportedError) -> None:

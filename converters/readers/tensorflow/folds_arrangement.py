@@ -73,6 +73,8 @@ def _strided(node: Node, arrays: list[Array]) -> Array:
 
 @folds("Gather", "GatherV2")
 def _gather(node: Node, arrays: list[Array]) -> Array:
+    if node.integer("batch_dims"):
+        raise NotFoldableError("entries picked for each sample of a batch")
     axis = int(arrays[2]) if len(arrays) > 2 else 0
     rows = arrays[0].size // max(arrays[0].shape[axis], 1)
     if rows * arrays[1].size > MAX_VALUES:

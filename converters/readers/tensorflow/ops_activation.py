@@ -134,13 +134,12 @@ def _mat_mul(call: Call) -> Entry:
     axes."""
     batched = call.node.op != "MatMul"
     first, second = ("adj_x", "adj_y") if batched else ("transpose_a", "transpose_b")
-    if isinstance(call.entry(1), Value) or len(call.weight_shape(1, "matrix")) > 2:
+    by_matrix = not isinstance(call.entry(1), Value) and len(call.weight_shape(1, "matrix")) == 2
+    if call.node.flag(first) or not by_matrix:
         flags = (call.node.flag(first), call.node.flag(second))
         factors = [_factor(call, index, turned) for index, turned in enumerate(flags)]
         rank = max(count for _, count in factors)
         return Value(call.emit(ops.MatMul(), [name for name, _ in factors]), plain(rank))
-    if call.node.flag(first):
-        raise call.unsupported("a product with the transposed input")
     shape = call.weight_shape(1, "matrix")
     value = call.network.real(call.value(), call.origin)
     rank = len(call.ranked(value))

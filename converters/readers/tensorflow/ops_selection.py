@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from math import prod
 
 from converters import operators as ops
-from converters.readers.picking import runs_of
+from converters.readers.picking import MAX_PICKED, MAX_RUNS, runs_of
 from converters.readers.tensorflow.lowering import Call, lowers
 from converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
 from converters.readers.tensorflow.values import Entry, Value
-
-MAX_RUNS: Final = 64
-"""Of entries that follow each other, each a box."""
 
 
 @lowers("Gather", "GatherV2")
@@ -21,12 +18,12 @@ def _gather(call: Call) -> Entry:
     if call.node.integer("batch_dims"):
         raise call.unsupported("entries picked for each sample of the batch")
     axis = call.integer(2, "axis") if len(call.entries) > 2 else 0
-    rank = len(call.known(1, "indices").shape)
-    if rank > 1:
-        raise call.unsupported(f"indices of {rank} axes")
+    shape = call.known(1, "indices").shape
+    if len(shape) > 1 or prod(shape) > MAX_PICKED:
+        raise call.unsupported(f"indices of the shape {shape}")
     value = call.network.real(call.value(), call.origin)
     picked = pick(call, value, axis, call.ints(1, "indices"))
-    if rank == 1:
+    if len(shape) == 1:
         return picked
     return without_axes(call, picked, [axis % len(call.ranked(picked))])
 
@@ -34,7 +31,11 @@ def _gather(call: Call) -> Entry:
 @lowers("ReverseV2")
 def _reverse(call: Call) -> Entry:
     value = call.network.real(call.value(), call.origin)
-    for axis in call.ints(1, "axis"):
+    named = call.ints(1, "axis")
+    axes = counted(call, named, len(call.ranked(value)))
+    if len(axes) < len(named):
+        raise call.invalid(f"reverses an axis twice: {list(named)}")
+    for axis in axes:
         value = reverse(call, value, axis)
     return value
 
@@ -43,6 +44,8 @@ def reverse(call: Call, value: Value, axis: int) -> Value:
     """An axis of known size read backwards."""
     (axis,) = counted(call, [axis], len(call.ranked(value)))
     size = call.number(call.network.sizes(value)[axis], "size to read backwards")
+    if size > MAX_RUNS:
+        raise call.unsupported(f"an axis of {size} read backwards")
     return pick(call, value, axis, range(size)[::-1])
 
 
@@ -55,7 +58,7 @@ def pick(call: Call, value: Value, axis: int, numbers: Sequence[int]) -> Value:
     if not numbers or not all(0 <= one < size for one in numbers):
         raise call.invalid(f"picks entries that an axis of {size} has not")
     runs = runs_of(numbers)
-    if len(runs) > MAX_RUNS:
+    if runs is None:
         raise call.unsupported(f"{len(numbers)} of {size} entries picked one by one")
     suffixes = [f"run{axis}_{index}" for index in range(len(runs))]
     boxes = [

@@ -180,7 +180,9 @@ class Calls:
             self.graph.unknown(node, problem)
         self._infer(node, before)
         for index, output in enumerate(node.outputs):
-            value = self.state.values.get(output, "")
+            value = self.state.values.get(output)
+            if value is None:  # a constant
+                continue
             shape = self.shapes.get(value)
             if shape is None and output in self._sizes:
                 self.shapes[value] = self._sizes[output]

@@ -206,6 +206,18 @@ def _selected(call: Arguments) -> list[Shape]:
     return [(*shape[:axis], multiply(call.shape("index")), *shape[axis + 1 :])]
 
 
+def _indexed(call: Arguments) -> list[Shape]:
+    """Indices beside each other take the place of their axes; others come to the front."""
+    shape, given = call.shape(), call.get("indices", [])
+    axes = [axis for axis, one in enumerate(given) if one is not None]
+    if not axes or len(given) > len(shape):
+        raise UnsupportedError("it picks along no axis")
+    picked = broadcast([call.shape_of(given[axis]) for axis in axes])
+    front = axes[0] if axes[-1] - axes[0] < len(axes) else 0
+    rest = [size for axis, size in enumerate(shape) if axis not in axes]
+    return [(*rest[:front], *picked, *rest[front:])]
+
+
 def _product(left: str, right: str) -> Rule:
     def rule(call: Arguments) -> list[Shape]:
         a, b = call.shape(left), call.shape(right)
@@ -267,6 +279,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "new_zeros.default new_ones.default new_full.default": _made,
     "zeros_like.default ones_like.default full_like.default": _like,
     "index_select.default": _selected,
+    "index.Tensor index.Tensor_hacked_twin": _indexed,
     "linspace.default": lambda call: [(call.integer("steps", 0),)],
     "eye.default": lambda call: [(call.integer("n", 0),) * 2],
     "eye.m": lambda call: [(call.integer("n", 0), call.integer("m", 0))],

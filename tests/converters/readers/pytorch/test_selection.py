@@ -32,6 +32,9 @@ FUNCTIONS: dict[str, Any] = {
     "index_select": lambda m, x: x.index_select(1, m.index),
     "many": lambda m, x: torch.cat([x] * 7, 1)[:, list(MANY)],
     "of a constant": lambda m, x: x * m.table.index_select(1, m.index).mean(),
+    "of a constant's rows": lambda m, x: x * m.table[:, [1, 1, 4]].mean(1).sum(),
+    "scalar": lambda m, x: x.mean().repeat_interleave(3) + torch.linalg.norm(x.mean()),
+    "beside infinity": lambda m, x: x.clamp(min=0).log()[:, list(range(5, -1, -1))].exp(),
     "hstack": lambda m, x: torch.hstack([x, x * 2]),
     "vstack": lambda m, x: torch.vstack([x, x * 2]),
     "dstack": lambda m, x: torch.dstack([x, x * 2]),
@@ -44,7 +47,13 @@ FUNCTIONS: dict[str, Any] = {
     "constants": lambda m, x: x.sum() * torch.eye(3, 4) + torch.linspace(-1, 2, 4),
 }
 FIXED: dict[str, Any] = {
+    "of whole numbers": lambda m, x: x.index_select(3, 2 * torch.linspace(0, 5, 9).long()),
     "like": lambda m, x: torch.zeros_like(x) + torch.full_like(x, 2.5) * x,
+    "whole constants": lambda m, x: (
+        x * torch.linspace(0, 7, 11, dtype=torch.int64)
+        + x.new_full((11,), 2.7, dtype=torch.int64)
+        + torch.full_like(x, -2.7, dtype=torch.int64)
+    ),
     "new": lambda m, x: x.new_full((6, 1, 1), 3.0) * x + x.new_ones(11),
 }
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from converters.readers import open_model
+from converters.readers.options import ReadOptions
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
     graph_of,
     noise,
     placeholder,
+    save_graph,
     tf,
 )
 
@@ -32,6 +35,7 @@ FIXED: dict[str, Callable[[Any], Any]] = {
         tf.nn.softmax(tf.matmul(_rows(x), _rows(x * 2), transpose_b=True)), _rows(x)
     ),
     "transposed first": lambda x: tf.matmul(_rows(x), _rows(x), transpose_a=True),
+    "transposed by a constant": lambda x: tf.matmul(x[0, 0], noise(7, 3), transpose_a=True),
     "both transposed": lambda x: tf.matmul(x, tf.transpose(x, [0, 1, 3, 2]), True, True),
     "by a constant": lambda x: tf.matmul(x, noise(2, 6, 4, 3)),
     "stacked with a constant": lambda x: tf.stack([x, tf.constant(noise(*SIZE))], 3),
@@ -56,6 +60,51 @@ def _coordinates(x: Any) -> Any:
 def test_fixed_sizes(name: str, tmp_path: Path) -> None:
     graph = graph_of(lambda: tf.identity(FIXED[name](placeholder(*SIZE)), name="out"))
     assert_same_as_tensorflow(graph, tmp_path, {"x": noise(*SIZE)})
+
+
+def test_parts_through_an_identity_stay_an_upsampling(tmp_path: Path) -> None:
+    def build() -> None:
+        parts = [tf.identity(part) for part in tf.split(placeholder(*SIZE), SIZE[1], 1)]
+        tf.concat([one for part in parts for one in (part, tf.stop_gradient(part))], 1, name="out")
+
+    model = assert_same_as_tensorflow(graph_of(build), tmp_path, {"x": noise(*SIZE)})
+    assert [type(layer.operator).__name__ for layer in model.layers] == ["Resize"]
+
+
+def _reversal(size: int, axes: str) -> str:
+    shape = f"shape {{ dim {{ size: 1 }} dim {{ size: {size} }} dim {{ size: 3 }} }}"
+    tensor = f"tensor {{ dtype: DT_INT32 {axes} }}"
+    nodes = (
+        'name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } }'
+        f' attr {{ key: "shape" value {{ {shape} }} }}',
+        'name: "a" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }'
+        f' attr {{ key: "value" value {{ {tensor} }} }}',
+        'name: "y" op: "ReverseV2" input: "x" input: "a"',
+    )
+    return "\n".join(f"node {{ {node} }}" for node in nodes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_reversal(1 << 40, "int_val: 1"), "read backwards"),
+        (_reversal(60, "tensor_shape { dim { size: 9000 } } int_val: 1"), "an axis twice"),
+    ],
+)
+def test_what_would_take_forever_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "graph.pbtxt"
+    path.write_text(text)
+    notices = open_model(str(path), ReadOptions()).notices
+    assert any(message in str(notice.error) for notice in notices)
+
+
+def test_choices_for_each_sample_are_refused(tmp_path: Path) -> None:
+    def build() -> None:
+        chosen = tf.gather([[1.0, 2.0], [3.0, 4.0]], [1, 0], batch_dims=1, axis=1)
+        tf.multiply(placeholder(2, 2), chosen, name="out")
+
+    model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
+    assert any("GatherV2" in str(notice.error) for notice in model.notices)
 
 
 @pytest.mark.parametrize("name", OPEN)
