@@ -46,6 +46,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     layers, problems = lower_layers(
         _layer_sources(wiring.nodes, source.path, options, notices), shapes, options.dialect
     )
+    problems = [one for one in problems if not _follows(one, parsed.errors)]
     model = Model(
         name=net.name,
         path=source.path,
@@ -60,6 +61,15 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     )
     validate(model)
     return model
+
+
+def _follows(notice: Notice, errors: Sequence[UnreadableError]) -> bool:
+    """Whether a layer is only unreadable for what the parser could not read within it."""
+    span = notice.error.where
+    if notice.code != "UP001" or span is None:
+        return False
+    places = (error.where.start for error in errors if error.where is not None)
+    return any(span.start <= place < span.end for place in places)
 
 
 def _by_phase(
