@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from converters import geometry
 from converters import operators as ops
 from converters.shapes.call import (
@@ -16,21 +19,18 @@ from converters.shapes.call import (
 )
 
 
+def _windows(
+    op: ops.Conv | ops.ConvTranspose | ops.Pool, call: Call, *more: ops.Ints
+) -> Iterator[tuple[Any, ...]]:
+    """For each spatial axis its size, and the settings of its window as `geometry` takes them."""
+    settings = (op.kernel, op.stride, op.dilation, op.pads_begin, op.pads_end)
+    return zip(call.x[2:], *settings, *more, strict=True)
+
+
 @SHAPES.register(ops.Conv)
 def _conv(op: ops.Conv, call: Call) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.kernel))
-    spatial = [
-        geometry.conv_size(size, *settings)
-        for size, *settings in zip(
-            call.x[2:],
-            op.kernel,
-            op.stride,
-            op.dilation,
-            op.pads_begin,
-            op.pads_end,
-            strict=True,
-        )
-    ]
+    spatial = [geometry.conv_size(size, *settings) for size, *settings in _windows(op, call)]
     require_groups(call.x[1], op.groups, op.out_channels)
     return (with_spatial(call.x[0], op.out_channels, spatial, "the convolution"),)
 
@@ -40,16 +40,7 @@ def _conv_transpose(op: ops.ConvTranspose, call: Call) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.kernel))
     spatial = [
         geometry.conv_transpose_size(size, *settings)
-        for size, *settings in zip(
-            call.x[2:],
-            op.kernel,
-            op.stride,
-            op.dilation,
-            op.pads_begin,
-            op.pads_end,
-            op.output_padding,
-            strict=True,
-        )
+        for size, *settings in _windows(op, call, op.output_padding)
     ]
     if op.target is not None:
         spatial = [call.resolve(size) for size in op.target]
@@ -63,15 +54,7 @@ def _pool(op: ops.Pool, call: Call) -> tuple[Shape, ...]:
     clip = op.clip == "always" or (op.clip == "if_padded" and any(op.pads_begin + op.pads_end))
     spatial = [
         geometry.pool_size(size, *settings, rounding=op.rounding, clip=clip)
-        for size, *settings in zip(
-            call.x[2:],
-            op.kernel,
-            op.stride,
-            op.dilation,
-            op.pads_begin,
-            op.pads_end,
-            strict=True,
-        )
+        for size, *settings in _windows(op, call)
     ]
     return (with_spatial(call.x[0], call.x[1], spatial, "the pooling"),) * call.outputs
 

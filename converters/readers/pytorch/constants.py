@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from converters.errors import MISFITS, UnsupportedError, misfit
 from converters.origin import Origin
-from converters.readers.pytorch.schema import Node, TensorMeta, TensorRef
+from converters.readers.pytorch.schema import TensorMeta, TensorRef
 from converters.tensors import ArrayData, TensorData
 
 ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
@@ -315,7 +315,7 @@ def _in_type(values: Any, meta: TensorMeta | None) -> Any:
 
 
 def fold(
-    node: Node,
+    target: str,
     arguments: Mapping[str, Any],
     stored: Mapping[str, TensorData],
     meta: TensorMeta | None,
@@ -328,7 +328,7 @@ def fold(
     Raises UnsupportedError for an operator that is not in the table. Arguments that do not fit it
     raise one where the values are asked for.
     """
-    name = node.target.removeprefix("aten.")
+    name = target.removeprefix("aten.")
     if name not in FOLDS:
         name = name.replace("_.", ".", 1)  # in place: the new tensor stands for the old one
     if name not in FOLDS:
@@ -345,7 +345,7 @@ def fold(
                 result = _in_type(np.asarray(FOLDS[name](given, shape)), meta)
             _require_shape(result.shape, shape)
         except MISFITS as error:
-            message = f"the constant {node.target}: {misfit(error).message}"
+            message = f"the constant {target}: {misfit(error).message}"
             raise UnsupportedError(message, path=origin.path, where=origin) from None
         return result
 

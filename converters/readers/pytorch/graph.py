@@ -100,9 +100,9 @@ class Graph:
             raise UnsupportedError("it makes a constant whose shape changes with the inputs")
         require_makeable(fixed)
         stored = self.state.constants
-        origin = Call(self.state, node, {}).origin()
-        output = node.outputs[0]
-        stored[output] = fold(node, arguments, stored, self.state.metas.get(output), fixed, origin)
+        origin, output = Call(self.state, node, {}).origin(), node.outputs[0]
+        meta = self.state.metas.get(output)
+        stored[output] = fold(node.target, arguments, stored, meta, fixed, origin)
         self.aliases.note(node)
 
     def unknown(self, node: Node, error: UnsupportedError) -> None:

@@ -134,16 +134,15 @@ def _mat_mul(call: Call) -> Entry:
     axes."""
     batched = call.node.op != "MatMul"
     first, second = ("adj_x", "adj_y") if batched else ("transpose_a", "transpose_b")
-    by_matrix = not isinstance(call.entry(1), Value) and len(call.weight_shape(1, "matrix")) == 2
-    if call.node.flag(first) or not by_matrix:
+    shape = () if isinstance(call.entry(1), Value) else call.weight_shape(1, "matrix")
+    if call.node.flag(first) or len(shape) != 2:
         flags = (call.node.flag(first), call.node.flag(second))
         factors = [_factor(call, index, turned) for index, turned in enumerate(flags)]
         rank = max(count for _, count in factors)
         return Value(call.emit(ops.MatMul(), [name for name, _ in factors]), plain(rank))
-    shape = call.weight_shape(1, "matrix")
     value = call.network.real(call.value(), call.origin)
     rank = len(call.ranked(value))
-    if len(shape) != 2 or rank < 2:
+    if rank < 2:
         raise call.unsupported(f"a product of {rank} axes with a constant of {len(shape)}")
     turned = call.node.flag(second)
     x = call.arranged(value, plain(rank))

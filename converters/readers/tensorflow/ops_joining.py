@@ -18,14 +18,19 @@ def _concat(call: Call) -> Entry:
     repeated = _repeated_parts(call, [call.entries[place] for place in places], axis)
     if repeated is not None:
         return repeated
-    values = [call.tensor(place) for place in places]
-    if not values:
-        raise call.invalid("joins nothing")
+    values = _tensors(call, places)
     axes = call.ranked(next((v for v in values if v.axes is not None), values[0]))
     if any(value.axes is not None and len(value.axes) != len(axes) for value in values):
         raise call.invalid("inputs of different numbers of axes")
     names = [call.arranged(value, axes) for value in values]
     return Value(call.emit(ops.Concat(axis_at(call, axes, axis)), names), axes)
+
+
+def _tensors(call: Call, places: Sequence[int]) -> list[Value]:
+    """The inputs at these places; UnreadableError where there are none."""
+    if not places:
+        raise call.invalid("joins nothing")
+    return [call.tensor(place) for place in places]
 
 
 def _repeated_parts(call: Call, entries: Sequence[Entry], axis: int) -> Value | None:
@@ -95,9 +100,7 @@ def _unpack(call: Call) -> tuple[Entry, ...]:
 
 @lowers("Pack")
 def _pack(call: Call) -> Entry:
-    values = [call.tensor(index) for index in range(len(call.entries))]
-    if not values:
-        raise call.invalid("joins nothing")
+    values = _tensors(call, range(len(call.entries)))
     axes = call.ranked(values[0])
     at = call.node.integer("axis") % (len(axes) + 1)
     wanted = call.network.real(

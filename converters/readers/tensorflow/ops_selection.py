@@ -41,8 +41,7 @@ def _reverse(call: Call) -> Entry:
 
 
 def reverse(call: Call, value: Value, axis: int) -> Value:
-    """An axis of known size read backwards."""
-    (axis,) = counted(call, [axis], len(call.ranked(value)))
+    """An axis of known size, counted from the front, read backwards."""
     size = call.number(call.network.sizes(value)[axis], "size to read backwards")
     if size > MAX_RUNS:
         raise call.unsupported(f"an axis of {size} read backwards")
