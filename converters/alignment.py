@@ -105,7 +105,9 @@ def _spatial_sizes(x: Shape | None, y: Shape | None, axis: int) -> tuple[int, in
         return None
     before: Size = x[axis + 2]
     after: Size = y[axis + 2]
-    return (before, after) if isinstance(before, int) and isinstance(after, int) else None
+    if not isinstance(before, int) or not isinstance(after, int) or min(before, after) < 1:
+        return None
+    return before, after
 
 
 @MAPS.register(ops.Unpool)

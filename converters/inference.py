@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,9 @@ from converters.ir import Layer, Model
 from converters.operators import Unknown
 from converters.shapes import SHAPES, Call, Shape
 from converters.weight_shapes import check_weights
+
+LARGEST: Final = (1 << 63) - 1
+"""The largest size that runtimes count in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,19 @@ def infer(model: Model) -> Inference:
     return Inference(shapes, tuple(errors))
 
 
-LARGEST: Final = (1 << 63) - 1
-"""What runtimes count in."""
+def _require_countable(inputs: Iterable[Shape], results: tuple[Shape, ...]) -> None:
+    """Raise ShapeError for a size that no tensor has, where it is this layer that makes it."""
+    found = next(_uncountable(results), None)
+    if found is not None and next(_uncountable(inputs), None) is None:
+        axis, size = found
+        raise ShapeError(f"gives axis {axis} the size {size}", "axis", results)
 
 
-def _require_countable(shapes: Iterable[Shape]) -> None:
+def _uncountable(shapes: Iterable[Shape]) -> Iterator[tuple[int, int]]:
     for shape in shapes:
         for axis, size in enumerate(shape):
             if isinstance(size, int) and not 0 <= size <= LARGEST:
-                raise ShapeError(f"gives axis {axis} the size {size}", "non_positive")
+                yield axis, size
 
 
 def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:
@@ -81,7 +88,7 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
     results = SHAPES[type(layer.operator)](layer.operator, call)
-    _require_countable(results)
+    _require_countable(known, results)
     try:
         if known:
             check_weights(layer, known[0])

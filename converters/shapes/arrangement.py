@@ -40,8 +40,6 @@ def _crop(op: ops.Crop, call: Call) -> tuple[Shape, ...]:
     sizes = tuple(call.resolve(size) for size in op.sizes)
     require_axes(call.x, axis + len(sizes))
     shape = call.x[:axis] + sizes + call.x[axis + len(sizes) :]
-    if any(isinstance(size, int) and size < 0 for size in sizes):
-        raise ShapeError(f"crops to {text_of(shape)}", "non_positive", (shape,))
     for index, (offset, size) in enumerate(zip(op.offsets, sizes, strict=True), start=axis):
         slack = call.x[index] - call.resolve(offset) - size
         if isinstance(slack, int) and slack < 0:
@@ -63,7 +61,7 @@ def _pad(op: ops.Pad, call: Call) -> tuple[Shape, ...]:
     for size, *amounts in zip(call.x, begin, end, strict=True):
         _require_mirrored(op.mode, size, amounts)
     if any(isinstance(size, int) and size <= 0 for size in padded[:2]):
-        raise ShapeError(f"the padding gives {text_of(padded)}", "non_positive", (padded,))
+        raise ShapeError(f"the padding gives {text_of(padded)}", "axis", (padded,))
     if len(padded) < 3:
         return (padded,)
     return (with_spatial(padded[0], padded[1], padded[2:], "the padding"),)

@@ -133,6 +133,20 @@ def test_crashing_rule_becomes_a_finding_and_the_others_run(
     assert "UP202 (bilinear-pad) crashed: ZeroDivisionError: by zero" in by_code["UP006"].message
 
 
+def test_a_size_that_no_tensor_has_is_told_where_it_is_made(tmp_path: Path) -> None:
+    """And not again for every layer that it is handed on to."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'input: "data" input_shape { dim: 1 dim: 2 dim: 5 dim: 6 }\n'
+        'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {'
+        ' num_output: 3 kernel_size: 9 weight_filler { type: "xavier" } } }\n'
+        'layer { name: "r" type: "ReLU" bottom: "c" top: "r" }\n'
+        'layer { name: "s" type: "Sigmoid" bottom: "r" top: "s" }\n'
+    )
+    report = check_path(path)
+    assert [(one.code, one.layer) for one in report.findings] == [("UP101", "c")]
+
+
 def test_fingerprints_differ_and_do_not_move_with_lines() -> None:
     twice = BAD + UP.replace('name: "up"', 'name: "up2"').replace(
         'top: "up"', 'top: "up2"'

@@ -126,8 +126,8 @@ def _adaptive(call: Call, kind: Kind) -> None:
 def _wanted(call: Call, spatial: Sequence[Size]) -> tuple[Size, ...]:
     given = call.get("output_size")
     values = given if isinstance(given, list) else [given]
-    if any(isinstance(value, bool) for value in values):
-        raise UnsupportedError("its output_size is no number")
+    if any(isinstance(value, bool) or (isinstance(value, int) and value < 1) for value in values):
+        raise UnsupportedError(f"its output_size is {given}")
     values = values * len(spatial) if len(values) == 1 else values
     return tuple(n if w is None else w for w, n in zip(values, spatial, strict=True))
 

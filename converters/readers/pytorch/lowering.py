@@ -350,7 +350,9 @@ LARGEST_MADE: Final = 1 << 28
 
 
 def require_makeable(shape: Sequence[int]) -> None:
-    """Raise UnsupportedError for a tensor that is too large to be made."""
+    """Raise UnsupportedError for a tensor that cannot be made: too large, or of a size below 0."""
+    if min(shape, default=0) < 0:
+        raise UnsupportedError(f"it makes a tensor of the shape {tuple(shape)}")
     if prod(shape) > LARGEST_MADE:
         raise UnsupportedError(f"a tensor of {prod(shape)} values would have to be made for it")
 

@@ -116,7 +116,9 @@ def test_misfit_layers(seed: int, tmp_path: Path) -> None:
         for text in _nets(kind, rng):
             path.write_text(text)
             nets += 1
-            read += check_path(path).status == "ok"
+            report = check_path(path)
+            assert not report.crashed, [one.message for one in report.findings]
+            read += report.status == "ok"
             try:
                 write_onnx(read_caffe(str(path), ReadOptions()), out)
                 written += 1

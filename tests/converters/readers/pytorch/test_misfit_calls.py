@@ -156,7 +156,9 @@ def test_misfit_calls(seed: int, members: dict[str, bytes], tmp_path: Path) -> N
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in (members | {GRAPH: _with_call(program, target, rng)}).items():
                 archive.writestr(name, data)
-        assert check_path(path).status == "ok", target
+        report = check_path(path)
+        assert not report.crashed, [one.message for one in report.findings]
+        assert report.status == "ok", target
         try:
             write_onnx(open_model(str(path), ReadOptions()), out)
             written += 1

@@ -16,6 +16,7 @@ from converters.readers.options import ReadOptions
 from converters.readers.tensorflow.folding import FOLDS
 from converters.readers.tensorflow.lowering import LOWERINGS
 from converters.readers.tensorflow.reader import read_tensorflow
+from linter.engine import check_path
 
 SEEDS: Final = 4
 NODES: Final = 12
@@ -139,6 +140,8 @@ def test_misfit_nodes(seed: int, tmp_path: Path) -> None:
     for op in operations:
         for _ in range(NODES):
             path.write_text(_misfit(op, rng))
+            report = check_path(path)
+            assert not report.crashed, [one.message for one in report.findings]
             try:
                 model = read_tensorflow(str(path), ReadOptions())
             except UpconvError as error:
