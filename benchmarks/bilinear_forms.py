@@ -18,12 +18,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import onnxruntime as ort
 
-from converters.geometry import bilinear_kernel_size, bilinear_pad
-from converters.ir import Layer, Model, ModelInput
-from converters.onnx_writer import WriteOptions, write_onnx
-from converters.operators import ConvTranspose
-from converters.tensors import weight_of
 from fixtures.make_weights import bilinear_diagonal
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
+from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.ir.tensors import weight_of
+from upconv.converters.onnx_writer import WriteOptions, write_onnx
 
 Form = Literal["conv-transpose", "separable", "matmul"]
 CASES = ((21, 2, 64), (64, 2, 64), (21, 8, 64), (64, 8, 32), (21, 32, 16))

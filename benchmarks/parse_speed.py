@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from converters.readers.prototxt import Message, Scalar, Source, load_text, parse
+from upconv.converters.readers.files.prototxt import Message, Scalar, Source, load_text, parse
 
 # protobuf ships no types.
 descriptor_pb2: Any = importlib.import_module("google.protobuf.descriptor_pb2")

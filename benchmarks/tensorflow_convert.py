@@ -122,7 +122,7 @@ def theirs(folder: Path) -> Mapping[str, list[str]]:
 
 def ours(folder: Path, name: str, *more: str) -> list[str]:
     out = str(folder / "ours.onnx")
-    return [sys.executable, "-m", "service.cli", "convert", str(folder / name), "-o", out, *more]
+    return [sys.executable, "-m", "upconv", "convert", str(folder / name), "-o", out, *more]
 
 
 def show(what: str, cost: Cost | str, peer: Cost | str = "") -> None:

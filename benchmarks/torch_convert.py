@@ -65,15 +65,15 @@ SAVE = (
 WAYS = {
     "upconv from the .pt2 file": (
         "",
-        "from converters.readers import open_model\n"
-        "from converters.readers.options import ReadOptions\n"
-        "from converters.onnx_writer import write_onnx\n"
+        "from upconv.converters.readers.formats import open_model\n"
+        "from upconv.converters.readers.options import ReadOptions\n"
+        "from upconv.converters.onnx_writer import write_onnx\n"
         "write_onnx(open_model('FOLDER/net.pt2', ReadOptions()), 'FOLDER/file.onnx')",
     ),
     "upconv from the live module": (
         NET,
-        "from converters import from_torch\n"
-        "from converters.onnx_writer import write_onnx\n"
+        "from upconv.converters import from_torch\n"
+        "from upconv.converters.onnx_writer import write_onnx\n"
         "write_onnx(from_torch(module, example, shapes), 'FOLDER/live.onnx')",
     ),
     "torch.onnx.export": (

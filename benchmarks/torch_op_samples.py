@@ -168,8 +168,8 @@ def _said(argument: Any) -> str:
 
 def ours(sample: Sample, path: Path) -> None:
     """Export, read and write with this project."""
-    from converters import from_torch
-    from converters.onnx_writer import write_onnx
+    from upconv.converters import from_torch
+    from upconv.converters.onnx_writer import write_onnx
 
     write_onnx(from_torch(sample.module, sample.inputs), path)
 
@@ -183,7 +183,7 @@ def theirs(sample: Sample, path: Path) -> None:
 
 def outcome(sample: Sample, convert: Callable[[Sample, Path], None], folder: Path) -> Outcome:
     """Convert a sample, run it, and compare."""
-    from converters.errors import UpconvError
+    from upconv.converters.ir.errors import UpconvError
 
     path = folder / "sample.onnx"
     wanted = _flat(sample.module(*sample.inputs))

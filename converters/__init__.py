@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from converters.ir import Model
+    from upconv.converters.ir.model import Model
 
 __all__ = ["from_torch"]
 
@@ -21,6 +21,6 @@ def from_torch(
 
     Raises UsageError for what is no module, and UnsupportedError where torch.export refuses it.
     """
-    from converters.readers.pytorch.live import from_module
+    from upconv.converters.readers.torch.live import from_module
 
     return from_module(module, example_inputs, dynamic_shapes)

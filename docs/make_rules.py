@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from converters.readers import FORMATS
-from linter.page import FAMILIES, prose, rule_page
-from linter.rule import Rule
-from linter.rules import RULES
+from upconv.converters.readers.formats import FORMATS
+from upconv.linter.page import FAMILIES, prose, rule_page
+from upconv.linter.rule import Rule
+from upconv.linter.rules import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 RULE_PAGES = ROOT / "docs" / "rules"

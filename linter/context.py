@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from converters.errors import ShapeError, UpconvError
-from converters.inference import Inference, infer
-from converters.ir import Layer, Model
-from converters.operators import UPSAMPLING, Operator
-from converters.origin import Source
-from converters.readers.prototxt import Message, parse
-from converters.shapes import Shape
-from linter.coordinates import Coordinates
-from linter.intent import Intent, Training, intent_of, training_of
-from linter.interpolation import Interpolator, find_interpolators
-from linter.open_sizes import with_unknown_sizes
-from linter.rule import Hit, Rule
-from linter.suppress import Ignore
+from upconv.converters.audit.open_sizes import with_unknown_sizes
+from upconv.converters.audit.places import Coordinates
+from upconv.converters.ir.errors import ShapeError, UpconvError
+from upconv.converters.ir.inference import Inference, infer
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.operators import UPSAMPLING, Operator
+from upconv.converters.ir.origin import Source
+from upconv.converters.ir.shapes import Shape
+from upconv.converters.readers.files.prototxt import Message, parse
+from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
+from upconv.linter.facts.interpolation import Interpolator, find_interpolators
+from upconv.linter.rule import Hit, Rule
+from upconv.linter.running.suppress import Ignore
 
 
 @dataclass(frozen=True, slots=True)

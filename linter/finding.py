@@ -9,8 +9,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
-from converters.origin import Source, Span
-from converters.records import record
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.records import record
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Safety: TypeAlias = Literal["safe", "unsafe", "display"]

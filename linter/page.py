@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from linter.rule import Rule
+    from upconv.linter.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from converters.ir import Layer
-from converters.origin import Span
-from converters.records import record
-from linter.finding import Fix, Severity
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
+from upconv.linter.finding import Fix, Severity
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 HEADINGS: Final = (
     "What it finds",
@@ -98,7 +98,7 @@ _CODE: Final = re.compile(r"[A-Z]{2,8}[0-9]{3,4}")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 RULES: dict[str, Rule] = {}
-"""Code -> rule, filled as `linter.rules` is imported."""
+"""Code -> rule, filled as `upconv.linter.rules` is imported."""
 
 
 def rule(

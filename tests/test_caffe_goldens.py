@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.errors import UpconvError
-from converters.inference import infer
-from converters.ir import Model
-from converters.onnx_writer import WriteOptions, write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
-from converters.runtime import exposed, read_onnx, run, session
-from converters.verify import aliases, verify
 from tests.support import shared_folder
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model
+from upconv.converters.onnx_writer import WriteOptions, write_onnx
+from upconv.converters.proof.runtime import exposed, read_onnx, run, session
+from upconv.converters.proof.verify import aliases, verify
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 CLOSE = 1e-5
 """Largest error, relative to the largest magnitude of a blob."""

@@ -15,11 +15,11 @@ import click
 import pytest
 import yaml
 
-from linter.config_values import KEYS, config_record
-from linter.reports import FORMATS
-from linter.rules import RULES
-from service.cli import COMMANDS, cli
 from tests.support import ROOT
+from upconv.linter.reports import FORMATS
+from upconv.linter.rules import RULES
+from upconv.linter.settings.config_values import KEYS, config_record
+from upconv.service.cli.main import COMMANDS, cli
 
 GENERATED = ROOT / "docs" / "rules"
 PAGES = [

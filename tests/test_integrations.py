@@ -16,8 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
-from linter.discovery import SUFFIXES
 from tests.support import ROOT
+from upconv.linter.running.discovery import SUFFIXES
 
 BAD = ROOT / "fixtures" / "rules" / "UP201" / "bad.prototxt"
 GOOD = ROOT / "fixtures" / "rules" / "UP201" / "good.prototxt"

@@ -5,10 +5,10 @@ One emitter per operator, in the modules of `emitters`; the table test fails whi
 
 from __future__ import annotations
 
-from converters.onnx_writer.options import WriteOptions, Written
-from converters.onnx_writer.save import move_model, require_place
-from converters.onnx_writer.upsampling import UpsamplingFile, write_upsampling
-from converters.onnx_writer.write import write_onnx
+from upconv.converters.onnx_writer.options import WriteOptions, Written
+from upconv.converters.onnx_writer.save import move_model, require_place
+from upconv.converters.onnx_writer.upsampling import UpsamplingFile, write_upsampling
+from upconv.converters.onnx_writer.write import write_onnx
 
 __all__ = [
     "UpsamplingFile",

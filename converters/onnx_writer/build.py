@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, helper
 
-from converters.errors import UpconvError
-from converters.inference import infer
-from converters.ir import Layer, Model, validate
-from converters.liveness import live
-from converters.onnx_writer.emitters import EMITTERS
-from converters.onnx_writer.frame import (
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Layer, Model, validate
+from upconv.converters.onnx_writer.emitters import EMITTERS
+from upconv.converters.onnx_writer.frame import (
     enter_inputs,
     inner_values,
     inputs_of,
     leave_outputs,
     outputs_of,
 )
-from converters.onnx_writer.graph import GraphBuilder, StoredWeight
-from converters.onnx_writer.layout import Inside, channels_first
-from converters.onnx_writer.options import IR_VERSIONS, WriteOptions
-from converters.onnx_writer.refusals import located, problems, refuse
+from upconv.converters.onnx_writer.graph import GraphBuilder, StoredWeight
+from upconv.converters.onnx_writer.layout import Inside, channels_first
+from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions
+from upconv.converters.onnx_writer.refusals import located, problems, refuse
+from upconv.converters.passes.live import live
 
 
 @dataclass(frozen=True, slots=True)

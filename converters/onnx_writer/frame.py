@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from onnx import TensorProto, ValueInfoProto, helper
 
-from converters.ir import Model, Shape
-from converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.layout import Inside, last, to_first, to_last
+from upconv.converters.ir.model import Model, Shape
+from upconv.converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.layout import Inside, last, to_first, to_last
 
 
 def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:

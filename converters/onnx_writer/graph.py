@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from converters.dims import Size
-from converters.errors import UnsupportedError
-from converters.inference import Inference
-from converters.ir import Layer, Model, Shape
-from converters.onnx_writer.options import WriteOptions
-from converters.onnx_writer.sizes import SizeWriter
-from converters.operators import Unpool
-from converters.tensors import TensorData
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.inference import Inference
+from upconv.converters.ir.model import Layer, Model, Shape
+from upconv.converters.ir.operators import Unpool
+from upconv.converters.ir.tensors import TensorData
+from upconv.converters.onnx_writer.options import WriteOptions
+from upconv.converters.onnx_writer.sizes import SizeWriter
 
 
 @dataclass(frozen=True, slots=True)

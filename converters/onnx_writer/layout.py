@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from converters.ir import Model, Shape
-from converters.rename import renamed
+from upconv.converters.ir.model import Model, Shape
+from upconv.converters.passes.rename import renamed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from converters.errors import UsageError
+from upconv.converters.ir.errors import UsageError
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
 """The ONNX IR version that was current when an opset was released (onnx/docs/Versioning.md).

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from converters.errors import AmbiguousError, UnsupportedError, UpconvError
-from converters.inference import Inference
-from converters.ir import Layer, Model
-from converters.operators import Conv, ConvTranspose, Pool, Unknown
-from converters.tensors import Weight
+from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
+from upconv.converters.ir.inference import Inference
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.operators import Conv, ConvTranspose, Pool, Unknown
+from upconv.converters.ir.tensors import Weight
 
 BLOCKING_NOTICES: Final = frozenset({"UP001", "UP004"})
 """Notices of a reader after which the graph is not what the file says: a part that cannot be

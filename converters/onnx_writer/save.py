@@ -11,10 +11,15 @@ from typing import Final
 
 from onnx import ModelProto, TensorProto
 
-from converters.errors import UsageError
-from converters.onnx_writer.graph import StoredWeight
-from converters.onnx_writer.options import ExternalData
-from converters.onnx_writer.wire import checked_chunks, model_bytes, model_size, tensor_header
+from upconv.converters.ir.errors import UsageError
+from upconv.converters.onnx_writer.graph import StoredWeight
+from upconv.converters.onnx_writer.options import ExternalData
+from upconv.converters.onnx_writer.wire import (
+    checked_chunks,
+    model_bytes,
+    model_size,
+    tensor_header,
+)
 
 EXTERNAL_ABOVE: Final = 1 << 30
 PROTOBUF_LIMIT: Final = (1 << 31) - 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from converters.dims import (
+from upconv.converters.ir.dims import (
     Atom,
     Dim,
     Extreme,
@@ -21,11 +21,11 @@ from converters.dims import (
     substitute,
     symbol,
 )
-from converters.errors import UnsupportedError
-from converters.ir import Shape
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Shape
 
 if TYPE_CHECKING:
-    from converters.onnx_writer.graph import GraphBuilder
+    from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
 class SizeWriter:

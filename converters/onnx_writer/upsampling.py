@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from converters.dims import Size, symbol
-from converters.errors import UnsupportedError, UpconvError, UsageError
-from converters.inference import Inference, infer
-from converters.ir import Layer, Model, ModelInput, Shape, validate
-from converters.liveness import live
-from converters.onnx_writer.options import WriteOptions, require_valid
-from converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
-from converters.onnx_writer.save import data_path
-from converters.onnx_writer.write import DEFAULTS, write_onnx
-from converters.operators import UPSAMPLING
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.inference import Inference, infer
+from upconv.converters.ir.model import Layer, Model, ModelInput, Shape, validate
+from upconv.converters.ir.operators import UPSAMPLING
+from upconv.converters.onnx_writer.options import WriteOptions, require_valid
+from upconv.converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
+from upconv.converters.onnx_writer.save import data_path
+from upconv.converters.onnx_writer.write import DEFAULTS, write_onnx
+from upconv.converters.passes.live import live
 
 INDEX: Final = "index.json"
 GENERATOR: Final = "upconv --only upsampling"

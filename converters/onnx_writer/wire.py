@@ -11,8 +11,8 @@ from typing import Final
 
 from onnx import ModelProto, TensorProto
 
-from converters.errors import UpconvError
-from converters.onnx_writer.graph import StoredWeight
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.onnx_writer.graph import StoredWeight
 
 LENGTH_DELIMITED: Final = 2
 GRAPH_OF_MODEL: Final = 7

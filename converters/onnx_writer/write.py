@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters.ir import Model
-from converters.onnx_writer.build import build
-from converters.onnx_writer.options import IR_VERSIONS, WriteOptions, Written, require_valid
-from converters.onnx_writer.save import save
+from upconv.converters.ir.model import Model
+from upconv.converters.onnx_writer.build import build
+from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions, Written, require_valid
+from upconv.converters.onnx_writer.save import save
 
 DEFAULTS = WriteOptions()
 

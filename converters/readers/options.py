@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from converters.dims import Size
-from converters.records import record
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.records import record
 
 
 @record(frozen=True, slots=True)

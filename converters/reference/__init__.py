@@ -9,7 +9,7 @@ stored float32 weights are widened block by block, so that a large network needs
 and some 200 MB.
 """
 
-from converters.reference import (
+from upconv.converters.reference import (
     arrangement,
     conv_transpose,
     convolution,
@@ -20,8 +20,8 @@ from converters.reference import (
     reduction,
     unpooling,
 )
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.run import run_layer, run_model, widened
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.run import run_layer, run_model, widened
 
 FAMILIES = (
     arrangement,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.windows import region
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.windows import region
 
 
 @MEANINGS.register(ops.Crop)

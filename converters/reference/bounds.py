@@ -35,13 +35,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.reference.call import FLOAT32, FLOAT64, Array, Call
-from converters.reference.run import Sizes, bind, evaluate_call
-from converters.reference.unpooling import unpool_windows
-from converters.reference.windows import Windows, taps_inside, writes
-from converters.registry import OperatorTable
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.registry import OperatorTable
+from upconv.converters.reference.call import FLOAT32, FLOAT64, Array, Call
+from upconv.converters.reference.run import Sizes, bind, evaluate_call
+from upconv.converters.reference.unpooling import unpool_windows
+from upconv.converters.reference.windows import Windows, taps_inside, writes
 
 Counts: TypeAlias = NDArray[np.int64] | int
 UNIT_ROUNDOFF = 2.0**-24

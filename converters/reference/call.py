@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.dims import Size
-from converters.errors import UpconvError
-from converters.ir import Layer
-from converters.registry import OperatorTable
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.registry import OperatorTable
 
 Array: TypeAlias = NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]

@@ -10,11 +10,11 @@ from math import prod
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Blocks, Call
-from converters.reference.convolution import add_bias
-from converters.reference.threads import each
-from converters.reference.windows import Windows, at
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Blocks, Call
+from upconv.converters.reference.convolution import add_bias
+from upconv.converters.reference.threads import each
+from upconv.converters.reference.windows import Windows, at
 
 PART = 1 << 18
 """Output values of one thread at a time: the taps add to them again and again."""

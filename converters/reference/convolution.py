@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Blocks, Call
-from converters.reference.threads import each, workers
-from converters.reference.windows import Windows, region
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Blocks, Call
+from upconv.converters.reference.threads import each, workers
+from upconv.converters.reference.windows import Windows, region
 
 SCRATCH = 1 << 21
 """Values in one block of unrolled windows."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.coordinates import Coordinates, Indices, source_coordinates
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.coordinates import Coordinates, Indices, source_coordinates
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.windows import Windows, at
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.windows import Windows, at
 
 
 @MEANINGS.register(ops.BatchNorm)

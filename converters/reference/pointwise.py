@@ -8,8 +8,8 @@ from math import erf, log, pi, sqrt
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Call
 
 
 @MEANINGS.register(ops.Identity)

@@ -7,10 +7,10 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import operators as ops
-from converters.dims import ceil_div
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.windows import Windows, at, taps_inside
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import ceil_div
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.windows import Windows, at, taps_inside
 
 LOWEST = float(np.finfo(np.float32).min)
 """What the maximum of an empty window is: -FLT_MAX, Caffe's start value."""

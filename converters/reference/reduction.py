@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from converters import operators as ops
-from converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.call import MEANINGS, Array, Call
 
 
 @MEANINGS.register(ops.ArgMax)

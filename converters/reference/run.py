@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from converters.dims import Dim, Like, Size, Symbol, evaluate, substitute
-from converters.errors import UnsupportedError, UpconvError, UsageError
-from converters.ir import Layer, Model
-from converters.operators import Conv, Unknown
-from converters.reference.call import FLOAT64, MEANINGS, Array, Call, Shape, stored_weights
-from converters.shapes import SHAPES
-from converters.shapes import Call as ShapeCall
+from upconv.converters.ir.dims import Dim, Like, Size, Symbol, evaluate, substitute
+from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.operators import Conv, Unknown
+from upconv.converters.ir.shapes import SHAPES
+from upconv.converters.ir.shapes import Call as ShapeCall
+from upconv.converters.reference.call import FLOAT64, MEANINGS, Array, Call, Shape, stored_weights
 
 Sizes = Callable[[Size], int]
 

@@ -14,11 +14,11 @@ from math import prod
 
 import numpy as np
 
-from converters.geometry import effective_kernel
-from converters.operators import ConvTranspose
-from converters.reference.call import Array, Shape
-from converters.reference.convolution import convolve
-from converters.reference.windows import Windows, at, region
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.reference.call import Array, Shape
+from upconv.converters.reference.convolution import convolve
+from upconv.converters.reference.windows import Windows, at, region
 
 
 def distribution(

@@ -6,10 +6,10 @@ from math import prod
 
 import numpy as np
 
-from converters import operators as ops
-from converters.errors import ShapeError
-from converters.reference.call import MEANINGS, Array, Call
-from converters.reference.windows import Windows, at, taps_inside
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.windows import Windows, at, taps_inside
 
 
 @MEANINGS.register(ops.Unpool)

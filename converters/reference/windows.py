@@ -12,9 +12,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from converters.geometry import effective_kernel
-from converters.operators import Ints
-from converters.reference.call import FLOAT64, Array
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.operators import Ints
+from upconv.converters.reference.call import FLOAT64, Array
 
 Counts = NDArray[np.int64]
 Slices = tuple[slice, ...]

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final
 
-from linter.finding import Report
+from upconv.linter.finding import Report
 
 Reporter = Callable[[Report], str]
 
 
 def _from(module: str, name: str) -> Reporter:
     def reporter(report: Report) -> str:
-        function: Reporter = getattr(import_module(f"linter.reports.{module}"), name)
+        function: Reporter = getattr(import_module(f"upconv.linter.reports.{module}"), name)
         return function(report)
 
     return reporter

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from linter.finding import Finding, Report
-from linter.reports.wording import one_line, told
+from upconv.linter.finding import Finding, Report
+from upconv.linter.reports.wording import one_line, told
 
 
 def concise(report: Report) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from linter.finding import SEVERITIES, Finding, Report, Severity
-from linter.reports.paths import repository_path
-from linter.reports.text import text
-from linter.reports.wording import told_with_help
+from upconv.linter.finding import SEVERITIES, Finding, Report, Severity
+from upconv.linter.reports.paths import repository_path
+from upconv.linter.reports.text import text
+from upconv.linter.reports.wording import told_with_help
 
 _COMMANDS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "notice"}
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})

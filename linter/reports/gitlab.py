@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from linter.finding import Finding, Report, Severity
-from linter.reports.paths import repository_path
-from linter.reports.wording import told
+from upconv.linter.finding import Finding, Report, Severity
+from upconv.linter.reports.paths import repository_path
+from upconv.linter.reports.wording import told
 
 SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "gitlab.schema.json"
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from linter.finding import FileReport, Finding, Report
+from upconv.linter.finding import FileReport, Finding, Report
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "findings.schema.json"

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from linter.finding import FileReport, Finding, Report, Severity, at_least
-from linter.reports.paths import repository_path
-from linter.reports.wording import hides_unreadable, told_with_help
+from upconv.linter.finding import FileReport, Finding, Report, Severity, at_least
+from upconv.linter.reports.paths import repository_path
+from upconv.linter.reports.wording import hides_unreadable, told_with_help
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
-from linter.page import FAMILIES, rule_page
-from linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
-from linter.reports.wording import hides_unreadable, told_with_help
+from upconv.linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
+from upconv.linter.page import FAMILIES, rule_page
+from upconv.linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
+from upconv.linter.reports.wording import hides_unreadable, told_with_help
 
 if TYPE_CHECKING:
-    from linter.rule import Rule
+    from upconv.linter.rule import Rule
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 BASE: Final = "SRCROOT"
@@ -72,7 +72,7 @@ def _run(report: Report) -> dict[str, Any]:
 
 def _rule_numbers(findings: Iterable[Finding]) -> dict[str, Rule | Finding]:
     """Code -> its rule, by code; where no such rule is loaded, a finding that speaks for it."""
-    from linter.rules import RULES  # not above: the table of formats must be cheap to import
+    from upconv.linter.rules import RULES  # not above: the table of formats must be cheap to import
 
     found: dict[str, Rule | Finding] = {finding.code: finding for finding in findings}
     return dict(sorted((found | RULES).items()))

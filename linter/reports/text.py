@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from converters.origin import Source
-from linter.finding import SEVERITIES, Finding, Place, Report
-from linter.reports.colour import Paint
-from linter.reports.wording import one_line, told
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import SEVERITIES, Finding, Place, Report
+from upconv.linter.reports.colour import Paint
+from upconv.linter.reports.wording import one_line, told
 
 WIDTH: Final = 120
 """Columns of code shown; longer lines are cut around the caret."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from linter.finding import FileReport, Finding
+from upconv.linter.finding import FileReport, Finding
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from linter.rule import RULES
-from linter.rules import (
+from upconv.linter.rule import RULES
+from upconv.linter.rules import (
     alignment,
     bilinear,
     conventions,

@@ -7,20 +7,20 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.alignment import AxisMap, Maps
-from converters.dims import Size
-from converters.ir import Layer
-from converters.shapes import Shape, provably_differ, text_of
-from linter import words
-from linter.coordinates import CropFit, Place, drift
-from linter.crop_remedies import crop_offset
-from linter.finding import Severity
-from linter.open_sizes import SPATIAL
-from linter.rule import Hit, rule
+from upconv.converters.audit.open_sizes import SPATIAL
+from upconv.converters.audit.places import CropFit, Place, drift
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.alignment import AxisMap, Maps
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import Shape, provably_differ, text_of
+from upconv.linter.facts import words
+from upconv.linter.finding import Severity
+from upconv.linter.fixing.crop_remedies import crop_offset
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 _HALF = Fraction(1, 2)
 

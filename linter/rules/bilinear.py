@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.geometry import bilinear_kernel_size, bilinear_pad
-from converters.ir import Layer
-from linter import remedies, words
-from linter.interpolation import (
-    Interpolator,
-    cropped_behind,
-    gain_of,
-    interpolators,
-)
-from linter.rule import Hit, rule
-from linter.stored import is_zero
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
+from upconv.converters.ir.model import Layer
+from upconv.linter.facts import words
+from upconv.linter.facts.interpolation import Interpolator, cropped_behind, gain_of, interpolators
+from upconv.linter.facts.stored import is_zero
+from upconv.linter.fixing import remedies
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 _KERNEL_FIELDS = ("kernel_size", "kernel_h", "kernel_w")
 _PAD_FIELDS = ("pad", "pad_h", "pad_w")

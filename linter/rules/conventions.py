@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.geometry import pool_size
-from converters.ir import Layer
-from converters.origin import Span
-from converters.shapes import Shape
-from linter import words
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.geometry import pool_size
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.origin import Span
+from upconv.converters.ir.shapes import Shape
+from upconv.linter.facts import words
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule(

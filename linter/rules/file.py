@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from converters.readers.caffe.schema import unknown_fields
-from converters.readers.prototxt import Message, Scalar
-from linter import word_remedies
-from linter.finding import Severity
-from linter.rule import Hit, rule
+from upconv.converters.readers.caffe.schema import unknown_fields
+from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.linter.finding import Severity
+from upconv.linter.fixing import word_remedies
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule(
@@ -209,7 +209,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
         )
 
 
-@rule("UP006", "rule-crashed", severity="error", source="linter/engine.py", stage="closing")
+@rule("UP006", "rule-crashed", severity="error", source="linter/running/engine.py", stage="closing")
 def rule_crashed(context: Context) -> Iterator[Hit]:
     """A rule of this linter failed on the file.
 
@@ -229,7 +229,7 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
         There is no fix.
 
     References:
-        linter/engine.py
+        linter/running/engine.py
     """
     for crash in context.crashes:
         reason = f"{type(crash.error).__name__}: {crash.error}"

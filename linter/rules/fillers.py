@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.readers.prototxt import Message
-from converters.tensors import Weight
-from linter import words
-from linter.intent import RANDOM_FILLERS
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.files.prototxt import Message
+from upconv.linter.facts import words
+from upconv.linter.facts.intent import RANDOM_FILLERS
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 FILLERS: Final = (
     "constant",
@@ -64,7 +64,7 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
         given = layer.weights.get("weight", Weight(None)).present
         if given or words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
             continue
-        from linter.stored import bilinear_row
+        from upconv.linter.facts.stored import bilinear_row
 
         row, double = bilinear_row(op.kernel[0])
         gain = (sum(row) / double) ** len(op.kernel)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.geometry import effective_kernel
-from converters.ir import Layer
-from converters.origin import Span
-from linter import words
-from linter.crop_remedies import crop_offset
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.origin import Span
+from upconv.linter.facts import words
+from upconv.linter.fixing.crop_remedies import crop_offset
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule("UP101", "output-not-positive", severity="error", source="BVLC/caffe conv_layer.cpp")
@@ -50,7 +50,7 @@ def output_not_positive(context: Context) -> Iterator[Hit]:
 
 
 def _non_positive_axes(context: Context, layer: Layer) -> Iterator[str]:
-    from linter.arithmetic import Axis, formula
+    from upconv.converters.audit.formulas import Axis, formula
 
     before, after = context.input_shape(layer), context.output_shape(layer)
     assert before is not None and after is not None

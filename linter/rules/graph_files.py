@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.readers.python_source.call import Call
-from linter import words
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.readers.python_source.call import Call
+from upconv.linter.facts import words
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 _PADDED: Final = (ops.Conv, ops.ConvTranspose, ops.Pool)
 _PAD_IN_FRONT: Final = "/same"

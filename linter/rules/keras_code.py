@@ -6,17 +6,21 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.dims import symbol
-from converters.geometry import effective_kernel, keras_transposed_size, tensorflow_inverts
-from converters.readers.python_source.call import Call, NotProvableError
-from linter import words
-from linter.calls import calls
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.geometry import (
+    effective_kernel,
+    keras_transposed_size,
+    tensorflow_inverts,
+)
+from upconv.converters.readers.python_source.call import Call, NotProvableError
+from upconv.linter.facts import words
+from upconv.linter.facts.calls import calls
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from converters.ir import Layer
-    from linter.context import Context
+    from upconv.converters.ir.model import Layer
+    from upconv.linter.context import Context
 
 _TRANSPOSED: Final = "Transpose"
 
@@ -55,7 +59,7 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
 
 def _written_then_fails(layer: Layer, call: Call) -> Iterator[Hit]:
     """What is wrong along the first axis of a call that fails, where its arguments are known."""
-    from converters.readers.python_source.keras_layers import padding_of, transposed_windows
+    from upconv.converters.readers.python_source.keras_layers import padding_of, transposed_windows
 
     try:
         padding, windows = padding_of(call), transposed_windows(call)
@@ -86,7 +90,7 @@ def _written_then_fails(layer: Layer, call: Call) -> Iterator[Hit]:
 
 def _saved_then_fails(context: Context) -> Iterator[Hit]:
     """The layers of a saved model that its reader found not to run."""
-    from converters.readers.keras.windows import FAILS_WHEN_CALLED
+    from upconv.converters.readers.keras.windows import FAILS_WHEN_CALLED
 
     for layer in context.of(ops.Unknown):
         assert isinstance(layer.operator, ops.Unknown)
@@ -175,7 +179,7 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
 
 
 def _impossible(call: Call) -> Iterator[str]:
-    from converters.readers.python_source import tensorflow_calls as tf
+    from upconv.converters.readers.python_source import tensorflow_calls as tf
 
     axes = next(int(letter) for letter in call.name if letter.isdigit())
     strides = call.probably("strides")
@@ -210,7 +214,7 @@ def _impossible(call: Call) -> Iterator[str]:
 def _input_sizes(call: Call, axes: int) -> tuple[int | None, ...]:
     """The spatial sizes of the input, where a tf.reshape, a placeholder or another transposed
     convolution made it; through functions of one tensor."""
-    from converters.readers.python_source import tensorflow_calls as tf
+    from upconv.converters.readers.python_source import tensorflow_calls as tf
 
     node, scope = tf.tensor(call, "input", "value"), call.scope
     for _ in range(tf.MAX_NESTING):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.tensors import Weight
-from linter import words
-from linter.fixed_kernels import FixedKernel, fixed_kernels
-from linter.interpolation import cropped_behind
-from linter.rule import Hit, rule
-from linter.stored import stored_kernel
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.tensors import Weight
+from upconv.linter.facts import words
+from upconv.linter.facts.fixed_kernels import FixedKernel, fixed_kernels
+from upconv.linter.facts.interpolation import cropped_behind
+from upconv.linter.facts.stored import stored_kernel
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 _GAIN_TOLERANCE = 1e-4
 _SHIFT_TOLERANCE = 1e-3

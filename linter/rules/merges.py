@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from math import isclose, prod
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.errors import ShapeError
-from converters.ir import Layer
-from converters.shapes import Shape, provably_differ, text_of
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import Shape, provably_differ, text_of
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.branches import Step
-    from linter.context import Context
+    from upconv.converters.audit.ways import Step
+    from upconv.linter.context import Context
 
 _SHOWN_STEPS = 5
 
@@ -106,7 +106,7 @@ def _channel_maker(context: Context, value: str, channels: Size) -> str:
 
 def _sizes(context: Context, layer: Layer, names: tuple[str, str], axes: list[int]) -> Hit:
     """The mismatch along the first spatial axis that differs, with both branches' arithmetic."""
-    from linter.branches import common_ancestor, steps
+    from upconv.converters.audit.ways import common_ancestor, steps
 
     left, right = (context.inference.shapes[name] for name in names)
     assert left is not None and right is not None

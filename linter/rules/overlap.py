@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.geometry import effective_kernel
-from converters.ir import Layer
-from converters.readers.python_source.call import Call
-from linter import words
-from linter.interpolation import cropped_behind, gain_of, interpolators
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.model import Layer
+from upconv.converters.readers.python_source.call import Call
+from upconv.linter.facts import words
+from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 _KERNEL_FIELDS = ("kernel_size", "kernel_h", "kernel_w")
 

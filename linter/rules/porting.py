@@ -6,17 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
-from converters.readers.python_source.call import Call
-from converters.shapes import Shape
-from linter import words
-from linter.interpolation import interpolators
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import Shape
+from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
+from upconv.converters.readers.python_source.call import Call
+from upconv.linter.facts import words
+from upconv.linter.facts.interpolation import interpolators
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule(

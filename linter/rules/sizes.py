@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.dims import evaluate
-from converters.geometry import effective_kernel
-from converters.ir import Layer
-from linter import words
-from linter.finding import Severity
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import evaluate
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.model import Layer
+from upconv.linter.facts import words
+from upconv.linter.finding import Severity
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
-    from linter.size_sweep import AxisRule
+    from upconv.converters.audit.sizes import AxisRule
+    from upconv.linter.context import Context
 
 _AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -61,7 +61,7 @@ def declared_size_differs(context: Context) -> Iterator[Hit]:
 
 
 def _unlike_its_file(context: Context) -> Iterator[Hit]:
-    from linter.saved_shapes import first_contradiction
+    from upconv.linter.facts.saved_shapes import first_contradiction
 
     found = first_contradiction(context)
     if found is not None:
@@ -142,8 +142,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     References:
         fizyr/keras-retinanet issue 4; Long, Shelhamer, Darrell 2015 (pad 100 and Crop)
     """
-    from linter.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
-    from linter.size_sweep import axis_rule, conditions
+    from upconv.converters.audit.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
+    from upconv.converters.audit.sizes import axis_rule, conditions
 
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return
@@ -302,8 +302,8 @@ def _unread(layer: Layer, index: int, size: int) -> int:
 
 
 def _arithmetic(layer: Layer, index: int, size: int) -> str:
-    from converters.geometry import conv_size
-    from linter.arithmetic import Axis, formula
+    from upconv.converters.audit.formulas import Axis, formula
+    from upconv.converters.ir.geometry import conv_size
 
     op = layer.operator
     assert isinstance(op, ops.Conv | ops.Pool)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from converters import operators as ops
-from converters.readers.python_source.call import Call
-from converters.readers.python_source.torch_layers import ALIGNABLE
-from linter import words
-from linter.calls import antialiases, calls, resizing
-from linter.code_edits import add_argument, rename
-from linter.finding import Fix
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.python_source.call import Call
+from upconv.converters.readers.python_source.torch_layers import ALIGNABLE
+from upconv.linter.facts import words
+from upconv.linter.facts.calls import antialiases, calls, resizing
+from upconv.linter.finding import Fix
+from upconv.linter.fixing.code_edits import add_argument, rename
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")

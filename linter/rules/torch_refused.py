@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.readers.python_source.call import REFUSED, Call
-from converters.readers.python_source.torch_layers import MODES
-from linter.calls import antialiases, calls, is_absent, is_present, resizing
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.readers.python_source.call import REFUSED, Call
+from upconv.converters.readers.python_source.torch_layers import MODES
+from upconv.linter.facts.calls import antialiases, calls, is_absent, is_present, resizing
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule("UP325", "refused-arguments", severity="error", source="torch/nn/functional.py")

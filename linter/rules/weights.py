@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.tensors import Filler, Weight
-from linter import remedies, words
-from linter.rule import Hit, rule
-from linter.stored import TOLERANCE, is_zero, stored_kernel
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import Filler, Weight
+from upconv.linter.facts import words
+from upconv.linter.facts.stored import TOLERANCE, is_zero, stored_kernel
+from upconv.linter.fixing import remedies
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 def _starts_at_zero(layer: Layer) -> bool:

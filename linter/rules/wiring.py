@@ -8,15 +8,15 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from converters import operators as ops
-from converters.errors import UnreadableError
-from converters.ir import Layer
-from converters.readers.prototxt import Message, Scalar
-from linter import words
-from linter.rule import Hit, rule
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.model import Layer
+from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.linter.facts import words
+from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from linter.context import Context
+    from upconv.linter.context import Context
 
 
 @rule("UP008", "executable-code", severity="warning", source="BVLC/caffe python_layer.hpp")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from converters import operators as ops
-from converters.dims import evaluate, like
-from converters.reference.call import Stored
-from converters.weight_shapes import EXPECTED
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import evaluate, like
+from upconv.converters.ir.weight_shapes import EXPECTED
+from upconv.converters.reference.call import Stored
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Inputs = tuple[tuple[int, ...], ...]

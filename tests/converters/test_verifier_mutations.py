@@ -15,12 +15,12 @@ import onnx
 import pytest
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from converters import operators as ops
-from converters.dims import like
-from converters.ir import Layer, Model, ModelInput
-from converters.onnx_writer import write_onnx
-from converters.tensors import Weight, weight_of
-from converters.verify import verify
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.tensors import Weight, weight_of
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.proof.verify import verify
 
 LIKE_DATA = (like("data", 2), like("data", 3))
 LIKE_CONV = (like("conv", 2), like("conv", 3))

@@ -16,26 +16,27 @@ from tempfile import mkdtemp
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.alignment import AxisMap
-from converters.errors import UpconvError
-from converters.fill import fill_missing
-from converters.inference import infer
-from converters.ir import Model
-from converters.operators import ConvTranspose
-from converters.origin import Source
-from converters.readers.caffe.reader import read_caffe_source
-from converters.readers.options import ReadOptions
-from converters.readers.prototxt import Message, parse
-from converters.reference.run import run_model
-from converters.weight_shapes import expected_weights
 from fixtures.make_caffemodel import write_caffemodel
-from linter.context import Context
-from linter.engine import CheckOptions, check_source
-from linter.finding import Finding
+from tests.support import ROOT
+from upconv.converters.ir.alignment import AxisMap
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model
+from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.ir.origin import Source
+from upconv.converters.ir.weight_shapes import expected_weights
+from upconv.converters.passes.fill import fill_missing
+from upconv.converters.readers.caffe.reader import read_caffe_source
+from upconv.converters.readers.files.prototxt import Message, parse
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.reference.run import run_model
+from upconv.linter.context import Context
+from upconv.linter.finding import Finding
+from upconv.linter.running.engine import CheckOptions, check_source
 
 Array = NDArray[np.float32]
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = ROOT / "fixtures"
 NETS = ("bilinear", "unet", "fcn8s")
 NEAREST_BLOBS = {"bilinear": 9, "unet": 9, "fcn8s": 4}
 """A bottom is replaced by each of so many blobs before it."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.readers.options import ReadOptions
 from fixtures.make_caffemodel import write_caffemodel
 from fixtures.make_safetensors import write_safetensors
-from linter.engine import CheckOptions, check_model, check_path
-from linter.finding import FileReport
-from linter.stored import bilinear_row
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.facts.stored import bilinear_row
+from upconv.linter.finding import FileReport
+from upconv.linter.running.engine import CheckOptions, check_model, check_path
 
 
 def check_case(folder: Path, which: str, scratch: Path) -> FileReport:

@@ -6,15 +6,15 @@ from fractions import Fraction
 
 import pytest
 
-from converters.alignment import AxisMap
-from converters.origin import Source
-from converters.readers.caffe.reader import read_caffe_source
-from converters.readers.options import ReadOptions
-from linter.context import Context
-from linter.coordinates import Coordinates
-from linter.engine import check_source
-from linter.finding import Finding
 from tests.linter.test_merges import deconv, layer, pool
+from upconv.converters.audit.places import Coordinates
+from upconv.converters.ir.alignment import AxisMap
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.reader import read_caffe_source
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.context import Context
+from upconv.linter.finding import Finding
+from upconv.linter.running.engine import check_source
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 64 dim: 64 }\n'
 POOL = "kernel_size: 2 stride: 2"

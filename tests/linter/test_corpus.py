@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from converters.alignment import AxisMap
-from converters.readers.caffe.reader import read_caffe
-from converters.readers.options import ReadOptions
-from linter.context import Context
-from linter.engine import CheckOptions, check_path
+from upconv.converters.ir.alignment import AxisMap
+from upconv.converters.readers.caffe.reader import read_caffe
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.context import Context
+from upconv.linter.running.engine import CheckOptions, check_path
 
 FCN = "corpus/caffe/shelhamer__fcn.berkeleyvision.org"
 

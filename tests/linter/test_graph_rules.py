@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from converters import operators as ops
-from converters.ir import Layer, Model, ModelInput
-from converters.operators import Operator
-from converters.origin import Origin
-from linter.engine import CheckOptions, check_model, check_path
-from linter.finding import Finding
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.origin import Origin
+from upconv.linter.finding import Finding
+from upconv.linter.running.engine import CheckOptions, check_model, check_path
 
 IMAGE = ("InputLayer", {"name": "image", "batch_shape": [None, 16, 16, 3]})
 

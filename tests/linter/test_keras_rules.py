@@ -11,8 +11,8 @@ from itertools import product
 
 import pytest
 
-from converters.origin import Source
-from linter.engine import check_source
+from upconv.converters.ir.origin import Source
+from upconv.linter.running.engine import check_source
 
 CASES = [
     f"keras.layers.Conv2DTranspose(2, {kernel}, {stride}, {padding!r}, {extra})"

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from converters.dims import Size, symbol
-from converters.origin import Source
-from converters.readers.options import ReadOptions
-from linter.engine import CheckOptions, check_source
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.engine import CheckOptions, check_source
 
 
 def layer(name: str, kind: str, bottoms: str, words: str = "") -> str:

@@ -13,12 +13,12 @@ import torch
 from torch import nn, zeros
 from torch.nn import functional
 
-from converters.origin import Source
-from linter.discovery import discover
-from linter.engine import CheckOptions, check_path, check_source
-from linter.finding import FileReport, Safety
-from linter.fix import apply_fixes, decoded, fix_text, read_text
 from tests.support import ROOT, Golden
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import FileReport, Safety
+from upconv.linter.fixing.fix import apply_fixes, decoded, fix_text, read_text
+from upconv.linter.running.discovery import discover
+from upconv.linter.running.engine import CheckOptions, check_path, check_source
 
 RULES = ROOT / "fixtures" / "rules"
 FIXABLE = sorted(path.parent.name for path in RULES.glob("*/fixed.py"))
@@ -289,7 +289,7 @@ def test_a_check_of_code_imports_nothing_heavy(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(TORCH + "up = nn.ConvTranspose2d(8, 8, 3, 2)", "utf-8")
     script = (
-        "import sys; from linter.engine import check_path;"
+        "import sys; from upconv.linter.running.engine import check_path;"
         f"found = check_path({str(path)!r}).findings;"
         "assert [f.code for f in found] == ['UP107', 'UP111'], found;"
         "print({'numpy', 'torch', 'onnx', 'h5py', 'pickletools'} & set(sys.modules))"

@@ -8,18 +8,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from converters.origin import Source
-from linter import config
-from linter.engine import check_source
-from linter.finding import Edit, FileReport, Finding, Fix, Place, Report, Silenced
-from linter.reports import FORMATS, Reporter
-from linter.reports.colour import wants_colour
-from linter.reports.concise import concise
-from linter.reports.json_report import SCHEMA_PATH, json_report
-from linter.reports.text import text
 from tests.linter.rule_cases import check_case
+from tests.support import ROOT
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report, Silenced
+from upconv.linter.reports import FORMATS, Reporter
+from upconv.linter.reports.colour import wants_colour
+from upconv.linter.reports.concise import concise
+from upconv.linter.reports.json_report import SCHEMA_PATH, json_report
+from upconv.linter.reports.text import text
+from upconv.linter.running.engine import check_source
+from upconv.linter.settings import config
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "rules"
+FOLDER = ROOT / "fixtures" / "rules"
 
 
 def made(line: str, place: Place, **changes: str) -> Report:

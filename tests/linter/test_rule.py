@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from linter.context import Context
-from linter.rule import HEADINGS, Hit, rule
-from linter.rules import RULES
+from upconv.linter.context import Context
+from upconv.linter.rule import HEADINGS, Hit, rule
+from upconv.linter.rules import RULES
 
 PAGE = "A smell.\n\n" + "".join(f"    {heading}:\n        words\n\n" for heading in HEADINGS)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from linter.rules import RULES
 from tests.linter.rule_cases import check_case, summary
-from tests.support import Golden
+from tests.support import ROOT, Golden
+from upconv.linter.rules import RULES
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "rules"
+FOLDER = ROOT / "fixtures" / "rules"
 CODES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
-WITHOUT_FIXTURE = {"UP006"}  # a crash of ours: tests/linter/test_engine.py makes one
+WITHOUT_FIXTURE = {"UP006"}  # a crash of ours: tests/linter/running/test_engine.py makes one
 
 
 def test_every_rule_has_a_fixture_and_every_fixture_a_rule() -> None:

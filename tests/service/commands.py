@@ -25,7 +25,7 @@ def upconv(
 ) -> Outcome:
     """`upconv ARGUMENTS` in a fresh process."""
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        [sys.executable, "-m", "upconv", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         text=True,

@@ -8,13 +8,13 @@ from pathlib import Path
 import onnx
 import pytest
 
-from converters.onnx_writer import write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.readers.keras.handmade import arrays, upsampler, write_keras
 from tests.converters.readers.keras.support import import_keras
 from tests.service.commands import Outcome, upconv
 from tests.support import ROOT
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 pytest.importorskip("torch")
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")

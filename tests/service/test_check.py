@@ -11,11 +11,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from linter.reports.json_report import SCHEMA_PATH
-from service import cli
 from tests.service.commands import Outcome, upconv
+from tests.support import ROOT
+from upconv.linter.reports.json_report import SCHEMA_PATH
+from upconv.service.cli import main as cli
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = ROOT / "fixtures"
 INPUT = 'input: "data" input_shape { dim: 1 dim: 2 dim: 8 dim: 8 }\n'
 UP = """\
 layer {
@@ -166,7 +167,7 @@ def test_failure_of_ours_is_code_2(folder: Folder, monkeypatch: pytest.MonkeyPat
     def fail(*arguments: object, **named: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("linter.run.check_path", fail)
+    monkeypatch.setattr("upconv.linter.running.run.check_path", fail)
     folder.put("net.prototxt")
     done = folder.check("net.prototxt")
     assert (done.code, done.out) == (2, "")
@@ -492,7 +493,7 @@ def test_cold_check_imports_nothing_heavy(tmp_path: Path) -> None:
         "import atexit, sys\n"
         "atexit.register(lambda: print(sorted(m for m in sys.modules), file=sys.stderr))\n"
     )
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = upconv(
         "check",
         FIXTURES / "fcn8s" / "fcn8s.prototxt",
@@ -501,25 +502,25 @@ def test_cold_check_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     assert done.code == 1
     modules = set(json.loads(done.err.replace("'", '"')))
-    assert "converters.readers.caffe.reader" in modules
+    assert "upconv.converters.readers.caffe.reader" in modules
     heavy = {"numpy", "onnx", "onnxruntime", "h5py", "rich", "torch", "pathspec", "google"}
     heavy |= {"hashlib", "tomllib", "importlib.metadata", "concurrent.futures", "multiprocessing"}
     heavy |= {
-        "linter.cache",
-        "linter.reports.sarif",
-        "linter.reports.junit",
+        "upconv.linter.running.cache",
+        "upconv.linter.reports.sarif",
+        "upconv.linter.reports.junit",
         "subprocess",
     }
-    heavy |= {"converters.readers.caffemodel", "linter.fix"}
+    heavy |= {"upconv.converters.readers.caffe.caffemodel", "upconv.linter.fixing.fix"}
     assert heavy & modules == set()
 
 
 def test_pipe_that_closes_early_is_no_error(tmp_path: Path) -> None:
     import subprocess
 
-    root = Path(__file__).parents[2]
+    root = ROOT
     net = FIXTURES / "fcn8s" / "fcn8s.prototxt"
-    command = f"{sys.executable} -m service.cli check {net} --statistics | head -c 1"
+    command = f"{sys.executable} -m upconv check {net} --statistics | head -c 1"
     done = subprocess.run(
         ["bash", "-c", command], cwd=root, capture_output=True, text=True, check=True
     )

@@ -16,14 +16,14 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.fill import fill_missing
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
-from converters.verify import verify
-from service.child import ChildError, _serve, run_in_child
-from service.output import Staging, require_apart, write_text
 from tests.service.commands import Outcome, upconv
 from tests.support import ROOT
+from upconv.converters.passes.fill import fill_missing
+from upconv.converters.proof.verify import verify
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
+from upconv.service.cli.output import Staging, require_apart, write_text
+from upconv.service.work.child import ChildError, _serve, run_in_child
 
 NET = """\
 layer { name: "data" type: "Input" top: "data"
@@ -120,7 +120,7 @@ def test_any_name_is_right_for_the_output(net: Path) -> None:
 def test_a_full_disk_is_one_line_and_leaves_nothing(net: Path) -> None:
     out = net.parent / "x.onnx"
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", "convert", net, "--fill-missing", "bilinear",
+        [sys.executable, "-m", "upconv", "convert", net, "--fill-missing", "bilinear",
          "-o", out],
         capture_output=True,
         text=True,
@@ -189,7 +189,7 @@ def test_an_interrupt_leaves_nothing(net: Path, whole_group: bool) -> None:
     assert upconv("convert", net, *size, "--no-verify", "-o", out).code == 0
     for delay in (0.2, 1.0, 1.8):
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "verify", net, out, *size],
+            [sys.executable, "-m", "upconv", "verify", net, out, *size],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=ROOT,
@@ -248,7 +248,7 @@ def test_a_folder_that_takes_no_files_is_called_by_the_files_name(
 def test_a_signal_to_end_leaves_nothing(net: Path, number: signal.Signals) -> None:
     out = net.parent / "x.onnx"
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "convert", net, "--fill-missing", "bilinear",
+        [sys.executable, "-m", "upconv", "convert", net, "--fill-missing", "bilinear",
          "--input", "data=1x3x900x1100", "-o", out],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converters.onnx_writer.emitters import (
+from upconv.converters.onnx_writer.emitters import (
     activations,
     arithmetic,
     blocks,
@@ -18,7 +18,7 @@ from converters.onnx_writer.emitters import (
     unpooling,
     window_unpooling,
 )
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.onnx_writer.table import EMITTERS
 
 __all__ = ["EMITTERS"]
 

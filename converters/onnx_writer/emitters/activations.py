@@ -7,10 +7,10 @@ from typing import Any
 
 from onnx import TensorProto
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.Identity)

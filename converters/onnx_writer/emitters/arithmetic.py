@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
-from converters.shapes import normalized_axis
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 VARIADIC = {"sum": "Sum", "max": "Max", "min": "Min"}
 BINARY = {"product": "Mul", "difference": "Sub", "quotient": "Div", "sum": "Add"}

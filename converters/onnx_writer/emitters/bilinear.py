@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import operators as ops
-from converters.dims import Size, like
-from converters.geometry import conv_transpose_size
-from converters.ir import Layer
-from converters.onnx_writer.emitters.transposed import Axis, convolve
-from converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.geometry import conv_transpose_size
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.transposed import Axis, convolve
+from upconv.converters.onnx_writer.graph import GraphBuilder
 
 Array = NDArray[np.float32]
 
@@ -78,7 +78,7 @@ def depthwise_kernels(op: ops.ConvTranspose, layer: Layer) -> Array | None:
 
 def factor(kernels: Array) -> Factors | None:
     """Columns and rows of kernels (C, k_h, k_w); None where one is not their product."""
-    from converters.kernels import separate
+    from upconv.converters.ir.kernels import separate
 
     parts = [separate(kernel) for kernel in kernels]
     found = [part for part in parts if part is not None]

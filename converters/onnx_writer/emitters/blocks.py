@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converters import operators as ops
-from converters.dims import Size, multiply
-from converters.errors import UnsupportedError
-from converters.ir import Layer, Shape
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, multiply
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer, Shape
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 def rearrange(

@@ -7,14 +7,14 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.errors import UnsupportedError
-from converters.geometry import segments
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
-from converters.shapes import normalized_axis
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.geometry import segments
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 def cut(

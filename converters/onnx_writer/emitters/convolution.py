@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.Conv)

@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from converters import operators as ops
-from converters.dims import Size, like
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.graph import GraphBuilder
 
 SURE_PRODUCT: Final = 1 << 20
 """Off the boundaries by 1/m at least, a float32 coordinate is right while n*m is below this."""

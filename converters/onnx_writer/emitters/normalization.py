@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from converters import operators as ops
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer.emitters.reductions import reduce
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.reductions import reduce
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.Lrn)

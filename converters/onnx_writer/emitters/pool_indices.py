@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
 def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from converters.dims import Size, ceil_div, minimum
-from converters.errors import UnsupportedError
-from converters.geometry import effective_kernel, pool_size
-from converters.ir import Shape
-from converters.operators import Pool
+from upconv.converters.ir.dims import Size, ceil_div, minimum
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.geometry import effective_kernel, pool_size
+from upconv.converters.ir.model import Shape
+from upconv.converters.ir.operators import Pool
 
 
 @dataclass(frozen=True, slots=True)

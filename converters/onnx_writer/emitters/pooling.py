@@ -8,15 +8,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import operators as ops
-from converters.dims import ceil_div, like, multiply
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer.emitters.boxes import cut
-from converters.onnx_writer.emitters.pool_indices import write_indices
-from converters.onnx_writer.emitters.pool_windows import WindowPlan, plan_windows
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import ceil_div, like, multiply
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.boxes import cut
+from upconv.converters.onnx_writer.emitters.pool_indices import write_indices
+from upconv.converters.onnx_writer.emitters.pool_windows import WindowPlan, plan_windows
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 LOWEST: Final = float(np.finfo(np.float32).min)
 NODES: Final = {"max": "MaxPool", "average": "AveragePool"}

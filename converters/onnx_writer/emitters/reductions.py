@@ -7,12 +7,12 @@ from typing import Final
 
 from onnx import TensorProto
 
-from converters import operators as ops
-from converters.dims import like, multiply
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
-from converters.shapes import normalized_axis
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like, multiply
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 REDUCTIONS = {
     "sum": "ReduceSum",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.ir import Layer
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
-from converters.shapes import normalized_axis
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.Reshape, ops.Flatten)

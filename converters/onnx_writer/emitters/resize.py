@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from converters import operators as ops
-from converters.dims import Size, like
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer.emitters.boxes import cut
-from converters.onnx_writer.emitters.nearest import gathered
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.boxes import cut
+from upconv.converters.onnx_writer.emitters.nearest import gathered
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 ANTIALIAS_SINCE: Final = 18
 

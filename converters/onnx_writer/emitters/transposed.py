@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from converters import geometry
-from converters import operators as ops
-from converters.dims import Size, maximum
-from converters.ir import Layer
-from converters.onnx_writer.emitters.boxes import cut
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import geometry
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, maximum
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.boxes import cut
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _add_bias(graph: GraphBuilder, x: str, bias: str, axes: int, to: str) -> str
 
 @EMITTERS.register(ops.ConvTranspose)
 def _conv_transpose(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> str:
-    from converters.onnx_writer.emitters.bilinear import factored
+    from upconv.converters.onnx_writer.emitters.bilinear import factored
 
     axes = plan(op, layer, graph)
     form = factored(op, layer, graph, axes)

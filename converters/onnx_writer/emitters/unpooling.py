@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from converters import operators as ops
-from converters.dims import like, multiply
-from converters.ir import Layer
-from converters.onnx_writer.emitters.pool_indices import integer_indices
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like, multiply
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.pool_indices import integer_indices
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.Unpool)

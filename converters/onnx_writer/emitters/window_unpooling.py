@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from converters import operators as ops
-from converters.dims import Size, like
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer.emitters.transposed import plan_axis, transposed
-from converters.onnx_writer.graph import GraphBuilder
-from converters.onnx_writer.table import EMITTERS
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.transposed import plan_axis, transposed
+from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.table import EMITTERS
 
 
 @EMITTERS.register(ops.WindowUnpool)

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from converters.errors import (
+from upconv.converters.ir.errors import (
     AmbiguousError,
     ShapeError,
     UnsupportedError,
     UpconvError,
     UsageError,
 )
-from converters.inference import layer_shapes
-from converters.ir import Layer, Notice, Shape
-from converters.operators import Unknown
-from converters.origin import Origin
-from converters.readers.caffe.blobs import Blobs
-from converters.readers.caffe.dialects import choose_dialect
-from converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
-from converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
-from converters.readers.caffe.spatial import HalfGivenError
-from converters.readers.caffe.wiring import Node
+from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.model import Layer, Notice, Shape
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.caffe.blobs import Blobs
+from upconv.converters.readers.caffe.dialects import choose_dialect
+from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
+from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
+from upconv.converters.readers.caffe.spatial import HalfGivenError
+from upconv.converters.readers.caffe.wiring import Node
 
 NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
     (HalfGivenError, "UP110"),
@@ -88,7 +88,7 @@ def load_lowerings() -> None:
     from importlib import import_module
     from pkgutil import iter_modules
 
-    from converters.readers import caffe
+    from upconv.converters.readers import caffe
 
     for module in iter_modules(caffe.__path__):
         if module.name.startswith("layers_"):

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from converters.readers.caffe.lowering import ParamSpec
-from converters.readers.caffe.wiring import Node
-from converters.readers.prototxt import Message
-from converters.tensors import TensorData
+from upconv.converters.ir.tensors import TensorData
+from upconv.converters.readers.caffe.lowering import ParamSpec
+from upconv.converters.readers.caffe.wiring import Node
+from upconv.converters.readers.files.prototxt import Message
 
 if TYPE_CHECKING:
-    from converters.readers.caffemodel import Caffemodel
+    from upconv.converters.readers.caffe.caffemodel import Caffemodel
 
 Blobs = tuple[TensorData, ...]
 

@@ -9,20 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from converters.errors import AmbiguousError, UsageError
-from converters.operators import Unknown
-from converters.readers.caffe import (  # noqa: F401  (each enters its layers in LOWERINGS)
-    layers_convolution,
-    layers_core,
-    layers_normalization,
-    layers_pointwise,
-    layers_pooling,
-    layers_rearrangement,
-    layers_resizing,
-    layers_upsampling,
-)
-from converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
-from converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered
+from upconv.converters.ir.errors import AmbiguousError, UsageError
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
+from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered
 
 
 @dataclass(frozen=True, slots=True)

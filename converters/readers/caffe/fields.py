@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from converters.readers.caffe.lowering import CaffeLayer
-from converters.readers.prototxt import Message
+from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.files.prototxt import Message
 
 MAX_AXES: Final = 32
 """Caffe's kMaxBlobAxes (include/caffe/blob.hpp)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from converters.dims import Dim, like
-from converters.readers.caffe.lowering import CaffeLayer
-from converters.readers.prototxt import Message
+from upconv.converters.ir.dims import Dim, like
+from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.files.prototxt import Message
 
 
 def require_fields(layer: CaffeLayer, param: Message, fields: Collection[str], fork: str) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from converters.dims import Size, symbol
-from converters.errors import UnreadableError, UsageError
-from converters.ir import Shape
-from converters.origin import Span
-from converters.readers.caffe.layer_types import DATA_TYPES, LAYER_TYPES
-from converters.readers.caffe.upgrade import WrittenLayer
-from converters.readers.prototxt import Message
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.errors import UnreadableError, UsageError
+from upconv.converters.ir.model import Shape
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.caffe.layer_types import DATA_TYPES, LAYER_TYPES
+from upconv.converters.readers.caffe.upgrade import WrittenLayer
+from upconv.converters.readers.files.prototxt import Message
 
 _CHANNELS_OF_COLOR: Final = {True: 3, False: 1}
 _AXES: Final = "NCHW"

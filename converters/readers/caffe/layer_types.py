@@ -131,7 +131,7 @@ def v1_type(name: str) -> str:
     ('InnerProduct', 'Deconvolution', 'SoftmaxWithLoss', 'MY_LAYER')
     """
     if name.isdigit():
-        from converters.readers.caffemodel import V1_LAYER_TYPES
+        from upconv.converters.readers.caffe.caffemodel import V1_LAYER_TYPES
 
         return V1_LAYER_TYPES.get(int(name), name)
     if name in V1_TYPES:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from converters.operators import Conv, ConvTranspose
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.spatial import (
+from upconv.converters.ir.operators import Conv, ConvTranspose
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.spatial import (
     Window,
     convolution_axes,
     convolution_window,
     positive,
 )
-from converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
-from converters.readers.prototxt import Message
-from converters.tensors import Weight
+from upconv.converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
+from upconv.converters.readers.files.prototxt import Message
 
 _CHANNEL_AXIS = 1
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.dims import like
-from converters.readers.caffe.fields import MAX_AXES, axis_of, choice
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.spatial import positive, uints
-from converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.readers.caffe.fields import MAX_AXES, axis_of, choice
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.spatial import positive, uints
+from upconv.converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
 
 _USUAL_RANK: Final = 4  # Caffe's layout, N C H W, where an input's shape is unknown
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from converters import operators as ops
-from converters.errors import UnsupportedError
-from converters.readers.caffe.fields import choice
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.spatial import positive
-from converters.readers.caffe.vectors import channel_filler, channels_of, require_length, vectors_of
-from converters.readers.caffe.weights import filler_of
-from converters.readers.prototxt import Message
-from converters.tensors import ArrayData, Filler, FloatArray, TensorData, Weight, missing
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.tensors import ArrayData, Filler, FloatArray, TensorData, Weight, missing
+from upconv.converters.readers.caffe.fields import choice
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.spatial import positive
+from upconv.converters.readers.caffe.vectors import (
+    channel_filler,
+    channels_of,
+    require_length,
+    vectors_of,
+)
+from upconv.converters.readers.caffe.weights import filler_of
+from upconv.converters.readers.files.prototxt import Message
 
 _REGIONS: Final = {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.readers.caffe.fields import MAX_AXES
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.vectors import channel_filler, channels_of, vectors_of
-from converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
-from converters.readers.prototxt import Message
-from converters.tensors import Weight
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.caffe.fields import MAX_AXES
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.vectors import channel_filler, channels_of, vectors_of
+from upconv.converters.readers.caffe.weights import BlobSpec, PartialShape, filler_of, weights_of
+from upconv.converters.readers.files.prototxt import Message
 
 _PLAIN: Final[dict[str, ops.Operator]] = {
     "Sigmoid": ops.Sigmoid(),

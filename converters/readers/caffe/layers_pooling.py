@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from converters.operators import GlobalPool, Pool
-from converters.readers.caffe.fields import choice
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.spatial import Window, pooling_window
-from converters.readers.prototxt import Message
+from upconv.converters.ir.operators import GlobalPool, Pool
+from upconv.converters.readers.caffe.fields import choice
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.spatial import Window, pooling_window
+from upconv.converters.readers.files.prototxt import Message
 
 _METHODS: Final = {"MAX": 0, "AVE": 1, "STOCHASTIC": 2}
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"MAX": "max", "AVE": "average"}

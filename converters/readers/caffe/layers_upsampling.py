@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.readers.caffe.fields import choice
-from converters.readers.caffe.forks import require_bottoms, require_fields, size_of
-from converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
-from converters.readers.caffe.spatial import positive, uint
-from converters.readers.prototxt import Message
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.readers.caffe.fields import choice
+from upconv.converters.readers.caffe.forks import require_bottoms, require_fields, size_of
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
+from upconv.converters.readers.caffe.spatial import positive, uint
+from upconv.converters.readers.files.prototxt import Message
 
 Pair = tuple[Size, Size]
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, TypeAlias
 
-from converters.dims import Size
-from converters.errors import UnreadableError, UnsupportedError
-from converters.operators import Operator
-from converters.origin import Span
-from converters.readers.prototxt import Message
-from converters.records import record
-from converters.tensors import TensorData, Weight
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
+from upconv.converters.ir.tensors import TensorData, Weight
+from upconv.converters.readers.files.prototxt import Message
 
 
 @record(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from converters.errors import UnreadableError
-from converters.readers.prototxt import Message
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.prototxt import Message
 
 Phase = Literal["TEST", "TRAIN"]
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from converters.errors import UnreadableError, UpconvError
-from converters.ir import Model, ModelInput, Notice, Shape, validate
-from converters.origin import Origin, Source
-from converters.readers.caffe.assemble import LayerSource, lower_layers, require_dialect
-from converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
-from converters.readers.caffe.inputs import data_shapes, overridden, require_sizes
-from converters.readers.caffe.lowering import ParamSpec
-from converters.readers.caffe.phases import NetState, is_included
-from converters.readers.caffe.sniff import require_net
-from converters.readers.caffe.upgrade import WrittenLayer, WrittenNet, upgrade
-from converters.readers.caffe.wiring import InputSource, Node, wire
-from converters.readers.options import ReadOptions
-from converters.readers.prototxt import load_text, parse
+from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.origin import Origin, Source
+from upconv.converters.readers.caffe.assemble import LayerSource, lower_layers, require_dialect
+from upconv.converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
+from upconv.converters.readers.caffe.inputs import data_shapes, overridden, require_sizes
+from upconv.converters.readers.caffe.lowering import ParamSpec
+from upconv.converters.readers.caffe.phases import NetState, is_included
+from upconv.converters.readers.caffe.sniff import require_net
+from upconv.converters.readers.caffe.upgrade import WrittenLayer, WrittenNet, upgrade
+from upconv.converters.readers.caffe.wiring import InputSource, Node, wire
+from upconv.converters.readers.files.prototxt import load_text, parse
+from upconv.converters.readers.options import ReadOptions
 
 
 def read_caffe(path: str, options: ReadOptions) -> Model:
@@ -154,7 +154,7 @@ def _blobs(
 ) -> dict[str, Blobs]:
     if not options.weights:
         return {}
-    from converters.readers.caffemodel import read_caffemodel
+    from upconv.converters.readers.caffe.caffemodel import read_caffemodel
 
     weights = read_caffemodel(options.weights)
     found = blobs_by_layer(nodes, params, weights)

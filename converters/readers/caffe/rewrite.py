@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converters.readers.prototxt import Field, Message, Scalar, Value
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar, Value
 
 
 def renamed(name: str, value: Value) -> Field:

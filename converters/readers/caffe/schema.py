@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
-from converters.readers.prototxt import Field, Message
+from upconv.converters.readers.files.prototxt import Field, Message
 
 OPEN: Final = "open"
 _SCALARS: Final = frozenset({"int", "float", "bool", "text", "enum"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from converters.errors import UnreadableError
-from converters.readers.prototxt import Message, Scalar
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.prototxt import Message, Scalar
 
 NET: Final = "net"
 EMPTY: Final = "empty text"

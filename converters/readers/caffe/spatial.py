@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converters.errors import UnreadableError
-from converters.readers.caffe.lowering import CaffeLayer
-from converters.readers.prototxt import Message
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.files.prototxt import Message
 
 Ints = tuple[int, ...]
 

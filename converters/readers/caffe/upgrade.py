@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from converters.errors import UnreadableError
-from converters.ir import Notice
-from converters.origin import Span
-from converters.readers.caffe.layer_types import v1_type
-from converters.readers.caffe.rewrite import block_of, rebuilt, renamed
-from converters.readers.caffe.upgrade_v0 import is_v0, joined_paddings, v0_as_v1, v0_type
-from converters.readers.prototxt import Message, Scalar, Value
-from converters.records import record
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
+from upconv.converters.readers.caffe.layer_types import v1_type
+from upconv.converters.readers.caffe.rewrite import block_of, rebuilt, renamed
+from upconv.converters.readers.caffe.upgrade_v0 import is_v0, joined_paddings, v0_as_v1, v0_type
+from upconv.converters.readers.files.prototxt import Message, Scalar, Value
 
 LAYER_FIELDS: Final = ("layer", "layers")
 _INPUT_AXES: Final = 4  # input_dim comes in fours

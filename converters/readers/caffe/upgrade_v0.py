@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from converters.origin import Span
-from converters.readers.caffe.rewrite import block_of, rebuilt, renamed
-from converters.readers.prototxt import Field, Message, Scalar
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.caffe.rewrite import block_of, rebuilt, renamed
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
 PADDING: Final = "padding"
 
@@ -76,7 +76,7 @@ def v0_type(name: str) -> str:
     >>> v0_type("innerproduct"), v0_type("Convolution")
     ('InnerProduct', 'Convolution')
     """
-    from converters.readers.caffemodel import V0_LAYER_TYPES
+    from upconv.converters.readers.caffe.caffemodel import V0_LAYER_TYPES
 
     return V0_LAYER_TYPES.get(name, name)
 

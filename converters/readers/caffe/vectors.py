@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
-from converters.readers.caffe.lowering import CaffeLayer
-from converters.readers.caffe.weights import BlobSpec, filler_of, weights_of
-from converters.readers.prototxt import Message
-from converters.tensors import Filler, Weight, missing
+from upconv.converters.ir.tensors import Filler, Weight, missing
+from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.caffe.weights import BlobSpec, filler_of, weights_of
+from upconv.converters.readers.files.prototxt import Message
 
 
 def vectors_of(

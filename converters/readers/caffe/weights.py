@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from converters.readers.caffe.lowering import CaffeLayer
-from converters.readers.prototxt import Message
-from converters.tensors import Filler, TensorData, Weight, missing
+from upconv.converters.ir.tensors import Filler, TensorData, Weight, missing
+from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.files.prototxt import Message
 
 PartialShape: TypeAlias = tuple[int | None, ...]
 """A weight's shape as far as the parameters tell; None for an axis that the input decides."""

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from converters.errors import UnreadableError
-from converters.ir import Notice
-from converters.origin import Span
-from converters.readers.caffe.inputs import is_data
-from converters.readers.caffe.layer_types import (
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.caffe.inputs import is_data
+from upconv.converters.readers.caffe.layer_types import (
     INPUT_TYPE,
     MANY,
     SILENCE,
@@ -22,7 +22,7 @@ from converters.readers.caffe.layer_types import (
     is_metric,
     is_recorder,
 )
-from converters.readers.caffe.upgrade import WrittenInput, WrittenLayer
+from upconv.converters.readers.caffe.upgrade import WrittenInput, WrittenLayer
 
 Role = Literal["data", "operator", "loss", "metric", "recorder", "silence"]
 

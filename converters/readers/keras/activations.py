@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from converters import operators as ops
-from converters.operators import Operator
-from converters.readers.keras.fields import ir_axis
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step
-from converters.readers.keras.spans import JsonObject
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.files.json_spans import JsonObject
+from upconv.converters.readers.keras.fields import ir_axis
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step
 
 Activation: TypeAlias = Callable[[KerasLayer, Step, Value, str], Value]
 """(layer, step, x, suffix) -> the activated value; the last operator bears the suffix."""
@@ -44,7 +44,7 @@ def activated(layer: KerasLayer, step: Step, x: Value, name: str, suffix: str) -
 
 def unknown_part(step: Step, x: Value, type_name: str, reason: str, suffix: str) -> Value:
     """A part of a layer that is not known: the rest of the layer is still checked."""
-    from converters.ir import Notice
+    from upconv.converters.ir.model import Notice
 
     error = step.layer.unsupported(f"{type_name}: {reason}", "activation")
     step.work.notices.append(Notice("UP003", error))

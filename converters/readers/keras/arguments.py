@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters.readers.keras.config import Ref
-from converters.readers.keras.fields import is_int
-from converters.readers.keras.lowering import KerasLayer
+from upconv.converters.readers.keras.config import Ref
+from upconv.converters.readers.keras.fields import is_int
+from upconv.converters.readers.keras.lowering import KerasLayer
 
 
 def argument(layer: KerasLayer, *names: str, place: int = 1, default: Any = None) -> Any:

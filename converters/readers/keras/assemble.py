@@ -13,13 +13,18 @@ from functools import cache
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from converters.errors import AmbiguousError, UnreadableError, UnsupportedError, UpconvError
-from converters.ir import Notice
-from converters.operators import Unknown
-from converters.origin import Origin
-from converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import (
+from upconv.converters.ir.errors import (
+    AmbiguousError,
+    UnreadableError,
+    UnsupportedError,
+    UpconvError,
+)
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
     ConsequenceError,
@@ -31,9 +36,9 @@ from converters.readers.keras.lowering import (
     Workspace,
     described,
 )
-from converters.readers.keras.version import KerasVersion
-from converters.readers.keras.weights import Scope
-from converters.readers.options import ReadOptions
+from upconv.converters.readers.keras.version import KerasVersion
+from upconv.converters.readers.keras.weights import Scope
+from upconv.converters.readers.options import ReadOptions
 
 NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
     (LambdaError, "UP008"),
@@ -283,8 +288,8 @@ def _trains_for_ever(layer: KerasLayer) -> bool:
 
 
 def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
-    from converters.readers.keras.operations import as_operation, operation_name
-    from converters.readers.keras.weights import snake_case
+    from upconv.converters.readers.keras.operations import as_operation, operation_name
+    from upconv.converters.readers.keras.weights import snake_case
 
     written = layer.config.text("function") or snake_case(layer.type)
     name = operation_name(written)
@@ -307,7 +312,7 @@ def load_lowerings() -> None:
     from importlib import import_module
     from pkgutil import iter_modules
 
-    from converters.readers import keras
+    from upconv.converters.readers import keras
 
     for module in iter_modules(keras.__path__):
         if module.name.startswith(("layers_", "operations")):

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from converters.errors import UnreadableError
-from converters.readers.keras.spans import JsonObject
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.json_spans import JsonObject
 
 MAX_NESTING: Final = 30
 GRAPH_CLASSES: Final = frozenset({"Model", "Functional"})

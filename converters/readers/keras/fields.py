@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Final, TypeVar
 
-from converters.readers.keras.layout import Value, moved_axis
-from converters.readers.keras.lowering import KerasLayer, Step
+from upconv.converters.readers.keras.layout import Value, moved_axis
+from upconv.converters.readers.keras.lowering import KerasLayer, Step
 
 Ints = tuple[int, ...]
 Choice = TypeVar("Choice")
@@ -152,7 +152,7 @@ def channels_at_one(layer: KerasLayer, step: Step, axis: Any) -> Value:
 
 
 def _shown(value: Any) -> str:
-    from converters.readers.keras.spans import plain
+    from upconv.converters.readers.files.json_spans import plain
 
     text = str(plain(value))
     return text if len(text) < 60 else f"{text[:57]}..."

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.dims import Size, symbol
-from converters.errors import UnreadableError, UsageError
-from converters.ir import ModelInput, Shape
-from converters.origin import Origin
-from converters.readers.keras.assemble import Setting
-from converters.readers.keras.config import Graph, LayerConfig
-from converters.readers.keras.fields import is_int
-from converters.readers.keras.layout import Value, to_channels_first
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.errors import UnreadableError, UsageError
+from upconv.converters.ir.model import ModelInput, Shape
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.keras.assemble import Setting
+from upconv.converters.readers.keras.config import Graph, LayerConfig
+from upconv.converters.readers.keras.fields import is_int
+from upconv.converters.readers.keras.layout import Value, to_channels_first
 
 LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
     2: ("N", "C"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.readers.keras.activations import activate
-from converters.readers.keras.fields import ir_axis, number
-from converters.readers.keras.layout import Value, moved_axis, to_channels_first
-from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
-from converters.readers.keras.tensors import Variable, weight
-from converters.tensors import Weight
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.keras.activations import activate
+from upconv.converters.readers.keras.fields import ir_axis, number
+from upconv.converters.readers.keras.layout import Value, moved_axis, to_channels_first
+from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.tensors import Variable, weight
 
 
 @lowers("Activation")

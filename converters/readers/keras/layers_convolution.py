@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.readers.keras.activations import activate
-from converters.readers.keras.fields import flag, integer, integers, spatial_input
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
-from converters.readers.keras.tensors import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.keras.activations import activate
+from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.tensors import (
     Variable,
     depthwise,
     kernel_order,
     transposed,
     weight,
 )
-from converters.readers.keras.windows import convolution_window, pads, transposed_pads
-from converters.tensors import Weight
+from upconv.converters.readers.keras.windows import convolution_window, pads, transposed_pads
 
 _AXES: Final = {"1D": 1, "2D": 2, "3D": 3}
 

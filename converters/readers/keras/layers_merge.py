@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.operators import Operator
-from converters.readers.keras.fields import ir_axis, number
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import KerasLayer, Step, lowers
-from converters.shapes import Shape, text_of
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.shapes import Shape, text_of
+from upconv.converters.readers.keras.fields import ir_axis, number
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
 
 _KINDS: Final[dict[str, ops.Eltwise]] = {
     "Add": ops.Eltwise("sum"),

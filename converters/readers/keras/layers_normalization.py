@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters import operators as ops
-from converters.readers.keras.fields import channels_at_one, flag, ir_axis, is_int, number, scalar
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import KerasLayer, Step, lowers
-from converters.readers.keras.spans import plain
-from converters.readers.keras.tensors import Variable, transposed, weight
-from converters.tensors import ArrayData, Weight
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.tensors import ArrayData, Weight
+from upconv.converters.readers.files.json_spans import plain
+from upconv.converters.readers.keras.fields import (
+    channels_at_one,
+    flag,
+    ir_axis,
+    is_int,
+    number,
+    scalar,
+)
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.readers.keras.tensors import Variable, transposed, weight
 
 
 @lowers("BatchNormalization", "SyncBatchNormalization")

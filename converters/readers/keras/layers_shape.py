@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from converters import operators as ops
-from converters.dims import is_constant, multiply
-from converters.readers.keras.fields import integer, is_int
-from converters.readers.keras.layout import Value, moved_axis
-from converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import is_constant, multiply
+from upconv.converters.readers.keras.fields import integer, is_int
+from upconv.converters.readers.keras.layout import Value, moved_axis
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
 
 
 @lowers("Flatten")

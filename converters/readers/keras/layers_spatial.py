@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.errors import AmbiguousError
-from converters.ir import Notice
-from converters.operators import Operator
-from converters.readers.keras.fields import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import AmbiguousError
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly.same_padding import average_inside
+from upconv.converters.readers.keras.fields import (
     Ints,
     choice,
     flag,
@@ -19,11 +20,10 @@ from converters.readers.keras.fields import (
     pairs,
     spatial_input,
 )
-from converters.readers.keras.layers_convolution import axes_of
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import KerasLayer, Step, described, lowers
-from converters.readers.keras.windows import Window, pads, pooling_window
-from converters.readers.same_padding import average_inside
+from upconv.converters.readers.keras.layers_convolution import axes_of
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, described, lowers
+from upconv.converters.readers.keras.windows import Window, pads, pooling_window
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
 

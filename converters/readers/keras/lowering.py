@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from converters.dims import Size
-from converters.errors import ShapeError, UnreadableError, UnsupportedError, UpconvError
-from converters.inference import layer_shapes
-from converters.ir import Layer, Notice, Shape
-from converters.operators import Identity, Operator, Permute
-from converters.origin import Origin
-from converters.readers.keras.config import NodeCall
-from converters.readers.keras.hdf5 import Dataset
-from converters.readers.keras.layout import Value, to_channels_first, to_channels_last
-from converters.readers.keras.spans import JsonObject
-from converters.readers.keras.version import KerasVersion
-from converters.readers.options import ReadOptions
-from converters.rename import renamed
-from converters.tensors import Weight
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import ShapeError, UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.model import Layer, Notice, Shape
+from upconv.converters.ir.operators import Identity, Operator, Permute
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.passes.rename import renamed
+from upconv.converters.readers.files.hdf5 import Dataset
+from upconv.converters.readers.files.json_spans import JsonObject
+from upconv.converters.readers.keras.config import NodeCall
+from upconv.converters.readers.keras.layout import Value, to_channels_first, to_channels_last
+from upconv.converters.readers.keras.version import KerasVersion
+from upconv.converters.readers.options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

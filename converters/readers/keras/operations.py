@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from converters import operators as ops
-from converters.operators import Operator
-from converters.readers.keras.activations import ACTIVATIONS, activated
-from converters.readers.keras.arguments import argument, real
-from converters.readers.keras.config import Ref
-from converters.readers.keras.fields import is_int
-from converters.readers.keras.layers_merge import concatenated, joined
-from converters.readers.keras.layers_shape import permuted, reshaped
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.keras.activations import ACTIVATIONS, activated
+from upconv.converters.readers.keras.arguments import argument, real
+from upconv.converters.readers.keras.config import Ref
+from upconv.converters.readers.keras.fields import is_int
+from upconv.converters.readers.keras.layers_merge import concatenated, joined
+from upconv.converters.readers.keras.layers_shape import permuted, reshaped
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
 
 Operand: TypeAlias = Value | float
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters import operators as ops
-from converters.dims import Size, like, maximum, minimum
-from converters.readers.keras.arguments import argument
-from converters.readers.keras.fields import ir_axis, is_int
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
-from converters.readers.keras.operations_shape import known_rank
-from converters.readers.keras.spans import JsonObject
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like, maximum, minimum
+from upconv.converters.readers.files.json_spans import JsonObject
+from upconv.converters.readers.keras.arguments import argument
+from upconv.converters.readers.keras.fields import ir_axis, is_int
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.operations_shape import known_rank
 
 
 @lowers("get_item", "getitem", table=OPERATIONS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.dims import like
-from converters.readers.keras.arguments import argument, whole, wholes
-from converters.readers.keras.fields import ir_axis
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
-from converters.readers.keras.operations_shape import known_rank
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.readers.keras.arguments import argument, whole, wholes
+from upconv.converters.readers.keras.fields import ir_axis
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.operations_shape import known_rank
 
 _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {
     name: kind

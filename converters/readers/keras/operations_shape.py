@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from converters import operators as ops
-from converters.dims import like
-from converters.readers.keras.arguments import argument, whole, wholes
-from converters.readers.keras.fields import ir_axis, is_int
-from converters.readers.keras.layers_merge import alike
-from converters.readers.keras.layers_shape import permuted
-from converters.readers.keras.layers_spatial import resized
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.readers.keras.arguments import argument, whole, wholes
+from upconv.converters.readers.keras.fields import ir_axis, is_int
+from upconv.converters.readers.keras.layers_merge import alike
+from upconv.converters.readers.keras.layers_shape import permuted
+from upconv.converters.readers.keras.layers_spatial import resized
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
 
 
 def known_rank(layer: KerasLayer, step: Step, x: Value) -> int:

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.ir import Layer, Model, validate
-from converters.operators import Identity
-from converters.origin import Origin, Source
-from converters.readers.keras.assemble import Assembler, Setting
-from converters.readers.keras.config import Graph, Ref, read_graph
-from converters.readers.keras.inputs import graph_inputs
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import Workspace
-from converters.readers.keras.spans import JsonObject, parse_json
-from converters.readers.keras.version import KerasVersion
-from converters.readers.keras.weights import NoScope, Scope, open_scope
-from converters.readers.options import ReadOptions
-from converters.rename import renamed
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.model import Layer, Model, validate
+from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.origin import Origin, Source
+from upconv.converters.passes.rename import renamed
+from upconv.converters.readers.files.json_spans import JsonObject, parse_json
+from upconv.converters.readers.keras.assemble import Assembler, Setting
+from upconv.converters.readers.keras.config import Graph, Ref, read_graph
+from upconv.converters.readers.keras.inputs import graph_inputs
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import Workspace
+from upconv.converters.readers.keras.version import KerasVersion
+from upconv.converters.readers.keras.weights import NoScope, Scope, open_scope
+from upconv.converters.readers.options import ReadOptions
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _ZIP: Final = b"PK\x03\x04"
@@ -83,7 +83,7 @@ def _version(text: str, node: JsonObject) -> KerasVersion:
 
 
 def _from_archive(path: str) -> Architecture:
-    from converters.readers.keras.archive import CONFIG, METADATA, KerasArchive
+    from upconv.converters.readers.files.keras_archive import CONFIG, METADATA, KerasArchive
 
     archive = KerasArchive(path)
     node = _architecture(Source(path, archive.text(CONFIG)))
@@ -94,7 +94,7 @@ def _from_archive(path: str) -> Architecture:
 
 
 def _from_hdf5(path: str) -> Architecture:
-    from converters.readers.keras.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
 
     file = Hdf5(whole_file(path))
     text = file.root.text("model_config")
@@ -111,8 +111,8 @@ def _from_hdf5(path: str) -> Architecture:
 
 def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
     """Where the arrays are: in the file that the user names, else in the model's own."""
-    from converters.readers.keras.archive import KerasArchive
-    from converters.readers.keras.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.keras_archive import KerasArchive
 
     source = found.weights
     if options.weights:

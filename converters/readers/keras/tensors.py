@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias
 
-from converters.dims import Size
-from converters.readers.keras.hdf5 import Dataset
-from converters.readers.keras.lowering import KerasLayer, Step
-from converters.readers.keras.spans import JsonObject
-from converters.tensors import ArrayData, Filler, Weight, missing
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.tensors import ArrayData, Filler, Weight, missing
+from upconv.converters.readers.files.hdf5 import Dataset
+from upconv.converters.readers.files.json_spans import JsonObject
+from upconv.converters.readers.keras.lowering import KerasLayer, Step
 
 Shape: TypeAlias = tuple[Size | None, ...]
 Reshaping: TypeAlias = Callable[[tuple[int, ...]], tuple[int, ...]]

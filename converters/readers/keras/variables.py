@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from converters.readers.keras.spans import JsonObject
+from upconv.converters.readers.files.json_spans import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

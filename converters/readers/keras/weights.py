@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from converters.errors import UnreadableError
-from converters.readers.keras.config import Graph, LayerConfig
-from converters.readers.keras.hdf5 import Dataset, Group, Hdf5
-from converters.readers.keras.variables import ALIASES, Variables, variables_of
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.hdf5 import Dataset, Group, Hdf5
+from upconv.converters.readers.keras.config import Graph, LayerConfig
+from upconv.converters.readers.keras.variables import ALIASES, Variables, variables_of
 
 
 class Scope(Protocol):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from converters.dims import symbol
-from converters.geometry import (
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.geometry import (
     effective_kernel,
     full_size,
     keras_transposed_size,
     target_pads,
     tensorflow_inverts,
 )
-from converters.readers.keras.fields import Ints, integers, word
-from converters.readers.keras.layout import Value
-from converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
-from converters.readers.same_padding import Setting, same_padding
+from upconv.converters.readers.assembly.same_padding import Setting, same_padding
+from upconv.converters.readers.keras.fields import Ints, integers, word
+from upconv.converters.readers.keras.layout import Value
+from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
 
 FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
 """How the reason of a NotRunnableError begins, which a rule tells."""

@@ -10,16 +10,16 @@ import ast
 from collections.abc import Iterator
 from typing import Any, Final
 
-from converters.errors import UpconvError
-from converters.ir import Layer
-from converters.operators import targets
-from converters.origin import Origin, Source
-from converters.readers.prototxt import Field, Message, Scalar
-from converters.readers.python_source.call import NotProvableError
-from converters.readers.python_source.calls import Site
-from converters.readers.python_source.scopes import Scope
-from converters.readers.python_source.text import Fragment
-from converters.readers.python_source.values import NotConstantError, evaluate
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import targets
+from upconv.converters.ir.origin import Origin, Source
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar
+from upconv.converters.readers.python_source.call import NotProvableError
+from upconv.converters.readers.python_source.calls import Site
+from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.text import Fragment
+from upconv.converters.readers.python_source.values import NotConstantError, evaluate
 
 PARAMETERS: Final = {
     "Deconvolution": "convolution_param",
@@ -61,9 +61,9 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     Raises NotProvableError where its settings are not constant, and other errors of Caffe's
     reader where they are no legal layer.
     """
-    from converters.readers.caffe.assemble import load_lowerings
-    from converters.readers.caffe.dialects import choose_dialect
-    from converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
+    from upconv.converters.readers.caffe.assemble import load_lowerings
+    from upconv.converters.readers.caffe.dialects import choose_dialect
+    from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
 
     load_lowerings()
     node = message_of(site, kind)
@@ -81,7 +81,7 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
 
 
 def _tensors(size: Any) -> Iterator[str]:
-    from converters.dims import Like, leaves
+    from upconv.converters.ir.dims import Like, leaves
 
     return (leaf.tensor for leaf in leaves(size) if isinstance(leaf, Like))
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from converters.errors import UnsupportedError
-from converters.origin import Span
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.origin import Span
 
 if TYPE_CHECKING:
     import ast
 
-    from converters.readers.python_source.scopes import Scope
-    from converters.readers.python_source.text import Fragment
+    from upconv.converters.readers.python_source.scopes import Scope
+    from upconv.converters.readers.python_source.text import Fragment
 
 _LARGEST: Final = 1 << 31
 

@@ -8,20 +8,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.errors import UnreadableError
-from converters.origin import Span
-from converters.readers.python_source.call import Argument, Call
-from converters.readers.python_source.scopes import Scope, dotted_names
-from converters.readers.python_source.signatures import (
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.python_source.call import Argument, Call
+from upconv.converters.readers.python_source.scopes import Scope, dotted_names
+from upconv.converters.readers.python_source.signatures import (
     SEQUENTIAL,
     Signature,
     caffe_type,
     canonical,
     signature_of,
 )
-from converters.readers.python_source.text import MAX_NODES, Fragment
-from converters.readers.python_source.values import NotConstantError, evaluate
-from converters.readers.python_source.walking import Visit, walk
+from upconv.converters.readers.python_source.text import MAX_NODES, Fragment
+from upconv.converters.readers.python_source.values import NotConstantError, evaluate
+from upconv.converters.readers.python_source.walking import Visit, walk
 
 MAX_CALLS: Final = 20_000
 _COMMENT: Final = re.compile(r"#[^\n]*")

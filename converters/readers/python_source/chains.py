@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from converters.readers.python_source.calls import Site, Sites, last_name
-from converters.readers.python_source.scopes import Scope
-from converters.readers.python_source.signatures import canonical
+from upconv.converters.readers.python_source.calls import Site, Sites, last_name
+from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.signatures import canonical
 
 MAX_DEPTH: Final = 8
 MAX_SPREAD: Final = 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from converters import geometry
-from converters import operators as ops
-from converters.dims import Size, symbol
-from converters.readers.python_source.call import Call
-from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
-from converters.readers.python_source.torch_layers import Maker
+from upconv.converters.ir import geometry
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.readers.python_source.call import Call
+from upconv.converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
+from upconv.converters.readers.python_source.torch_layers import Maker
 
 Padding = Literal["same", "valid"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.dims import Size, symbol
-from converters.operators import Operator
-from converters.tensors import Filler, Weight, missing
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.tensors import Filler, Weight, missing
 
 AXES: Final = {1: ("W",), 2: ("H", "W"), 3: ("D", "H", "W")}
 INITIAL: Final = Filler("uniform")

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.errors import UnreadableError
-from converters.origin import Source
-from converters.readers.keras.spans import JsonObject, parse_json
-from converters.readers.python_source.text import MAX_CODE
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.files.json_spans import JsonObject, parse_json
+from upconv.converters.readers.python_source.text import MAX_CODE
 
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"')
 _PIECE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]+")

@@ -12,30 +12,34 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
-from converters.errors import ShapeError, UnreadableError, UpconvError
-from converters.inference import layer_shapes
-from converters.ir import Layer, Model, ModelInput, Notice, Shape, validate
-from converters.operators import Unknown
-from converters.origin import Origin, Source, Span
-from converters.readers.options import ReadOptions
-from converters.readers.prototxt import load_text
-from converters.readers.python_source.call import (
+from upconv.converters.ir.errors import ShapeError, UnreadableError, UpconvError
+from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.model import Layer, Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.readers.files.prototxt import load_text
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.call import (
     Call,
     NoOperatorError,
     NotProvableError,
     PythonFile,
     Skipped,
 )
-from converters.readers.python_source.calls import Site, Sites, call_of, find_calls
-from converters.readers.python_source.chains import Chain, chains
-from converters.readers.python_source.keras_layers import KERAS_MAKERS, KERAS_OTHERS, shape_of
-from converters.readers.python_source.made import Made, Place
-from converters.readers.python_source.mentions import MENTIONS
-from converters.readers.python_source.signatures import Signature, signature_of
-from converters.readers.python_source.tensorflow_calls import TENSORFLOW_MAKERS
-from converters.readers.python_source.text import Fragment, parse
-from converters.readers.python_source.torch_layers import MAKERS, Maker
-from converters.readers.python_source.torch_others import OTHER_MAKERS
+from upconv.converters.readers.python_source.calls import Site, Sites, call_of, find_calls
+from upconv.converters.readers.python_source.chains import Chain, chains
+from upconv.converters.readers.python_source.keras_layers import (
+    KERAS_MAKERS,
+    KERAS_OTHERS,
+    shape_of,
+)
+from upconv.converters.readers.python_source.made import Made, Place
+from upconv.converters.readers.python_source.mentions import MENTIONS
+from upconv.converters.readers.python_source.signatures import Signature, signature_of
+from upconv.converters.readers.python_source.tensorflow_calls import TENSORFLOW_MAKERS
+from upconv.converters.readers.python_source.text import Fragment, parse
+from upconv.converters.readers.python_source.torch_layers import MAKERS, Maker
+from upconv.converters.readers.python_source.torch_others import OTHER_MAKERS
 
 SHOWN: Final = 3
 """Calls that the notice names; the others are only counted."""
@@ -70,14 +74,14 @@ def read_python_source(source: Source, options: ReadOptions) -> Model:
     made = _Assembly(source, find_calls(fragments)).model(fragments, notices)
     if not options.weights:
         return made
-    from converters.readers.python_source.trained import with_weights
+    from upconv.converters.readers.python_source.trained import with_weights
 
     return with_weights(made, options.weights)
 
 
 def _notebook(source: Source) -> tuple[list[Fragment], list[Notice]]:
     """The cells that parse; those that do not, and mention an upsampling call, as notices."""
-    from converters.readers.python_source.notebook import cells, landmarks
+    from upconv.converters.readers.python_source.notebook import cells, landmarks
 
     found = cells(source)
     source.landmark = landmarks(found)
@@ -210,7 +214,7 @@ class _Assembly:
         return Place(name, shape)
 
     def caffe(self, site: Site, kind: str) -> None:
-        from converters.readers.python_source.caffe_layers import caffe_layer
+        from upconv.converters.readers.python_source.caffe_layers import caffe_layer
 
         name = self.unique(_site_name(site, kind))
         try:

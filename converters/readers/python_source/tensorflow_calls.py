@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 from typing import Any, Final
 
-from converters import geometry
-from converters import operators as ops
-from converters.dims import Size, symbol
-from converters.readers.python_source.call import OPEN_SIZE, Call
-from converters.readers.python_source.made import Made, Place, unknown_weights
-from converters.readers.python_source.scopes import Scope
-from converters.readers.python_source.torch_layers import Maker
-from converters.readers.python_source.values import NotConstantError, evaluate
+from upconv.converters.ir import geometry
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.readers.python_source.call import OPEN_SIZE, Call
+from upconv.converters.readers.python_source.made import Made, Place, unknown_weights
+from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.torch_layers import Maker
+from upconv.converters.readers.python_source.values import NotConstantError, evaluate
 
 MAX_NESTING: Final = 6
 _LISTS: Final = frozenset({"stack", "pack", "constant", "TensorShape"})

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from converters.errors import UnreadableError
-from converters.origin import Source, Span
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Source, Span
 
 MAX_CODE: Final = 4 << 20
 """Characters of code; the longest files of frameworks themselves have a tenth of it."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final, Literal, TypeAlias
 
-from converters import geometry
-from converters import operators as ops
-from converters.dims import like, symbol
-from converters.readers.python_source.call import OPEN_SIZE, Call
-from converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
+from upconv.converters.ir import geometry
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like, symbol
+from upconv.converters.readers.python_source.call import OPEN_SIZE, Call
+from upconv.converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
 
 Maker: TypeAlias = Callable[[Call, Place], Made]
 

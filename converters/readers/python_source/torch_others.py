@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from converters import operators as ops
-from converters.dims import Size, symbol
-from converters.readers.python_source.call import Call
-from converters.readers.python_source.made import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.readers.python_source.call import Call
+from upconv.converters.readers.python_source.made import (
     INITIAL,
     Made,
     Place,
     open_shape,
     unknown_weights,
 )
-from converters.readers.python_source.torch_layers import Maker
-from converters.tensors import Weight, missing
+from upconv.converters.readers.python_source.torch_layers import Maker
 
 
 def _conv(call: Call, place: Place) -> Made:

@@ -12,18 +12,18 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from converters import operators as ops
-from converters.errors import UnreadableError, UpconvError
-from converters.ir import Layer, Model, Notice
-from converters.readers.python_source.call import Call
-from converters.readers.pytorch.given_weights import shape_text
-from converters.readers.pytorch.state_dict import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.model import Layer, Model, Notice
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.python_source.call import Call
+from upconv.converters.readers.torch.state.given_weights import shape_text
+from upconv.converters.readers.torch.state.state_dict import (
     StateDict,
     is_state_dict,
     listed,
     open_state_dict,
 )
-from converters.tensors import Weight
 
 WEIGHT: Final = ".weight"
 BIAS: Final = ".bias"

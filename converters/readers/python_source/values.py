@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.scopes import Scope
 
 MAX_DEPTH: Final = 40
 MAX_ITEMS: Final = 1000

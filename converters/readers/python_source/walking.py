@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from converters.readers.python_source.scopes import (
+from upconv.converters.readers.python_source.scopes import (
     Binding,
     Kind,
     Scope,

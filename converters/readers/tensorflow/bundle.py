@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Final
 
-from converters.errors import UnreadableError, UnsupportedError
-from converters.readers.tensorflow.crc32c import crc32c, unmasked
-from converters.readers.tensorflow.graphdef import read_shape
-from converters.readers.tensorflow.messages import Record, WireRecord, first_record, int_of
-from converters.readers.tensorflow.schema import DType, dtype_of
-from converters.readers.tensorflow.sstable import Table, is_table
-from converters.readers.tensorflow.tensors import Stored, item_size
-from converters.readers.wire import Wire, map_file
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.files.crc32c import crc32c, unmasked
+from upconv.converters.readers.files.sstable import Table, is_table
+from upconv.converters.readers.files.wire import Wire, map_file
+from upconv.converters.readers.tensorflow.graphdef import read_shape
+from upconv.converters.readers.tensorflow.messages import Record, WireRecord, first_record, int_of
+from upconv.converters.readers.tensorflow.schema import DType, dtype_of
+from upconv.converters.readers.tensorflow.tensors import Stored, item_size
 
 MAX_SHARDS: Final = 100_000
 _LITTLE: Final = 0

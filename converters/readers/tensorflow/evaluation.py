@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.errors import UnsupportedError, UpconvError
-from converters.ir import Notice
-from converters.operators import Unknown
-from converters.origin import Origin
-from converters.readers.tensorflow.flat import FlatNode, Key, Place
-from converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
-from converters.readers.tensorflow.lowering import LOWERINGS, Call
-from converters.readers.tensorflow.network import Network
-from converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Value
-from converters.readers.tensorflow.variables import VARIABLES
+from upconv.converters.ir.errors import UnsupportedError, UpconvError
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
+from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
+from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call
+from upconv.converters.readers.tensorflow.network import Network
+from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Value
+from upconv.converters.readers.tensorflow.variables import VARIABLES
 
 _BRANCH: Final = (
     "a branch that is chosen when the graph runs (tf.cond)",

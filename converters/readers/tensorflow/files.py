@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from typing import Final, Literal, TypeAlias
 
-from converters.errors import UnreadableError, UpconvError
-from converters.readers.prototxt import load_text, parse
-from converters.readers.tensorflow.graphdef import (
-    MetaGraph,
-    read_graph,
-    read_meta_graph,
-)
-from converters.readers.tensorflow.messages import Record, TextRecord, WireRecord
-from converters.readers.wire import LENGTH, VARINT, Field, Wire, map_file
+from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.readers.files.prototxt import load_text, parse
+from upconv.converters.readers.files.wire import LENGTH, VARINT, Field, Wire, map_file
+from upconv.converters.readers.tensorflow.graphdef import MetaGraph, read_graph, read_meta_graph
+from upconv.converters.readers.tensorflow.messages import Record, TextRecord, WireRecord
 
 Kind: TypeAlias = Literal["graph", "meta graph", "saved model", ""]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.operators import Operator
-from converters.rename import renamed
-from converters.tensors import Weight, weight_of
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.tensors import Weight, weight_of
+from upconv.converters.passes.rename import renamed
 
 Readers: TypeAlias = Mapping[str, list[Layer]]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from converters.errors import UnreadableError, UnsupportedError
-from converters.readers.tensorflow.graphdef import Function, Graph, Node
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.tensorflow.graphdef import Function, Graph, Node
 
 MAX_DEPTH: Final = 64
 MAX_CALLS: Final = 20_000

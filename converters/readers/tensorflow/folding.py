@@ -13,11 +13,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.dims import Dim, Extreme, Product, Quotient, Size
-from converters.errors import UnsupportedError
-from converters.readers.tensorflow.graphdef import Node
-from converters.readers.tensorflow.schema import DTYPES, DType
-from converters.readers.tensorflow.values import MAX_VALUES, Known
+from upconv.converters.ir.dims import Dim, Extreme, Product, Quotient, Size
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.tensorflow.graphdef import Node
+from upconv.converters.readers.tensorflow.schema import DTYPES, DType
+from upconv.converters.readers.tensorflow.values import MAX_VALUES, Known
 
 Array: TypeAlias = NDArray[Any]
 Fold: TypeAlias = Callable[[Node, list[Array]], "Array | list[Array]"]

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from converters.dims import Dim, maximum, minimum
-from converters.readers.tensorflow.folding import Array, NotFoldableError, folds, objects
-from converters.readers.tensorflow.graphdef import Node
-from converters.readers.tensorflow.values import MAX_VALUES
+from upconv.converters.ir.dims import Dim, maximum, minimum
+from upconv.converters.readers.tensorflow.folding import Array, NotFoldableError, folds, objects
+from upconv.converters.readers.tensorflow.graphdef import Node
+from upconv.converters.readers.tensorflow.values import MAX_VALUES
 
 
 def _quotient(a: Any, b: Any) -> Any:

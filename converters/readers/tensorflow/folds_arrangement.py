@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.readers.tensorflow.folding import Array, NotFoldableError, as_objects, folds
-from converters.readers.tensorflow.graphdef import Node
-from converters.readers.tensorflow.slices import index_of
-from converters.readers.tensorflow.values import MAX_VALUES
+from upconv.converters.readers.tensorflow.folding import Array, NotFoldableError, as_objects, folds
+from upconv.converters.readers.tensorflow.graphdef import Node
+from upconv.converters.readers.tensorflow.slices import index_of
+from upconv.converters.readers.tensorflow.values import MAX_VALUES
 
 
 @folds("Reshape")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.errors import UnreadableError
-from converters.origin import Span
-from converters.readers.tensorflow.messages import Record, first_record, int_of, text_of
-from converters.readers.tensorflow.schema import DType, dtype_of
-from converters.readers.tensorflow.tensors import Stored, read_tensor
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.tensorflow.messages import Record, first_record, int_of, text_of
+from upconv.converters.readers.tensorflow.schema import DType, dtype_of
+from upconv.converters.readers.tensorflow.tensors import Stored, read_tensor
 
 MAX_RANK: Final = 32
 MAX_SIZE: Final = 1 << 40

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.dims import Size, symbol
-from converters.errors import UsageError
-from converters.ir import ModelInput, Shape
-from converters.origin import Origin
-from converters.readers.keras.inputs import LETTERS
-from converters.readers.keras.layout import to_channels_first
-from converters.readers.options import ReadOptions
-from converters.readers.tensorflow.flat import FlatNode, Key, Place
-from converters.readers.tensorflow.graphdef import FileShape, Node
-from converters.readers.tensorflow.schema import DType
-from converters.readers.tensorflow.values import Axes, Value, channels_last, plain
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.model import ModelInput, Shape
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.keras.inputs import LETTERS
+from upconv.converters.readers.keras.layout import to_channels_first
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
+from upconv.converters.readers.tensorflow.graphdef import FileShape, Node
+from upconv.converters.readers.tensorflow.schema import DType
+from upconv.converters.readers.tensorflow.values import Axes, Value, channels_last, plain
 
 _PASSES: Final = frozenset(
     """

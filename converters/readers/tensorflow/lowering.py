@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from converters.dims import Dim, Size
-from converters.errors import UnreadableError, UnsupportedError
-from converters.operators import Constant, Operator
-from converters.origin import Origin
-from converters.readers.tensorflow.flat import FlatNode
-from converters.readers.tensorflow.graphdef import Node
-from converters.readers.tensorflow.network import Network
-from converters.readers.tensorflow.values import (
+from upconv.converters.ir.dims import Dim, Size
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.operators import Constant, Operator
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.tensors import ArrayData, Weight, missing
+from upconv.converters.readers.tensorflow.flat import FlatNode
+from upconv.converters.readers.tensorflow.graphdef import Node
+from upconv.converters.readers.tensorflow.network import Network
+from upconv.converters.readers.tensorflow.values import (
     Axes,
     Batched,
     Dead,
@@ -25,7 +26,6 @@ from converters.readers.tensorflow.values import (
     channels_last,
     plain,
 )
-from converters.tensors import ArrayData, Weight, missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from converters.errors import UnreadableError
-from converters.origin import Span
-from converters.readers.prototxt import Message, Scalar
-from converters.readers.tensorflow.schema import ENUMS, SCHEMAS, FieldSpec
-from converters.readers.wire import (
-    FIXED32,
-    LENGTH,
-    Field,
-    Wire,
-    signed,
-)
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Span
+from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.readers.files.wire import FIXED32, LENGTH, Field, Wire, signed
+from upconv.converters.readers.tensorflow.schema import ENUMS, SCHEMAS, FieldSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from converters.dims import Like, Size, Symbol, leaves, like, substitute
-from converters.errors import ShapeError
-from converters.inference import layer_shapes
-from converters.ir import Layer, Shape
-from converters.operators import (
+from upconv.converters.ir.dims import Like, Size, Symbol, leaves, like, substitute
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.model import Layer, Shape
+from upconv.converters.ir.operators import (
     Concat,
     Crop,
     Flatten,
@@ -23,12 +23,12 @@ from converters.operators import (
     Tile,
     targets,
 )
-from converters.origin import Origin
-from converters.readers.keras.lowering import Workspace
-from converters.readers.options import ReadOptions
-from converters.readers.tensorflow.values import Axes, Copies, Value
-from converters.readers.tensorflow.variables import Variables
-from converters.tensors import Weight
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.keras.lowering import Workspace
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.tensorflow.values import Axes, Copies, Value
+from upconv.converters.readers.tensorflow.variables import Variables
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from converters import operators as ops
-from converters.operators import Operator
-from converters.readers.tensorflow.lowering import Call, layout, lowers
-from converters.readers.tensorflow.ops_shape import axis_at, without_axes
-from converters.readers.tensorflow.values import Entry, Value, channels_last, plain
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
+from upconv.converters.readers.tensorflow.values import Entry, Value, channels_last, plain
 
 _SELU_ALPHA: Final = 1.6732632423543772
 _SELU_SCALE: Final = 1.0507009873554805

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.values import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.shapes import provably_differ
+from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.values import (
     Axes,
     Copies,
     Entry,
@@ -17,8 +19,6 @@ from converters.readers.tensorflow.values import (
     Value,
     channels_last,
 )
-from converters.shapes import provably_differ
-from converters.tensors import Weight, missing
 
 Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
 

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.dims import Size, minimum
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.ops_selection import reverse
-from converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
-from converters.readers.tensorflow.slices import Item, items_of
-from converters.readers.tensorflow.values import Axis, Copies, Entry, Value, channels_last, plain
-from converters.readers.tensorflow.windows import is_channels_last
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, minimum
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.ops_selection import reverse
+from upconv.converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
+from upconv.converters.readers.tensorflow.slices import Item, items_of
+from upconv.converters.readers.tensorflow.values import (
+    Axis,
+    Copies,
+    Entry,
+    Value,
+    channels_last,
+    plain,
+)
+from upconv.converters.readers.tensorflow.windows import is_channels_last
 
 _UNBOUNDED: Final = (1 << 31) - 1
 

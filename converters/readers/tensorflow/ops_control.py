@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.values import Dead, Entry, Missing
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.values import Dead, Entry, Missing
 
 _SAME: Final = (
     "Identity",

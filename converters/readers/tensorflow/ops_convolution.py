@@ -6,15 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from converters import operators as ops
-from converters.dims import Size
-from converters.readers.keras.tensors import depthwise, kernel_order, transposed
-from converters.readers.tensorflow.lowering import Call, layout, lowers
-from converters.readers.tensorflow.ops_shape import without_axes
-from converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
-from converters.readers.tensorflow.values import Batched, Entry, Value
-from converters.readers.tensorflow.windows import Ints, Window, is_channels_last, padded, window_of
-from converters.tensors import Weight
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.keras.tensors import depthwise, kernel_order, transposed
+from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.tensorflow.ops_shape import without_axes
+from upconv.converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
+from upconv.converters.readers.tensorflow.values import Batched, Entry, Value
+from upconv.converters.readers.tensorflow.windows import (
+    Ints,
+    Window,
+    is_channels_last,
+    padded,
+    window_of,
+)
 
 _AXES: Final[Mapping[str, int]] = {
     "Conv2D": 2,

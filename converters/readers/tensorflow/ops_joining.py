@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converters import operators as ops
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.ops_shape import axis_at, repeated, without_axes
-from converters.readers.tensorflow.values import Copies, Entry, Part, Value
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.ops_shape import axis_at, repeated, without_axes
+from upconv.converters.readers.tensorflow.values import Copies, Entry, Part, Value
 
 
 @lowers("ConcatV2", "Concat")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
-from converters import operators as ops
-from converters.readers.same_padding import average_inside
-from converters.readers.tensorflow.lowering import Call, layout, lowers
-from converters.readers.tensorflow.ops_shape import counted, without_axes
-from converters.readers.tensorflow.values import Axes, Copies, Entry, Value
-from converters.readers.tensorflow.windows import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.same_padding import average_inside
+from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.tensorflow.ops_shape import counted, without_axes
+from upconv.converters.readers.tensorflow.values import Axes, Copies, Entry, Value
+from upconv.converters.readers.tensorflow.windows import (
     Ints,
     Window,
     checked_part,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-from converters import operators as ops
-from converters.dims import Size, like
-from converters.operators import Operator
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.values import Entry, Value, channels_last
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.values import Entry, Value, channels_last
 
 Mode: TypeAlias = Literal["half_pixel", "asymmetric", "align_corners"]
 

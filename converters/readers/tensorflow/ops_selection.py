@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from converters import operators as ops
-from converters.readers.picking import MAX_PICKED, MAX_RUNS, runs_of
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
-from converters.readers.tensorflow.values import Entry, Value
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.picking import MAX_PICKED, MAX_RUNS, runs_of
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
+from upconv.converters.readers.tensorflow.values import Entry, Value
 
 
 @lowers("Gather", "GatherV2")

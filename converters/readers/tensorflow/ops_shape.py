@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from converters import operators as ops
-from converters.dims import Size, like, multiply
-from converters.geometry import inferred_axis
-from converters.readers.tensorflow.folding import (
-    scalar,
-    shape_of_known,
-    sizes_as_known,
-)
-from converters.readers.tensorflow.lowering import Call, lowers
-from converters.readers.tensorflow.values import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like, multiply
+from upconv.converters.ir.geometry import inferred_axis
+from upconv.converters.readers.tensorflow.folding import scalar, shape_of_known, sizes_as_known
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
+from upconv.converters.readers.tensorflow.values import (
     Axes,
     Batched,
     Copies,

@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from converters import operators as ops
-from converters.dims import Size, like, maximum
-from converters.geometry import (
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like, maximum
+from upconv.converters.ir.geometry import (
     fixed_same_pads,
     full_size,
     same_pads,
     target_pads,
     tensorflow_inverts,
 )
-from converters.readers.same_padding import Setting
-from converters.readers.tensorflow.lowering import Call
-from converters.readers.tensorflow.windows import Window
-from converters.tensors import Weight
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.same_padding import Setting
+from upconv.converters.readers.tensorflow.lowering import Call
+from upconv.converters.readers.tensorflow.windows import Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,25 +12,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.ir import Model, ModelInput, validate
-from converters.operators import Identity
-from converters.readers.options import ReadOptions
-from converters.readers.tensorflow.bundle import Bundle, open_bundle
-from converters.readers.tensorflow.evaluation import Evaluation
-from converters.readers.tensorflow.files import Kind, read_file, saved_model_in
-from converters.readers.tensorflow.finishing import joined, named_outputs, without_unread
-from converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
-from converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
-from converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
-from converters.readers.tensorflow.lowering import Call
-from converters.readers.tensorflow.network import Network
-from converters.readers.tensorflow.values import (
-    Value,
-    channels_last,
-    plain,
-)
-from converters.readers.tensorflow.variables import VARIABLES, find_variables
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.model import Model, ModelInput, validate
+from upconv.converters.ir.operators import Identity
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.tensorflow.bundle import Bundle, open_bundle
+from upconv.converters.readers.tensorflow.evaluation import Evaluation
+from upconv.converters.readers.tensorflow.files import Kind, read_file, saved_model_in
+from upconv.converters.readers.tensorflow.finishing import joined, named_outputs, without_unread
+from upconv.converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
+from upconv.converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
+from upconv.converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
+from upconv.converters.readers.tensorflow.lowering import Call
+from upconv.converters.readers.tensorflow.network import Network
+from upconv.converters.readers.tensorflow.values import Value, channels_last, plain
+from upconv.converters.readers.tensorflow.variables import VARIABLES, find_variables
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 _INIT_SIGNATURE: Final = "__saved_model_init_op"
@@ -91,7 +87,7 @@ def load_lowerings() -> None:
     from importlib import import_module
     from pkgutil import iter_modules
 
-    from converters.readers import tensorflow
+    from upconv.converters.readers import tensorflow
 
     for module in iter_modules(tensorflow.__path__):
         if module.name.startswith(("ops_", "folds_")):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.dims import Size
-from converters.readers.tensorflow.graphdef import Node
+from upconv.converters.ir.dims import Size
+from upconv.converters.readers.tensorflow.graphdef import Node
 
 _MASKS: Final = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 

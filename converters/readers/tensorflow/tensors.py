@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
-from converters.errors import UnreadableError
-from converters.readers.tensorflow.messages import Record, int_of
-from converters.readers.tensorflow.schema import DType, dtype_of
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.tensorflow.messages import Record, int_of
+from upconv.converters.readers.tensorflow.schema import DType, dtype_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from converters.tensors import FloatArray
+    from upconv.converters.ir.tensors import FloatArray
 
 MAX_REPEATED: Final = 1 << 28
 """Values a tensor may have beyond those its file lists (the last one stands for the rest)."""
@@ -22,7 +22,7 @@ MAX_REPEATED: Final = 1 << 28
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """A tensor in a file: converters.tensors.TensorData, and its values in their own type.
+    """A tensor in a file: a `TensorData`, and its values in their own type.
 
     `raw` are its little-endian bytes where they lie in one piece; else `listed` makes the values.
     `check` is called once before the first use of the values.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from converters.dims import Size
-from converters.readers.keras.layout import moved_axis
-from converters.readers.tensorflow.schema import DType
-from converters.readers.tensorflow.tensors import Stored
+from upconv.converters.ir.dims import Size
+from upconv.converters.readers.keras.layout import moved_axis
+from upconv.converters.readers.tensorflow.schema import DType
+from upconv.converters.readers.tensorflow.tensors import Stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

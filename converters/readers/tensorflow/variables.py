@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from converters.readers.tensorflow.bundle import Bundle
-from converters.readers.tensorflow.flat import Flattener, Key, Place
-from converters.readers.tensorflow.graphdef import MetaGraph, Node
-from converters.readers.tensorflow.messages import WireRecord, text_of
-from converters.readers.tensorflow.tensors import Stored
-from converters.readers.wire import Wire
+from upconv.converters.readers.files.wire import Wire
+from upconv.converters.readers.tensorflow.bundle import Bundle
+from upconv.converters.readers.tensorflow.flat import Flattener, Key, Place
+from upconv.converters.readers.tensorflow.graphdef import MetaGraph, Node
+from upconv.converters.readers.tensorflow.messages import WireRecord, text_of
+from upconv.converters.readers.tensorflow.tensors import Stored
 
 VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"})
 _ASSIGNMENTS: Final = frozenset({"AssignVariableOp", "Assign"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from converters.readers.same_padding import Setting, same_padding
-from converters.readers.tensorflow.lowering import Call
+from upconv.converters.readers.assembly.same_padding import Setting, same_padding
+from upconv.converters.readers.tensorflow.lowering import Call
 
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]

@@ -11,12 +11,12 @@ import onnx
 import onnxruntime as ort
 from onnx import shape_inference
 
-from converters.dims import Size, symbol
-from converters.ir import Layer, Model, ModelInput
-from converters.onnx_writer import WriteOptions, Written, write_onnx
-from converters.operators import Operator
-from converters.reference import run_model
-from converters.tensors import Weight, weight_of
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.tensors import Weight, weight_of
+from upconv.converters.onnx_writer import WriteOptions, Written, write_onnx
+from upconv.converters.reference import run_model
 
 OPSETS = (13, 18, 22)
 ALL_OPSETS = tuple(range(13, 23))

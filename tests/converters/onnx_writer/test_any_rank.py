@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters import operators as ops
-from converters.errors import ShapeError, UnsupportedError
-from converters.inference import layer_shapes
 from tests.converters.onnx_writer.support import convert_and_compare, one_layer, values
 from tests.converters.operator_cases import MAKERS, RECORDS, weights_for
 from tests.converters.reference.build import layer
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import ShapeError, UnsupportedError
+from upconv.converters.ir.inference import layer_shapes
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)

@@ -10,11 +10,6 @@ import numpy as np
 import onnx
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.ir import Layer, Model
-from converters.onnx_writer import WriteOptions, write_onnx
-from converters.reference import run_model
 from tests.converters.onnx_writer.support import (
     assert_close,
     check_valid,
@@ -24,6 +19,11 @@ from tests.converters.onnx_writer.support import (
     values,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.onnx_writer import WriteOptions, write_onnx
+from upconv.converters.reference import run_model
 
 
 def unet(dynamic: str, channels_last: set[str]) -> Model:

@@ -10,12 +10,6 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer import write_onnx
-from converters.onnx_writer.emitters import EMITTERS
 from tests.converters.onnx_writer.support import (
     compare_one,
     convert_and_compare,
@@ -26,6 +20,12 @@ from tests.converters.onnx_writer.support import (
     values,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.onnx_writer.emitters import EMITTERS
 
 
 def test_every_operator_has_an_emitter() -> None:

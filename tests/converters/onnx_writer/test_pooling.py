@@ -9,12 +9,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from converters.dims import like
-from converters.errors import UnsupportedError
-from converters.geometry import effective_kernel, pool_size
-from converters.ir import Layer
-from converters.onnx_writer import write_onnx
-from converters.operators import GlobalPool, Identity, Pad, Pool, Relu, Unpool
 from tests.converters.onnx_writer.support import (
     ALL_OPSETS,
     compare_one,
@@ -24,6 +18,12 @@ from tests.converters.onnx_writer.support import (
     one_layer,
     values,
 )
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.geometry import effective_kernel, pool_size
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import GlobalPool, Identity, Pad, Pool, Relu, Unpool
+from upconv.converters.onnx_writer import write_onnx
 
 
 def pool(kind: Literal["max", "average"], k: int, s: int, p: int, **more: Any) -> Pool:

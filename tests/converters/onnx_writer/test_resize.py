@@ -7,11 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.dims import like, symbol
-from converters.errors import UnsupportedError
-from converters.ir import Layer
-from converters.onnx_writer import WriteOptions, write_onnx
-from converters.operators import Resize, WindowUnpool
 from tests.converters.onnx_writer.support import (
     ALL_OPSETS,
     compare_one,
@@ -21,6 +16,11 @@ from tests.converters.onnx_writer.support import (
     one_layer,
     values,
 )
+from upconv.converters.ir.dims import like, symbol
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import Resize, WindowUnpool
+from upconv.converters.onnx_writer import WriteOptions, write_onnx
 
 MODES = ("half_pixel", "asymmetric", "align_corners")
 INTERPOLATED = 1e-5

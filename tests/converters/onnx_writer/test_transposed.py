@@ -10,12 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters.dims import like, symbol
-from converters.geometry import conv_transpose_size
-from converters.ir import Layer
-from converters.kernels import bilinear_kernel
-from converters.onnx_writer import WriteOptions, write_onnx
-from converters.operators import ConvTranspose
 from tests.converters.onnx_writer.support import (
     check_valid,
     compare_one,
@@ -27,6 +21,12 @@ from tests.converters.onnx_writer.support import (
     values,
     weights,
 )
+from upconv.converters.ir.dims import like, symbol
+from upconv.converters.ir.geometry import conv_transpose_size
+from upconv.converters.ir.kernels import bilinear_kernel
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.onnx_writer import WriteOptions, write_onnx
 
 
 @st.composite

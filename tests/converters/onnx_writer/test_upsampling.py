@@ -7,14 +7,6 @@ from typing import Any
 
 import pytest
 
-from converters import operators as ops
-from converters.dims import like, symbol
-from converters.errors import UnsupportedError, UsageError
-from converters.inference import infer
-from converters.ir import Layer, Model
-from converters.onnx_writer import WriteOptions, write_upsampling
-from converters.reference import run_layer
-from converters.tensors import Filler, missing
 from tests.converters.onnx_writer.support import (
     assert_close,
     check_valid,
@@ -23,6 +15,14 @@ from tests.converters.onnx_writer.support import (
     values,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like, symbol
+from upconv.converters.ir.errors import UnsupportedError, UsageError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.tensors import Filler, missing
+from upconv.converters.onnx_writer import WriteOptions, write_upsampling
+from upconv.converters.reference import run_layer
 
 
 def decoder() -> Model:

@@ -12,15 +12,6 @@ import numpy as np
 import onnx
 import pytest
 
-from converters import operators as ops
-from converters.dims import symbol
-from converters.errors import ShapeError, UnsupportedError, UpconvError, UsageError
-from converters.ir import Layer, Model, ModelInput, Notice
-from converters.onnx_writer import WriteOptions, move_model, write_onnx
-from converters.onnx_writer.options import IR_VERSIONS
-from converters.onnx_writer.save import PAGE
-from converters.origin import Origin, Source, Span
-from converters.tensors import Filler, Weight, missing, weight_of
 from tests.converters.onnx_writer.support import (
     check_valid,
     convert_and_compare,
@@ -31,6 +22,15 @@ from tests.converters.onnx_writer.support import (
     values,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.errors import ShapeError, UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.model import Layer, Model, ModelInput, Notice
+from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.ir.tensors import Filler, Weight, missing, weight_of
+from upconv.converters.onnx_writer import WriteOptions, move_model, write_onnx
+from upconv.converters.onnx_writer.options import IR_VERSIONS
+from upconv.converters.onnx_writer.save import PAGE
 
 
 def network() -> Model:
@@ -189,9 +189,9 @@ def test_inline_above_two_gigabytes_is_refused_before_writing(tmp_path: Path) ->
 def test_automatic_external_data_above_one_gigabyte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("converters.onnx_writer.save.EXTERNAL_ABOVE", 500)
+    monkeypatch.setattr("upconv.converters.onnx_writer.save.EXTERNAL_ABOVE", 500)
     assert write_onnx(network(), tmp_path / "m.onnx").external_path is not None
-    monkeypatch.setattr("converters.onnx_writer.save.EXTERNAL_ABOVE", 50_000)
+    monkeypatch.setattr("upconv.converters.onnx_writer.save.EXTERNAL_ABOVE", 50_000)
     assert write_onnx(network(), tmp_path / "n.onnx").external_path is None
 
 
@@ -314,7 +314,7 @@ def test_shape_errors_are_the_users_family() -> None:
 
 def test_arithmetic_on_sizes(tmp_path: Path) -> None:
     """Negative numerators, minima, maxima and products: ONNX Div truncates, ours floors."""
-    from converters.dims import ceil_div, maximum, minimum
+    from upconv.converters.ir.dims import ceil_div, maximum, minimum
 
     height, width = symbol("H"), symbol("W")
     sizes = [

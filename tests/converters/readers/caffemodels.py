@@ -11,13 +11,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from converters.errors import UnreadableError
-from converters.readers.caffemodel import (
-    Blob,
-    Caffemodel,
-    read_caffemodel,
-)
 from fixtures.make_caffemodel import length_tag, varint
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.caffe.caffemodel import Blob, Caffemodel, read_caffemodel
 
 # message: {field: (number, type, repeated)}; the type is a scalar's or a message's name
 SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {

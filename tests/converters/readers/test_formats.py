@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from converters.errors import UnreadableError, UnsupportedError
-from converters.origin import Source
-from converters.readers import FORMATS, identify, open_model, open_text
-from converters.readers.options import ReadOptions
 from fixtures.make_caffemodel import write_caffemodel
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.formats import FORMATS, identify, open_model, open_text
+from upconv.converters.readers.options import ReadOptions
 
 NET = 'input: "data" layer { name: "r" type: "ReLU" bottom: "data" top: "r" }\n'
 ONNX_TEXT = "ir_version: 8\ngraph {\n  node { op_type: 'Relu' }\n}\n"
@@ -98,8 +98,8 @@ def test_reading_text_imports_nothing_heavy(tmp_path: Path, root: Path) -> None:
     path = tmp_path / "net.prototxt"
     path.write_text(NET)
     code = (
-        "import sys; from converters.readers import open_model;"
-        "from converters.readers.options import ReadOptions;"
+        "import sys; from upconv.converters.readers.formats import open_model;"
+        "from upconv.converters.readers.options import ReadOptions;"
         f"open_model({str(path)!r}, ReadOptions());"
         "heavy = {'numpy', 'onnx', 'onnxruntime', 'h5py', 'google.protobuf'};"
         "print(sorted(heavy & set(sys.modules)))"

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from converters import operators as ops
-from converters.ir import Layer
-from converters.reference import Array, run_layer
-from converters.tensors import weight_of
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import weight_of
+from upconv.converters.reference import Array, run_layer
 
 
 def layer(op: ops.Operator, inputs: Any = 1, outputs: Any = 1, **weights: Any) -> Layer:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.errors import ShapeError
 from tests.converters.reference.build import noise, run, torch_of
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import ShapeError
 
 
 def test_crop_takes_a_box_like_another_tensor() -> None:

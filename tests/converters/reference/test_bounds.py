@@ -8,22 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import operators as ops
-from converters.reference.bounds import (
+from tests.converters.reference.build import convolution, deconvolution, layer, noise, pooling, run
+from upconv.converters.ir import operators as ops
+from upconv.converters.reference.bounds import (
     LARGEST_COUNT,
     LARGEST_LOSS,
     ROUNDINGS_OF_MAGNITUDES,
     SumOfProducts,
     error_bound,
     sum_of_products,
-)
-from tests.converters.reference.build import (
-    convolution,
-    deconvolution,
-    layer,
-    noise,
-    pooling,
-    run,
 )
 
 U = 2.0**-24

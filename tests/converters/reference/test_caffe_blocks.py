@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.readers.caffemodel import read_caffemodel
 from tests.converters.reference.build import pooling, run
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.caffe.caffemodel import read_caffemodel
 
 Values = dict[str, Any]
 

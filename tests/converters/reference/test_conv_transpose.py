@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.origin import Source
-from converters.readers.caffemodel import read_caffemodel
-from converters.readers.prototxt import parse
 from tests.converters.reference.build import deconvolution, noise, plane, run
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.caffemodel import read_caffemodel
+from upconv.converters.readers.files.prototxt import parse
 
 WORKED = [
     (
@@ -44,7 +44,7 @@ def test_worked_examples(x: Any, kernel: Any, stride: int, expected: Any) -> Non
 
 
 def test_every_view_gives_the_worked_examples() -> None:
-    from converters.reference import transposed_views as views
+    from upconv.converters.reference import transposed_views as views
 
     for x, kernel, stride, expected in WORKED:
         op = deconvolution(kernel=(len(kernel),) * 2, stride=(stride, stride))

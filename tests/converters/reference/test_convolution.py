@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.operators import Linear
-from converters.reference import convolution as module
 from tests.converters.reference.build import convolution, noise, run, torch_of
+from upconv.converters.ir.operators import Linear
+from upconv.converters.reference import convolution as module
 
 CASES: list[tuple[str, int, tuple[int, ...], int, dict[str, Any]]] = [
     ("plain", 3, (5, 7), 4, {"kernel": (3, 3)}),

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.dims import like
-from converters.operators import Resize
-from converters.reference.coordinates import source_coordinates
 from tests.converters.reference.build import noise, plane, run, torch_of
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.operators import Resize
+from upconv.converters.reference.coordinates import source_coordinates
 
 SIZES = [((3, 5), (7, 4)), ((4, 4), (8, 12)), ((9, 6), (4, 5)), ((1, 5), (3, 1))]
 NEAREST = ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]

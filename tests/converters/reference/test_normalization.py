@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
 from tests.converters.reference.build import noise, run, torch_of
+from upconv.converters.ir import operators as ops
 
 
 @pytest.mark.parametrize("size", [(), (5,), (4, 5), (2, 3, 4)])

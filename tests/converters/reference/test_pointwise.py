@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
 from tests.converters.reference.build import noise, run, torch_of
+from upconv.converters.ir import operators as ops
 
 
 def _torch_cases() -> list[tuple[ops.Operator, Callable[[Any], Any]]]:

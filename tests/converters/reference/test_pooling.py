@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.operators import GlobalPool, Pool
-from converters.reference.pooling import LOWEST
 from tests.converters.reference.build import noise, plane, pooling, run, torch_of
+from upconv.converters.ir.operators import GlobalPool, Pool
+from upconv.converters.reference.pooling import LOWEST
 
 TORCH = [
     ((3, 2), (2, 3), (1, 1), (1, 1)),

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
 from tests.converters.reference.build import noise, run
+from upconv.converters.ir import operators as ops
 
 
 def test_arg_max_along_an_axis() -> None:

@@ -6,16 +6,16 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like, symbol
-from converters.errors import ShapeError, UnsupportedError, UpconvError, UsageError
-from converters.ir import Layer, Model, ModelInput
-from converters.origin import Origin, Source, Span
-from converters.reference import MEANINGS, run_layer, run_model
-from converters.reference.call import Stored
-from converters.shapes import SHAPES
-from converters.tensors import Filler, missing, weight_of
 from tests.converters.reference.build import layer, noise
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like, symbol
+from upconv.converters.ir.errors import ShapeError, UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.ir.shapes import SHAPES
+from upconv.converters.ir.tensors import Filler, missing, weight_of
+from upconv.converters.reference import MEANINGS, run_layer, run_model
+from upconv.converters.reference.call import Stored
 
 
 @pytest.mark.parametrize("record", get_args(ops.Operator), ids=lambda record: record.__name__)
@@ -65,7 +65,7 @@ def test_keep_returns_only_what_is_asked_for() -> None:
 def test_keep_frees_what_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     import weakref
 
-    from converters.reference import run
+    from upconv.converters.reference import run
 
     alive: list[list[str]] = []
     seen: dict[str, Any] = {}

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.processors import processors
-from converters.reference import threads
-from converters.reference.threads import each, workers
 from tests.converters.reference.build import convolution, deconvolution, noise, run
+from upconv.converters.ir import operators as ops
+from upconv.converters.proof.processors import processors
+from upconv.converters.reference import threads
+from upconv.converters.reference.threads import each, workers
 
 
 @pytest.fixture(params=[1, 3, 100])
@@ -63,8 +63,8 @@ def test_the_values_are_those_of_one_thread(
     weight: tuple[int, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("converters.reference.conv_transpose.PART", 1)
-    monkeypatch.setattr("converters.reference.convolution.LARGEST_SCRATCH", 64)
+    monkeypatch.setattr("upconv.converters.reference.conv_transpose.PART", 1)
+    monkeypatch.setattr("upconv.converters.reference.convolution.LARGEST_SCRATCH", 64)
     found = []
     for count in (1, 4):
         monkeypatch.setattr(threads, "processors", lambda count=count: count)

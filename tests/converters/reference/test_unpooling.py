@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.dims import like
-from converters.errors import UpconvError
-from converters.operators import Unpool, WindowUnpool
 from tests.converters.reference.build import deconvolution, noise, plane, pooling, run, torch_of
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.operators import Unpool, WindowUnpool
 
 
 def _window(kind: Any, kernel: Any, stride: Any, size: Any, begin: Any = (0, 0)) -> WindowUnpool:

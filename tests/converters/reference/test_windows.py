@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.reference.windows import Windows, region, taps_inside, writes
+from upconv.converters.reference.windows import Windows, region, taps_inside, writes
 
 AXIS = st.tuples(
     st.integers(1, 5),  # kernel

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from converters.origin import Source
-from linter.finding import Edit, FileReport, Finding, Fix, Place, Report, with_fingerprints
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report, with_fingerprints
 
 TEXT = 'layer {\n  name: "\N{GRINNING FACE}é" pad: 0\n}\n'
 NASTY = "\x1b[31m 50% of <b> & \"q\", 'x': a\n::set-output name=a::b\r\x00\ud800"

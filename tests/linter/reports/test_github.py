@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import re
 
-from linter.finding import Place, Report
-from linter.reports.github import github
-from linter.reports.text import text
 from tests.linter.reports.made import NASTY, awkward, file, finding, report
+from upconv.linter.finding import Place, Report
+from upconv.linter.reports.github import github
+from upconv.linter.reports.text import text
 
 COMMAND = re.compile(r"^::(error|warning|notice) ([^:]*)::(.*)$")
 

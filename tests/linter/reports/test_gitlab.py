@@ -7,14 +7,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from converters.origin import Source
-from linter.engine import check_source
-from linter.finding import Report
-from linter.reports.gitlab import SCHEMA_PATH, gitlab
 from tests.linter.reports.made import awkward, finding, report
 from tests.linter.rule_cases import check_case
+from tests.support import ROOT
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import Report
+from upconv.linter.reports.gitlab import SCHEMA_PATH, gitlab
+from upconv.linter.running.engine import check_source
 
-FOLDER = Path(__file__).parents[3] / "fixtures" / "rules"
+FOLDER = ROOT / "fixtures" / "rules"
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from linter.finding import FileReport, Report, Severity
-from linter.reports.junit import junit
 from tests.linter.reports.made import NASTY, awkward, file, finding, report
 from tests.linter.rule_cases import check_case
+from tests.support import ROOT
+from upconv.linter.finding import FileReport, Report, Severity
+from upconv.linter.reports.junit import junit
 
-FOLDER = Path(__file__).parents[3] / "fixtures" / "rules"
+FOLDER = ROOT / "fixtures" / "rules"
 
 # element -> (children it may have, attributes it must have, attributes it may have)
 GRAMMAR: Final[dict[str, tuple[set[str], set[str], set[str]]]] = {

@@ -9,15 +9,16 @@ from urllib.parse import unquote, urlsplit
 import jsonschema
 import pytest
 
-from converters.origin import Source
-from linter.engine import check_source
-from linter.finding import Edit, FileReport, Fix, Report, Silenced
-from linter.reports.sarif import sarif
-from linter.rules import RULES
 from tests.linter.reports.made import TEXT, awkward, file, finding, report
 from tests.linter.rule_cases import check_case
+from tests.support import ROOT
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import Edit, FileReport, Fix, Report, Silenced
+from upconv.linter.reports.sarif import sarif
+from upconv.linter.rules import RULES
+from upconv.linter.running.engine import check_source
 
-FOLDER = Path(__file__).parents[3] / "fixtures" / "rules"
+FOLDER = ROOT / "fixtures" / "rules"
 SCHEMA = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from converters.dims import Size, symbol
-from converters.inference import layer_shapes
-from converters.ir import Layer
-from converters.operators import Operator
-from converters.origin import Source
-from converters.readers.caffe.dialects import lower
-from converters.readers.caffe.lowering import CaffeLayer, Lowered
-from converters.readers.prototxt import parse
-from converters.reference.run import run_layer
-from converters.tensors import TensorData, Weight, weight_of
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.origin import Source
+from upconv.converters.ir.tensors import TensorData, Weight, weight_of
+from upconv.converters.readers.caffe.dialects import lower
+from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered
+from upconv.converters.readers.files.prototxt import parse
+from upconv.converters.reference.run import run_layer
 
 Shape = tuple[Size, ...]
 

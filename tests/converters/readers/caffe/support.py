@@ -5,12 +5,12 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import Any
 
-from converters.inference import infer
-from converters.ir import Model, Shape
-from converters.operators import Operator
-from converters.origin import Source
-from converters.readers.caffe.reader import read_caffe_source
-from converters.readers.options import ReadOptions
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model, Shape
+from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.reader import read_caffe_source
+from upconv.converters.readers.options import ReadOptions
 
 DATA = 'input: "data" input_shape { dim: 1 dim: 3 dim: 10 dim: 12 }\n'
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
 from tests.converters.readers.caffe.support import (
     DATA,
     layer,
@@ -13,6 +11,8 @@ from tests.converters.readers.caffe.support import (
     refusal,
     shapes,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
 
 VOLUME = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 dim: 8 }\n'
 SIGNAL = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 }\n'

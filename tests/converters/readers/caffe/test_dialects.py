@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from converters.errors import AmbiguousError, UsageError
-from converters.operators import Unknown
-from converters.readers.caffe.dialects import (
-    choose_dialect,
-    known_dialects,
-    require_dialect,
-)
 from tests.converters.readers.caffe.lowered import caffe_layer, lowered, operator
+from upconv.converters.ir.errors import AmbiguousError, UsageError
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.readers.caffe.dialects import choose_dialect, known_dialects, require_dialect
 
 ONE = 'type: "Upsample" bottom: "x" top: "y"'
 TWO = 'type: "Upsample" bottom: "x" bottom: "m" top: "y"'

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from converters.dims import Size, symbol
 from tests.converters.readers.caffe.support import layer, notices, read
+from upconv.converters.ir.dims import Size, symbol
 
 H, W, C, N = (symbol(f"data_{axis}") for axis in "HWCN")
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.errors import UnreadableError, UnsupportedError
-from converters.readers.caffe.dialects import lower
 from tests.converters.readers.caffe.lowered import (
     C,
     H,
@@ -24,6 +21,9 @@ from tests.converters.readers.caffe.lowered import (
     output_shape,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.caffe.dialects import lower
 
 ENDS = 'bottom: "x" top: "y"'
 BATCH_NORM = f'type: "BatchNorm" {ENDS}'

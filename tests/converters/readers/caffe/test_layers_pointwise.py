@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.errors import UnreadableError
 from tests.converters.readers.caffe.lowered import (
     C,
     H,
@@ -22,6 +20,8 @@ from tests.converters.readers.caffe.lowered import (
     output_shape,
     weights,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnreadableError
 
 ENDS = 'bottom: "x" top: "y"'
 

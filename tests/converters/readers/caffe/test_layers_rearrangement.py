@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.errors import UnreadableError, UnsupportedError
-from tests.converters.readers.caffe.lowered import (
-    H,
-    N,
-    W,
-    lowered,
-    operator,
-    output,
-    output_shape,
-)
+from tests.converters.readers.caffe.lowered import H, N, W, lowered, operator, output, output_shape
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 
 ENDS = 'bottom: "x" top: "y"'
 MERGE = 'type: "MergeCrop" bottom: "a" bottom: "b" top: "y"'

@@ -8,9 +8,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.errors import UnreadableError, UnsupportedError
 from tests.converters.readers.caffe.lowered import (
     C,
     H,
@@ -21,6 +18,9 @@ from tests.converters.readers.caffe.lowered import (
     output,
     output_shape,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 
 IMAGE = (N, C, H, W)
 

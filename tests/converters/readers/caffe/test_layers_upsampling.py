@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.dims import like
-from converters.errors import UnreadableError, UnsupportedError
 from tests.converters.readers.caffe.lowered import (
     C,
     H,
@@ -19,6 +16,9 @@ from tests.converters.readers.caffe.lowered import (
     output,
     output_shape,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import like
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 
 ONE = 'type: "Upsample" bottom: "x" top: "y"'
 TWO = 'type: "Upsample" bottom: "x" bottom: "m" top: "y"'

@@ -10,13 +10,13 @@ from typing import Final
 
 import pytest
 
-from converters.errors import UpconvError
-from converters.onnx_writer import write_onnx
-from converters.readers.caffe.layer_types import LAYER_TYPES
-from converters.readers.caffe.reader import read_caffe
-from converters.readers.caffe.schema import OPEN, fields_of
-from converters.readers.options import ReadOptions
-from linter.engine import check_path
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.caffe.layer_types import LAYER_TYPES
+from upconv.converters.readers.caffe.reader import read_caffe
+from upconv.converters.readers.caffe.schema import OPEN, fields_of
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.engine import check_path
 
 SEEDS: Final = 3
 NETS: Final = 4

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from converters.origin import Source
-from converters.readers.caffe.phases import NetState, is_included
-from converters.readers.prototxt import parse
 from tests.converters.readers.caffe.support import DATA, layer, notices, read
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.phases import NetState, is_included
+from upconv.converters.readers.files.prototxt import parse
 
 TEST, TRAIN = NetState("TEST"), NetState("TRAIN")
 DEPLOYED = NetState("TEST", 1, frozenset({"deploy"}))

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from converters.dims import symbol
-from converters.errors import UnreadableError, UsageError
-from converters.operators import Conv, Relu, Unknown
 from tests.converters.readers.caffe.support import DATA, layer, notices, read, shapes
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.errors import UnreadableError, UsageError
+from upconv.converters.ir.operators import Conv, Relu, Unknown
 
 CONV = "convolution_param { num_output: 4 kernel_size: 3 }"
 

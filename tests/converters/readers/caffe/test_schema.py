@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from converters.origin import Source
-from converters.readers.caffe.assemble import load_lowerings
-from converters.readers.caffe.layer_types import LAYER_TYPES, is_loss, similar_types, v1_type
-from converters.readers.caffe.lowering import LOWERINGS
-from converters.readers.caffe.schema import (
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.assemble import load_lowerings
+from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, is_loss, similar_types, v1_type
+from upconv.converters.readers.caffe.lowering import LOWERINGS
+from upconv.converters.readers.caffe.schema import (
     BVLC_MESSAGES,
     FORK_FIELDS,
     FORK_MESSAGES,
@@ -15,7 +15,7 @@ from converters.readers.caffe.schema import (
     is_fork_field,
     unknown_fields,
 )
-from converters.readers.prototxt import parse
+from upconv.converters.readers.files.prototxt import parse
 
 SCALARS = {"int", "float", "bool", "text", "enum"}
 MESSAGES = sorted({*BVLC_MESSAGES, *FORK_MESSAGES, *FORK_FIELDS})

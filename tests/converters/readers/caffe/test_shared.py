@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from converters.errors import UnreadableError
-from converters.inference import infer
-from converters.ir import validate
-from converters.operators import Unknown
-from converters.origin import Source
-from converters.readers.caffe.reader import read_caffe, read_caffe_source
-from converters.readers.caffe.schema import unknown_fields
-from converters.readers.options import ReadOptions
-from converters.readers.prototxt import load_text, parse
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import validate
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.reader import read_caffe, read_caffe_source
+from upconv.converters.readers.caffe.schema import unknown_fields
+from upconv.converters.readers.files.prototxt import load_text, parse
+from upconv.converters.readers.options import ReadOptions
 
 
 def test_golden_nets_have_caffes_shapes(shared: Path) -> None:

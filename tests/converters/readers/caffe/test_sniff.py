@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from converters.origin import Source
-from converters.readers.caffe.sniff import NotANetError, classify, require_net
-from converters.readers.prototxt import parse
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.sniff import NotANetError, classify, require_net
+from upconv.converters.readers.files.prototxt import parse
 
 TEXTS = [
     ("net", 'name: "n" layer { type: "ReLU" }'),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from converters.operators import Conv, Linear, Lrn, Pool, Relu
 from tests.converters.readers.caffe.support import DATA, layer, notices, read, shapes
+from upconv.converters.ir.operators import Conv, Linear, Lrn, Pool, Relu
 
 V1 = """\
 name: "old"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.ir import Model
 from fixtures.make_caffemodel import write_caffemodel
 from tests.converters.readers.caffe.support import DATA, layer, notices, read, shapes
+from upconv.converters.ir.model import Model
 
 CONV = "convolution_param { num_output: 4 kernel_size: 3 }"
 

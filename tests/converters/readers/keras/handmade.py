@@ -11,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 
 def layer(type_name: str, name: str, *reads: str, **config: Any) -> dict[str, Any]:

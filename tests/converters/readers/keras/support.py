@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.ir import Model
-from converters.onnx_writer import write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.onnx_writer.support import run_onnx
+from upconv.converters.ir.model import Model
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 FORMATS = ("keras", "h5", "json")
 TOLERANCE = 1e-5

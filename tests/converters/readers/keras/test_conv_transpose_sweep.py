@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from converters.geometry import keras_transposed_size, tensorflow_inverts
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.support import (
     assert_equal,
@@ -22,6 +21,7 @@ from tests.converters.readers.keras.support import (
     noise,
     save,
 )
+from upconv.converters.ir.geometry import keras_transposed_size, tensorflow_inverts
 
 keras = import_keras()
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -187,7 +187,7 @@ def test_an_odd_total_is_not_shifted(tmp_path: Path) -> None:
 
 def test_what_fails_when_called_is_refused(tmp_path: Path) -> None:
     """SAME with an even effective kernel and output_padding 0: Keras builds it, then it fails."""
-    from converters.errors import UnsupportedError
+    from upconv.converters.ir.errors import UnsupportedError
 
     layer = keras.layers.Conv2DTranspose(1, 4, 2, "same", output_padding=0)
     entry = keras.Input((5, 5, 1), name="x")

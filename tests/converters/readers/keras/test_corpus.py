@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.errors import UnsupportedError
-from converters.onnx_writer import write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
-from converters.verify import verify
-from linter.engine import check_path
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.support import assert_equal, import_keras, noise
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.proof.verify import verify
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.engine import check_path
 
 PORTRAITS = "corpus/keras/anilsathyan7__Portrait-Segmentation/models"
 

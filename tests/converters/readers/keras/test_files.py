@@ -13,8 +13,6 @@ import h5py
 import numpy as np
 import pytest
 
-from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.readers.keras.archive import ByteRange, RangeFile
 from tests.converters.readers.keras.handmade import (
     arrays,
     entry,
@@ -27,6 +25,8 @@ from tests.converters.readers.keras.handmade import (
     write_keras,
     write_weights,
 )
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.readers.files.keras_archive import ByteRange, RangeFile
 
 
 def expected_kernel() -> Any:

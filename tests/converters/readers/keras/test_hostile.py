@@ -13,10 +13,6 @@ from typing import Any
 import h5py
 import pytest
 
-from converters.errors import UnreadableError, UpconvError
-from converters.geometry import fixed_same_pads
-from converters.readers.keras.archive import ByteRange, RangeFile
-from converters.readers.keras.heaps import require_sound_heaps
 from tests.converters.readers.keras.handmade import (
     arrays,
     entry,
@@ -28,6 +24,10 @@ from tests.converters.readers.keras.handmade import (
     write_json,
     write_keras,
 )
+from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.geometry import fixed_same_pads
+from upconv.converters.readers.files.hdf5_heaps import require_sound_heaps
+from upconv.converters.readers.files.keras_archive import ByteRange, RangeFile
 
 SECONDS = 20
 

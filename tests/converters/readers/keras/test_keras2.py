@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.onnx_writer import write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.support import assert_equal
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 
 @pytest.mark.parametrize("name", ["nested", "autoencoder", "frozen"])

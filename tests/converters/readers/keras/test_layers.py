@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
-from converters.verify import verify
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.support import (
     assert_equal,
@@ -21,6 +18,9 @@ from tests.converters.readers.keras.support import (
     outputs_of,
     save,
 )
+from upconv.converters.proof.verify import verify
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 keras = import_keras()
 pytestmark = pytest.mark.filterwarnings("ignore")

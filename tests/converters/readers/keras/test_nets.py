@@ -9,8 +9,6 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.onnx_writer import write_upsampling
-from converters.verify import verify
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.nets import NETS, seeded
 from tests.converters.readers.keras.support import (
@@ -21,6 +19,8 @@ from tests.converters.readers.keras.support import (
     noise,
     save,
 )
+from upconv.converters.onnx_writer import write_upsampling
+from upconv.converters.proof.verify import verify
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

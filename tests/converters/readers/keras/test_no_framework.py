@@ -18,7 +18,7 @@ def loaded(root: Path, arguments: list[str], unwanted: str) -> str:
     """Which of the unwanted modules a command imports."""
     program = (
         "import sys\n"
-        "from service.cli import main\n"
+        "from upconv.service.cli.main import main\n"
         "try:\n"
         f"    main({arguments!r})\n"
         "except SystemExit as end:\n"

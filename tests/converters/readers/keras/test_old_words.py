@@ -7,18 +7,11 @@ from typing import Any
 
 import pytest
 
-from converters import operators as ops
-from converters.errors import AmbiguousError, UnsupportedError, UsageError
-from converters.onnx_writer import write_onnx
-from converters.readers.keras.version import KerasVersion
-from tests.converters.readers.keras.handmade import (
-    entry,
-    layer,
-    model,
-    read,
-    write_h5,
-    write_json,
-)
+from tests.converters.readers.keras.handmade import entry, layer, model, read, write_h5, write_json
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UsageError
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.keras.version import KerasVersion
 
 
 def bilinear() -> dict[str, Any]:

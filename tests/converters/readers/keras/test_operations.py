@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.readers.keras.handmade import entry, layer, model, read, write_json
 from tests.converters.readers.keras.nets import seeded
 from tests.converters.readers.keras.support import compare, import_keras, noise, save
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 keras = import_keras()
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from converters.ir import Model
-from converters.origin import Source
-from converters.readers.options import ReadOptions
-from converters.readers.python_source.call import PythonFile
-from converters.readers.python_source.reader import read_python_source
+from upconv.converters.ir.model import Model
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.call import PythonFile
+from upconv.converters.readers.python_source.reader import read_python_source
 
 TORCH = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 KERAS = "from tensorflow import keras\nfrom tensorflow.keras import layers\n"

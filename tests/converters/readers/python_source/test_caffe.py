@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from converters import operators as ops
-from converters.origin import Source
-from converters.readers.caffe.reader import read_caffe_source
-from converters.readers.options import ReadOptions
 from tests.converters.readers.python_source.support import read, reasons
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.caffe.reader import read_caffe_source
+from upconv.converters.readers.options import ReadOptions
 
 HEAD = "import caffe\nfrom caffe import layers as L, params as P\n"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from converters import operators as ops
-from converters.readers.python_source.call import Call
 from tests.converters.readers.python_source.support import TORCH, file_of, read, reasons
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.python_source.call import Call
 
 
 @pytest.mark.parametrize(

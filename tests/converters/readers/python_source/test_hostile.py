@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from converters.errors import UnreadableError
-from converters.readers.options import ReadOptions
-from converters.readers.python_source.reader import read_python
 from tests.converters.readers.python_source.support import TORCH, read
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.reader import read_python
 
 HUGE = {
     "parentheses": "(" * 100_000,

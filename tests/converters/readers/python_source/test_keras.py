@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from converters import operators as ops
-from converters.inference import infer
 from tests.converters.readers.python_source.support import KERAS, file_of, read, reasons
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.inference import infer
 
 GENERATOR = """
 def generator():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from converters.readers.python_source.mentions import mentions
-from converters.readers.python_source.signatures import CAFFE_TYPES, SIGNATURES
+from upconv.converters.readers.python_source.mentions import mentions
+from upconv.converters.readers.python_source.signatures import CAFFE_TYPES, SIGNATURES
 
 PATHS = sorted(path for path, found in SIGNATURES.items() if found.upsamples)
 

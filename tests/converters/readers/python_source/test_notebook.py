@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from converters.errors import UnreadableError
-from converters.origin import Source
-from converters.readers.python_source.notebook import cells
 from tests.converters.readers.python_source.support import TORCH, file_of, read
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Source
+from upconv.converters.readers.python_source.notebook import cells
 
 
 def notebook(*sources: str | list[str], indent: int | None = 1) -> str:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from converters.dims import Symbol, substitute
-from converters.inference import infer
-from converters.ir import Model
-from converters.shapes import Shape
 from tests.converters.readers.python_source.support import TORCH, read
+from upconv.converters.ir.dims import Symbol, substitute
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model
+from upconv.converters.ir.shapes import Shape
 
 CASES = [
     f"nn.ConvTranspose{axes}d(4, 6, {kernel}, {stride}, {pad}, {extra}, 2, True, {dilation})"
@@ -82,7 +82,7 @@ def test_unpooling_has_torchs_size(axes: int) -> None:
     expected = tuple(eval(text, {"nn": nn})(y, indices).shape)
     (layer,) = read(f"{TORCH}up = {text}").layers
     assert len(layer.inputs) == 2
-    from converters.inference import layer_shapes
+    from upconv.converters.ir.inference import layer_shapes
 
     known = {value: tuple(y.shape) for value in layer.inputs}
     assert layer_shapes(layer, known) == (expected,)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.ir import Model
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from fixtures.make_caffemodel import write_caffemodel
 from fixtures.make_safetensors import write_safetensors
-from linter.engine import CheckOptions, check_path
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Model
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.engine import CheckOptions, check_path
 
 torch = pytest.importorskip("torch")
 

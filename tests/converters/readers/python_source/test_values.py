@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from converters.readers.python_source.scopes import Scope
-from converters.readers.python_source.values import NotConstantError, evaluate
-from converters.readers.python_source.walking import walk
+from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.values import NotConstantError, evaluate
+from upconv.converters.readers.python_source.walking import walk
 
 
 def value(code: str) -> Any:

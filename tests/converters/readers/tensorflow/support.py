@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.dims import symbol
-from converters.ir import Model
-from converters.onnx_writer import write_onnx
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.onnx_writer.support import run_onnx
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.model import Model
+from upconv.converters.onnx_writer import write_onnx
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 TOLERANCE = 1e-5
 """Of the largest magnitude of an output."""

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.readers.tensorflow.bundle import open_bundle
-from converters.readers.tensorflow.crc32c import crc32c
-from converters.readers.tensorflow.snappy import SnappyError, decompress
-from converters.readers.tensorflow.sstable import MAGIC
 from tests.converters.readers.tensorflow.support import noise, tf, v1
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.readers.files.crc32c import crc32c
+from upconv.converters.readers.files.snappy import SnappyError, decompress
+from upconv.converters.readers.files.sstable import MAGIC
+from upconv.converters.readers.tensorflow.bundle import open_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -113,7 +113,7 @@ def masked(data: bytes) -> bytes:
 
 def with_snappy(index: bytes) -> bytes:
     """An index file with its blocks compressed: all of them moved, so written anew."""
-    from converters.readers.tensorflow.sstable import Table
+    from upconv.converters.readers.files.sstable import Table
 
     entries = list(Table(memoryview(index), "index").entries())
     block = bytearray()

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.readers import identify, open_model
-from converters.readers.options import ReadOptions
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.tensorflow.support import assert_equal, run_graph, shapes, v1
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.formats import identify, open_model
+from upconv.converters.readers.options import ReadOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -28,7 +28,7 @@ def opened(path: Path) -> object:
 @pytest.mark.parametrize("name", ["FSRCNN-small_x2", "FSRCNN_x2"])
 def test_super_resolution(name: str, shared: Path, tmp_path: Path) -> None:
     """The file says nothing about its input: the first convolution does. The output is NCHW."""
-    from converters.onnx_writer import write_onnx
+    from upconv.converters.onnx_writer import write_onnx
 
     path = shared / "corpus" / "keras" / FSRCNN.format(name)
     assert identify(str(path)) == "TensorFlow"
@@ -55,7 +55,7 @@ def test_super_resolution(name: str, shared: Path, tmp_path: Path) -> None:
 def test_segmentation(given: str, size: tuple[int, int], shared: Path, tmp_path: Path) -> None:
     """DeepLab with its preprocessing: bytes in, padded to 513 by an amount computed from the size,
     dilation by SpaceToBatchND, sizes of a padded tensor, a choice as whole numbers out."""
-    from converters.onnx_writer import write_onnx
+    from upconv.converters.onnx_writer import write_onnx
 
     path = shared / "corpus" / "keras" / DEEPLAB
     model = open_model(str(path), shapes(ImageTensor=given))

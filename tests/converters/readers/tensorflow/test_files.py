@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from converters.dims import symbol
-from converters.errors import UnreadableError, UnsupportedError, UsageError
-from converters.readers import identify, open_model
-from converters.readers.options import ReadOptions
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
     graph_of,
@@ -23,6 +19,10 @@ from tests.converters.readers.tensorflow.support import (
     v1,
 )
 from tests.support import ROOT
+from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UsageError
+from upconv.converters.readers.formats import identify, open_model
+from upconv.converters.readers.options import ReadOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -133,13 +133,13 @@ def test_files_that_are_none(content: bytes, tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 model = open_model(sys.argv[1], ReadOptions())
 assert not model.notices
 before = {name.partition(".")[0] for name in sys.modules}
 assert not before & {"tensorflow", "keras", "h5py", "google", "onnx"}, before
-from converters.onnx_writer import write_onnx
+from upconv.converters.onnx_writer import write_onnx
 write_onnx(model, sys.argv[2])
 found = {name.partition(".")[0] for name in sys.modules}
 assert not found & {"tensorflow", "keras", "h5py"}, found

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from converters.errors import UnreadableError, UnsupportedError, UpconvError
-from converters.readers.options import ReadOptions
-from converters.readers.tensorflow.reader import read_tensorflow
 from tests.converters.readers.tensorflow.support import (
     graph_of,
     noise,
@@ -21,6 +18,9 @@ from tests.converters.readers.tensorflow.support import (
     tf,
     v1,
 )
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.tensorflow.reader import read_tensorflow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
-from converters.inference import infer
-from converters.ir import Model
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
     convert,
@@ -23,6 +20,9 @@ from tests.converters.readers.tensorflow.support import (
     tf,
     v1,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -227,8 +227,8 @@ def test_what_onnx_cannot_say_is_refused(op: str, size: tuple[int, int], tmp_pat
     def build() -> None:
         getattr(tf.raw_ops, op)(images=placeholder(*FIXED), size=size, name="up")
 
-    from converters.readers import open_model
-    from converters.readers.options import ReadOptions
+    from upconv.converters.readers.formats import open_model
+    from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     assert [notice.code for notice in model.notices] == ["UP003"]
@@ -445,8 +445,8 @@ def test_branches_decided_beforehand(tmp_path: Path) -> None:
             v1.enable_control_flow_v2()
             return graph.as_graph_def()
 
-    from converters.readers import open_model
-    from converters.readers.options import ReadOptions
+    from upconv.converters.readers.formats import open_model
+    from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(switched(), tmp_path)), ReadOptions())
     assert not model.notices
@@ -469,8 +469,8 @@ def test_whole_numbers_as_truth_are_not_read_as_themselves(tmp_path: Path) -> No
         mask = tf.cast(image, tf.bool, name="mask")
         tf.cast(mask, tf.float32, name="y")
 
-    from converters.readers import open_model
-    from converters.readers.options import ReadOptions
+    from upconv.converters.readers.formats import open_model
+    from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices
@@ -484,8 +484,8 @@ def test_what_is_not_known_flows_through(tmp_path: Path) -> None:
         odd = tf.math.lgamma(tf.nn.relu(x), name="odd")
         tf.nn.conv2d(odd, kernel(3, 3, 4, 2), 1, "SAME", name="behind")
 
-    from converters.readers import open_model
-    from converters.readers.options import ReadOptions
+    from upconv.converters.readers.formats import open_model
+    from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices

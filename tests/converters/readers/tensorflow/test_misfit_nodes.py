@@ -10,13 +10,13 @@ from typing import Final
 
 import pytest
 
-from converters.errors import UpconvError
-from converters.operators import Unknown
-from converters.readers.options import ReadOptions
-from converters.readers.tensorflow.folding import FOLDS
-from converters.readers.tensorflow.lowering import LOWERINGS
-from converters.readers.tensorflow.reader import read_tensorflow
-from linter.engine import check_path
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.tensorflow.folding import FOLDS
+from upconv.converters.readers.tensorflow.lowering import LOWERINGS
+from upconv.converters.readers.tensorflow.reader import read_tensorflow
+from upconv.linter.running.engine import check_path
 
 SEEDS: Final = 4
 NODES: Final = 12

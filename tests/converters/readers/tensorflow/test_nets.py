@@ -10,9 +10,6 @@ import numpy as np
 import onnx
 import pytest
 
-from converters import operators as ops
-from converters.readers import identify, open_model
-from converters.readers.options import ReadOptions
 from tests.converters.onnx_writer.support import run_onnx
 from tests.converters.readers.keras.nets import NETS, seeded
 from tests.converters.readers.tensorflow.support import (
@@ -25,6 +22,9 @@ from tests.converters.readers.tensorflow.support import (
     tf,
     v1,
 )
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.formats import identify, open_model
+from upconv.converters.readers.options import ReadOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -245,7 +245,7 @@ def test_sharded_checkpoints(tmp_path: Path) -> None:
 
 
 def test_first_checkpoints_are_refused(tmp_path: Path) -> None:
-    from converters.errors import UnsupportedError
+    from upconv.converters.ir.errors import UnsupportedError
 
     saver = v1.train.SaverDef.V1
     path, _, _ = save_checkpoint(tmp_path, write_version=saver)

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from converters.readers import open_model
-from converters.readers.options import ReadOptions
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
     graph_of,
@@ -19,6 +17,8 @@ from tests.converters.readers.tensorflow.support import (
     save_graph,
     tf,
 )
+from upconv.converters.readers.formats import open_model
+from upconv.converters.readers.options import ReadOptions
 
 SIZE = (2, 6, 7, 4)
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import operators as ops
 from tests.converters.readers.tensorflow.support import (
     assert_same_as_tensorflow,
     graph_of,
@@ -23,6 +22,7 @@ from tests.converters.readers.tensorflow.support import (
     placeholder,
     tf,
 )
+from upconv.converters.ir import operators as ops
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

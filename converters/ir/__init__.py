@@ -1,0 +1,1 @@
+"""The intermediate representation: models, operators, sizes, and what holds for them."""

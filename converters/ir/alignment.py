@@ -1,0 +1,249 @@
+"""Coordinate maps of operators, and their composition along a network.
+
+A map takes an index of an operator's output to the coordinate it lies at in the input:
+`input = scale * index + shift`, exact fractions, one map per spatial axis. Where an operator has
+no such map (it flattens, pools everything, shuffles pixels), it breaks alignment.
+
+>>> from upconv.converters.ir.operators import ConvTranspose
+>>> up = ConvTranspose(1, (4,), (2,), (1,), (1,), (1,), (0,))
+>>> convolution_map(up, 0)
+AxisMap(scale=Fraction(1, 2), shift=Fraction(-1, 4))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.registry import OperatorTable
+from upconv.converters.ir.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """input = scale * index + shift along one axis, in input pixels."""
+
+    scale: Fraction = Fraction(1)
+    shift: Fraction = Fraction(0)
+
+    def after(self, outer: AxisMap) -> AxisMap:
+        """This map followed on the input side by `outer`: outer(self(index)).
+
+        >>> AxisMap(Fraction(2), Fraction(1)).after(AxisMap(Fraction(3), Fraction(5)))
+        AxisMap(scale=Fraction(6, 1), shift=Fraction(8, 1))
+        """
+        return AxisMap(outer.scale * self.scale, outer.scale * self.shift + outer.shift)
+
+    def inverse(self) -> AxisMap:
+        return AxisMap(1 / self.scale, -self.shift / self.scale)
+
+
+IDENTITY = AxisMap()
+Maps: TypeAlias = tuple[AxisMap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The layer a map is asked for: the shapes of its inputs and outputs (None while unknown)."""
+
+    inputs: tuple[Shape | None, ...]
+    outputs: tuple[Shape | None, ...]
+
+
+MapFunction: TypeAlias = Callable[[Any, int, Site], AxisMap | None]
+MAPS: OperatorTable[MapFunction] = OperatorTable("alignment")
+
+
+@MAPS.register(ops.Conv, ops.Pool, ops.ConvTranspose)
+def _windowed(op: ops.Conv | ops.Pool | ops.ConvTranspose, axis: int, site: Site) -> AxisMap:
+    return convolution_map(op, axis)
+
+
+def convolution_map(op: ops.Conv | ops.Pool | ops.ConvTranspose, axis: int) -> AxisMap:
+    """Centre of the window (pycaffe coord_map.py): a convolution's output i is centred on
+    s*i + (ke-1)/2 - pad; a transposed convolution is the inverse of that map."""
+    centre = Fraction(effective_kernel(op.kernel[axis], op.dilation[axis]) - 1, 2)
+    forward = AxisMap(Fraction(op.stride[axis]), centre - op.pads_begin[axis])
+    return forward.inverse() if isinstance(op, ops.ConvTranspose) else forward
+
+
+@MAPS.register(ops.WindowUnpool)
+def _window_unpool(op: ops.WindowUnpool, axis: int, site: Site) -> AxisMap:
+    centre = Fraction(0) if op.kind == "corner" else Fraction(op.kernel[axis] - 1, 2)
+    return AxisMap(Fraction(op.stride[axis]), centre - op.pads_begin[axis]).inverse()
+
+
+@MAPS.register(ops.Resize)
+def _resize(op: ops.Resize, axis: int, site: Site) -> AxisMap | None:
+    sizes = _spatial_sizes(site.inputs[0], site.outputs[0], axis)
+    if op.factor is not None and op.coordinate_mode != "align_corners":
+        ratio = Fraction(1, op.factor[axis])
+    elif sizes is None:
+        return None
+    elif op.coordinate_mode == "align_corners":
+        return AxisMap(Fraction(sizes[0] - 1, max(sizes[1] - 1, 1)))
+    else:
+        ratio = Fraction(*sizes)
+    if op.mode == "nearest" and ratio.numerator == 1 and op.coordinate_mode == "asymmetric":
+        return _half_pixel(ratio)  # whole blocks: each pixel is repeated about its own centre
+    return AxisMap(ratio) if op.coordinate_mode == "asymmetric" else _half_pixel(ratio)
+
+
+def _half_pixel(ratio: Fraction) -> AxisMap:
+    """input = (index + 1/2) * ratio - 1/2: pixel edges coincide."""
+    return AxisMap(ratio, (ratio - 1) / 2)
+
+
+def _spatial_sizes(x: Shape | None, y: Shape | None, axis: int) -> tuple[int, int] | None:
+    if x is None or y is None:
+        return None
+    before: Size = x[axis + 2]
+    after: Size = y[axis + 2]
+    if not isinstance(before, int) or not isinstance(after, int) or min(before, after) < 1:
+        return None
+    return before, after
+
+
+@MAPS.register(ops.Unpool)
+def _unpool(op: ops.Unpool, axis: int, site: Site) -> AxisMap | None:
+    sizes = _spatial_sizes(site.inputs[0], site.outputs[0], axis)
+    if sizes is None:
+        return None
+    factor = -(-sizes[1] // sizes[0])  # the pooling's stride; its last window may be cut
+    return _half_pixel(Fraction(1, factor))
+
+
+@MAPS.register(ops.DepthToSpace)
+def _depth_to_space(op: ops.DepthToSpace, axis: int, site: Site) -> AxisMap | None:
+    return None if op.mode == "darknet" else _half_pixel(Fraction(1, op.block))
+
+
+@MAPS.register(ops.SpaceToDepth)
+def _space_to_depth(op: ops.SpaceToDepth, axis: int, site: Site) -> AxisMap | None:
+    return None if op.mode == "darknet" else _half_pixel(Fraction(op.block))
+
+
+@MAPS.register(ops.Crop)
+def _crop(op: ops.Crop, axis: int, site: Site) -> AxisMap | None:
+    x = site.inputs[0]
+    start = op.axis if op.axis >= 0 or x is None else op.axis + len(x)
+    index = axis + 2 - start
+    if not 0 <= index < len(op.offsets):
+        return IDENTITY
+    offset = op.offsets[index]
+    return AxisMap(shift=Fraction(offset)) if isinstance(offset, int) else None
+
+
+@MAPS.register(ops.Pad)
+def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
+    begin = op.begin[axis + 2]
+    return AxisMap(shift=Fraction(-begin)) if isinstance(begin, int) else None
+
+
+@MAPS.register(
+    *ops.POINTWISE,
+    ops.Concat,
+    ops.Slice,
+    ops.Eltwise,
+    ops.Lrn,
+    ops.MeanVarianceNorm,
+    ops.GroupNorm,
+    ops.LayerNorm,
+    ops.L2Normalize,
+    ops.Softmax,
+    ops.ArgMax,
+    ops.ChannelShuffle,
+)
+def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
+    along = getattr(op, "axis", 1)
+    moves_space = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax) and along not in (0, 1)
+    return None if moves_space else IDENTITY
+
+
+@MAPS.register(
+    ops.GlobalPool,
+    ops.Tile,
+    ops.Reduce,
+    ops.Reshape,
+    ops.Flatten,
+    ops.Linear,
+    ops.Permute,
+    ops.MatMul,
+    ops.Constant,
+)
+def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
+    return None
+
+
+def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
+    """One map per spatial axis of a layer, or None where it breaks alignment or is unknown.
+
+    A layer that does not fit its input (a kernel of two axes, a volume) has no output shape, and
+    no map.
+    """
+    kind = type(layer.operator)
+    x = shapes.get(layer.inputs[0]) if layer.inputs else None
+    if kind not in MAPS or x is None or len(x) < 3 or shapes.get(layer.outputs[0]) is None:
+        return None
+    site = Site(
+        tuple(shapes.get(value) for value in layer.inputs),
+        tuple(shapes.get(value) for value in layer.outputs),
+    )
+    maps = [MAPS[kind](layer.operator, axis, site) for axis in range(len(x) - 2)]
+    return None if None in maps else tuple(one for one in maps if one is not None)
+
+
+def carriers(layer: Layer) -> tuple[str, ...]:
+    """The inputs whose pixels reach the output: not a size reference, not indices."""
+    if isinstance(layer.operator, ops.Concat | ops.Eltwise):
+        return layer.inputs
+    return layer.inputs[:1]
+
+
+def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> dict[str, Maps]:
+    """Every value that `value` depends on through maps, with the map from `value`'s indices to
+    its coordinates; where paths disagree, the first carrier's path counts."""
+    producers = model.producers()
+    start = shapes.get(value)
+    if start is None or len(start) < 3:
+        return {}
+    found: dict[str, Maps] = {value: (IDENTITY,) * (len(start) - 2)}
+    queue = [value]
+    for current in queue:
+        layer = producers.get(current)
+        maps = layer_maps(layer, shapes) if layer is not None else None
+        if layer is None or maps is None or len(maps) != len(found[current]):
+            continue
+        for source in carriers(layer):
+            if source not in found:
+                inner = found[current]
+                found[source] = tuple(a.after(b) for a, b in zip(inner, maps, strict=True))
+                queue.append(source)
+    return found
+
+
+def relative_map(
+    model: Model, value: str, reference: str, shapes: Mapping[str, Shape | None]
+) -> Maps | None:
+    """Where pixel i of `reference` lies in `value`, through their latest common ancestor.
+
+    For a Crop of `value` to `reference` the shift is the offset it ought to have (pycaffe's
+    coord_map.crop). None where no chain of maps joins the two.
+    """
+    left = ancestors(model, value, shapes)
+    right = ancestors(model, reference, shapes)
+    order = {name: index for index, name in enumerate(shapes)}
+    common = [name for name in left if name in right]
+    if not common:
+        return None
+    meeting = max(common, key=order.__getitem__)
+    return tuple(
+        theirs.after(ours.inverse())
+        for ours, theirs in zip(left[meeting], right[meeting], strict=True)
+    )

@@ -1,0 +1,85 @@
+"""The one family of errors that users cause: what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.origin import Origin, Span
+
+MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises where values of a file are of the wrong kind or number for what they are
+given to: a file may hold any."""
+
+
+class UpconvError(Exception):
+    """A problem in the user's input, printed as one line and never as a traceback.
+
+    `message` says what is wrong, `hint` what to do next, `where` the place in the file, and
+    `layer` the layer's own name. `path` names the file when there is no narrower place; `code` is
+    the line of the program that made the file, where it is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        where: Span | Origin | None = None,
+        layer: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where.span if isinstance(where, Origin) else where
+        self.path = path or (where.path if where is not None else "")
+        self.code = where.code if isinstance(where, Origin) else ""
+        self.layer = layer
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = self.path
+        if self.where is not None:
+            place += f":{self.where.line}:{self.where.column}"
+        parts = [place, self.code, f"layer '{self.layer}'" if self.layer else "", self.message]
+        line = ": ".join(part for part in parts if part)
+        return f"{line} ({self.hint})" if self.hint else line
+
+
+class UnreadableError(UpconvError):
+    """The file is no such model, is truncated, corrupt or hostile."""
+
+
+class UnsupportedError(UpconvError):
+    """The model is readable, but what it asks for cannot be said; the message says why."""
+
+
+def misfit(error: Exception) -> UnsupportedError:
+    """The refusal of a call on arguments that raised one of MISFITS, in one line."""
+    problem = " ".join(f"{type(error).__name__}: {error}".split())
+    return UnsupportedError(f"its arguments do not fit it ({problem:.120})")
+
+
+class AmbiguousError(UnsupportedError):
+    """The file alone does not decide the meaning; the hint names the choices."""
+
+
+class ShapeError(UpconvError):
+    """The model's sizes contradict each other; the source framework would refuse it too.
+
+    `kind` says how: "non_positive" (an output size <= 0), "merge" (inputs of different sizes or
+    channels), "crop" (a box outside its input), "channels" (channels do not fit the layer),
+    "rank" (too few or too many axes), "axis", "reshape" or "weights". `guess` holds the output
+    shapes to go on with, so that one mistake does not hide the next.
+    """
+
+    def __init__(
+        self, message: str, kind: str, guess: tuple[tuple[Size, ...] | None, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.guess = guess
+
+
+class UsageError(UpconvError):
+    """The command or call itself is wrong."""

@@ -1,0 +1,98 @@
+"""Shape inference over a whole model: the shape functions, applied in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from upconv.converters.ir.dims import Like, Size, Symbol, substitute
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.shapes import SHAPES, Call, Shape
+from upconv.converters.ir.weight_shapes import check_weights
+
+LARGEST: Final = (1 << 63) - 1
+"""The largest size that runtimes count in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Value name -> shape (None where it cannot be known), and every contradiction found."""
+
+    shapes: Mapping[str, Shape | None]
+    errors: tuple[ShapeError, ...]
+
+    def inputs_of(self, layer: Layer) -> tuple[Shape | None, ...]:
+        return tuple(self.shapes[value] for value in layer.inputs)
+
+
+def infer(model: Model) -> Inference:
+    """The shape of every value of a model.
+
+    Sizes are exact: ints where the inputs are, else Dims in the inputs' symbols. Errors carry the
+    layer and its place; inference goes on with the error's guess.
+    """
+    shapes: dict[str, Shape | None] = {entry.name: entry.shape for entry in model.inputs}
+    errors: list[ShapeError] = []
+    for layer in model.layers:
+        try:
+            results = layer_shapes(layer, shapes)
+        except ShapeError as error:
+            error.layer = layer.name
+            error.path = layer.origin.path
+            error.where = layer.origin.span
+            error.code = layer.origin.code
+            errors.append(error)
+            results = error.guess or (None,) * len(layer.outputs)
+        shapes.update(zip(layer.outputs, results, strict=False))
+        for value in layer.outputs:
+            shapes.setdefault(value, None)
+    return Inference(shapes, tuple(errors))
+
+
+def _require_countable(inputs: Iterable[Shape], results: tuple[Shape, ...]) -> None:
+    """Raise ShapeError for a size that no tensor has, where it is this layer that makes it."""
+    found = next(_uncountable(results), None)
+    if found is not None and next(_uncountable(inputs), None) is None:
+        axis, size = found
+        raise ShapeError(f"gives axis {axis} the size {size}", "axis", results)
+
+
+def _uncountable(shapes: Iterable[Shape]) -> Iterator[tuple[int, int]]:
+    for shape in shapes:
+        for axis, size in enumerate(shape):
+            if isinstance(size, int) and not 0 <= size <= LARGEST:
+                yield axis, size
+
+
+def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:
+    """The output shapes of one layer, given the shapes of its inputs.
+
+    Raises ShapeError where they contradict the layer.
+    """
+    inputs = tuple(shapes[value] for value in layer.inputs)
+    known = tuple(shape for shape in inputs if shape is not None)
+    if isinstance(layer.operator, Unknown) or len(known) != len(inputs):
+        return (None,) * len(layer.outputs)
+
+    def size_of(leaf: Symbol | Like) -> Size | None:
+        if isinstance(leaf, Symbol):
+            return None
+        shape = shapes[leaf.tensor]
+        assert shape is not None
+        if leaf.axis >= len(shape):
+            raise ShapeError(f"axis {leaf.axis} of '{leaf.tensor}' does not exist", "rank")
+        return shape[leaf.axis]
+
+    call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
+    results = SHAPES[type(layer.operator)](layer.operator, call)
+    _require_countable(known, results)
+    try:
+        if known:
+            check_weights(layer, known[0])
+    except ShapeError as error:
+        error.guess = results
+        raise
+    return results

@@ -1,0 +1,140 @@
+"""The one intermediate representation: a model is a list of layers over named values.
+
+Values are in single-assignment form: each is written by one layer, or is a graph input. What a
+layer does is an operator record of `operators`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from typing import Literal, TypeAlias
+
+from upconv.converters.ir.dims import Like, Size, leaves
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.operators import Operator, targets
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.records import record
+from upconv.converters.ir.tensors import Weight
+
+Shape: TypeAlias = tuple[Size, ...]
+
+
+@record(frozen=True, slots=True)
+class Layer:
+    """One layer: its operator, the values it reads and writes, its weights and its origin.
+
+    `name` is unique within a model: the file's own, "Type#index" where it gives none, with
+    "@2" behind a repeated one.
+    """
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    origin: Origin = field(default_factory=lambda: Origin(""))
+
+
+@record(frozen=True, slots=True)
+class ModelInput:
+    """A graph input; `shape` is None where the file does not say it.
+
+    `integer`: it holds whole numbers (indices), int64 where it comes in.
+    """
+
+    name: str
+    shape: Shape | None
+    origin: Origin = field(default_factory=lambda: Origin(""))
+    integer: bool = False
+
+
+@record(frozen=True, slots=True)
+class Notice:
+    """Something a reader saw and went on after: the rule that reports it, and the error.
+
+    `harmless`: the outputs are still what the file says, so that conversion may go on.
+    """
+
+    code: str
+    error: UpconvError
+    harmless: bool = False
+
+
+@record(frozen=True, slots=True)
+class Model:
+    """A network as its file says it, layers in an order in which they can run.
+
+    Shapes are channels-first throughout. `channels_last` names the graph inputs and outputs that
+    the source has as (N, spatial..., C): there, and nowhere else, the writer transposes.
+    `integer_outputs` names the outputs that leave as int64; inside they are floats like all values.
+    `origin` is the whole file; its node is the parsed tree of a text.
+    """
+
+    name: str
+    path: str
+    framework: str
+    inputs: tuple[ModelInput, ...]
+    outputs: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    notices: tuple[Notice, ...] = ()
+    phase: Literal["TEST", "TRAIN"] = "TEST"
+    weights_path: str = ""
+    channels_last: frozenset[str] = frozenset()
+    integer_outputs: frozenset[str] = frozenset()
+    origin: Origin = field(default_factory=lambda: Origin(""))
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; KeyError where there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    def producers(self) -> dict[str, Layer]:
+        """Value name -> the layer that writes it (graph inputs have none)."""
+        return {value: layer for layer in self.layers for value in layer.outputs}
+
+    def consumers(self) -> dict[str, list[Layer]]:
+        """Value name -> the layers that read it."""
+        found: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            for value in dict.fromkeys(layer.inputs):
+                found.setdefault(value, []).append(layer)
+        return found
+
+
+def validate(model: Model) -> None:
+    """Assert the IR's own laws: unique names, values written once and before they are read.
+
+    Raises UpconvError where a file's graph breaks them.
+    """
+    known = {entry.name for entry in model.inputs}
+    names: set[str] = set()
+    for layer in model.layers:
+        if layer.name in names:
+            raise _invalid(layer, "two layers have this name")
+        names.add(layer.name)
+        for problem in _layer_problems(layer, known):
+            raise _invalid(layer, problem)
+        known.update(layer.outputs)
+    for value in model.outputs:
+        if value not in known:
+            raise UpconvError(f"the output '{value}' is written by no layer", path=model.path)
+
+
+def _layer_problems(layer: Layer, known: set[str]) -> Iterator[str]:
+    for value in layer.inputs:
+        if value not in known:
+            yield f"reads '{value}', which no layer before it writes"
+    for value in layer.outputs:
+        if value in known:
+            yield f"writes '{value}', which is already written"
+    for size in targets(layer.operator):
+        for leaf in leaves(size):
+            if isinstance(leaf, Like) and leaf.tensor not in layer.inputs:
+                yield f"takes a size from '{leaf.tensor}', which is not among its inputs"
+
+
+def _invalid(layer: Layer, problem: str) -> UpconvError:
+    return UpconvError(problem, path=layer.origin.path, where=layer.origin, layer=layer.name)

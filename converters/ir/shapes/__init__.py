@@ -1,0 +1,34 @@
+"""The shape function of every operator: input shapes in, output shapes out, as Dims.
+
+Shapes are channels-first tuples of sizes, `(N, C, spatial...)` for operators with spatial axes.
+A contradiction that can be proven raises ShapeError; what depends on a symbol is not judged.
+"""
+
+from __future__ import annotations
+
+from upconv.converters.ir.shapes import algebra, arrangement, pointwise, windows
+from upconv.converters.ir.shapes.call import (
+    SHAPES,
+    Call,
+    Shape,
+    broadcast_shape,
+    normalized_axis,
+    provably_differ,
+    require_axes,
+    text_of,
+)
+
+FAMILIES = (algebra, arrangement, pointwise, windows)
+"""The modules that fill SHAPES when they are imported."""
+
+__all__ = [
+    "FAMILIES",
+    "SHAPES",
+    "Call",
+    "Shape",
+    "broadcast_shape",
+    "normalized_axis",
+    "provably_differ",
+    "require_axes",
+    "text_of",
+]

@@ -1,0 +1,99 @@
+"""Shapes of operators on single elements, and of merges."""
+
+from __future__ import annotations
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.shapes.call import (
+    SHAPES,
+    Call,
+    Shape,
+    broadcast_shape,
+    normalized_axis,
+    provably_differ,
+    require_axes,
+    require_groups,
+    require_same,
+    text_of,
+)
+
+
+@SHAPES.register(ops.Eltwise)
+def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
+    if op.broadcast:
+        return (broadcast_shape(call.inputs),)
+    names = [f"input {index}" for index in range(len(call.inputs))]
+    require_same(call.inputs, names, call.x)
+    return (call.x,)
+
+
+@SHAPES.register(ops.Scale)
+def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
+    axis = normalized_axis(op.axis, len(call.x)) if call.x else 0
+    if op.operand != "none":
+        operand = call.inputs[1]
+        covered = call.x[axis : axis + len(operand)]
+        if len(covered) != len(operand) or any(map(provably_differ, covered, operand)):
+            message = f"the {op.operand} has {text_of(operand)}, the input {text_of(covered)} there"
+            raise ShapeError(message, "merge", (call.x,))
+    return (call.x,)
+
+
+@SHAPES.register(
+    ops.Identity,
+    ops.BatchNorm,
+    ops.LayerNorm,
+    ops.Relu,
+    ops.Elu,
+    ops.Sigmoid,
+    ops.Tanh,
+    ops.Power,
+    ops.Exp,
+    ops.Log,
+    ops.Abs,
+    ops.Erf,
+    ops.Softplus,
+    ops.Threshold,
+    ops.Clip,
+    ops.Swish,
+    ops.Gelu,
+)
+def _unchanged(op: object, call: Call) -> tuple[Shape, ...]:
+    return (call.x,) * call.outputs
+
+
+@SHAPES.register(ops.MeanVarianceNorm)
+def _mean_variance(op: ops.MeanVarianceNorm, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2 if op.across_channels else 3)
+    return (call.x,)
+
+
+@SHAPES.register(ops.L2Normalize)
+def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2)
+    return (call.x,)
+
+
+@SHAPES.register(ops.PRelu)
+def _prelu(op: ops.PRelu, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 1)
+    return (call.x,)
+
+
+@SHAPES.register(ops.GroupNorm)
+def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 2)
+    require_groups(call.x[1], op.groups, op.groups)
+    return (call.x,)
+
+
+@SHAPES.register(ops.Lrn)
+def _lrn(op: ops.Lrn, call: Call) -> tuple[Shape, ...]:
+    require_axes(call.x, 3 if op.region == "within" else 2)
+    return (call.x,)
+
+
+@SHAPES.register(ops.Softmax)
+def _softmax(op: ops.Softmax, call: Call) -> tuple[Shape, ...]:
+    normalized_axis(op.axis, len(call.x))
+    return (call.x,)

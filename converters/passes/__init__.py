@@ -1,0 +1,1 @@
+"""Passes over a model: from a Model to a Model."""

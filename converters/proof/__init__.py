@@ -1,0 +1,1 @@
+"""The proof that an ONNX file computes what its source model says."""

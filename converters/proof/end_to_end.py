@@ -1,0 +1,234 @@
+"""The second half of a proof: the untouched file against the reference of the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upconv.converters.ir.model import Layer, Model
+from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
+from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
+from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
+from upconv.converters.reference import run_layer
+
+Array = NDArray[np.float64]
+Announce: TypeAlias = Callable[[str], None]
+Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float32]]]
+Choices: TypeAlias = Mapping[str, Array]
+
+END_TO_END_TOLERANCE: Final = 1e-4
+"""Limit of the whole network's error, relative to the largest magnitude of an output."""
+
+AMPLIFICATION: Final = 16.0
+"""How much more a float32 run may move an output than rounding each layer's values once does:
+within a layer sums are rounded at every step."""
+
+
+def in_source_layout(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of graph inputs or outputs, channels first here, as the ONNX file has them."""
+    return {
+        name: np.moveaxis(value, 1, -1) if name in model.channels_last else value
+        for name, value in values.items()
+    }
+
+
+def optimizations(optimized: bool) -> str:
+    """How a run is announced."""
+    return f"optimizations {'on' if optimized else 'off'}"
+
+
+def certify_outputs(
+    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, progress: Announce
+) -> list[OutputCertificate]:
+    """The worst of each output over all stimuli, optimizations off and on.
+
+    `names` are the values' names in the ONNX file.
+    """
+    outputs = [name for name in model.outputs if name in file.outputs]
+    found: dict[str, OutputCertificate] = {}
+    references = References(model, stimuli, progress)
+    for optimized in (False, True):
+        running = session(file.path, optimized)
+        for stimulus, feeds in stimuli.items():
+            progress(f"end to end, {stimulus}, {optimizations(optimized)}")
+            fed = in_source_layout(model, feeds)
+            results = run(running, fed, outputs, file.path)
+            choices = followed_choices(model, file, names, fed, optimized)
+            for name in outputs:
+                got = np.asarray(results[name], np.float64)
+                one = references.compare(name, got, stimulus, choices)
+                found[name] = worse_output(found[name], one) if name in found else one
+        del running  # before the next session: each holds all weights
+    return list(found.values())
+
+
+def followed_choices(
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    feeds: Mapping[str, Any],
+    optimized: bool,
+) -> dict[str, Array]:
+    """The index values that onnxruntime takes, with nothing but them exposed: that changes no
+    fusion, where exposing everything does, and with it the rounding that decides near ties."""
+    indices = [v for layer in model.layers for v in index_outputs(layer) if v in names]
+    if not indices:
+        return {}
+    wanted = sorted({names[value] for value in indices})
+    with exposed(file, wanted) as path:
+        values = run(session(path, optimized, file.path), feeds, wanted, file.path)
+    return {value: np.asarray(values[names[value]], np.float64) for value in indices}
+
+
+@dataclass(slots=True)
+class References:
+    """Runs of the reference; one is made again only where other choices are to be followed."""
+
+    model: Model
+    stimuli: Stimuli
+    progress: Announce
+    made: dict[tuple[str, bool], tuple[Choices, dict[str, Array]]] = field(default_factory=dict)
+
+    def compare(self, name: str, got: Array, stimulus: str, choices: Choices) -> OutputCertificate:
+        """Judge an output by the reference that follows these choices.
+
+        Where it fails, the network may be one that no float32 arithmetic computes to the
+        tolerance, a softmax of large values say: then the limit is what the network makes of
+        rounding each layer's values once.
+        """
+        exact = self._of(stimulus, choices, rounded=False)
+        one = _compare(self.model, name, exact, got)
+        if one.verdict != "fail" or one.max_abs_error is None:
+            return one
+        rounded = self._of(stimulus, choices, rounded=True)
+        return _compare(self.model, name, exact, got, rounded)
+
+    def sensitivity(self, name: str, stimulus: str) -> float:
+        """How far an output moves where each layer's values are rounded to float32 once."""
+        exact, rounded = (self._of(stimulus, {}, rounded=one)[name] for one in (False, True))
+        return distance(exact, rounded)
+
+    def shape(self, name: str, stimulus: str) -> tuple[int, ...]:
+        """The shape of a value, channels first."""
+        return self._of(stimulus, {}, rounded=False)[name].shape
+
+    def _of(self, stimulus: str, choices: Choices, rounded: bool) -> dict[str, Array]:
+        made = self.made.get((stimulus, rounded))
+        if made is None or not _same(made[0], choices):
+            self.progress(f"float64 reference, {stimulus}")
+            values = run_reference(self.model, self.stimuli[stimulus], choices, rounded)
+            self.made[stimulus, rounded] = made = choices, values
+        return made[1]
+
+
+def _same(left: Choices, right: Choices) -> bool:
+    return left.keys() == right.keys() and all(np.array_equal(left[n], right[n]) for n in left)
+
+
+def run_reference(
+    model: Model, feeds: Mapping[str, Any], choices: Choices | None = None, rounded: bool = False
+) -> dict[str, Array]:
+    """The outputs of a model in float64; of those that hold indices also what they chose from,
+    and the choices themselves.
+
+    Readers of an index value see the one of `choices`: the rest of the network must be compared
+    after the same choice. With `rounded`, each layer's values are rounded to float32.
+    """
+    values: dict[str, Array] = {n: np.asarray(x, np.float64) for n, x in feeds.items()}
+    last = {value: layer.name for layer in model.layers for value in layer.inputs}
+    choosers = [found for found in (chooser_of(model, name) for name in model.outputs) if found]
+    kept = {
+        *model.outputs,
+        *(value for layer, made in choosers for value in (layer.inputs[0], made)),
+    }
+    own: dict[str, Array] = {}
+    for layer in model.layers:
+        inputs = [values[value] for value in layer.inputs]
+        results = run_layer(layer, inputs)
+        if rounded:
+            results = tuple(map(_rounded, results))
+        own |= {v: r for v, r in zip(layer.outputs, results, strict=True) if v in kept}
+        for value, result in zip(layer.outputs, results, strict=True):
+            values[value] = _followed(layer, inputs, result, (choices or {}).get(value))
+        for value in {*layer.inputs, *layer.outputs}:
+            if last.get(value) in (None, layer.name) and value not in kept:
+                del values[value]
+    return {**values, **own}
+
+
+def _followed(layer: Layer, inputs: Sequence[Array], own: Array, other: Array | None) -> Array:
+    """The other choice, where there is one and it can be made at all; its layer's certificate says
+    where it cannot."""
+    if other is None or other.shape != own.shape:
+        return own
+    if np.array_equal(other, own) or chosen_values(layer, inputs[0], other) is not None:
+        return other
+    return own
+
+
+def _rounded(values: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.asarray(values, np.float32), np.float64)
+
+
+def _compare(
+    model: Model,
+    name: str,
+    exact: Mapping[str, Array],
+    got: Array,
+    rounded: Mapping[str, Array] | None = None,
+) -> OutputCertificate:
+    """`rounded` are the reference's values with rounding, where they widen the tolerance."""
+    chooser = chooser_of(model, name)
+    measured = name if chooser is None else chooser[0].inputs[0]
+    tolerance = tolerance_of(exact[measured])
+    if rounded is not None:
+        tolerance = max(tolerance, AMPLIFICATION * distance(exact[measured], rounded[measured]))
+    want = in_source_layout(model, {name: exact[name]})[name]
+    if want.shape != got.shape:
+        reason = f"the shape is {got.shape}, the reference's is {want.shape}"
+        return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
+    if chooser is None:
+        return judged(name, want, got, tolerance)
+    layer, value = chooser
+    inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
+    one = compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
+    return replace(one, shape=got.shape)
+
+
+def compare_choices(
+    layer: Layer, name: str, x: Array, want: Array, got: Array, tolerance: float
+) -> OutputCertificate:
+    """Judge indices by what they point at in the reference's own values `x`."""
+    if np.array_equal(want, got):
+        return judged(name, want, got, tolerance)
+    best, taken = chosen_values(layer, x, want), chosen_values(layer, x, got)
+    if best is None or taken is None:
+        reason = "an index points nowhere"
+        return OutputCertificate(name, got.shape, None, tolerance, "fail", reason)
+    return judged(name, best, taken, tolerance)
+
+
+def tolerance_of(values: Array) -> float:
+    """What an output with these exact values may differ by."""
+    finite = np.abs(values[np.isfinite(values)])
+    return END_TO_END_TOLERANCE * (float(finite.max()) if finite.size else 0.0)
+
+
+def distance(left: Array, right: Array) -> float:
+    """The largest finite difference."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(left - right)
+    finite = apart[np.isfinite(apart)]
+    return float(finite.max()) if finite.size else 0.0
+
+
+def judged(name: str, want: Array, got: Array, tolerance: float) -> OutputCertificate:
+    """The certificate of an output; both arrays have one shape."""
+    error, _, ratio = worst_element(want, got, np.full(want.shape, tolerance))
+    verdict: Verdict = "pass" if ratio is not None and ratio <= 1 else "fail"
+    return OutputCertificate(name, got.shape, error, tolerance, verdict)

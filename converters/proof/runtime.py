@@ -1,0 +1,175 @@
+"""Running ONNX files in onnxruntime, as they are or with every value exposed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upconv.converters.ir.errors import UnreadableError
+
+Array = NDArray[Any]
+
+EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """What a verification needs to know of an ONNX file: its value names, its metadata and the
+    shapes of its inputs, None for a dynamic size."""
+
+    path: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    values: frozenset[str]
+    opset: int
+    metadata: Mapping[str, str]
+    shapes: Mapping[str, tuple[int | None, ...]]
+
+
+def read_onnx(path: str) -> OnnxFile:
+    """Names of the values a file computes, external weights left alone.
+
+    Raises UnreadableError where the file is no ONNX model.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if Path(path).is_fifo():
+        raise UnreadableError("is a pipe, and it is read more than once", path=path)
+    try:
+        model = onnx.ModelProto.FromString(Path(path).read_bytes())
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}", path=path) from None
+    except (DecodeError, ValueError) as error:
+        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
+    graph = model.graph
+    if not graph.node and not graph.input:
+        raise UnreadableError("holds no ONNX graph", path=path)
+    constants = {tensor.name for tensor in graph.initializer}
+    computed = {name for node in graph.node for name in node.output if name}
+    inputs = tuple(entry.name for entry in graph.input if entry.name not in constants)
+    return OnnxFile(
+        path,
+        inputs,
+        tuple(entry.name for entry in graph.output),
+        frozenset(computed | set(inputs)),
+        max((entry.version for entry in model.opset_import if not entry.domain), default=0),
+        {entry.key: entry.value for entry in model.metadata_props},
+        {entry.name: _shape(entry.type.tensor_type.shape) for entry in graph.input},
+    )
+
+
+def _shape(shape: Any) -> tuple[int | None, ...]:
+    return tuple(d.dim_value if d.HasField("dim_value") else None for d in shape.dim)
+
+
+@contextmanager
+def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
+    """The path of a temporary copy of the file in which `values` are graph outputs too.
+
+    Protobuf merges concatenated messages, so the copy is the file's bytes and a few more; it
+    stands beside the file if it may: folders for temporary files are often small.
+
+    Raises UnreadableError where it cannot be made.
+    """
+    extra = [name for name in values if name not in file.outputs and name not in file.inputs]
+    try:
+        path = _copied(Path(file.path), _more_outputs(extra))
+    except OSError as error:
+        reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
+        raise UnreadableError(reason, path=file.path) from None
+    try:
+        yield path
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _copied(source: Path, more: bytes) -> str:
+    """The path of a new file with the source's bytes and `more`; none is left where it fails."""
+    folder = source.parent if os.access(source.parent, os.W_OK) else None
+    handle, path = tempfile.mkstemp(".onnx", copy_prefix(os.getpid()), folder)
+    try:
+        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
+            shutil.copyfileobj(original, copy, 1 << 22)
+            copy.write(more)
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def copy_prefix(process: int) -> str:
+    """How the names of a process's copies begin."""
+    return f".upconv-exposed-{process}-"
+
+
+def remove_copies(onnx_path: str, process: int) -> None:
+    """Remove what a process that was killed left of its copies of a file."""
+    for folder in (Path(onnx_path).parent, Path(tempfile.gettempdir())):
+        for left in folder.glob(f"{copy_prefix(process)}*.onnx"):
+            left.unlink(missing_ok=True)
+
+
+def _more_outputs(names: Sequence[str]) -> bytes:
+    from onnx import GraphProto, ModelProto, ValueInfoProto
+
+    graph = GraphProto(output=[ValueInfoProto(name=name) for name in names])
+    encoded: bytes = ModelProto(graph=graph).SerializeToString()
+    return encoded
+
+
+def session(path: str, optimized: bool, shown: str = "") -> Any:
+    """An onnxruntime session on the CPU, with all graph optimizations or none.
+
+    `shown` is the file that `path` is a copy of: external weights lie beside it. Raises
+    UnreadableError, which calls the file so, where onnxruntime refuses the model.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    )
+    options.log_severity_level = 4
+    options.enable_mem_reuse = False
+    options.enable_cpu_mem_arena = False  # it keeps, and doubles, what a run has given back
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    folder = os.path.join(os.path.dirname(os.path.abspath(shown or path)), "")
+    options.add_session_config_entry(EXTERNAL_WEIGHTS_FOLDER, folder)
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        name = shown or path
+        reason = _one_line(error).replace(path, name)
+        raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
+
+
+def run(
+    running: Any, feeds: Mapping[str, Array], outputs: Sequence[str], shown: str = ""
+) -> dict[str, Array]:
+    """The named outputs of a session.
+
+    Raises UnreadableError, which speaks of the file `shown`, where the run fails.
+    """
+    if not outputs:
+        return {}  # onnxruntime takes no names for all names
+    try:
+        results = running.run(list(outputs), dict(feeds))
+    except Exception as error:
+        reason = f"onnxruntime fails while running it: {_one_line(error)}"
+        raise UnreadableError(reason, path=shown) from None
+    return {name: np.asarray(value) for name, value in zip(outputs, results, strict=True)}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

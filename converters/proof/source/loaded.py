@@ -1,0 +1,76 @@
+"""What every framework's loader gives, and the words for one that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from upconv.converters.ir.errors import UnsupportedError, UsageError
+
+Feeds: TypeAlias = Mapping[str, Any]
+
+MAX_TEXT: Final = 300
+
+LARGEST: Final = 255
+SPREAD: Final = 64
+"""What one standard deviation of noise is in a whole number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in its framework: `run` maps input values by name to output values by name.
+
+    The names are those of upconv's own model, the values NumPy arrays in the source's own layout.
+    `types` are the element types of the inputs, as NumPy calls them; those it lacks are float32.
+    """
+
+    framework: str
+    version: str
+    run: Callable[[Feeds], Mapping[str, Any]]
+    types: Mapping[str, str]
+
+
+def suited(values: Any, type_name: str) -> Any:
+    """Values of a stimulus in an input's element type: whole numbers of 0 to 255 where it takes
+    such, as of an image."""
+    import numpy as np
+
+    dtype = np.dtype(type_name)
+    if dtype.kind == "b":
+        return values > 0
+    if dtype.kind in "iu":
+        largest = min(LARGEST, np.iinfo(dtype).max)
+        return np.clip(np.rint(np.abs(values) * SPREAD), 0, largest).astype(dtype)
+    return values.astype(dtype)
+
+
+@contextmanager
+def importing(framework: str, extra: str) -> Iterator[None]:
+    """Imports of a framework; raises UsageError, which says how to install it, where one fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f"--against source runs {framework}, which cannot be imported: {one_line(error)}",
+            hint=f"pip install 'upconv[{extra}]'",
+        ) from None
+
+
+def by_name(names: Sequence[str], values: Sequence[Any], what: str) -> dict[str, Any]:
+    """Values under their names; UnsupportedError where the framework has another number of them."""
+    if len(names) != len(values):
+        raise UnsupportedError(
+            f"it has {len(values)} {what}, and upconv reads {len(names)}: {', '.join(names)}",
+            hint="please report it",
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, on one line of bounded length: its begin, and its end, where
+    frameworks put the reason."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]} ... {text[-half:]}"

@@ -1,0 +1,1 @@
+"""The workshop that all readers build their Models in."""

@@ -1,0 +1,302 @@
+"""From text to tree: one regular expression takes whole items, and rarities go piece by piece.
+
+Most of a file is `name: scalar`, `name {` and `}`; `_Parser._run` reads those in one loop over
+the matches of a single pattern. Where the pattern says OTHER, `_rare` reads what it leaves out
+(lists, extension names, adjacent strings, signs set apart) or reports what is wrong and resumes
+at the next place that looks like a field or a brace.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.prototxt import diagnosis, grammar
+from upconv.converters.readers.files.prototxt.diagnosis import Problem
+from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, ValueList
+
+MAX_DEPTH: Final = 200
+"""Blocks inside blocks. Real files have fewer than 20; the bound lets whoever walks the tree
+recurse without fear. The parser itself does not recurse and works at any depth."""
+
+MAX_ERRORS: Final = 100
+
+_FINISHED: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ParseResult:
+    """What could be read, and every error in the order of the file."""
+
+    root: Message
+    errors: list[UnreadableError]
+
+
+def parse(source: Source, *, max_depth: int = MAX_DEPTH) -> ParseResult:
+    """The tree of any text; never raises.
+
+    Where `errors` is not empty the tree holds what could be understood around them. After
+    MAX_ERRORS errors, or at a block nested deeper than `max_depth`, reading stops.
+
+    >>> parse(Source("a", "pad: 1 pad: 2")).root.ints("pad")
+    [1, 2]
+    """
+    parser = _Parser(source, max_depth)
+    with _collector_paused():
+        parser.run()
+    parser.errors.sort(key=lambda error: error.where.start if error.where else 0)
+    return ParseResult(parser.root, parser.errors)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection while a tree grows: it has no cycles to find, yet takes half the time.
+
+    Threads that parse side by side may end each other's pause early, which only costs speed.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Stop(Exception):
+    """Nothing more is to be read."""
+
+
+class _Parser:
+    """The state of one parse.
+
+    `stack` holds the open messages around `current`, outermost first, each with the list, if
+    any, of which the message inside it is an element.
+    """
+
+    def __init__(self, source: Source, max_depth: int) -> None:
+        self.source = source
+        self.text = source.text
+        self.max_depth = max_depth
+        self.errors: list[UnreadableError] = []
+        self.root = Message(source, "", 0)
+        self.root.end = len(self.text)
+        self.current = self.root
+        self.stack: list[tuple[Message, ValueList | None]] = []
+        self.in_conflict = False
+
+    def run(self) -> None:
+        """Read everything, and report the blocks left open."""
+        at = 1 if self.text.startswith("\ufeff") else 0
+        try:
+            while at != _FINISHED:
+                at = self._items(at)
+            for message in self._open_messages():
+                message.end = len(self.text)
+                self._error(diagnosis.unclosed(self.text, message.start, message.name))
+        except _Stop:
+            for message in self._open_messages():
+                message.end = len(self.text)
+
+    # The common items.
+
+    def _items(self, at: int) -> int:
+        """Read items from `at` on, until one needs another look; returns where to go on."""
+        source = self.source
+        add = self.current.fields.append
+        for match in grammar.ITEM.finditer(self.text, at):
+            item = match.lastindex
+            if item == grammar.SCALAR:
+                name = match[1]
+                start, end = match.span(2)
+                add(Field(source, name, match.start(1), Scalar(source, name, start, end)))
+            elif item in (grammar.BARE_OPEN, grammar.COLON_OPEN):
+                message = Message(source, match[1], match.start(item))
+                add(Field(source, match[1], match.start(1), message))
+                self._enter(message)
+                add = message.fields.append
+            elif item == grammar.CLOSE:
+                start = match.start(item)
+                after = self._close(start)
+                if after != start + 1:
+                    return after
+                add = self.current.fields.append
+            elif item == grammar.SEPARATOR:
+                self._separator(match.start(item))
+            elif item == grammar.END:
+                return _FINISHED
+            else:
+                return self._rare(match.end())
+        return _FINISHED
+
+    def _enter(self, message: Message, owner: ValueList | None = None) -> None:
+        """Open a block, which is an element of `owner` if that is a list."""
+        self.stack.append((self.current, owner))
+        self.current = message
+        if len(self.stack) > self.max_depth:
+            self._error(diagnosis.too_deep(message.start, self.max_depth))
+            raise _Stop
+
+    def _close(self, at: int) -> int:
+        """Close the current block at the brace `at`; returns where to go on."""
+        text = self.text
+        opener = text[self.current.start] if self.stack else ""
+        if not opener or grammar.CLOSER[opener] != text[at]:
+            if diagnosis.CONFLICT.match(text, at):
+                return self._recover(diagnosis.wrong_name(text, at))
+            self._error(diagnosis.wrong_closer(text, at, opener, self.current.name))
+        if not opener:
+            return at + 1
+        self.current.end = at + 1
+        self.current, owner = self.stack.pop()
+        return at + 1 if owner is None else self._list_goes_on(owner, at + 1)
+
+    def _separator(self, at: int) -> None:
+        """A ',' or ';' may stand once after a field."""
+        fields = self.current.fields
+        if not fields or self._skip(fields[-1].end) != at:
+            self._error(diagnosis.extra_separator(self.text, at))
+
+    # The rare ones.
+
+    def _rare(self, at: int) -> int:
+        """Read what is none of the common items; returns where to go on."""
+        if self._joins_last_string(at):
+            return self.current.fields[-1].end
+        text = self.text
+        name = grammar.FIELD_NAME.match(text, at) or grammar.BRACKET_NAME.match(text, at)
+        if name is None:
+            return self._no_name(at)
+        colon = self._skip(name.end())
+        has_colon = text.startswith(":", colon)
+        value = self._skip(colon + 1) if has_colon else colon
+        if text.startswith("[", value) and (has_colon or self._is_block(self._skip(value + 1))):
+            items = ValueList(self.source, name[0], value)
+            self.current.fields.append(Field(self.source, name[0], at, items))
+            return self._list(items, value + 1)
+        if self._is_block(value):
+            message = Message(self.source, name[0], value)
+            self.current.fields.append(Field(self.source, name[0], at, message))
+            self._enter(message)
+            return value + 1
+        if not has_colon:
+            return self._recover(diagnosis.no_colon(text, at, name.end(), colon))
+        scalar = grammar.VALUE.match(text, value)
+        if scalar is None:
+            return self._recover(diagnosis.no_value(text, at, name[0], value))
+        single = Scalar(self.source, name[0], value, scalar.end())
+        self.current.fields.append(Field(self.source, name[0], at, single))
+        return scalar.end()
+
+    def _joins_last_string(self, at: int) -> bool:
+        """Whether a string at `at` continues the value before it, which it then does."""
+        literal = grammar.ONE_STRING.match(self.text, at)
+        last = self.current.fields[-1].value if literal and self.current.fields else None
+        if literal is None or not isinstance(last, Scalar) or last.kind != "string":
+            return False
+        if self._skip(last.end) != at:
+            return False
+        last.end = literal.end()
+        return True
+
+    def _list(self, items: ValueList, at: int) -> int:
+        """Read the elements of a list from `at` on, up to its ']' or to a block in it."""
+        text = self.text
+        at = self._skip(at)
+        if text.startswith("]", at) and not items.items:
+            items.end = at + 1
+            return at + 1
+        if self._is_block(at):
+            message = Message(self.source, items.name, at)
+            items.items.append(message)
+            self._enter(message, items)
+            return at + 1
+        match = grammar.ELEMENT.match(text, at)
+        if match is None:
+            return self._broken_list(items, at)
+        items.items.append(Scalar(self.source, items.name, at, match.end()))
+        return self._list_goes_on(items, match.end())
+
+    def _list_goes_on(self, items: ValueList, at: int) -> int:
+        """After an element that ends at `at`: a comma and more of them, or the list's end."""
+        text = self.text
+        at = self._skip(at)
+        while text.startswith(",", at):
+            start = self._skip(at + 1)
+            match = grammar.ELEMENT.match(text, start)
+            if match is None:
+                if self._is_block(start):
+                    return self._list(items, start)
+                return self._broken_list(items, start)
+            items.items.append(Scalar(self.source, items.name, start, match.end()))
+            at = self._skip(match.end())
+        if not text.startswith("]", at):
+            return self._broken_list(items, at)
+        items.end = at + 1
+        return at + 1
+
+    # What is wrong.
+
+    def _broken_list(self, items: ValueList, at: int) -> int:
+        items.end = max(items.start + 1, at)
+        last = items.items[-1].end if items.items else items.start + 1
+        wants_element = not items.items or self.text.startswith(",", self._skip(last))
+        problem = diagnosis.broken_list(self.text, items.name, items.start, at, wants_element)
+        return self._recover(problem)
+
+    def _no_name(self, at: int) -> int:
+        """Something stands where a field should start."""
+        problem = diagnosis.wrong_name(self.text, at)
+        if self.text[at] == "{" and problem.end == at + 1:
+            self._error(problem)
+            return self._enter_nameless(at)
+        return self._recover(problem)
+
+    def _enter_nameless(self, at: int) -> int:
+        """Read a block that no field holds, so that braces stay in balance."""
+        self._enter(Message(self.source, "", at))
+        return at + 1
+
+    def _recover(self, problem: Problem) -> int:
+        """Report a problem; returns where a field or a brace comes next."""
+        self._error(problem)
+        opener = self.text[self.current.start] if self.stack else ""
+        for match in grammar.RESUME.finditer(self.text, problem.resume):
+            at = match.start()
+            if match[1] is not None or (self.text[at] == ">" and opener != "<"):
+                continue
+            return self._enter_nameless(at) if self.text[at] == "{" else at
+        return _FINISHED
+
+    def _error(self, problem: Problem) -> None:
+        span = Span(self.source, problem.start, problem.end)
+        marker = diagnosis.CONFLICT.match(self.text, problem.start)
+        starts = self.text.startswith("<<", problem.start)
+        if not (marker and self.in_conflict and not starts):
+            self.errors.append(UnreadableError(problem.message, where=span, hint=problem.hint))
+        self.in_conflict = bool(marker) or self.in_conflict
+        if len(self.errors) >= MAX_ERRORS:
+            raise _Stop
+
+    # Small helpers.
+
+    def _open_messages(self) -> list[Message]:
+        """The blocks that are open, outermost first."""
+        return [message for message, _ in self.stack[1:]] + [self.current] * bool(self.stack)
+
+    def _is_block(self, at: int) -> bool:
+        text = self.text
+        return text.startswith("{", at) or (
+            text.startswith("<", at) and not text.startswith("<<", at)
+        )
+
+    def _skip(self, at: int) -> int:
+        """The first place from `at` on that is neither white space nor comment."""
+        match = grammar.SKIP.match(self.text, at)
+        assert match is not None
+        return match.end()

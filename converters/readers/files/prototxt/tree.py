@@ -1,0 +1,270 @@
+"""The tree of a protobuf text: messages, fields and scalars that know where they were written.
+
+Nodes are plain slotted classes that keep integer offsets, because a parse makes one or two of
+them for every line; spans, lines and columns are made when asked for. No node points to its
+parent, so that a tree holds no reference cycle and goes away as soon as it is dropped.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import NoReturn, TypeAlias, TypeVar
+
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.prototxt import scalars
+from upconv.converters.readers.files.prototxt.diagnosis import shown
+
+Default = TypeVar("Default")
+
+
+class Scalar:
+    """One value as it is spelled; the `as_` methods read it as the schema's type wants.
+
+    Every `as_` method raises UnreadableError, with the value's span and the field's name, when
+    the spelling does not fit the type, following protobuf's C++ parser.
+    """
+
+    __slots__ = ("end", "name", "source", "start")
+
+    def __init__(self, source: Source, name: str, start: int, end: int) -> None:
+        self.source = source
+        self.name = name
+        self.start = start
+        self.end = end
+
+    @property
+    def text(self) -> str:
+        """The raw spelling, quotes included."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def span(self) -> Span:
+        return Span(self.source, self.start, self.end)
+
+    @property
+    def kind(self) -> str:
+        """One of "string", "number" and "identifier"; `-inf` is a number, `inf` an identifier."""
+        first = self.source.text[self.start]
+        if first in "\"'":
+            return "string"
+        return "number" if first in "-.0123456789" else "identifier"
+
+    def as_int(self) -> int:
+        """A whole number, decimal, hexadecimal (0x) or octal (leading 0), of at most 64 bits."""
+        return self._read(scalars.parse_int)
+
+    def as_float(self) -> float:
+        """A number, or inf, infinity or nan in any case; a suffix f is allowed."""
+        return self._read(scalars.parse_float)
+
+    def as_bool(self) -> bool:
+        """true, True, t or 1; false, False, f or 0."""
+        return self._read(scalars.parse_bool)
+
+    def as_bytes(self) -> bytes:
+        """The bytes of a string: escapes resolved, adjacent literals joined."""
+        return self._read(scalars.parse_bytes)
+
+    def as_str(self) -> str:
+        """The text of a string: escapes resolved, adjacent literals joined, read as UTF-8."""
+        return self._read(scalars.parse_str)
+
+    def as_enum(self) -> str:
+        """The name of an enum's value, quoted or not, or its number as it is spelled."""
+        return self._read(scalars.parse_enum)
+
+    def _read(self, read: scalars.Read[Default]) -> Default:
+        try:
+            return read(self.text)
+        except scalars.SpellingError as problem:
+            raise UnreadableError(
+                f"field '{self.name}': expected {problem.expected}, found {shown(self.text)}",
+                where=self.span,
+                hint=problem.hint,
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"Scalar({self.name}: {shown(self.text)})"
+
+
+class ValueList:
+    """A bracketed list, `[1, 2]`: one field that stands for several values."""
+
+    __slots__ = ("end", "items", "name", "source", "start")
+
+    def __init__(self, source: Source, name: str, start: int) -> None:
+        self.source = source
+        self.name = name
+        self.start = start
+        self.end = start
+        self.items: list[Scalar | Message] = []
+
+    @property
+    def span(self) -> Span:
+        """The whole list, brackets included."""
+        return Span(self.source, self.start, self.end)
+
+    def __repr__(self) -> str:
+        return f"ValueList({self.name}: {len(self.items)} values)"
+
+
+class Field:
+    """One field as it is written: a name and its value."""
+
+    __slots__ = ("name", "source", "start", "value")
+
+    def __init__(
+        self, source: Source, name: str, start: int, value: Scalar | Message | ValueList
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.start = start
+        self.value = value
+
+    @property
+    def values(self) -> list[Scalar | Message]:
+        """The one value, or the values of a bracketed list."""
+        return self.value.items if isinstance(self.value, ValueList) else [self.value]
+
+    @property
+    def end(self) -> int:
+        return self.value.end
+
+    @property
+    def name_span(self) -> Span:
+        return Span(self.source, self.start, self.start + len(self.name))
+
+    @property
+    def span(self) -> Span:
+        """From the name to the end of the value, without a separator after it."""
+        return Span(self.source, self.start, self.value.end)
+
+    def __repr__(self) -> str:
+        return f"Field({self.value!r})"
+
+
+class Message:
+    """The fields between two braces, in order, with lookups by name.
+
+    `name` is the field that holds the message, empty for the root. The name index is built by
+    the first lookup; `fields` is not to be changed after it. An extension's name keeps its
+    brackets, as in `[a.b.c]`. Lookups that ask for scalars raise UnreadableError where a block
+    is found, and the reverse.
+    """
+
+    __slots__ = ("_index", "end", "fields", "name", "source", "start")
+
+    def __init__(self, source: Source, name: builtins.str, start: builtins.int) -> None:
+        self.source = source
+        self.name = name
+        self.start = start
+        self.end = start
+        self.fields: list[Field] = []
+        self._index: dict[str, list[Value]] | None = None
+
+    @classmethod
+    def empty(cls, source: Source | None = None, name: builtins.str = "") -> Message:
+        """A message without fields, standing for one that a file leaves out."""
+        return cls(source or Source("", ""), name, 0)
+
+    @property
+    def span(self) -> Span:
+        """The whole block, braces included; the whole file for the root."""
+        return Span(self.source, self.start, self.end)
+
+    def has(self, name: builtins.str) -> builtins.bool:
+        return name in self._by_name()
+
+    def get(self, name: builtins.str) -> Value | None:
+        """The last occurrence of a field, which is the one that counts for protobuf."""
+        values = self._by_name().get(name)
+        return values[-1] if values else None
+
+    def all(self, name: builtins.str) -> list[Value]:
+        """Every value of a field in order, bracketed lists expanded."""
+        return list(self._by_name().get(name, ()))
+
+    def messages(self, name: builtins.str) -> list[Message]:
+        return [_as_message(value) for value in self._by_name().get(name, ())]
+
+    def scalars(self, name: builtins.str) -> list[Scalar]:
+        return [_as_scalar(value) for value in self._by_name().get(name, ())]
+
+    def message(self, name: builtins.str) -> Message | None:
+        """A singular message field; None when it is absent.
+
+        Several occurrences are merged as protobuf merges them, the fields of later ones after
+        those of earlier ones; the span is then that of the last.
+        """
+        found = self.messages(name)
+        if len(found) < 2:
+            return found[0] if found else None
+        merged = Message(self.source, name, found[-1].start)
+        merged.end = found[-1].end
+        merged.fields = [field for message in found for field in message.fields]
+        return merged
+
+    def int(self, name: builtins.str, default: Default) -> builtins.int | Default:
+        scalar = self._scalar(name)
+        return default if scalar is None else scalar.as_int()
+
+    def float(self, name: builtins.str, default: Default) -> builtins.float | Default:
+        scalar = self._scalar(name)
+        return default if scalar is None else scalar.as_float()
+
+    def bool(self, name: builtins.str, default: Default) -> builtins.bool | Default:
+        scalar = self._scalar(name)
+        return default if scalar is None else scalar.as_bool()
+
+    def str(self, name: builtins.str, default: Default) -> builtins.str | Default:
+        scalar = self._scalar(name)
+        return default if scalar is None else scalar.as_str()
+
+    def enum(self, name: builtins.str, default: Default) -> builtins.str | Default:
+        scalar = self._scalar(name)
+        return default if scalar is None else scalar.as_enum()
+
+    def ints(self, name: builtins.str) -> list[builtins.int]:
+        return [scalar.as_int() for scalar in self.scalars(name)]
+
+    def floats(self, name: builtins.str) -> list[builtins.float]:
+        return [scalar.as_float() for scalar in self.scalars(name)]
+
+    def strs(self, name: builtins.str) -> list[builtins.str]:
+        return [scalar.as_str() for scalar in self.scalars(name)]
+
+    def _scalar(self, name: builtins.str) -> Scalar | None:
+        value = self.get(name)
+        return None if value is None else _as_scalar(value)
+
+    def _by_name(self) -> dict[builtins.str, list[Value]]:
+        if self._index is None:
+            index: dict[str, list[Value]] = {}
+            for field in self.fields:
+                index.setdefault(field.name, []).extend(field.values)
+            self._index = index
+        return self._index
+
+    def __repr__(self) -> builtins.str:
+        return f"Message({self.name or 'root'}: {len(self.fields)} fields)"
+
+
+Value: TypeAlias = Scalar | Message
+
+
+def _as_scalar(value: Value) -> Scalar:
+    if isinstance(value, Scalar):
+        return value
+    _wrong_shape(value, "a single value", "a block", f"write '{value.name}: value'")
+
+
+def _as_message(value: Value) -> Message:
+    if isinstance(value, Message):
+        return value
+    _wrong_shape(value, "a block", shown(value.text), f"write '{value.name} {{ ... }}'")
+
+
+def _wrong_shape(value: Value, expected: str, found: str, hint: str) -> NoReturn:
+    message = f"field '{value.name}': expected {expected}, found {found}"
+    raise UnreadableError(message, where=value.span, hint=hint)

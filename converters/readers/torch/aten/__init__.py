@@ -1,0 +1,1 @@
+"""ATen's operators as layers, whichever file holds their calls."""

@@ -1,0 +1,201 @@
+"""Operators on each element alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.torch.aten.lowering import Call, lowers
+
+SELU_SCALE: Final = 1.0507009873554804934193349852946
+SELU_ALPHA: Final = 1.6732632423543772848170429916717
+"""torch aten/src/ATen/native/Activation.cpp."""
+
+PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
+    "relu": lambda call: ops.Relu(),
+    "relu6": lambda call: ops.Clip(0.0, 6.0),
+    "leaky_relu": lambda call: ops.Relu(float(call.number("negative_slope", 0.01))),
+    "sigmoid": lambda call: ops.Sigmoid(),
+    "tanh": lambda call: ops.Tanh(),
+    "silu": lambda call: ops.Swish(),
+    "erf": lambda call: ops.Erf(),
+    "gelu": lambda call: ops.Gelu(tanh=call.get("approximate", "none") == "tanh"),
+    "hardtanh": lambda call: _clip(call, "min_val", "max_val", -1.0, 1.0),
+    "clamp": lambda call: _clip(call, "min", "max", -inf, inf),
+    "clip": lambda call: _clip(call, "min", "max", -inf, inf),
+    "clamp_min": lambda call: _clip(call, "min", "", -inf, inf),
+    "clamp_max": lambda call: _clip(call, "", "max", -inf, inf),
+    "exp": lambda call: ops.Exp(),
+    "log": lambda call: ops.Log(),
+    "log2": lambda call: ops.Log(base=2.0),
+    "log10": lambda call: ops.Log(base=10.0),
+    "log1p": lambda call: ops.Log(shift=1.0),
+    "abs": lambda call: ops.Abs(),
+    "positive": lambda call: ops.Identity(),
+    "neg": lambda call: ops.Power(scale=-1.0),
+    "sqrt": lambda call: ops.Power(0.5),
+    "rsqrt": lambda call: ops.Power(-0.5),
+    "square": lambda call: ops.Power(2.0),
+    "reciprocal": lambda call: ops.Power(-1.0),
+}
+IN_PLACE: Final = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "hardtanh",
+    "clamp",
+    "clip",
+    "clamp_min",
+    "clamp_max",
+    "exp",
+    "abs",
+    "neg",
+    "sqrt",
+)
+
+
+@lowers(
+    *(f"{name}.default" for name in PLAIN),
+    *(f"{name}_.default" for name in IN_PLACE),
+)
+def _plain(call: Call) -> None:
+    name = call.node.target.split(".")[1].removesuffix("_")
+    call.emit(PLAIN[name](call), [call.value("self")])
+
+
+def _clip(call: Call, low: str, high: str, lowest: float, highest: float) -> ops.Clip:
+    bounds = [
+        fallback if not name or call.get(name) is None else float(call.number(name, fallback))
+        for name, fallback in ((low, lowest), (high, highest))
+    ]
+    return ops.Clip(*bounds)
+
+
+@lowers("elu.default", "elu_.default", "selu.default", "selu_.default", "celu.default")
+def _elu(call: Call) -> None:
+    """scale * (max(x, 0) + alpha * (exp(input_scale * min(x, 0)) - 1))."""
+    name = call.node.target.split(".")[1].removesuffix("_")
+    x = call.value("self")
+    if name == "selu":
+        y = call.step(ops.Elu(SELU_ALPHA), [x], "elu")
+        call.emit(ops.Power(scale=SELU_SCALE), [y])
+        return
+    alpha = call.number("alpha", 1.0)
+    if name == "celu":
+        inner = call.step(ops.Power(scale=1 / alpha), [x], "scaled")
+        y = call.step(ops.Elu(), [inner], "elu")
+        call.emit(ops.Power(scale=alpha), [y])
+        return
+    if call.number("scale", 1.0) != 1.0 or call.number("input_scale", 1.0) != 1.0:
+        raise UnsupportedError("it scales its input or output")
+    call.emit(ops.Elu(alpha), [x])
+
+
+@lowers("prelu.default", "_prelu_kernel.default")
+def _prelu(call: Call) -> None:
+    weight = call.weight("weight")
+    if call.rank() == 0:
+        raise UnsupportedError("it works on a number without axes")
+    slope = Weight((weight.size,), weight.data)
+    call.emit(ops.PRelu(), [call.value("self")], {"slope": slope})
+
+
+@lowers("hardsigmoid.default", "hardsigmoid_.default")
+def _hard_sigmoid(call: Call) -> None:
+    call.emit(ops.Clip(0.0, 1.0), [_sixth(call)])
+
+
+@lowers("hardswish.default", "hardswish_.default")
+def _hard_swish(call: Call) -> None:
+    gate = call.step(ops.Clip(0.0, 1.0), [_sixth(call)], "gate")
+    call.emit(ops.Eltwise("product"), [call.value("self"), gate])
+
+
+def _sixth(call: Call) -> str:
+    """x/6 + 1/2."""
+    return call.step(ops.Power(scale=1 / 6, shift=0.5), [call.value("self")], "line")
+
+
+@lowers("glu.default")
+def _glu(call: Call) -> None:
+    """The first half of an axis times the sigmoid of the second."""
+    axis = call.axis("dim", -1)
+    half, value = call.shape()[axis] // 2, call.value("self")
+    first = call.step(ops.Crop(axis, (0,), (half,)), [value], "first")
+    second = call.step(ops.Crop(axis, (half,), (half,)), [value], "second")
+    gate = call.step(ops.Sigmoid(), [second], "gate")
+    call.emit(ops.Eltwise("product"), [first, gate])
+
+
+@lowers("mish.default", "mish_.default")
+def _mish(call: Call) -> None:
+    x = call.value("self")
+    soft = call.step(ops.Softplus(), [x], "softplus")
+    gate = call.step(ops.Tanh(), [soft], "tanh")
+    call.emit(ops.Eltwise("product"), [x, gate])
+
+
+@lowers("softplus.default")
+def _softplus(call: Call) -> None:
+    """log(1 + exp(beta x)) / beta; torch's threshold only guards against overflow."""
+    beta = call.number("beta", 1.0)
+    x = call.value("self")
+    if call.number("threshold", 20.0) < 20.0:
+        raise UnsupportedError("it becomes linear early, by its threshold")
+    if beta == 1.0:
+        call.emit(ops.Softplus(), [x])
+        return
+    scaled = call.step(ops.Power(scale=beta), [x], "scaled")
+    soft = call.step(ops.Softplus(), [scaled], "softplus")
+    call.emit(ops.Power(scale=1 / beta), [soft])
+
+
+@lowers("log_sigmoid.default")
+def _log_sigmoid(call: Call) -> None:
+    """-softplus(-x)."""
+    x = call.step(ops.Power(scale=-1.0), [call.value("self")], "negative")
+    soft = call.step(ops.Softplus(), [x], "softplus")
+    call.emit(ops.Power(scale=-1.0), [soft])
+
+
+@lowers("softshrink.default")
+def _soft_shrink(call: Call) -> None:
+    """x - clamp(x, -lambda, lambda)."""
+    x, bound = call.value("self"), float(call.number("lambd", 0.5))
+    if bound < 0:
+        raise UnsupportedError(f"its lambd is {bound:g}")
+    inside = call.step(ops.Clip(-bound, bound), [x], "inside")
+    call.emit(ops.Eltwise("difference"), [x, inside])
+
+
+@lowers("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default")
+def _softmax(call: Call) -> None:
+    log = "log" in call.node.target
+    call.emit(ops.Softmax(call.fixed("dim", -1), log), [call.value("self")])
+
+
+@lowers("pow.Tensor_Scalar", "pow_.Scalar")
+def _power(call: Call) -> None:
+    call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
+
+
+@lowers("sign.default")
+def _sign(call: Call) -> None:
+    """[x > 0] - [-x > 0]."""
+    x = call.value("self")
+    above = call.step(ops.Threshold(), [x], "above")
+    negative = call.step(ops.Power(scale=-1.0), [x], "negative")
+    below = call.step(ops.Threshold(), [negative], "below")
+    call.emit(ops.Eltwise("difference"), [above, below])
+
+
+@lowers("gt.Scalar")
+def _greater(call: Call) -> None:
+    call.emit(ops.Threshold(float(call.number("other", 0.0))), [call.value("self")])

@@ -1,0 +1,123 @@
+"""Operators that change a tensor in place, in a graph whose values are written once.
+
+After `y = relu_(x)` both names hold the new values: x is read as y from then on. Where another
+tensor shares x's memory (a view), that tensor changes too, which no layer here can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.exported.schema import Node, TensorRef
+
+VIEWS: Final = frozenset(
+    f"aten.{name}"
+    for name in (
+        "alias.default",
+        "broadcast_to.default",
+        "chunk.default",
+        "contiguous.default",
+        "detach.default",
+        "dropout.default",
+        "expand.default",
+        "expand_as.default",
+        "flatten.using_ints",
+        "mT.default",
+        "movedim.int",
+        "movedim.intlist",
+        "narrow.default",
+        "numpy_T.default",
+        "permute.default",
+        "positive.default",
+        "ravel.default",
+        "reshape.default",
+        "reshape_as.default",
+        "select.int",
+        "slice.Tensor",
+        "split.Tensor",
+        "split_with_sizes.default",
+        "swapaxes.default",
+        "swapdims.default",
+        "squeeze.default",
+        "squeeze.dim",
+        "squeeze.dims",
+        "t.default",
+        "to.dtype",
+        "to.device",
+        "transpose.int",
+        "unbind.int",
+        "unflatten.int",
+        "unsqueeze.default",
+        "view.default",
+        "view_as.default",
+    )
+)
+"""Operators whose output may share its input's memory."""
+
+
+def is_in_place(target: str) -> bool:
+    """Whether an operator writes into its first argument: its name ends with one underscore.
+
+    >>> is_in_place("aten.relu_.default"), is_in_place("aten.relu.default")
+    (True, False)
+    """
+    name = target.split(".")[1] if target.count(".") else ""
+    return name.endswith("_") and not name.endswith("__")
+
+
+class Aliases:
+    """Which name stands for a tensor now, and which tensors share memory.
+
+    `pending`: how often each name is still read, kept up to date by whoever goes through the
+    program; a name that is not in it may be read at any time.
+    """
+
+    def __init__(self, pending: Mapping[str, int]) -> None:
+        self._pending = pending
+        self._current: dict[str, str] = {}
+        self._base: dict[str, str] = {}
+        self._family: dict[str, list[str]] = {}
+
+    def current(self, name: str) -> str:
+        """The name that holds the tensor's present values."""
+        while name in self._current:
+            name = self._current[name]
+        return name
+
+    def replace(self, name: str, now: str) -> None:
+        """Let a tensor's values be those of another from here on."""
+        self._current[self.current(name)] = now
+
+    def require_plain(self, node: Node) -> None:
+        """Raise UnsupportedError where a node writes into memory of which others read later."""
+        if not is_in_place(node.target):
+            return
+        target = self.current(_first(node))
+        family = self._family.get(self._base.get(target, target), [])
+        if any(self.current(name) != target and self._pending.get(name, 1) for name in family):
+            raise UnsupportedError(
+                "it changes a tensor in place of which there are views",
+                hint="write it as a new tensor, or export with run_decompositions()",
+            )
+
+    def note(self, node: Node) -> None:
+        """Remember what a lowered node made of its first argument."""
+        first = _first(node)
+        if not first or not node.outputs:
+            return
+        source = self.current(first)
+        base = self._base.get(source, source)
+        if is_in_place(node.target):
+            self._current[source] = node.outputs[0]
+        if is_in_place(node.target) or node.target in VIEWS:
+            members = self._family.setdefault(base, [base])
+            for output in node.outputs:
+                self._base[output] = base
+                members.append(output)
+
+
+def _first(node: Node) -> str:
+    first = next(iter(node.arguments.values()), None)
+    return first.name if isinstance(first, TensorRef) else ""

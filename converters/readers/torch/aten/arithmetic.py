@@ -1,0 +1,198 @@
+"""Sums, differences, products and quotients: of tensors, with numbers, with stored tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
+from upconv.converters.readers.torch.aten.lowering import Call, lowers
+
+Kind = Literal["sum", "product", "max", "min", "difference", "quotient"]
+
+KINDS: Final[dict[str, Kind]] = {
+    "add": "sum",
+    "sub": "difference",
+    "mul": "product",
+    "div": "quotient",
+    "maximum": "max",
+    "minimum": "min",
+    "max": "max",
+    "min": "min",
+    "true_divide": "quotient",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """left kind right, where one of them may be a number or a stored tensor."""
+
+    kind: Kind
+    left: Any
+    right: Any
+    alpha: float = 1.0
+
+
+@lowers(
+    *(f"{name}.Tensor" for name in ("add", "sub", "mul", "div")),
+    *(f"{name}_.Tensor" for name in ("add", "sub", "mul", "div")),
+    *(f"{name}.Scalar" for name in ("add", "sub", "mul", "div")),
+    "maximum.default",
+    "minimum.default",
+    "max.other",
+    "min.other",
+    "true_divide.Tensor",
+)
+def _binary(call: Call) -> None:
+    kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
+    alpha = call.number("alpha", 1.0)
+    _combine(call, Operands(kind, call.get("self"), call.get("other"), alpha))
+
+
+@lowers("rsub.Scalar", "rsub.Tensor")
+def _reversed(call: Call) -> None:
+    """other - alpha * self."""
+    alpha = call.number("alpha", 1.0)
+    _combine(call, Operands("difference", call.get("other"), call.get("self"), alpha))
+
+
+def _combine(call: Call, operands: Operands) -> None:
+    computed = [call.is_value(one) for one in (operands.left, operands.right)]
+    if all(computed):
+        _two_values(call, operands)
+        return
+    if not any(computed):
+        raise UnsupportedError("neither of its operands is computed by the network")
+    other = operands.left if computed[1] else operands.right
+    scalar = call.scalar(other)
+    if scalar is not None:
+        _with_number(call, operands, scalar, reverse=computed[1])
+    elif _is_scale(call, operands, other, reverse=computed[1]):
+        _with_stored(call, operands, other, reverse=computed[1])
+    else:
+        _two_values(call, operands)
+
+
+def _two_values(call: Call, operands: Operands) -> None:
+    left, right = call.value(operands.left), call.value(operands.right)
+    shapes = [call.state.metas.get(one.name) for one in (operands.left, operands.right)]
+    same = None not in shapes and shapes[0] == shapes[1]
+    coefficients: tuple[float, ...] = ()
+    kind = operands.kind
+    if operands.alpha != 1.0:
+        sign = -1.0 if kind == "difference" else 1.0
+        kind, coefficients = "sum", (1.0, sign * operands.alpha)
+    if left == right:
+        right = call.step(ops.Identity(), [right], "copy")
+    call.emit(ops.Eltwise(kind, coefficients, broadcast=not same), [left, right])
+
+
+def _with_number(call: Call, operands: Operands, number: float, reverse: bool) -> None:
+    x = call.value(operands.right if reverse else operands.left)
+    number = float(number) * (operands.alpha if not reverse else 1.0)
+    if operands.kind in ("max", "min"):
+        bounds = {"max": (number, float("inf")), "min": (float("-inf"), number)}
+        call.emit(ops.Clip(*bounds[operands.kind]), [x])
+        return
+    if reverse and operands.kind == "quotient":
+        inverse = call.step(ops.Power(-1.0), [x], "inverse")
+        call.emit(ops.Power(scale=number), [inverse])
+        return
+    if operands.kind == "quotient" and number == 0:
+        raise UnsupportedError("it divides by zero")
+    call.emit(_AFFINE[operands.kind, reverse](number, operands.alpha), [x])
+
+
+_AFFINE: Final[dict[tuple[Kind, bool], Callable[[float, float], ops.Power]]] = {
+    ("sum", False): lambda number, alpha: ops.Power(shift=number),
+    ("sum", True): lambda number, alpha: ops.Power(scale=alpha, shift=number),
+    ("difference", False): lambda number, alpha: ops.Power(shift=-number),
+    ("difference", True): lambda number, alpha: ops.Power(scale=-alpha, shift=number),
+    ("product", False): lambda number, alpha: ops.Power(scale=number),
+    ("product", True): lambda number, alpha: ops.Power(scale=number),
+    ("quotient", False): lambda number, alpha: ops.Power(scale=1 / number),
+}
+"""What x becomes with a number: (kind, whether the number stands first)."""
+
+
+def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> None:
+    """A stored tensor scales or shifts the axes it has: a Scale with that weight."""
+    data = call.constant(other)
+    assert data is not None, "asked before"
+    reference = operands.right if reverse else operands.left
+    x, sizes = call.value(reference), call.state.metas[reference.name].sizes
+    factor = operands.alpha if operands.kind == "sum" else -operands.alpha
+    if reverse and operands.kind in ("sum", "difference") and factor != 1.0:
+        x = call.step(ops.Power(scale=factor), [x], "scaled")
+    covered = _covered(data.shape, sizes)
+    assert covered is not None, "asked before"
+    axis, shape = covered
+    change = _CHANGES[operands.kind, reverse]
+
+    def values() -> FloatArray:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return change(data.array(), operands.alpha).reshape(shape)
+
+    weight = Weight(shape, ArrayData(shape, values))
+    name = "bias" if operands.kind in ("sum", "difference") else "scale"
+    call.emit(ops.Scale(axis), [x], {name: weight})
+
+
+_Change = Callable[[FloatArray, float], FloatArray]
+_CHANGES: Final[dict[tuple[Kind, bool], _Change]] = {
+    ("sum", False): lambda values, alpha: values * _float32(alpha),
+    ("sum", True): lambda values, alpha: values,
+    ("difference", False): lambda values, alpha: values * _float32(-alpha),
+    ("difference", True): lambda values, alpha: values,
+    ("product", False): lambda values, alpha: values,
+    ("product", True): lambda values, alpha: values,
+    ("quotient", False): lambda values, alpha: _reciprocal(values),
+}
+
+
+def _reciprocal(values: FloatArray) -> FloatArray:
+    import numpy as np
+
+    return np.reciprocal(values)
+
+
+def _float32(number: float) -> Any:
+    import numpy as np
+
+    return np.float32(number)
+
+
+def _is_scale(call: Call, operands: Operands, other: Any, reverse: bool) -> bool:
+    """Whether a Scale says it; a product with a tensor that makes x larger, say, is none."""
+    data = call.constant(other)
+    if data is None:
+        raise UnsupportedError("one of its operands is no tensor and no number")
+    if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
+        return False
+    reference = operands.right if reverse else operands.left
+    return _covered(data.shape, call.state.metas[reference.name].sizes) is not None
+
+
+def _covered(
+    stored: tuple[int, ...], sizes: tuple[int | str, ...]
+) -> tuple[int, tuple[int, ...]] | None:
+    """(axis, shape): the axes of x that a stored tensor covers once its outer ones are dropped.
+
+    None where it would make x larger, or repeats along an axis inside.
+    """
+    if len(stored) > len(sizes):
+        return None
+    first = len(sizes) - len(stored)
+    places = [i for i, size in enumerate(stored) if size != 1]
+    if not places:
+        return len(sizes) - 1, (1,)
+    begin, end = places[0], places[-1] + 1
+    inner = stored[begin:end]
+    if any(a != b for a, b in zip(inner, sizes[first + begin :], strict=False)):
+        return None
+    return first + begin, inner

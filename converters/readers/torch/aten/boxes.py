@@ -1,0 +1,195 @@
+"""Boxes of tensors: cuts, parts, joins."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, maximum, minimum
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.tensors import ArrayData, FloatArray
+from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
+from upconv.converters.readers.torch.aten.matrices import along_axis
+from upconv.converters.readers.torch.aten.shape import requested_shape
+from upconv.converters.readers.torch.exported.schema import TensorRef
+
+NO_END: Final = (1 << 63) - 1
+
+
+@lowers("slice.Tensor")
+def _slice(call: Call) -> None:
+    axis = call.axis()
+    size = call.shape()[axis]
+    start = bounded(call.get("start"), size, 0)
+    step = call.fixed("step", 1)
+    if step < 1:
+        raise UnsupportedError(f"its step is {step}")
+    if step == 1:
+        length = requested_shape(call)[axis]
+    elif call.get("end") in (None, NO_END):
+        length = size - start
+    else:
+        length = maximum(bounded(call.get("end"), size, size) - start, 0)
+    _cut(call, axis, start, length, step)
+
+
+def bounded(bound: Any, size: Size, default: Size) -> Size:
+    """A bound as Python reads it: negative from the end, never outside."""
+    if bound is None or bound == NO_END:
+        return default
+    if isinstance(bound, int):
+        if bound == 0:
+            return 0
+        place = size + bound if bound < 0 else bound
+        inside: Size = maximum(place, 0) if bound < 0 else minimum(place, size)
+        return inside
+    within: Size = minimum(bound, size)
+    return within
+
+
+def _cut(call: Call, axis: int, start: Size, length: Size, step: int) -> None:
+    value = call.value("self")
+    whole = start == 0 and length == call.shape()[axis]
+    if step == 1:
+        operator = ops.Identity() if whole else ops.Crop(axis, (start,), (length,))
+        call.emit(operator, [value])
+        return
+    rank = call.rank()
+    if axis < 2 or rank < 3:
+        raise UnsupportedError(f"it takes every {step}th along axis {axis}, which is not spatial")
+    if not whole:
+        value = call.step(ops.Crop(axis, (start,), (length,)), [value], "box")
+    call.emit(_every(axis, step, rank), [value])
+
+
+def _every(axis: int, step: int, rank: int) -> ops.Pool:
+    """Every step-th pixel: the maximum of windows of one pixel."""
+    ones, nothing = (1,) * (rank - 2), (0,) * (rank - 2)
+    strides = tuple(step if a == axis else 1 for a in range(2, rank))
+    return ops.Pool("max", ones, strides, ones, nothing, nothing, "floor", "never", False)
+
+
+@lowers("select.int")
+def _select(call: Call) -> None:
+    axis = call.axis()
+    index = call.get("index", 0)
+    size = call.shape()[axis]
+    if isinstance(index, int) and index < 0:
+        index = size + index
+    box = call.step(ops.Crop(axis, (index,), (1,)), [call.value("self")], "box")
+    call.emit(ops.Reshape((), axis, 1), [box])
+
+
+@lowers("narrow.default")
+def _narrow(call: Call) -> None:
+    axis = call.axis()
+    _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
+
+
+@lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")
+def _split(call: Call) -> None:
+    """Parts along an axis, of the lengths that the file says; unbind drops the axis too."""
+    axis = call.axis()
+    drop = call.node.target.startswith("aten.unbind")
+    outputs = call.node.outputs
+    lengths = [1 if drop else call.output_shape(index)[axis] for index in range(len(outputs))]
+    value = call.value("self")
+    start: Size = 0
+    for output, length in zip(outputs, lengths, strict=True):
+        box = ops.Crop(axis, (start,), (length,))
+        if drop:
+            part = call.step(box, [value], f"box{start}")
+            call.emit(ops.Reshape((), axis, 1), [part], outputs=[output])
+        else:
+            call.emit(box, [value], outputs=[output])
+        start = start + length
+
+
+@lowers("cat.default", "concat.default")
+def _concat(call: Call) -> None:
+    """Empty tensors are left out."""
+    axis = call.fixed("dim", 0)
+    parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one, axis)]
+    joined(call, [call.value(one) for one in parts], axis)
+
+
+def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
+    """No pixel along the axis, or torch's tensor of one axis and no value."""
+    meta = call.state.metas.get(reference.name)
+    return meta is not None and (meta.sizes == (0,) or meta.sizes[axis] == 0)
+
+
+def joined(call: Call, values: list[str], axis: int) -> None:
+    """Concatenate values as the output of a call."""
+    if not values:
+        raise UnsupportedError("it joins nothing but empty tensors")
+    if len(values) == 1:
+        call.emit(ops.Identity(), values)
+    else:
+        call.emit(ops.Concat(axis), values)
+
+
+@lowers("stack.default")
+def _stack(call: Call) -> None:
+    tensors = call.get("tensors", [])
+    rank = len(call.output_shape())
+    axis = from_front(call.fixed("dim", 0), rank)
+    parts = [
+        call.step(ops.Reshape((1,), axis, 0), [call.value(one)], f"axis{index}")
+        for index, one in enumerate(tensors)
+    ]
+    joined(call, parts, axis)
+
+
+@lowers("roll.default")
+def _roll(call: Call) -> None:
+    """What leaves at an axis's end comes in at its begin."""
+    shifts, axes = call.get("shifts", []), call.axes("dims")
+    if len(shifts) != len(axes):
+        raise UnsupportedError("it rolls all axes as one")
+    value = call.value("self")
+    for shift, axis in zip(shifts, axes, strict=True):
+        size = call.shape()[axis]
+        if not isinstance(shift, int) or (not isinstance(size, int) and shift == 0):
+            raise UnsupportedError("it rolls by amounts that change with the input's sizes")
+        value = _rolled(call, value, axis, shift % size if isinstance(size, int) else shift)
+    call.emit(ops.Identity(), [value])
+
+
+def _rolled(call: Call, value: str, axis: int, shift: int) -> str:
+    """A dynamic axis is taken to be longer than the shift."""
+    if shift == 0:
+        return value
+    size = call.shape()[axis]
+    place = size - shift if shift > 0 else -shift
+    end = call.step(ops.Crop(axis, (place,), (size - place,)), [value], f"end{axis}")
+    begin = call.step(ops.Crop(axis, (0,), (place,)), [value], f"begin{axis}")
+    return call.step(ops.Concat(axis), [end, begin], f"rolled{axis}")
+
+
+MAX_FLIPPED: Final = 4096
+"""The longest axis that is turned around by a matrix."""
+
+
+@lowers("flip.default")
+def _flip(call: Call) -> None:
+    """An axis turned around: a product with the matrix that says so, at fixed sizes."""
+    value = call.value("self")
+    for axis in sorted(call.axes("dims")):
+        size = call.shape()[axis]
+        if not isinstance(size, int) or size > MAX_FLIPPED:
+            raise UnsupportedError(
+                f"it turns axis {axis} around, of which the size is not fixed or large",
+                hint="export it with fixed sizes",
+            )
+        value = along_axis(call, value, axis, call.rank(), _reversal(size))
+    call.emit(ops.Identity(), [value])
+
+
+def _reversal(size: int) -> ArrayData:
+    def compute() -> FloatArray:
+        import numpy as np
+
+        return np.eye(size, dtype=np.float32)[::-1]
+
+    return ArrayData((size, size), compute)

@@ -1,0 +1,379 @@
+"""What a lowering sees of an ATen call and what it writes, and the table of lowerings.
+
+A lowering turns one node, in ATen's words, into layers. It registers under the operator's names
+as the file spells them, `aten.conv2d.default`; a name that comes twice raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
+
+from upconv.converters.ir.dims import Like, Size, leaves, like
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.operators import (
+    Constant,
+    Flatten,
+    GroupNorm,
+    Identity,
+    Linear,
+    Operator,
+    Reshape,
+    Unknown,
+    targets,
+)
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
+from upconv.converters.readers.torch.exported.schema import Node, TensorMeta, TensorRef
+
+Lowering: TypeAlias = Callable[["Call"], None]
+_Function = TypeVar("_Function", bound=Callable[["Call"], None])
+
+LOWERINGS: Final[dict[str, Lowering]] = {}
+TORCH_MODULES: Final = ("torch.nn.modules.", "torch.nn.utils.parametrize.")
+
+
+def lowers(*names: str) -> Callable[[_Function], _Function]:
+    """Decorator: the function lowers these operators (without the leading `aten.`)."""
+
+    def enter(function: _Function) -> _Function:
+        for name in names:
+            target = f"aten.{name}"
+            if target in LOWERINGS:
+                raise ValueError(f"the lowering of {target} is given twice")
+            LOWERINGS[target] = function
+        return function
+
+    return enter
+
+
+@dataclass(slots=True)
+class GraphState:
+    """The graph so far: what each name of the file stands for, and the layers.
+
+    `values` maps a tensor's name to the value that carries it, `constants` to data that does not
+    depend on any input, `constant_values` to the value of a layer that holds such data. `sizes_of`
+    gives a tensor's sizes where the file says them; `used` are the names that anyone reads,
+    `pending` says how often each still is, `renames` what the graph's outputs are called.
+    """
+
+    path: str
+    values: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, TensorData] = field(default_factory=dict)
+    constant_values: dict[str, str] = field(default_factory=dict)
+    metas: Mapping[str, TensorMeta] = field(default_factory=dict)
+    sizes_of: Callable[[str], tuple[Size, ...] | None] = lambda name: None
+    layers: list[Layer] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    used: AbstractSet[str] = frozenset()
+    pending: dict[str, int] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+
+    def layer_name(self, wanted: str) -> str:
+        """The name, with @2, @3 ... behind it where a layer before has it."""
+        count = self.names[wanted] = self.names.get(wanted, 0) + 1
+        return wanted if count == 1 else f"{wanted}@{count}"
+
+    def value_name(self, wanted: str) -> str:
+        """A name that no value has yet."""
+        chosen, count = wanted, 0
+        while chosen in self.taken:
+            count += 1
+            chosen = f"{wanted}_{count}"
+        self.taken.add(chosen)
+        return chosen
+
+
+class Call:
+    """One ATen call that is being lowered: its arguments, and the layers it becomes."""
+
+    def __init__(self, state: GraphState, node: Node, arguments: Mapping[str, Any]) -> None:
+        self.state = state
+        self.node = node
+        self._arguments = arguments
+
+    # Arguments
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An argument, or its default where the file leaves it out."""
+        return self._arguments.get(name, default)
+
+    def number(self, name: str, default: float) -> float:
+        """A plain number; an argument that is a tensor or symbolic is refused."""
+        value = self.get(name, default)
+        if isinstance(value, TensorRef) and (scalar := self.scalar(value)) is not None:
+            return scalar
+        if not isinstance(value, int | float):
+            raise UnsupportedError(f"its {name} is not a fixed number")
+        return value
+
+    def fixed(self, name: str, default: int) -> int:
+        """A plain integer."""
+        value = self.get(name, default)
+        if not _is_integer(value):
+            raise UnsupportedError(f"its {name} is not a fixed integer")
+        return value
+
+    def ints(self, name: str, axes: int, default: int | None = None) -> tuple[int, ...]:
+        """An integer for every spatial axis; one given for all is repeated, as torch does."""
+        values = self.sizes(name, axes, default)
+        known = tuple(value for value in values if _is_integer(value))
+        if len(known) < len(values):
+            raise UnsupportedError(f"its {name} changes with the input's sizes")
+        if name in _POSITIVE and min(known, default=1) < 1:
+            raise UnsupportedError(f"its {name} is {min(known)}")
+        return known
+
+    def sizes(self, name: str, axes: int, default: int | None = None) -> tuple[Size, ...]:
+        """As `ints`, but the integers may be sizes."""
+        given = self.get(name)
+        values = given if isinstance(given, list) else ([] if given is None else [given])
+        if not values:
+            if default is None:
+                raise UnsupportedError(f"it has no {name}")
+            values = [default]
+        if len(values) == 1:
+            values = values * axes
+        if len(values) != axes:
+            raise UnsupportedError(f"its {name} has {len(values)} values for {axes} axes")
+        if any(isinstance(value, bool) for value in values):
+            raise UnsupportedError(f"its {name} is no number")
+        return tuple(values)
+
+    # Tensors
+
+    def constant(self, argument: Any) -> TensorData | None:
+        """The data of an argument that depends on no input; None for another."""
+        if isinstance(argument, TensorRef):
+            return self.state.constants.get(argument.name)
+        return None
+
+    def scalar(self, argument: Any) -> float | None:
+        """The number an argument is, or the only value of a constant tensor without axes."""
+        if isinstance(argument, int | float):
+            return argument
+        data = self.constant(argument)
+        if data is None or any(size != 1 for size in data.shape) or data.shape:
+            return None
+        return float(data.array().reshape(()))
+
+    def is_value(self, argument: Any) -> bool:
+        """Whether an argument is a tensor that the network computes."""
+        return isinstance(argument, TensorRef) and argument.name in self.state.values
+
+    def value(self, argument: Any) -> str:
+        """The value that carries a tensor argument (an argument's name, or a TensorRef)."""
+        reference = self.get(argument) if isinstance(argument, str) else argument
+        if not isinstance(reference, TensorRef):
+            raise UnsupportedError(f"its argument {argument} is no tensor")
+        if reference.name in self.state.constants:
+            return self._constant_value(reference.name)
+        if reference.name not in self.state.values:
+            raise UnreadableError(
+                f"'{self.node.name}' reads '{reference.name}', which no node before it writes",
+                path=self.state.path,
+            )
+        return self.state.values[reference.name]
+
+    def _constant_value(self, name: str) -> str:
+        """The value of a stored tensor, from a layer that is written where it is first read."""
+        state = self.state
+        if name not in state.constant_values:
+            data = state.constants[name]
+            layer = Layer(
+                state.layer_name(name),
+                Constant(data.shape),
+                (),
+                (state.value_name(name),),
+                {"value": Weight(data.shape, data)},
+                self.origin(),
+            )
+            state.layers.append(layer)
+            state.constant_values[name] = layer.outputs[0]
+        return state.constant_values[name]
+
+    def axis(self, name: str = "dim", default: int = 0, added: int = 0) -> int:
+        """An axis of the first tensor, from the front; of a number without axes, UnsupportedError.
+
+        `added`: how many axes the output has more, which the axis may be one of.
+        """
+        return from_front(self.fixed(name, default), self.rank() + added)
+
+    def axes(self, name: str = "dim") -> tuple[int, ...]:
+        """The axes of the first tensor that an argument names, each once, from the front."""
+        given = self.get(name)
+        named = given if isinstance(given, list) else ([] if given is None else [given])
+        if not all(map(_is_integer, named)):
+            raise UnsupportedError(f"its {name} is not of fixed integers")
+        found = tuple(from_front(axis, self.rank()) for axis in named)
+        if len(set(found)) < len(found):
+            raise UnsupportedError(f"its {name} names an axis twice: {given}")
+        return found
+
+    def meta(self, argument: str) -> TensorMeta:
+        """What the exporter knew of a tensor argument."""
+        reference = self.get(argument)
+        if not isinstance(reference, TensorRef) or reference.name not in self.state.metas:
+            raise UnsupportedError(f"the shape of its {argument} is not known")
+        return self.state.metas[reference.name]
+
+    def rank(self, argument: str = "self") -> int:
+        """How many axes a tensor argument has."""
+        return len(self.meta(argument).sizes)
+
+    def shape(self, argument: str = "self") -> tuple[Size, ...]:
+        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis)."""
+        value = self.value(argument)
+        known = self.meta(argument).sizes
+        return tuple(n if isinstance(n, int) else like(value, i) for i, n in enumerate(known))
+
+    def output_shape(self, index: int = 0) -> tuple[Size, ...]:
+        """The sizes of an output; dynamic ones in terms of the graph's inputs."""
+        shape = self.state.sizes_of(self.node.outputs[index])
+        if shape is None:
+            raise UnsupportedError("the shape of its output is not known")
+        return shape
+
+    def used_outputs(self) -> tuple[str, ...]:
+        """The call's outputs without those behind the last that anyone reads; at least one."""
+        outputs = self.node.outputs
+        count = max((i for i, name in enumerate(outputs, 1) if name in self.state.used), default=1)
+        return outputs[:count]
+
+    def weight(self, name: str) -> Weight:
+        """A weight argument as a layer's weight.
+
+        Raises UnsupportedError where the network computes it.
+        """
+        data = self.constant(self.get(name))
+        if data is None:
+            raise UnsupportedError(f"its {name} is computed by the network, not stored")
+        return Weight(data.shape, data)
+
+    def weights(self, **names: str) -> dict[str, Weight]:
+        """The weights that are given, by the names the operator record has for them."""
+        return {
+            ours: self.weight(theirs)
+            for ours, theirs in names.items()
+            if self.get(theirs) is not None
+        }
+
+    # Layers
+
+    def emit(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> str:
+        """Write the layer that gives the call's outputs; the first one's value.
+
+        Tensors whose sizes the operator takes are added to its inputs.
+        """
+        names = [self._carrier(name) for name in (outputs or self.node.outputs)]
+        return self._write(operator, inputs, weights, names, self._title())
+
+    def step(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        what: str,
+        weights: Mapping[str, Weight] | None = None,
+        outputs: int = 1,
+    ) -> str:
+        """Write a layer on the way to the call's output; its first value."""
+        base = f"{self.node.outputs[0]}/{what}"
+        names = [self.state.value_name(base) for _ in range(outputs)]
+        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")
+
+    def same(self, argument: str = "self") -> None:
+        """Let the output be the argument itself, under its own name."""
+        self.emit(Identity(), [self.value(argument)])
+
+    def _carrier(self, output: str) -> str:
+        renamed = self.state.renames.get(output)
+        value = renamed or self.state.value_name(output)
+        self.state.values[output] = value
+        return value
+
+    def _title(self) -> str:
+        """The module's path for a module of torch.nn; the path and the node's name otherwise."""
+        node = self.node
+        if node.module and node.module_type.startswith(TORCH_MODULES):
+            return node.module
+        return f"{node.module}.{node.name}" if node.module else node.name
+
+    def _write(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None,
+        outputs: Sequence[str],
+        title: str,
+    ) -> str:
+        references = _references(operator)
+        if not inputs and not isinstance(operator, Constant | Unknown):
+            raise UnsupportedError("it has no tensor to work on")
+        for made in (weight.data for weight in (weights or {}).values()):
+            if isinstance(made, ArrayData):
+                require_makeable(made.shape)
+        if isinstance(operator, _NEEDS_VALUES) and self._is_empty():
+            raise UnsupportedError("it works on a tensor without values")
+        layer = Layer(
+            self.state.layer_name(title),
+            operator,
+            (*inputs, *(name for name in references if name not in inputs)),
+            tuple(outputs),
+            dict(weights or {}),
+            self.origin(),
+        )
+        self.state.layers.append(layer)
+        return outputs[0]
+
+    def _is_empty(self) -> bool:
+        metas = [self.state.metas.get(name) for name in self.node.outputs]
+        return any(meta is not None and 0 in meta.sizes for meta in metas)
+
+    def origin(self) -> Origin:
+        """Where this call was written: the archive, and the user's own line."""
+        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+
+
+LARGEST_MADE: Final = 1 << 28
+"""Values of a tensor that is not in the file; a file of a few bytes may ask for any number."""
+
+
+def require_makeable(shape: Sequence[int]) -> None:
+    """Raise UnsupportedError for a tensor that cannot be made: too large, or of a size below 0."""
+    if min(shape, default=0) < 0:
+        raise UnsupportedError(f"it makes a tensor of the shape {tuple(shape)}")
+    if prod(shape) > LARGEST_MADE:
+        raise UnsupportedError(f"a tensor of {prod(shape)} values would have to be made for it")
+
+
+def from_front(axis: int, rank: int) -> int:
+    """An axis counted from the front; UnsupportedError where a tensor of this rank has none."""
+    if not -rank <= axis < rank:
+        raise UnsupportedError(f"it works along axis {axis} of a tensor with {rank} axes")
+    return axis % rank
+
+
+def _is_integer(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_POSITIVE: Final = ("kernel_size", "stride", "dilation")
+
+_NEEDS_VALUES: Final = (Reshape, Flatten, Linear, GroupNorm)
+"""Operators whose ONNX form takes an axis of size 0 for a word of its own, or for an error."""
+
+
+def _references(operator: Operator) -> Iterable[str]:
+    found = (leaf for size in targets(operator) for leaf in leaves(size))
+    return sorted({leaf.tensor for leaf in found if isinstance(leaf, Like)})

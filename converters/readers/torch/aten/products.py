@@ -1,0 +1,225 @@
+"""Matrix products and attention, patches of images as columns and back (im2col, col2im)."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import Any
+
+from upconv.converters.ir import geometry
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import is_constant, like
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
+from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.exported.schema import TensorRef
+
+
+@lowers("mm.default", "matmul.default", "bmm.default")
+def _matmul(call: Call) -> None:
+    """A product with a stored matrix (in, out) is a linear layer, any other a matrix product."""
+    right = "mat2" if call.get("mat2") is not None else "other"
+    stored = call.constant(call.get(right))
+    if stored is not None and len(stored.shape) == 2 and call.is_value(call.get("self")):
+        operator = ops.Linear(stored.shape[1], -1, transposed=True)
+        call.emit(operator, [call.value("self")], {"weight": call.weight(right)})
+        return
+    if min(call.rank("self"), call.rank(right)) < 2:
+        raise UnsupportedError("it multiplies with a vector")
+    call.emit(ops.MatMul(), [call.value("self"), call.value(right)])
+
+
+@lowers("addmm.default")
+def _addmm(call: Call) -> None:
+    """beta * self + alpha * (mat1 @ mat2); with a stored matrix and bias a linear layer."""
+    bias, matrix = call.constant(call.get("self")), call.constant(call.get("mat2"))
+    plain = call.number("beta", 1) == 1 and call.number("alpha", 1) == 1
+    if plain and bias is not None and matrix is not None and bias.shape == matrix.shape[1:]:
+        weights = {"weight": call.weight("mat2"), "bias": call.weight("self")}
+        operator = ops.Linear(matrix.shape[1], -1, transposed=True)
+        call.emit(operator, [call.value("mat1")], weights)
+    else:
+        _product_and_sum(call, "mat1", "mat2")
+
+
+@lowers("baddbmm.default")
+def _baddbmm(call: Call) -> None:
+    _product_and_sum(call, "batch1", "batch2")
+
+
+def _product_and_sum(call: Call, left: str, right: str) -> None:
+    """beta * self + alpha * (left @ right); with beta 0, self is not even looked at."""
+    beta, alpha = float(call.number("beta", 1)), float(call.number("alpha", 1))
+    product = call.step(ops.MatMul(), [call.value(left), call.value(right)], "product")
+    if beta == 0:
+        call.emit(ops.Power(scale=alpha), [product])
+        return
+    coefficients = () if (beta, alpha) == (1, 1) else (beta, alpha)
+    call.emit(ops.Eltwise("sum", coefficients, broadcast=True), [call.value("self"), product])
+
+
+@lowers("scaled_dot_product_attention.default")
+def _attention(call: Call) -> None:
+    """softmax(scale * query @ key^T + mask) @ value, scale 1/sqrt(E) unless it is given."""
+    if call.number("dropout_p", 0.0) > 0:
+        raise UnsupportedError(
+            "it drops values at random: the module was exported in training mode",
+            hint="call .eval() before exporting",
+        )
+    if call.get("enable_gqa", False):
+        raise UnsupportedError("its heads share keys (enable_gqa)")
+    rank = call.rank("key")
+    order = (*range(rank - 2), rank - 1, rank - 2)
+    query = call.step(ops.Power(scale=_attention_scale(call)), [call.value("query")], "scaled")
+    keys = call.step(ops.Permute(order), [call.value("key")], "keys")
+    scores = call.step(ops.MatMul(), [query, keys], "scores")
+    scores = _masked(call, scores)
+    shares = call.step(ops.Softmax(-1), [scores], "shares")
+    call.emit(ops.MatMul(), [shares, call.value("value")])
+
+
+def _attention_scale(call: Call) -> float:
+    features = call.shape("query")[-1]
+    if call.get("scale") is not None:
+        return float(call.number("scale", 1.0))
+    if not isinstance(features, int):
+        raise UnsupportedError("its number of features is not fixed")
+    return 1 / sqrt(features)
+
+
+def _masked(call: Call, scores: str) -> str:
+    mask = call.get("attn_mask")
+    if isinstance(mask, TensorRef):
+        if call.meta("attn_mask").dtype_name != "float32":
+            raise UnsupportedError(f"its mask is {call.meta('attn_mask').dtype_name}")
+        added = call.value(mask)
+    elif call.get("is_causal", False):
+        added = _causal(call)
+    else:
+        return scores
+    return call.step(ops.Eltwise("sum", broadcast=True), [scores, added], "masked")
+
+
+def _causal(call: Call) -> str:
+    """Zeros up to each row's own column, and minus infinity behind."""
+    rows, columns = call.shape("query")[-2], call.shape("key")[-2]
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        raise UnsupportedError("it is causal, over lengths that are not fixed")
+    shape = (rows, columns)
+
+    def compute() -> FloatArray:
+        import numpy as np
+
+        return np.triu(np.full(shape, -np.inf, np.float32), 1)
+
+    weight = Weight(shape, ArrayData(shape, compute))
+    return call.step(ops.Constant(shape), [], "causal", {"value": weight})
+
+
+@lowers("im2col.default")
+def _columns_of_image(call: Call) -> None:
+    """Every window as a column: a convolution whose filters are one pixel of one channel each."""
+    kernel, stride, dilation, pads = _windows(call)
+    channels = call.shape()[-3]
+    if not isinstance(channels, int):
+        raise UnsupportedError("its number of channels is not fixed")
+    x, single = call.value("self"), call.rank() == 3
+    if single:
+        x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
+    operator = ops.Conv(
+        channels * prod(kernel), kernel, stride, dilation, pads, pads, groups=channels
+    )
+    y = call.step(operator, [x], "windows", {"weight": _one_pixel_each(channels, kernel)})
+    if single:
+        y = call.step(ops.Reshape((), 0, 1), [y], "sample")
+    call.emit(ops.Flatten(1 if single else 2, -1), [y])
+
+
+@lowers("col2im.default")
+def _image_of_columns(call: Call) -> None:
+    """Columns added up where their windows overlap: a transposed convolution."""
+    kernel, stride, dilation, pads = _windows(call)
+    size, columns = call.ints("output_size", 2), call.shape()[-2]
+    if not isinstance(columns, int):
+        raise UnsupportedError("its number of channels is not fixed")
+    channels = columns // prod(kernel)
+    rows = zip(size, kernel, stride, dilation, pads, strict=True)
+    places = tuple(geometry.conv_size(n, k, s, d, p, p) for n, k, s, d, p in rows)
+    assert is_constant(*places), "every number here is one"
+    x, single = call.value("self"), call.rank() == 2
+    if single:
+        x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
+    x = call.step(ops.Reshape(places, 2, 1), [x], "windows")
+    nothing = (0, 0)
+    operator = ops.ConvTranspose(
+        channels, kernel, stride, dilation, pads, pads, nothing, groups=channels, target=size
+    )
+    weights = {"weight": _one_pixel_each(channels, kernel)}
+    if single:
+        y = call.step(operator, [x], "image", weights)
+        call.emit(ops.Reshape((), 0, 1), [y])
+    else:
+        call.emit(operator, [x], weights)
+
+
+def _windows(call: Call) -> tuple[ops.Ints, ops.Ints, ops.Ints, ops.Ints]:
+    names: dict[str, Any] = {"kernel_size": None, "stride": 1, "dilation": 1, "padding": 0}
+    kernel, stride, dilation, pads = (call.ints(n, 2, default) for n, default in names.items())
+    return kernel, stride, dilation, pads
+
+
+def _one_pixel_each(channels: int, kernel: ops.Ints) -> Weight:
+    """The weight (channels * taps, 1, k...): filter c*taps + i is 1 at tap i."""
+    taps = prod(kernel)
+    shape = (channels * taps, 1, *kernel)
+
+    def compute() -> FloatArray:
+        import numpy as np
+
+        return np.tile(np.eye(taps, dtype=np.float32), (channels, 1)).reshape(shape)
+
+    return Weight(shape, ArrayData(shape, compute))
+
+
+@lowers("einsum.default")
+def _einsum(call: Call) -> None:
+    """Two tensors whose letters are shared, summed over or their own: a matrix product over the
+    letters in that order, brought to the order of the result."""
+    equation, tensors = str(call.get("equation", "")).replace(" ", ""), call.get("tensors", [])
+    terms, _, result = equation.partition("->")
+    left, _, right = terms.partition(",")
+    if len(tensors) != 2 or not (terms + result).replace(",", "").isalpha() or not result:
+        raise UnsupportedError(f"the sum '{equation}' over {len(tensors)} tensors")
+    if any(len(set(term)) < len(term) for term in (left, right, result)):
+        raise UnsupportedError(f"the sum '{equation}' takes a diagonal")
+    shared = [c for c in left if c in right and c in result]
+    summed = [c for c in left if c in right and c not in result]
+    own = [[c for c in term if c not in other] for term, other in ((left, right), (right, left))]
+    if sorted(shared + own[0] + own[1]) != sorted(result):
+        raise UnsupportedError(f"the sum '{equation}' sums over a letter of one tensor alone")
+    x, y = (call.value(one) for one in tensors)
+    sizes = {c: like(v, i) for v, term in ((x, left), (y, right)) for i, c in enumerate(term)}
+    x = _grouped(call, x, left, (shared, own[0], summed), "left")
+    y = _grouped(call, y, right, (shared, summed, own[1]), "right")
+    product = call.step(ops.MatMul(), [x, y], "product")
+    letters = shared + own[0] + own[1]
+    apart = tuple(sizes[c] for c in own[0] + own[1])
+    product = call.step(ops.Reshape(apart, len(shared), 2), [product], "apart")
+    call.emit(ops.Permute(tuple(letters.index(c) for c in result)), [product])
+
+
+def _grouped(
+    call: Call, value: str, term: str, groups: tuple[list[str], list[str], list[str]], what: str
+) -> str:
+    """The axes ordered as the groups say, the last two groups each made one axis."""
+    order = [term.index(letter) for group in groups for letter in group]
+    if order != sorted(order):
+        value = call.step(ops.Permute(tuple(order)), [value], f"{what}_order")
+    at = len(groups[0])
+    for group in groups[1:]:
+        if not group:
+            value = call.step(ops.Reshape((1,), at, 0), [value], f"{what}_axis{at}")
+        elif len(group) > 1:
+            joined = ops.Flatten(at, at + len(group) - 1)
+            value = call.step(joined, [value], f"{what}_joined{at}")
+        at += 1
+    return value

@@ -1,0 +1,1 @@
+"""Programs of torch.export, from `.pt2` archives."""

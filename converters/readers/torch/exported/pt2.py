@@ -1,0 +1,265 @@
+"""A .pt2 archive of torch.export as a Model: its graph lowered, its weights as lazy views."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UsageError
+from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.files.torch_archive import Archive, open_archive
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.torch.aten.graph import Graph, output_names, references
+from upconv.converters.readers.torch.aten.lowering import GraphState
+from upconv.converters.readers.torch.exported.schema import (
+    FLOAT,
+    Node,
+    Program,
+    TensorRef,
+    read_program,
+    resolved,
+)
+from upconv.converters.readers.torch.exported.sizes import Sizes
+from upconv.converters.readers.torch.state.given_weights import Given, given_weights
+from upconv.converters.readers.torch.state.weights import StoredTensor, WeightTable
+
+MODELS: Final = "models/"
+INTEGER: Final = 5
+OLD_MEMBERS: Final = ("serialized_exported_program.json", "serialized_state_dict.pt")
+
+SIZE_OPERATORS: Final = ("_operator.", "math.", "torch.sym_", "aten.sym_")
+"""Arithmetic on sizes: the file keeps each result as an expression, which is what is read."""
+
+CHECKS: Final = (
+    "aten._assert_scalar.default",
+    "aten._assert_async.msg",
+    "aten._assert_tensor_metadata.default",
+    "aten.sym_constrain_range.default",
+    "aten.sym_constrain_range_for_size.default",
+)
+"""Checks while the program runs; they compute nothing."""
+
+
+def read_pt2(path: str, options: ReadOptions) -> Model:
+    """The model in a .pt2 file.
+
+    Raises UnreadableError where the file is no such archive or is corrupt, UnsupportedError for a
+    schema of another major version, and UsageError where the options name an input or a size that
+    the export does not leave open. Inputs and outputs that are neither float32 nor int64 are
+    notices, which keep the model from being written.
+    """
+    return read_archive(open_archive(path), options)
+
+
+def read_archive(archive: Archive, options: ReadOptions) -> Model:
+    """The model in an archive that is already open; raises as `read_pt2`."""
+    return _reader(archive).model(options)
+
+
+def given_tensors(archive: Archive, options: ReadOptions) -> Mapping[str, StoredTensor]:
+    """The parameters and buffers that the model in an archive has with these options."""
+    return _reader(archive).given(options).tensors
+
+
+def _reader(archive: Archive) -> _Reader:
+    name = _model_name(archive)
+    program = read_program(archive.json(f"{MODELS}{name}.json"), archive.path)
+    return _Reader(archive, name, program)
+
+
+def is_pt2(archive: Archive) -> bool:
+    """Whether an archive holds an exported program, of today's layout or an old one."""
+    return any(name.startswith(MODELS) for name in archive.names) or OLD_MEMBERS[0] in archive
+
+
+def _model_name(archive: Archive) -> str:
+    """The one model of the archive, or the one called model."""
+    if OLD_MEMBERS[0] in archive:
+        raise UnsupportedError(
+            "the exported program has the layout of torch before 2.8",
+            path=archive.path,
+            hint="load it there and save it again with torch.export.save of torch 2.9 or later",
+        )
+    files = [name for name in archive.names if name.startswith(MODELS) and name.endswith(".json")]
+    names = [name.removeprefix(MODELS).removesuffix(".json") for name in files]
+    if not names:
+        archive.fail("the archive holds no exported program (models/*.json)")
+    if len(names) > 1 and "model" not in names:
+        archive.fail(f"the archive holds several models: {', '.join(names)}")
+    return names[0] if len(names) == 1 else "model"
+
+
+class _Reader:
+    """Reads one program; lives as long as the reading of its file."""
+
+    def __init__(self, archive: Archive, name: str, program: Program) -> None:
+        self._program = program
+        self._path = archive.path
+        self._tables = (
+            WeightTable(archive, f"data/weights/{name}_weights_config.json", "data/weights"),
+            WeightTable(archive, f"data/constants/{name}_constants_config.json", "data/constants"),
+        )
+        self._sizes = Sizes(program, archive.path)
+        self._state = GraphState(
+            self._path,
+            metas=program.tensors,
+            sizes_of=self._sizes.of_tensor,
+            used=frozenset(_used(program)),
+            pending=Counter(_used(program)),
+        )
+        self._graph = Graph(self._state)
+
+    def model(self, options: ReadOptions) -> Model:
+        inputs = _overridden(tuple(self._inputs()), options, self._path)
+        self._name_outputs()
+        self._weights(options)
+        for node in self._program.nodes:
+            self._lower(node)
+        outputs = self._outputs()
+        integers = frozenset(self._integer_outputs())
+        model = Model(
+            name=self._path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0],
+            path=self._path,
+            framework="pytorch",
+            inputs=inputs,
+            outputs=outputs,
+            layers=tuple(self._state.layers),
+            notices=tuple(self._graph.notices),
+            phase=options.phase,
+            weights_path=options.weights,
+            integer_outputs=integers,
+        )
+        validate(model)
+        return model
+
+    def _inputs(self) -> Iterator[ModelInput]:
+        """The user's tensors; every dynamic axis is called by a letter."""
+        for name in self._program.inputs:
+            meta = self._program.tensors.get(name)
+            if meta is None:
+                raise UnreadableError(f"the input '{name}' has no shape", path=self._path)
+            if meta.dtype not in (FLOAT, INTEGER):
+                self._graph.refuse(
+                    f"the input '{name}' is {meta.dtype_name}; only float32 networks are converted",
+                    "export module.float() with float32 inputs",
+                )
+            self._state.taken.add(name)
+            self._state.values[name] = name
+            origin = Origin(self._path, "pytorch", "input")
+            shape = self._sizes.of_input(name, meta.sizes)
+            yield ModelInput(name, shape, origin, integer=meta.dtype == INTEGER)
+
+    # Weights
+
+    def given(self, options: ReadOptions) -> Given:
+        """The parameters and buffers by name, with those of `options.weights` in their place."""
+        table = self._tables[0]
+        names = (stored for stored in self._program.weights.values() if stored in table)
+        return given_weights({name: table.tensor(name) for name in names}, options.weights)
+
+    def _weights(self, options: ReadOptions) -> None:
+        given = self.given(options)
+        self._graph.notices.extend(given.notices)
+        for name, stored in self._program.weights.items():
+            if stored in given.tensors:
+                self._state.constants[name] = given.tensors[stored]
+                continue
+            table = next((table for table in self._tables if stored in table), None)
+            if table is None:
+                error = UnreadableError(f"the archive has no tensor '{stored}'", path=self._path)
+                self._graph.notices.append(Notice("UP001", error))
+                continue
+            self._state.constants[name] = table.tensor(stored)
+
+    # Nodes
+
+    def _lower(self, node: Node) -> None:
+        if _computes(node):
+            self._graph.lower(node, lambda value: resolved(value, self._sizes.of_number))
+
+    # Outputs
+
+    def _output_names(self) -> tuple[str, ...]:
+        count = sum(isinstance(one, TensorRef) for one in self._program.outputs)
+        return output_names(count, self._program.inputs)
+
+    def _integer_outputs(self) -> Iterator[str]:
+        """The outputs that leave as int64; those neither of that kind nor float32 are refused."""
+        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
+        for reference, name in zip(references, self._output_names(), strict=True):
+            meta = self._program.tensors.get(reference.name)
+            if meta is not None and meta.dtype == INTEGER:
+                yield name
+            elif meta is not None and meta.dtype != FLOAT and not self._graph.notices:
+                self._graph.refuse(
+                    f"the output '{reference.name}' is {meta.dtype_name}, not float32 or int64",
+                    "return it as .float()",
+                )
+
+    def _name_outputs(self) -> None:
+        """The first tensor that leaves under a name bears it from where it is made."""
+        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
+        renames: dict[str, str] = {}
+        for reference, name in zip(references, self._output_names(), strict=True):
+            self._state.taken.add(name)
+            if reference.name not in self._program.inputs:
+                renames.setdefault(reference.name, name)
+        self._state.renames = renames
+
+    def _outputs(self) -> tuple[str, ...]:
+        """The graph's outputs; one that is an input, or leaves twice, is copied."""
+        names = self._output_names()
+        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
+        for reference, name in zip(references, names, strict=True):
+            value = self._graph.value_out(reference.name)
+            if value != name:
+                self._graph.copy(value, name)
+        return names
+
+
+def _computes(node: Node) -> bool:
+    return not node.target.startswith(SIZE_OPERATORS) and node.target not in CHECKS
+
+
+def _used(program: Program) -> Iterator[str]:
+    for node in filter(_computes, program.nodes):
+        for value in node.arguments.values():
+            yield from (one.name for one in references(value))
+    for value in program.outputs:
+        yield from (one.name for one in references(value))
+
+
+def _overridden(
+    inputs: tuple[ModelInput, ...], options: ReadOptions, path: str
+) -> tuple[ModelInput, ...]:
+    """The inputs with the shapes the user gives; only what the export left open may change."""
+    names = [entry.name for entry in inputs]
+    for name in options.inputs:
+        if name not in names:
+            raise UsageError(f"there is no input '{name}'; there are {names}", path=path)
+    return tuple(
+        replace(entry, shape=_fitting(entry, options.inputs[entry.name], path))
+        if entry.name in options.inputs
+        else entry
+        for entry in inputs
+    )
+
+
+def _fitting(entry: ModelInput, given: Shape, path: str) -> Shape:
+    assert entry.shape is not None, "every input of an exported program has a shape"
+    fits = len(given) == len(entry.shape) and all(
+        isinstance(own, Dim) or own == new for own, new in zip(entry.shape, given, strict=True)
+    )
+    if not fits:
+        own, new = ("x".join(map(str, shape)) for shape in (entry.shape, given))
+        raise UsageError(
+            f"the input '{entry.name}' was exported as {own}, which {new} does not fit",
+            path=path,
+            hint="export it with dynamic_shapes for the axes that change, from an example of at "
+            "least 2 along each: a size of 1 is taken for fixed",
+        )
+    return given

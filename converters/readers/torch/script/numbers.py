@@ -1,0 +1,221 @@
+"""Arithmetic and comparisons of numbers and sizes, exact, or refused.
+
+An integer is an int or a Dim; a real number a float or, where sizes are open, a Ratio. Integers
+have 64 bits, and a size is an expression of bounded length: a file may hold any.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from upconv.converters.ir.dims import Dim, Symbol
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.exported.symbolic import (
+    Ratio,
+    ceil,
+    divide,
+    floor,
+    of_float,
+    plus,
+    times,
+)
+from upconv.converters.readers.torch.script.values import Unsure, Value
+
+MAX_ATOMS: Final = 400
+OPEN: Final = "it depends on sizes that are left open"
+
+
+def checked(value: Value) -> Value:
+    """The number itself; UnsupportedError for an integer or an expression that is too large."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 63:
+        raise UnsupportedError("an integer of more than 64 bits")
+    size = value.numerator if isinstance(value, Ratio) else value
+    if isinstance(size, Dim) and _atoms(size, MAX_ATOMS) < 0:
+        raise UnsupportedError("a size that is an expression without end")
+    return value
+
+
+def _atoms(size: object, left: int) -> int:
+    """How many of `left` atoms an expression leaves over, below 0 where it has more."""
+    if not isinstance(size, Dim):
+        return left
+    for atom, _ in size.terms:
+        left -= 1
+        for name in ("numerator", "divisor"):
+            left = left if left < 0 else _atoms(getattr(atom, name, None), left)
+        for parts in (getattr(atom, "arguments", ()), getattr(atom, "factors", ())):
+            for part in parts:
+                left = left if left < 0 else _atoms(part, left)
+        if left < 0:
+            break
+    return left
+
+
+def is_integer(value: Value) -> bool:
+    """Whether a number is an integer in TorchScript's types."""
+    return isinstance(value, int | Dim)
+
+
+def ratio(value: Value) -> Ratio:
+    """A number as a ratio of a size."""
+    if isinstance(value, Ratio):
+        return value
+    if isinstance(value, float):
+        return of_float(value)
+    if isinstance(value, int | Dim):
+        return Ratio(value)
+    raise UnsupportedError("arithmetic on what is no number")
+
+
+def single(value: Value) -> Value:
+    """A number rounded to float32; of a Ratio only one that needs no rounding."""
+    if isinstance(value, int | float):
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    if isinstance(value, Dim):
+        return value
+    if value.factor is not None and not _is_short(value.factor):
+        raise UnsupportedError(
+            f"open sizes are multiplied with {value.factor!r} in float32, which rounds",
+            hint="give the sizes as numbers, with --input",
+        )
+    return value
+
+
+def _is_short(factor: float) -> bool:
+    """Whether products with sizes up to 2^14 are exact in float32."""
+    return factor.as_integer_ratio()[0] < 1 << 10 and factor.as_integer_ratio()[1] <= 1 << 10
+
+
+def _arithmetic(
+    plain: Callable[[Value, Value], Value], exact: Callable[[list[Ratio]], Ratio]
+) -> Callable[[Value, Value], Value]:
+    def compute(left: Value, right: Value) -> Value:
+        if all(isinstance(one, int | float) for one in (left, right)):
+            return plain(left, right)
+        if is_integer(left) and is_integer(right):
+            return plain(left, right)
+        return exact([ratio(left), ratio(right)])
+
+    return compute
+
+
+add: Final = _arithmetic(operator.add, plus)
+subtract: Final = _arithmetic(operator.sub, lambda p: plus([p[0], times([Ratio(-1), p[1]])]))
+multiply: Final = _arithmetic(operator.mul, times)
+
+
+def quotient(left: Value, right: Value, rounding_mode: str | None = None) -> Value:
+    """left / right, a real number, or rounded to an integer as torch.div does."""
+    if rounding_mode is None:
+        return true_divide(left, right)
+    if rounding_mode == "floor":
+        return floor_divide(left, right)
+    return truncated(true_divide(left, right))
+
+
+def true_divide(left: Value, right: Value) -> Value:
+    """left / right, a real number."""
+    if all(isinstance(one, int | float) for one in (left, right)):
+        return left / right
+    return divide([ratio(left), ratio(right)])
+
+
+def floor_divide(left: Value, right: Value) -> Value:
+    """left // right, as Python rounds it."""
+    if all(isinstance(one, int | float) for one in (left, right)):
+        return left // right
+    if is_integer(left) and is_integer(right):
+        return left // right
+    return floor([divide([ratio(left), ratio(right)])]).numerator
+
+
+def remainder(left: Value, right: Value) -> Value:
+    """What // leaves."""
+    if all(isinstance(one, int | float) for one in (left, right)):
+        return left % right
+    return subtract(left, multiply(floor_divide(left, right), right))
+
+
+def power(left: Value, right: Value) -> Value:
+    """left ** right for small whole exponents of sizes; integers stay below 64 bits."""
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        if isinstance(left, int) and isinstance(right, int) and abs(left) > 1 and right > 64:
+            raise UnsupportedError("an integer of more than 64 bits")
+        return left**right
+    if not isinstance(right, int) or not 0 <= right <= 8:
+        raise UnsupportedError("a power of an open size")
+    result: Value = 1
+    for _ in range(right):
+        result = multiply(result, left)
+    return result
+
+
+def truncated(value: Value) -> Value:
+    """int(value), which rounds towards zero: of open sizes only where they are never negative."""
+    if isinstance(value, Ratio):
+        if not _is_positive(value.numerator):
+            raise UnsupportedError("it rounds an open size that may be negative towards zero",
+                                   hint="give the sizes as numbers, with --input")  # fmt: skip
+        return floor([value]).numerator
+    return value if isinstance(value, Dim) else int(value)
+
+
+def _is_positive(size: Value) -> bool:
+    """Whether a size is a sum of sizes, of which none is subtracted."""
+    if isinstance(size, int):
+        return size >= 0
+    return size.constant >= 0 and all(factor > 0 for _, factor in size.terms)
+
+
+def floored(value: Value) -> Value:
+    """The largest integer that is not above a number."""
+    if isinstance(value, Ratio):
+        return floor([value]).numerator
+    return value if isinstance(value, Dim) else math.floor(value)
+
+
+def ceiled(value: Value) -> Value:
+    """The smallest integer that is not below a number."""
+    if isinstance(value, Ratio):
+        return ceil([value]).numerator
+    return value if isinstance(value, Dim) else math.ceil(value)
+
+
+def compare(name: str) -> Callable[[Value, Value], Value]:
+    """eq, ne, lt, le, gt or ge: a truth value, or Unsure where open sizes decide it.
+
+    >>> from upconv.converters.ir.dims import symbol
+    >>> compare("gt")(symbol("H") + 2, 2), compare("gt")(symbol("H"), 2).reason == OPEN
+    (True, True)
+    """
+    judge = getattr(operator, name)
+
+    def decide(left: Value, right: Value) -> Value:
+        if not any(isinstance(one, Dim | Ratio) for one in (left, right)):
+            return bool(judge(left, right))
+        if not all(isinstance(one, int | float | Dim | Ratio) for one in (left, right)):
+            return bool(judge(left, right)) if name in ("eq", "ne") else Unsure(OPEN)
+        difference = subtract(left, right)
+        if isinstance(difference, Ratio):
+            difference = difference.numerator  # the denominator is positive
+        if isinstance(difference, int):
+            return bool(judge(difference, 0))
+        sign = _sign(difference)
+        return Unsure(OPEN) if sign == 0 else bool(judge(sign, 0))
+
+    return decide
+
+
+def _sign(size: Dim) -> int:
+    """1 or -1 where a sum of sizes is surely above or below zero: sizes are at least 1."""
+    if not all(isinstance(atom, Symbol) for atom, _ in size.terms):
+        return 0
+    factors = [factor for _, factor in size.terms]
+    extreme = sum(factors) + size.constant
+    if min(factors) > 0 and extreme > 0:
+        return 1
+    return -1 if max(factors) < 0 and extreme < 0 else 0

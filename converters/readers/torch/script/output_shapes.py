@@ -1,0 +1,291 @@
+"""The shapes of what ATen's views, parts and joins give, which their calls alone decide.
+
+Sizes are in the symbols of the graph's inputs. What a layer decides (a convolution, a pooling) is
+not here: its shape function says it once it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, multiply
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.model import Shape
+from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
+from upconv.converters.readers.torch.exported.schema import TensorRef
+
+MAX_PARTS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A call's arguments by name, and the shapes of tensors."""
+
+    values: Mapping[str, Any]
+    shape_of: Callable[[TensorRef], Shape]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self.values.get(name)
+        return default if value is None else value
+
+    def shape(self, name: str = "self") -> Shape:
+        """The shape of a tensor; UnsupportedError where it is not known."""
+        reference = self.values.get(name)
+        if not isinstance(reference, TensorRef):
+            raise UnsupportedError(f"its {name} is no tensor of known shape")
+        return self.shape_of(reference)
+
+    def integer(self, name: str, default: int) -> int:
+        value = self.get(name, default)
+        if not isinstance(value, int):
+            raise UnsupportedError(f"its {name} is not a fixed integer")
+        return value
+
+    def axis(self, rank: int, name: str = "dim", default: int = 0) -> int:
+        """An axis from the front; UnsupportedError where there is none such."""
+        axis = self.integer(name, default)
+        if not -rank <= axis < rank:
+            raise UnsupportedError(f"it works along axis {axis} of a tensor with {rank} axes")
+        return axis % rank
+
+    def sizes(self, name: str = "size") -> list[Size]:
+        given = self.get(name, [])
+        return list(given) if isinstance(given, list) else [given]
+
+
+Rule: TypeAlias = Callable[[Arguments], list[Shape]]
+
+
+def _view(call: Arguments, name: str) -> list[Shape]:
+    return [tuple(_inferred(call.sizes(name), call.shape()))]
+
+
+def _inferred(sizes: Sequence[Size], before: Sequence[Size]) -> list[Size]:
+    """-1 is what the other sizes leave over."""
+    unknown = [index for index, size in enumerate(sizes) if size == -1]
+    if not unknown:
+        return list(sizes)
+    known = [size for index, size in enumerate(sizes) if index != unknown[0]]
+    left = list(before)
+    for size in before:
+        if size in known:
+            known.remove(size)
+            left.remove(size)
+    size = multiply(left) // multiply(known)
+    return [size if index == unknown[0] else one for index, one in enumerate(sizes)]
+
+
+def _flatten(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    rank = max(len(shape), 1)
+    first = call.axis(rank, "start_dim", 0)
+    last = call.axis(rank, "end_dim", -1)
+    return [(*shape[:first], multiply(shape[first : last + 1]), *shape[last + 1 :])]
+
+
+def _unflatten(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    parts = _inferred(call.sizes("sizes"), shape[axis : axis + 1])
+    return [(*shape[:axis], *parts, *shape[axis + 1 :])]
+
+
+def _slice(call: Arguments) -> list[Shape]:
+    """An open size is taken to reach as far as the code cuts from its begin."""
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    size, start, end = shape[axis], call.get("start"), call.get("end")
+    first = start if _cuts(start, size) else bounded(start, size, 0)
+    length = maximum((size if end in (None, NO_END) else bounded(end, size, size)) - first, 0)
+    step = call.integer("step", 1)
+    return [_with(shape, axis, length if step == 1 else ceil_div(length, step))]
+
+
+def _cuts(start: Any, size: Size) -> bool:
+    return isinstance(start, int) and start >= 0 and not isinstance(size, int)
+
+
+def _with(shape: Shape, axis: int, size: Size) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+def _select(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    return [(*shape[:axis], *shape[axis + 1 :])]
+
+
+def _narrow(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    return [_with(shape, call.axis(len(shape)), call.get("length", 0))]
+
+
+def _parts(call: Arguments, length: Callable[[int], int]) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    size = shape[axis]
+    if not isinstance(size, int) or size < 1:
+        raise UnsupportedError("it cuts an axis into parts whose number follows its size")
+    each = max(length(size), 1)
+    if size // each > MAX_PARTS:
+        raise UnsupportedError(f"it cuts an axis into more than {MAX_PARTS} parts")
+    starts = range(0, size, each)
+    return [_with(shape, axis, min(each, size - start)) for start in starts]
+
+
+def _chunk(call: Arguments) -> list[Shape]:
+    chunks = max(call.integer("chunks", 1), 1)
+    return _parts(call, lambda size: -(-size // chunks))
+
+
+def _split(call: Arguments) -> list[Shape]:
+    return _parts(call, lambda size: call.integer("split_size", 1))
+
+
+def _split_sizes(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    sizes = call.sizes("split_sizes") or call.sizes("split_size")
+    if len(sizes) > MAX_PARTS:
+        raise UnsupportedError(f"it cuts an axis into more than {MAX_PARTS} parts")
+    return [_with(shape, axis, size) for size in sizes]
+
+
+def _unbind(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    return [(*shape[:axis], *shape[axis + 1 :])] * len(_parts(call, lambda size: 1))
+
+
+def _expand(call: Arguments) -> list[Shape]:
+    wanted = call.sizes() if call.get("other") is None else list(call.shape("other"))
+    before = (-1,) * (len(wanted) - len(call.shape())) + call.shape()
+    return [tuple(own if size == -1 else size for size, own in zip(wanted, before, strict=True))]
+
+
+def _stack(call: Arguments) -> list[Shape]:
+    tensors = call.get("tensors", [])
+    shape = call.shape_of(tensors[0]) if tensors else ()
+    axis = call.axis(len(shape) + 1)
+    return [(*shape[:axis], len(tensors), *shape[axis:])]
+
+
+def _squeeze(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    named = call.values.get("dim")
+    axes = range(len(shape)) if named is None else named if isinstance(named, list) else [named]
+    gone = {axis % max(len(shape), 1) for axis in axes}
+    return [tuple(n for axis, n in enumerate(shape) if axis not in gone or n != 1)]
+
+
+def _unsqueeze(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape) + 1)
+    return [(*shape[:axis], 1, *shape[axis:])]
+
+
+def _transpose(call: Arguments) -> list[Shape]:
+    shape = list(call.shape())
+    if len(shape) < 2:
+        return [tuple(shape)]
+    first, second = (call.axis(len(shape), *pair) for pair in (("dim0", 0), ("dim1", -1)))
+    shape[first], shape[second] = shape[second], shape[first]
+    return [tuple(shape)]
+
+
+def _permute(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    return [tuple(shape[axis] for axis in call.sizes("dims") if isinstance(axis, int))]
+
+
+def _selected(call: Arguments) -> list[Shape]:
+    shape = call.shape()
+    axis = call.axis(len(shape))
+    return [(*shape[:axis], multiply(call.shape("index")), *shape[axis + 1 :])]
+
+
+def _indexed(call: Arguments) -> list[Shape]:
+    """Indices beside each other take the place of their axes; others come to the front."""
+    shape, given = call.shape(), call.get("indices", [])
+    axes = [axis for axis, one in enumerate(given) if one is not None]
+    if not axes or len(given) > len(shape):
+        raise UnsupportedError("it picks along no axis")
+    picked = broadcast([call.shape_of(given[axis]) for axis in axes])
+    front = axes[0] if axes[-1] - axes[0] < len(axes) else 0
+    rest = [size for axis, size in enumerate(shape) if axis not in axes]
+    return [(*rest[:front], *picked, *rest[front:])]
+
+
+def _product(left: str, right: str) -> Rule:
+    def rule(call: Arguments) -> list[Shape]:
+        a, b = call.shape(left), call.shape(right)
+        return [(*a[:-1], *(b[:-2] if len(a) < 3 else ()), *b[-1:])] if len(b) > 1 else [a[:-1]]
+
+    return rule
+
+
+def _like(call: Arguments) -> list[Shape]:
+    return [call.shape("self" if "self" in call.values else "input")]
+
+
+def _made(call: Arguments) -> list[Shape]:
+    return [tuple(call.sizes())]
+
+
+def _counted(call: Arguments) -> list[Shape]:
+    start, end, step = (call.get(*pair) for pair in (("start", 0), ("end", 0), ("step", 1)))
+    if not is_constant(start, end, step) or step == 0:
+        raise UnsupportedError("it counts to an open size or in steps that are no integers")
+    return [(max(-((start - end) // step), 0),)]
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape that tensors have together, aligned at the last axis."""
+    rank = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
+
+
+_RULES: Final[Mapping[str, Rule]] = {
+    "view.default _unsafe_view.default": lambda call: _view(call, "size"),
+    "reshape.default": lambda call: _view(call, "shape"),
+    "flatten.using_ints": _flatten,
+    "unflatten.int": _unflatten,
+    "slice.Tensor": _slice,
+    "select.int": _select,
+    "narrow.default": _narrow,
+    "chunk.default": _chunk,
+    "split.Tensor": _split,
+    "split_with_sizes.default": _split_sizes,
+    "unbind.int": _unbind,
+    "expand.default expand_as.default": _expand,
+    "stack.default": _stack,
+    "squeeze.default squeeze.dim squeeze.dims": _squeeze,
+    "unsqueeze.default": _unsqueeze,
+    "batch_norm.default instance_norm.default": _like,
+    "dropout.default dropout_.default feature_dropout.default alpha_dropout.default": _like,
+    "to.dtype to.device to.dtype_layout to.other _to_copy.default type_as.default": _like,
+    "transpose.int t.default numpy_T.default": _transpose,
+    "permute.default": _permute,
+    "mm.default": _product("self", "mat2"),
+    "mv.default": _product("self", "vec"),
+    "dot.default": lambda call: [()],
+    "vdot.default": lambda call: [()],
+    "matmul.default": _product("self", "other"),
+    "_weight_norm.default": lambda call: [call.shape("v")],
+    "zeros.default ones.default full.default": _made,
+    "new_zeros.default new_ones.default new_full.default": _made,
+    "zeros_like.default ones_like.default full_like.default": _like,
+    "index_select.default": _selected,
+    "index.Tensor index.Tensor_hacked_twin": _indexed,
+    "linspace.default": lambda call: [(call.integer("steps", 0),)],
+    "eye.default": lambda call: [(call.integer("n", 0),) * 2],
+    "eye.m": lambda call: [(call.integer("n", 0), call.integer("m", 0))],
+    "arange.default arange.start arange.start_step": _counted,
+}
+OUTPUT_SHAPES: Final = {
+    f"aten.{name}": rule for names, rule in _RULES.items() for name in names.split()
+}
+"""ATen's target -> the shapes of its outputs."""

@@ -1,0 +1,162 @@
+"""Which overload of an ATen operator a call in TorchScript's code means.
+
+The code says `torch.add(x, 1)` and leaves the overload to its reader, who takes the first schema
+that the arguments fit (torch/csrc/jit/frontend/schema_matching.cpp). The schemas are torch's own,
+in `aten_schemas.txt`; a test holds them against its registry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from upconv.converters.ir.dims import Dim
+from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
+
+SCHEMAS: Final = Path(__file__).with_name("aten_schemas.txt")
+_SCHEMA: Final = re.compile(r"(\w+)(?:\.(\w+))?\((.*)\) -> (.*)")
+_SEPARATOR: Final = re.compile(r", (?=\*|[A-Z?a-z]+(?:\[\d*\])?\??(?:\[\d*\])?\??\s\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a schema: its type in ATen's words, and whether a call may leave it out."""
+
+    name: str
+    type: str
+    optional: bool
+    keyword_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """An overload: its target as exported programs spell it, `aten.add.Tensor`.
+
+    `outputs` is how many tensors it gives, None where it gives a list of them.
+    """
+
+    target: str
+    parameters: tuple[Parameter, ...]
+    outputs: int | None
+
+
+SAME: Final = {
+    "aten._convolution.deprecated": "aten._convolution.default",
+    "aten.split.default": "aten.split_with_sizes.default",
+    "aten.split.sizes": "aten.split_with_sizes.default",
+    "aten.to.other": "aten.type_as.default",
+    "aten.to.prim_Device": "aten.to.device",
+    "aten.to.prim_dtype": "aten.to.dtype",
+}
+"""Overloads that only TorchScript has -> the one that means the same."""
+
+
+@cache
+def schemas() -> Mapping[str, tuple[Schema, ...]]:
+    """Operator name -> its overloads; the one without a name comes first."""
+    found: dict[str, list[Schema]] = {}
+    for line in SCHEMAS.read_text("utf-8").splitlines():
+        match = _SCHEMA.fullmatch(line)
+        assert match is not None, line
+        name, overload, parameters, result = match.groups()
+        target = f"aten.{name}.{overload or 'default'}"
+        schema = Schema(SAME.get(target, target), _parameters(parameters), _outputs(result))
+        found.setdefault(name, []).append(schema)
+    return {name: tuple(entries) for name, entries in found.items()}
+
+
+def _outputs(result: str) -> int | None:
+    return None if result == "Tensor[]" else result.count("Tensor")
+
+
+def _parameters(text: str) -> tuple[Parameter, ...]:
+    found: list[Parameter] = []
+    keyword_only = False
+    for part in _SEPARATOR.split(text):
+        if part == "*":
+            keyword_only = True
+            continue
+        kind, _, rest = part.partition(" ")
+        name, default, _ = rest.partition("=")
+        found.append(Parameter(name, kind, bool(default), keyword_only))
+    return tuple(found)
+
+
+def overload(
+    name: str, arguments: Sequence[Value], keywords: Mapping[str, Value]
+) -> tuple[Schema, dict[str, Value]] | None:
+    """The first overload that the arguments fit, and the arguments by their names.
+
+    None where the operator is not known or none of its overloads fits.
+    """
+    for strict in (True, False):
+        for schema in schemas().get(name, ()):
+            named = _named(schema, arguments, keywords)
+            if named is not None and _fits(schema, named, strict):
+                return schema, named
+    return None
+
+
+def _named(
+    schema: Schema, arguments: Sequence[Value], keywords: Mapping[str, Value]
+) -> dict[str, Value] | None:
+    positional = [one.name for one in schema.parameters if not one.keyword_only]
+    known = {one.name for one in schema.parameters}
+    if len(arguments) > len(positional) or not keywords.keys() <= known:
+        return None
+    named = dict(zip(positional, arguments, strict=False)) | dict(keywords)
+    required = (one.name for one in schema.parameters if not one.optional)
+    return named if all(name in named for name in required) else None
+
+
+def _fits(schema: Schema, named: Mapping[str, Value], strict: bool) -> bool:
+    kinds = {one.name: one.type for one in schema.parameters}
+    return all(fits(kinds[name], value, strict) for name, value in named.items())
+
+
+def fits(kind: str, value: Value, strict: bool = True) -> bool:
+    """Whether a value is of a type; where not strict, numbers may become others.
+
+    >>> fits("int[2]", 3), fits("int[]", 3), fits("Tensor?", None)
+    (True, False, True)
+    """
+    if kind.endswith("?"):
+        return value is None or fits(kind[:-1], value, strict)
+    if isinstance(value, Unsure):
+        return kind == "Tensor" or value.tensor is None
+    if kind.endswith("]"):
+        base, _, length = kind[:-1].rpartition("[")
+        if isinstance(value, list | tuple):
+            return all(fits(base, one, strict) for one in value)
+        return bool(length) and fits(base, value, strict)
+    return _is_scalar(kind, value, strict)
+
+
+def _is_scalar(kind: str, value: Value, strict: bool) -> bool:
+    if kind == "Tensor":
+        return isinstance(value, TensorRef | Number)
+    if isinstance(value, Number) and not strict:
+        value = value.value
+    known = _TYPES.get(kind, ())
+    if isinstance(value, bool):
+        return bool in known or (not strict and kind in ("Scalar", "int"))
+    return isinstance(value, known) or (not strict and kind == "float" and isinstance(value, int))
+
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "int": (int, Dim),
+    "float": (float, Ratio),
+    "Scalar": (int, float, Dim, Ratio),
+    "bool": (bool,),
+    "str": (str,),
+    "ScalarType": (int,),
+    "Layout": (int,),
+    "MemoryFormat": (int,),
+    "Device": (Device,),
+}

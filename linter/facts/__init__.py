@@ -1,0 +1,1 @@
+"""What rules know of layers beyond their operators."""

@@ -1,0 +1,130 @@
+"""Transposed convolutions that are meant to interpolate, and what their settings really do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.records import record
+from upconv.linter.facts import words
+from upconv.linter.facts.intent import Intent
+from upconv.linter.facts.stored import Bilinear, bilinear_row, stored_kernel
+
+if TYPE_CHECKING:
+    from upconv.linter.context import Context
+
+
+@record(frozen=True, slots=True)
+class Interpolator:
+    """A transposed convolution whose filler or stored weights are the bilinear kernel.
+
+    `pattern` says which pairs of channels hold it: what is stored, else what the filler would
+    write. `channels` is the number of input channels, None where it is not known.
+    """
+
+    layer: Layer
+    op: ops.ConvTranspose
+    intent: Intent
+    pattern: Bilinear
+    channels: int | None
+
+    @property
+    def factor(self) -> int:
+        """The factor it is to enlarge by: its stride, of the first axis where they differ."""
+        return self.op.stride[0]
+
+    @property
+    def kernel_fits(self) -> bool:
+        """Whether its kernel is the interpolation convention's, 2f - f%2."""
+        expected = tuple(bilinear_kernel_size(s) for s in self.op.stride)
+        return self.op.kernel == expected
+
+    @property
+    def pad_fits(self) -> bool:
+        """Whether its pad is the interpolation convention's, ceil((f-1)/2), on all sides."""
+        expected = tuple(bilinear_pad(s) for s in self.op.stride)
+        return self.op.pads_begin == expected == self.op.pads_end
+
+
+def interpolators(context: Context) -> tuple[Interpolator, ...]:
+    """The layers of a net that rules about the interpolation convention judge, found once."""
+    return context.interpolators
+
+
+def find_interpolators(context: Context) -> Iterator[Interpolator]:
+    """Look for them.
+
+    Without a filler and without weights a frozen layer is taken for interpolation too, but
+    there is nothing to judge: its weights come from elsewhere.
+    """
+    for layer in context.of(ops.ConvTranspose):
+        op = layer.operator
+        assert isinstance(op, ops.ConvTranspose)
+        intent = context.intent(layer)
+        if intent.kind == "interpolation" and len(op.kernel) == 2:
+            pattern = _pattern(layer, op)
+            if pattern:
+                yield Interpolator(layer, op, intent, pattern, input_channels(context, layer))
+
+
+def _pattern(layer: Layer, op: ops.ConvTranspose) -> Bilinear:
+    stored: Bilinear = ""
+    if layer.weights["weight"].present:
+        stored = stored_kernel(layer).bilinear
+    if stored or words.filler_of(layer).type != "bilinear":
+        return stored
+    return "grouped" if op.groups == op.out_channels else "every pair"
+
+
+def input_channels(context: Context, layer: Layer) -> int | None:
+    """C_in, from the inferred shape or from the stored weight, (C_in, C_out/groups, k...)."""
+    shape = context.input_shape(layer)
+    if shape is not None and len(shape) > 1 and isinstance(shape[1], int):
+        return shape[1]
+    weight = layer.weights.get("weight")
+    return weight.shape[0] if weight is not None and weight.present and weight.shape else None
+
+
+def gains(kernel: int, stride: int) -> tuple[float, float]:
+    """The smallest and largest sum of the weights that meet in one output row.
+
+    A constant comes out unchanged where both are 1.
+
+    >>> gains(4, 2)
+    (1.0, 1.0)
+    >>> gains(2, 2)
+    (0.5, 0.5)
+    """
+    row, double = bilinear_row(kernel)
+    sums = [sum(row[phase::stride]) / double for phase in range(stride)]
+    return min(sums), max(sums)
+
+
+def gain_of(op: ops.ConvTranspose) -> str:
+    """What a constant 1 becomes inside of the output, in words; "" where it stays 1."""
+    low, high = 1.0, 1.0
+    for kernel, stride in zip(op.kernel, op.stride, strict=True):
+        smallest, largest = gains(kernel, stride)
+        low, high = low * smallest, high * largest
+    if low == high == 1:
+        return ""
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}, pixel by pixel"
+
+
+def cropped_behind(context: Context, layer: Layer) -> bool:
+    """Whether a Crop comes anywhere behind a layer, which may make up for its pad.
+
+    Forks' own crops, which the IR does not know, count by their name.
+    """
+    waiting, seen = list(layer.outputs), set(layer.outputs)
+    while waiting:
+        for consumer in context.consumers.get(waiting.pop(), ()):
+            if isinstance(consumer.operator, ops.Crop) or "crop" in consumer.origin.type.lower():
+                return True
+            fresh = [value for value in consumer.outputs if value not in seen]
+            seen.update(fresh)
+            waiting += fresh
+    return False

@@ -1,0 +1,1 @@
+"""A check from its files to its findings: search, rules, cache, baseline."""

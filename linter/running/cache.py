@@ -1,0 +1,168 @@
+"""Results of earlier checks, one small JSON file for each checked file.
+
+An entry holds for a key made of everything the result depends on: the file's bytes, the weights'
+bytes, the options and the rules themselves. Whatever is wrong with an entry, it is as if it were
+not there. Entries are data, never code: a cache that came with a repository can run nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.origin import Source
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
+from upconv.linter.running.engine import CheckOptions, relative_path
+from upconv.linter.running.files import write_whole
+
+FORMAT: Final = 2
+"""Raised when what an entry holds changes its meaning."""
+
+FOLDER: Final = ".upconv_cache"
+
+_TAG: Final = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder is a cache of upconv; see https://bford.info/cachedir/\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of entries. Everything in it may be deleted at any time."""
+
+    folder: Path
+
+    def load(self, path: str, key: str) -> FileReport | None:
+        """The report stored for a file under this key, without its source."""
+        try:
+            entry = json.loads(self._entry(path).read_text("utf-8"))
+            return _report(entry["report"]) if entry["key"] == key else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None  # absent, cut off, or of another version: checked again
+
+    def store(self, path: str, key: str, report: FileReport) -> None:
+        """Keep a report. A failure of ours is not kept, so that it is seen again.
+
+        Raises OSError where the folder cannot be written.
+        """
+        if report.crashed:
+            return
+        entry = self._entry(path)
+        if not entry.parent.is_dir():
+            self._create(entry.parent)
+        text = json.dumps({"key": key, "report": asdict(replace(report, source=None))})
+        write_whole(entry, text.encode("utf-8"))
+
+    def _create(self, inner: Path) -> None:
+        inner.mkdir(parents=True, exist_ok=True)
+        for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
+            file = self.folder / name
+            if not file.exists():
+                file.write_text(text, "utf-8")
+
+    def _entry(self, path: str) -> Path:
+        name = blake2b(path.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        return self.folder / name[:2] / f"{name[2:]}.json"
+
+
+def cache_key(data: bytes, path: str, named: bool, options: CheckOptions) -> str:
+    """The key of a check of these bytes under that path."""
+    words = (relative_path(path, options.root), named, options_digest(options))
+    return blake2b(
+        repr(words).encode("utf-8", "surrogateescape") + data, digest_size=16
+    ).hexdigest()
+
+
+def options_digest(options: CheckOptions) -> str:
+    """Everything but the file that a result depends on."""
+    read = options.read
+    weights = _weights_digest(os.path.realpath(read.weights)) if read.weights else ""
+    inputs = sorted((name, _sizes(shape)) for name, shape in read.inputs.items())
+    words = (
+        FORMAT,
+        rules_version(),
+        weights,
+        read.weights,
+        inputs,
+        read.phase,
+        read.dialect,
+        read.keras_bilinear,
+        options.select,
+        options.ignore,
+        options.severities,
+        [repr(entry) for entry in options.overrides],
+    )
+    return repr(words)
+
+
+def _sizes(shape: tuple[Size, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+@cache
+def _weights_digest(path: str) -> str:
+    """The digest of a weights file, read once a run; "" where it cannot be read."""
+    digest = blake2b(digest_size=16)
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+@cache
+def rules_version() -> str:
+    """What tells the code of readers and rules from any other, plugins among it: the places,
+    sizes and times of its files."""
+    import upconv.converters
+    import upconv.linter
+    from upconv.linter.rule import RULES
+
+    modules = (upconv.converters, upconv.linter)
+    packages = [Path(module.__file__).parent for module in modules if module.__file__]
+    files = {os.fspath(path) for folder in packages for path in folder.rglob("*.py")}
+    files |= {rule.check.__code__.co_filename for rule in RULES.values()}
+    return blake2b(repr(list(_stamps(files))).encode(), digest_size=16).hexdigest()
+
+
+def _stamps(files: set[str]) -> Iterator[tuple[str, int, int]]:
+    for file in sorted(files):
+        if os.path.exists(file):
+            stat = os.stat(file)
+            yield file, stat.st_size, stat.st_mtime_ns
+
+
+def with_source(report: FileReport, path: str, data: bytes) -> FileReport:
+    """A cached report with the text its code frames show, where it has findings."""
+    if not any(finding.place for finding in report.findings):
+        return report
+    from upconv.converters.readers.files.prototxt import decode_text
+
+    return replace(report, source=Source(path, decode_text(data, path)))
+
+
+def _report(record: dict[str, Any]) -> FileReport:
+    findings = tuple(_finding(entry) for entry in record.pop("findings"))
+    silenced = tuple(
+        Silenced(_finding(entry.pop("finding")), **entry) for entry in record.pop("silenced")
+    )
+    used = tuple(record.pop("used"))
+    return FileReport(findings=findings, silenced=silenced, used=used, **record)
+
+
+def _finding(record: dict[str, Any]) -> Finding:
+    place, fix = record.pop("place"), record.pop("fix")
+    return Finding(
+        place=Place(**place) if place else None,
+        fix=Fix(fix["safety"], tuple(Edit(**edit) for edit in fix["edits"])) if fix else None,
+        **record,
+    )

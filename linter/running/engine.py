@@ -1,0 +1,289 @@
+"""Runs all rules over one file and turns what they yield into findings.
+
+Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.model import Model
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.records import record
+from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.call import PythonFile
+from upconv.linter.context import Context, Crash
+from upconv.linter.finding import (
+    FileReport,
+    Finding,
+    Severity,
+    Silenced,
+    Silencer,
+    Status,
+    place_of,
+    with_fingerprints,
+)
+from upconv.linter.rule import Hit, Rule, Stage
+from upconv.linter.rules import RULES
+from upconv.linter.running.suppress import Ignore, ignores, unused
+from upconv.linter.settings.overrides import Overrides, longest_prefix
+
+if TYPE_CHECKING:
+    from upconv.linter.settings.config import Override
+
+
+@record(frozen=True, slots=True)
+class CheckOptions:
+    """Settings of a check. `root` is the configuration root that reported paths are relative to;
+    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    root: Path = field(default_factory=Path.cwd)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severities: tuple[tuple[str, Severity], ...] = ()
+    overrides: tuple[Override, ...] = ()
+
+    def wants(self, code: str) -> bool:
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        chosen = longest_prefix(code, self.select) if self.select else 0
+        return chosen > longest_prefix(code, self.ignore)
+
+
+def check_path(
+    path: str | Path, options: CheckOptions | None = None, *, named: bool = True
+) -> FileReport:
+    """Check one file of any known format.
+
+    Raises UsageError where the options name an input or a dialect that does not exist.
+
+    A file may turn out to be no model at all (a solver, a label map): its status is then
+    "skipped". One that the user named is not skipped for being empty or of an unknown kind.
+    """
+    from upconv.converters.readers.formats import open_model
+
+    settings = options or CheckOptions()
+    return _check(str(path), settings, lambda: open_model(str(path), settings.read), named)
+
+
+def check_source(source: Source, options: CheckOptions | None = None) -> FileReport:
+    """Check a text that is no file (standard input, an editor's buffer)."""
+    from upconv.converters.readers.formats import open_text
+
+    settings = options or CheckOptions()
+    return _check(source.path, settings, lambda: open_text(source, settings.read))
+
+
+def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
+    """Check a model that is in memory."""
+    return _check(model.path, options or CheckOptions(), lambda: model)
+
+
+def _check(
+    path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
+) -> FileReport:
+    try:
+        model = read()
+    except UsageError:
+        raise  # the command is wrong, not the file
+    except UpconvError as error:
+        if _is_other_file(error, named):
+            reason = f"{error.message} ({error.hint})" if error.hint else error.message
+            return FileReport(relative_path(path, options.root), "", "skipped", reason)
+        return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    return _report(Context(path, _source_of(model), model), options)
+
+
+def _is_other_file(error: UpconvError, named: bool) -> bool:
+    """Whether an error says that the file is surely no model that could be checked."""
+    from upconv.converters.readers.caffe.sniff import EMPTY, OTHER, NotANetError
+
+    if isinstance(error, NotANetError):
+        return error.where is None and not (named and error.kind in (EMPTY, OTHER))
+    return not named and isinstance(error, UnsupportedError) and not error.layer
+
+
+def _source_of(model: Model) -> Source | None:
+    span = model.origin.span
+    return span.source if span is not None else None
+
+
+def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
+    return next((error.where.source for error in errors if error.where is not None), None)
+
+
+def _report(context: Context, options: CheckOptions) -> FileReport:
+    """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
+    silencer = _Silencer(context, options)
+    judged = _findings("model", context, options, silencer) if context.model else []
+    context.unused += silencer.unused()
+    judged += _findings("closing", context, options, silencer)
+    status, reason = _status(context)
+    by = dict(judged)
+    # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
+    found = with_fingerprints(by)
+    return FileReport(
+        relative_path(context.path, options.root),
+        context.model.framework if context.model else "",
+        status,
+        reason,
+        tuple(finding for finding in found if by[_bare(finding)] is None),
+        context.source,
+        tuple(_silenced(found, by)),
+        silencer.overrides.used,
+    )
+
+
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, fingerprint="")
+
+
+def _silenced(
+    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
+) -> Iterator[Silenced]:
+    for finding in found:
+        cause = by[_bare(finding)]
+        if cause is not None:
+            yield Silenced(finding, *cause)
+
+
+def _findings(
+    stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
+) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
+    """What the rules of a stage find, each with what silences it, and why."""
+    chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
+    return [
+        (
+            _finding(rule, hit, context, options, silencer.overrides),
+            silencer.silencing(rule, hit),
+        )
+        for rule in chosen
+        for hit in _run(rule, context)
+        if rule.concerns(hit)
+    ]
+
+
+def _run(rule: Rule, context: Context) -> list[Hit]:
+    """All a rule yields. What it yielded before it failed is kept."""
+    hits: list[Hit] = []
+    try:
+        hits.extend(rule.check(context))
+    except UnreadableError as error:
+        # A value is misspelt that the rule is the first to read: the user's to mend.
+        context.failures.append(error)
+    except Exception as error:
+        context.crashes.append(Crash(rule, error))
+    return hits
+
+
+def _status(context: Context) -> tuple[Status, str]:
+    notices = context.model.notices if context.model else ()
+    broken = [notice.error.message for notice in notices if notice.code == "UP001"]
+    broken += [error.message for error in context.failures]
+    return ("unreadable", broken[0]) if broken else ("ok", "")
+
+
+def _finding(
+    rule: Rule, hit: Hit, context: Context, options: CheckOptions, overrides: Overrides
+) -> Finding:
+    span = _span_of(hit)
+    layer = _layer_of(hit)
+    severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=severity,
+        path=relative_path(context.path, options.root),
+        place=place_of(span) if span is not None else None,
+        layer=layer,
+        message=hit.message + _landmark(span) + _program_line(hit, options.root) + _stored_at(hit),
+        help=hit.help,
+        fix=hit.fix,
+    )
+
+
+def _stored_at(hit: Hit) -> str:
+    """Where the layer's arrays are inside a file whose lines cannot be shown."""
+    if hit.layer is None or hit.layer.origin.span is not None or not hit.layer.weights:
+        return ""
+    path = getattr(hit.layer.origin.node, "h5_path", "")
+    return f" (stored at {path})" if path else ""
+
+
+def _landmark(span: Span | None) -> str:
+    """What people call a place in a file whose lines they do not count: a notebook's cell."""
+    text = span.source.landmark(span.start) if span is not None else ""
+    return f" ({text})" if text else ""
+
+
+def _program_line(hit: Hit, root: Path) -> str:
+    """The line of the user's own program that made the layer, where its file keeps it."""
+    file, _, line = hit.layer.origin.code.rpartition(":") if hit.layer else ("", "", "")
+    return f" ({relative_path(file, root)}:{line})" if file else ""
+
+
+def _layer_of(hit: Hit) -> str:
+    return hit.layer.name if hit.layer else hit.layer_name
+
+
+def _span_of(hit: Hit) -> Span | None:
+    return hit.where or (hit.layer.origin.span if hit.layer else None)
+
+
+def relative_path(path: str, root: Path) -> str:
+    """The path as reports show it: POSIX, relative to the root where it lies below it."""
+    whole = Path(path)
+    try:
+        return whole.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return PurePath(path).as_posix()
+
+
+class _Silencer:
+    """What silences findings in one file, comments and configuration, and which were of use."""
+
+    def __init__(self, context: Context, options: CheckOptions) -> None:
+        self._wants = options.wants
+        self.overrides = Overrides(options.overrides, options.severities, Path(context.path))
+        model = context.model
+        origins = [layer.origin for layer in model.layers] if model else []
+        origins += [entry.origin for entry in model.inputs] if model else []
+        spans = [origin.span for origin in origins if origin.span is not None]
+        node = model.origin.node if model else None
+        written = node.comments if isinstance(node, PythonFile) else None
+        self.comments = ignores(context.source, spans, written) if context.source else ()
+        self.used: set[tuple[Ignore, str]] = set()
+
+    def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
+        """What silences a hit, and the reason given. The configuration is asked too where a
+        comment answers: neither is idle then."""
+        comments = self._comments_on(rule, hit)
+        configured = self.overrides.ignores(rule.code, _layer_of(hit))
+        if comments:
+            return "comment", comments[0].reason
+        return ("configuration", "") if configured else None
+
+    def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
+        span = (hit.layer.origin.span if hit.layer else None) or hit.where
+        if span is None:
+            return []
+        words = [
+            (comment, word)
+            for comment in self.comments
+            for word in comment.covering(rule.code, rule.name, span.line)
+        ]
+        self.used.update(words)
+        return [comment for comment, _ in words]
+
+    def unused(self) -> list[tuple[Ignore, str]]:
+        """Words of no use, those left out that speak of a rule that was not run."""
+        idle = unused(self.comments, lambda comment, word: (comment, word) in self.used)
+        return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
+
+    def _speaks_of_idle_rule(self, word: str) -> bool:
+        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(not self._wants(code) for code in meant)

@@ -1,0 +1,131 @@
+"""Checks many files: what the cache knows is not checked again, the rest goes to processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.records import record
+from upconv.converters.proof.processors import processors
+from upconv.linter.finding import FileReport
+from upconv.linter.running.engine import CheckOptions, check_path
+
+if TYPE_CHECKING:
+    from upconv.linter.running.cache import Cache
+
+MAX_HASHED: Final = 1 << 24
+"""Bytes of a file beyond which checking it, which reads a part, is cheaper than hashing it."""
+
+_WITH_COMPANIONS: Final = (".meta",)
+"""Endings of files whose check reads another file beside them, too."""
+
+FEW: Final = 24
+"""Up to so many files one process is done before others have started."""
+
+Progress = Callable[[int, int], None]
+
+
+@record(frozen=True, slots=True)
+class Target:
+    """A file to check, whether the user named it, and with which options."""
+
+    path: str
+    options: CheckOptions
+    named: bool = True
+
+
+def check_files(
+    targets: Sequence[Target],
+    jobs: int | None = None,
+    cache: Cache | None = None,
+    progress: Progress = lambda done, total: None,
+) -> list[FileReport]:
+    """The reports of all targets, in their order. `jobs` None: one process for few files, else
+    as many as there are processors. `progress` is told how many are done, of how many.
+
+    Raises UsageError as `check_path` does, and UpconvError where a process died.
+    """
+    reports: list[FileReport | None] = [None] * len(targets)
+    keys = [""] * len(targets)
+    if cache is not None:
+        for index, target in enumerate(targets):
+            keys[index], reports[index] = _recall(target, cache)
+    left = [index for index, report in enumerate(reports) if report is None]
+    done = len(targets) - len(left)
+    progress(done, len(targets))
+    for index, report in zip(left, _checked([targets[i] for i in left], jobs), strict=True):
+        reports[index] = report
+        done += 1
+        progress(done, len(targets))
+        if cache is not None and keys[index]:
+            cache.store(_entry_of(targets[index]), keys[index], report)
+    return [report for report in reports if report is not None]
+
+
+def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
+    """The key of a target, "" where it cannot be read, and the report the cache has for it."""
+    from upconv.linter.running.cache import cache_key, with_source
+
+    path = Path(target.path)
+    try:
+        if path.suffix in _WITH_COMPANIONS or path.stat().st_size > MAX_HASHED:
+            return "", None
+        data = path.read_bytes()
+    except OSError:
+        return "", None  # a folder, or the check says why
+    key = cache_key(data, target.path, target.named, target.options)
+    report = cache.load(_entry_of(target), key)
+    return key, with_source(report, target.path, data) if report is not None else None
+
+
+def _entry_of(target: Target) -> str:
+    return os.path.abspath(target.path)
+
+
+def _checked(targets: Sequence[Target], jobs: int | None) -> Iterator[FileReport]:
+    count = min(jobs or default_jobs(len(targets)), len(targets))
+    if count < 2:
+        yield from map(check_target, targets)
+    else:
+        yield from _shared_out(targets, count)
+
+
+def default_jobs(files: int) -> int:
+    """How many processes are worth it."""
+    if files <= FEW:
+        return 1
+    return processors()
+
+
+def _shared_out(targets: Sequence[Target], jobs: int) -> Iterator[FileReport]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    size = max(1, min(16, len(targets) // (4 * jobs)))
+    pool = ProcessPoolExecutor(jobs, initializer=_prepare)
+    try:
+        yield from pool.map(check_target, targets, chunksize=size)
+    except BrokenProcessPool:
+        raise UpconvError(
+            "a process that checks files was ended (out of memory?)", hint="try --jobs 1"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare() -> None:
+    """In each process: the parent decides when to stop, and plugins' rules are loaded."""
+    import signal
+
+    from upconv.linter.running.plugins import load_plugins
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    load_plugins()
+
+
+def check_target(target: Target) -> FileReport:
+    """Check one file."""
+    return check_path(target.path, target.options, named=target.named)

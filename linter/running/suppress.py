@@ -1,0 +1,97 @@
+"""Comments that silence findings: `# upconv: ignore[UP201, UP202] reason`.
+
+A comment speaks for the layer it stands in, or for the layer that follows it (further comment
+lines may stand between), or, outside of layers, for its own and the next line. Codes may be
+shortened to a family, as in UP2, or given by the rule's name.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.records import record
+
+_MARK: Final = "upconv:"
+_BEFORE_COMMENT: Final = ' \t"'
+"""A notebook has its lines in quotes."""
+
+_IGNORE: Final = re.compile(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
+
+
+@record(frozen=True, slots=True)
+class Ignore:
+    """One comment: the codes it names, its reason, and the lines it speaks for."""
+
+    codes: tuple[str, ...]
+    reason: str
+    span: Span
+    first_line: int
+    last_line: int
+
+    def covering(self, code: str, name: str, line: int) -> tuple[str, ...]:
+        """Its words that silence a finding of that rule on that line.
+
+        A finding has one line that counts: its layer's first, its own where it has no layer.
+        """
+        if not self.first_line <= line <= self.last_line:
+            return ()
+        return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
+
+
+def ignores(
+    source: Source, layers: Sequence[Span], comments: Iterable[tuple[Span, str]] | None = None
+) -> tuple[Ignore, ...]:
+    """Every ignore comment of a text, given the spans of its layers.
+
+    `comments` are all comments of the text where its reader knows them; else those of a prototxt
+    are looked for.
+    """
+    if _MARK not in source.text:
+        return ()
+    if comments is None:
+        from upconv.converters.readers.files.prototxt import source_comments
+
+        comments = source_comments(source)
+    blocks = sorted({(span.line, span.end_position[0]) for span in layers})
+    found = []
+    for span, text in comments:
+        match = _IGNORE.fullmatch(text)
+        if match:
+            codes = tuple(word.strip() for word in match[1].split(","))
+            lines = _lines_spoken_for(span.line, blocks, source)
+            found.append(Ignore(codes, match[2].strip(), span, *lines))
+    return tuple(found)
+
+
+def _lines_spoken_for(
+    line: int, blocks: Sequence[tuple[int, int]], source: Source
+) -> tuple[int, int]:
+    """First and last line that a comment on `line` covers."""
+    after = bisect_right(blocks, (line, len(source.text)))
+    if after and blocks[after - 1][1] >= line:
+        first = blocks[after - 1]
+        return min(first[0], line), first[1]
+    following = _next_code_line(line, source)
+    if after < len(blocks) and blocks[after][0] == following:
+        return line, blocks[after][1]
+    return line, following
+
+
+def _next_code_line(line: int, source: Source) -> int:
+    """The first line after `line` that is more than a comment; a blank line ends the search."""
+    last = len(source.line_starts)
+    at = line + 1
+    while at <= last and source.line(at).lstrip(_BEFORE_COMMENT).startswith("#"):
+        at += 1
+    return at if at <= last else line
+
+
+def unused(
+    comments: Sequence[Ignore], used: Callable[[Ignore, str], bool]
+) -> Iterator[tuple[Ignore, str]]:
+    """(comment, code) of every code that silenced nothing."""
+    return ((entry, code) for entry in comments for code in entry.codes if not used(entry, code))

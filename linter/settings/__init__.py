@@ -1,0 +1,1 @@
+"""What a user may set: configuration files and their keys."""

@@ -1,0 +1,102 @@
+"""Settings of the configuration that hold for some files and some layers only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+    from upconv.linter.finding import Severity
+    from upconv.linter.settings.config import Override
+
+
+def longest_prefix(code: str, prefixes: Iterable[str]) -> int:
+    """The length of the longest prefix of a code, -1 where none fits; "ALL" fits all with 0.
+
+    >>> longest_prefix("UP201", ["UP1", "UP2"]), longest_prefix("UP201", ["UP1"])
+    (3, -1)
+    """
+    fits = (0 if p == "ALL" else len(p) for p in prefixes if p == "ALL" or code.startswith(p))
+    return max(fits, default=-1)
+
+
+class Overrides:
+    """Those of a configuration's overrides that hold for one file; remembers which were of use."""
+
+    def __init__(
+        self,
+        entries: Sequence[Override],
+        severities: Sequence[tuple[str, Severity]],
+        path: Path,
+    ) -> None:
+        self._entries = [entry for entry in entries if _holds_for_file(entry, path)]
+        self._severities = severities
+        self._used: dict[str, None] = {}
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """`label: code` of each entry that silenced a finding."""
+        return tuple(self._used)
+
+    def ignores(self, code: str, layer: str) -> bool:
+        """Whether a finding of that code on that layer is silenced; "" is no layer."""
+        found = [
+            ignore_label(entry, word)
+            for entry in self._entries
+            if _holds_for_layer(entry, layer)
+            for word in entry.ignore
+            if longest_prefix(code, (word,)) >= 0
+        ]
+        self._used.update(dict.fromkeys(found))
+        return bool(found)
+
+    def severity(self, code: str, layer: str) -> Severity | None:
+        """The severity that is set; the last override wins over earlier ones and the general
+        table, and in each the longest prefix."""
+        tables = [e.severities for e in self._entries if _holds_for_layer(e, layer)]
+        for table in (*reversed(tables), self._severities):
+            fitting = [entry for entry in table if longest_prefix(code, entry[:1]) >= 0]
+            if fitting:
+                return max(fitting, key=lambda entry: longest_prefix(code, entry[:1]))[1]
+        return None
+
+
+def ignore_label(entry: Override, word: str) -> str:
+    """How an idle ignore of the configuration is named."""
+    return f"{entry.label}: {word}"
+
+
+def _holds_for_layer(entry: Override, layer: str) -> bool:
+    if not entry.layers:
+        return True
+    from fnmatch import fnmatchcase
+
+    return bool(layer) and any(fnmatchcase(layer, pattern) for pattern in entry.layers)
+
+
+def _holds_for_file(entry: Override, path: Path) -> bool:
+    return not entry.files or matches_file(entry.files, entry.root, path)
+
+
+def matches_file(patterns: Iterable[str], root: Path, path: Path) -> bool:
+    """Whether patterns, as in a .gitignore that lies in `root`, match a path.
+
+    >>> matches_file(["old/", "*.pt"], Path("/net"), Path("/net/old/a.prototxt"))
+    True
+    """
+    try:
+        inside = path.resolve().relative_to(root.resolve())
+    except ValueError:
+        return False
+    return _spec(tuple(patterns)).match_file(inside.as_posix())
+
+
+@cache
+def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)

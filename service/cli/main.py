@@ -1,0 +1,102 @@
+"""The command line: `upconv check | convert | verify | rule | formats`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+COMMANDS = {
+    "check": "find what breaks upsampling layers in model files",
+    "convert": "write a model as ONNX and prove the two equal",
+    "verify": "prove an ONNX file equal to the model it was made from",
+    "rule": "show a rule's page, or list the rules",
+    "formats": "list the model formats and what is built for each",
+}
+"""Command -> its line in the help; the module of that name in `commands` holds it."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"upconv.service.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"there is no command '{name}'{_suggestion(name)}")
+        return super().resolve_command(ctx, args)
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, 1)
+    return f" (did you mean '{close[0]}'?)" if close else f" (there are: {', '.join(COMMANDS)})"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="upconv")
+def cli() -> None:
+    """Check, convert and prove the layers that make feature maps larger."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every error a user can cause is one line and exit code 2."""
+    from upconv.converters.ir.errors import UpconvError
+
+    try:
+        code = cli.main(args=arguments, prog_name="upconv", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        _complain("stopped")
+        code = 2
+    except UpconvError as error:
+        _complain(str(error))
+        code = 2
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has stopped reading, as `head` does
+        code = 0
+    except OSError as error:
+        _complain(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        code = 2
+    except Exception as error:  # a defect of ours, which is neither "clean" nor "findings"
+        _complain_of_ourselves(error)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of_ourselves(error: Exception) -> None:
+    if os.environ.get("UPCONV_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    _complain(f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)")
+
+
+def _complain(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Use cases as plain functions: from a request to a result, printing nothing."""

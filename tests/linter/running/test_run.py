@@ -1,0 +1,170 @@
+"""Many files: processes, and the cache."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+from upconv.converters.ir.errors import UpconvError, UsageError
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.finding import FileReport
+from upconv.linter.running import cache as cache_module
+from upconv.linter.running import engine, run
+from upconv.linter.running.cache import Cache, cache_key
+from upconv.linter.running.engine import CheckOptions
+from upconv.linter.running.run import Target, check_files, default_jobs
+
+FOLDER = ROOT / "fixtures" / "rules"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    made = []
+    for source in sorted(FOLDER.glob("UP2*/bad.prototxt")):
+        path = tmp_path / f"{source.parent.name}.prototxt"
+        path.write_bytes(source.read_bytes())
+        made.append(path)
+    return made
+
+
+def targets(files: list[Path], **changes: object) -> list[Target]:
+    options = replace(CheckOptions(root=files[0].parent), **changes)  # type: ignore[arg-type]
+    return [Target(str(path), options) for path in files]
+
+
+def plain(reports: list[FileReport]) -> list[tuple[object, ...]]:
+    texts = [report.source.text if report.source else None for report in reports]
+    return [(replace(r, source=None), t) for r, t in zip(reports, texts, strict=True)]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are really checked, from now on."""
+    seen: list[str] = []
+
+    def check(path: str, options: CheckOptions, *, named: bool = True) -> FileReport:
+        seen.append(Path(path).name)
+        return engine.check_path(path, options, named=named)
+
+    monkeypatch.setattr(run, "check_path", check)
+    return seen
+
+
+def test_processes_give_the_same_reports_in_order(files: list[Path]) -> None:
+    assert plain(check_files(targets(files), 2)) == plain(check_files(targets(files), 1))
+
+
+def test_progress_counts_up_to_the_end(files: list[Path]) -> None:
+    told: list[tuple[int, int]] = []
+    check_files(targets(files), 1, None, lambda done, total: told.append((done, total)))
+    assert told == [(n, len(files)) for n in range(len(files) + 1)]
+
+
+def test_few_files_need_one_process() -> None:
+    assert default_jobs(3) == 1
+    assert default_jobs(1000) >= 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_wrong_options_are_the_commands_fault_in_any_process(files: list[Path], jobs: int) -> None:
+    read = ReadOptions(inputs={"nowhere": (1, 2, 8, 8)})
+    with pytest.raises(UsageError, match="nowhere"):
+        check_files(targets(files, read=read), jobs)
+
+
+def _die(target: Target) -> FileReport:
+    import os
+
+    os._exit(1)
+
+
+def test_process_that_dies_is_one_line(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "check_target", _die)
+    with pytest.raises(UpconvError, match=r"was ended \(out of memory\?\)"):
+        check_files(targets(files), 2)
+
+
+def test_cached_reports_are_the_same(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    fresh = check_files(targets(files), 1, cache)
+    seen = counted(monkeypatch)
+    assert plain(check_files(targets(files), 1, cache)) == plain(fresh)
+    assert seen == []
+    assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"
+    tag = (tmp_path / "cache" / "CACHEDIR.TAG").read_text()
+    assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_changed_file_is_checked_again(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    check_files(targets(files), 1, cache)
+    seen = counted(monkeypatch)
+    files[0].write_text("# changed\n" + files[0].read_text("utf-8"), "utf-8")
+    check_files(targets(files), 1, cache)
+    assert seen == [files[0].name]
+
+
+def test_key_holds_everything_the_result_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "w.caffemodel"
+    weights.write_bytes(b"one")
+    base = CheckOptions(root=tmp_path)
+    variants = [
+        base,
+        replace(base, select=("UP1",)),
+        replace(base, ignore=("UP1",)),
+        replace(base, severities=(("UP201", "info"),)),
+        replace(base, read=ReadOptions(str(weights))),
+        replace(base, read=ReadOptions(inputs={"data": (1, 3, 8, 8)})),
+        replace(base, read=ReadOptions(phase="TRAIN")),
+        replace(base, read=ReadOptions(dialect="segnet")),
+        replace(base, root=tmp_path / "inner"),
+    ]
+    path = str(tmp_path / "a")
+    keys = {cache_key(b"net", path, True, options) for options in variants}
+    keys |= {cache_key(b"net", path, False, base), cache_key(b"nets", path, True, base)}
+    assert len(keys) == len(variants) + 2
+    cache_module._weights_digest.cache_clear()
+    weights.write_bytes(b"two")
+    assert cache_key(b"net", path, True, variants[4]) not in keys
+    monkeypatch.setattr(cache_module, "rules_version", lambda: "newer")
+    assert cache_key(b"net", path, True, base) not in keys
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": 1}', b"\xff\xfe", b"null"])
+def test_corrupt_cache_is_ignored(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    fresh = check_files(targets(files), 1, cache)
+    for entry in (tmp_path / "cache").glob("*/*.json"):
+        entry.write_bytes(content)
+    seen = counted(monkeypatch)
+    assert plain(check_files(targets(files), 1, cache)) == plain(fresh)
+    assert len(seen) == len(files)
+
+
+def test_entry_with_a_right_key_and_a_wrong_report_is_ignored(
+    files: list[Path], tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    key = "k"
+    cache.store("a", key, FileReport("a", "caffe", "ok"))
+    assert cache.load("a", key) == FileReport("a", "caffe", "ok")
+    (entry,) = (tmp_path / "cache").glob("*/*.json")
+    entry.write_text('{"key": "k", "report": {"path": "a", "findings": [{"code": 1}]}}')
+    assert cache.load("a", key) is None
+
+
+def test_crash_and_missing_file_are_not_kept(tmp_path: Path, files: list[Path]) -> None:
+    cache = Cache(tmp_path / "cache")
+    (report,) = check_files(targets([tmp_path / "none.prototxt"]), 1, cache)
+    assert report.status == "unreadable"
+    assert not (tmp_path / "cache").exists()
