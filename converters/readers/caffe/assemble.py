@@ -19,7 +19,7 @@ from upconv.converters.ir.errors import (
     UsageError,
 )
 from upconv.converters.ir.inference import layer_shapes
-from upconv.converters.ir.model import Layer, Notice, Shape
+from upconv.converters.ir.model import Layer, Notice, NoticeKind, Shape
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.caffe.blobs import Blobs
@@ -29,13 +29,13 @@ from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowe
 from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
 
-NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
-    (HalfGivenError, "UP110"),
-    (AmbiguousError, "UP307"),
-    (UnsupportedError, "UP003"),
-    (UpconvError, "UP001"),
+NOTICE_KINDS: Final[tuple[tuple[type[UpconvError], NoticeKind], ...]] = (
+    (HalfGivenError, "half-given-field"),
+    (AmbiguousError, "fork-dialect"),
+    (UnsupportedError, "unknown-layer-type"),
+    (UpconvError, "unreadable-part"),
 )
-"""The rule that reports a layer which could not be lowered, by the first class that fits."""
+"""The kind of notice for a layer that could not be lowered, by the first class that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,5 +178,5 @@ def _infer(layer: Layer, shapes: dict[str, Shape | None]) -> None:
 
 def _notice(error: UpconvError, layer: str) -> Notice:
     error.layer = error.layer or layer
-    code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
-    return Notice(code, error)
+    kind = next(kind for cause, kind in NOTICE_KINDS if isinstance(error, cause))
+    return Notice(kind, error)

@@ -38,7 +38,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     parsed = parse(source)
     require_net(parsed.root, parsed.errors)
     net = upgrade(parsed.root)
-    notices = [Notice("UP001", error) for error in parsed.errors] + list(net.notices)
+    notices = [Notice("unreadable-part", error) for error in parsed.errors] + list(net.notices)
     present, absent = _by_phase(net, options, notices)
     wiring = wire(net.inputs, present, absent)
     notices += wiring.notices
@@ -66,7 +66,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
 def _follows(notice: Notice, errors: Sequence[UnreadableError]) -> bool:
     """Whether a layer is only unreadable for what the parser could not read within it."""
     span = notice.error.where
-    if notice.code != "UP001" or span is None:
+    if notice.kind != "unreadable-part" or span is None:
         return False
     places = (error.where.start for error in errors if error.where is not None)
     return any(span.start <= place < span.end for place in places)
@@ -164,13 +164,13 @@ def _blobs(
             path=options.weights,
             hint="the caffemodel belongs to another net",
         )
-        notices.append(Notice("UP004", error))
+        notices.append(Notice("foreign-weights", error))
     return found
 
 
 def _notice_at(error: UpconvError, layer: str) -> Notice:
     error.layer = error.layer or layer
-    return Notice("UP001", error)
+    return Notice("unreadable-part", error)
 
 
 def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.ir.model import Notice
+from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
@@ -137,7 +137,7 @@ class _Wirer:
     ) -> Value:
         """Make an input of this name."""
         if blob in self.current:
-            self._notice(f"the input '{blob}' is declared twice", span, layer)
+            self._notice("repeated-name", f"the input '{blob}' is declared twice", span, layer)
         value = self._version(blob, None)
         value.declared = layer is None or layer.type == INPUT_TYPE
         self.sources.append(InputSource(value, layer, top, span, shape))
@@ -231,28 +231,33 @@ class _Wirer:
         scalars = layer.node.all("bottom")
         span = scalars[index].span if index < len(scalars) else layer.span
         message = f"reads '{blob}', which no layer before it writes"
-        self._notice(message, span, layer, self._hint(blob))
+        kind, hint = self._why_dangling(blob)
+        self._notice(kind, message, span, layer, hint)
         return self.declare(blob, None, 0, span)
 
-    def _hint(self, blob: str) -> str:
+    def _why_dangling(self, blob: str) -> tuple[NoticeKind, str]:
+        """What kind of name nobody has written yet, and a hint where it may be found."""
         from difflib import get_close_matches
 
         if blob in self.later:
-            return f"layer '{self.later[blob].title}' writes it, but stands after it"
+            title = self.later[blob].title
+            return "dangling-name", f"layer '{title}' writes it, but stands after it"
         if blob in self.absent:
-            return f"layer '{self.absent[blob].title}' writes it, but not in this phase"
+            title = self.absent[blob].title
+            return "name-of-other-phase", f"layer '{title}' writes it, but not in this phase"
         alike = get_close_matches(blob, self.current, n=3)
-        return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        return "dangling-name", hint
 
     def _write(self, node: Node, blob: str, index: int) -> Value:
         layer = node.layer
         in_place = layer.bottoms[index : index + 1] == (blob,)
         if not blob:
-            self._notice("a top has no name", layer.span, layer, "give it one")
+            self._notice("missing-name", "a top has no name", layer.span, layer, "give it one")
         elif blob in self.current and not in_place:
             message = f"writes '{blob}', which is written before"
             hint = "a layer may overwrite only the bottom in the place of its top"
-            self._notice(message, layer.span, layer, hint)
+            self._notice("repeated-name", message, layer.span, layer, hint)
         return self._version(blob, node)
 
     def _unique_layer(self, layer: WrittenLayer) -> str:
@@ -260,12 +265,13 @@ class _Wirer:
         if name != layer.title:
             hint = "weights are found by name: give each layer its own"
             message = f"another layer is named '{layer.title}'"
-            self._notice(message, layer.span, layer, hint, harmless=True)
+            self._notice("repeated-layer-name", message, layer.span, layer, hint, harmless=True)
         self.names.add(name)
         return name
 
     def _notice(
         self,
+        kind: NoticeKind,
         message: str,
         span: Span,
         layer: WrittenLayer | None,
@@ -274,7 +280,7 @@ class _Wirer:
     ) -> None:
         title = "" if layer is None else layer.title
         error = UnreadableError(message, where=span, layer=title, hint=hint)
-        self.notices.append((Notice("UP004", error, harmless), layer))
+        self.notices.append((Notice(kind, error, harmless), layer))
 
 
 def _results(layer: WrittenLayer, role: Role, bottoms: Sequence[Value]) -> Sequence[Value]:

@@ -47,7 +47,7 @@ def unknown_part(step: Step, x: Value, type_name: str, reason: str, suffix: str)
     from upconv.converters.ir.model import Notice
 
     error = step.layer.unsupported(f"{type_name}: {reason}", "activation")
-    step.work.notices.append(Notice("UP003", error))
+    step.work.notices.append(Notice("unknown-layer-type", error))
     return step.add(ops.Unknown(type_name, reason), [x], suffix=suffix)
 
 

@@ -19,7 +19,7 @@ from upconv.converters.ir.errors import (
     UnsupportedError,
     UpconvError,
 )
-from upconv.converters.ir.model import Notice
+from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
@@ -40,13 +40,13 @@ from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
 from upconv.converters.readers.options import ReadOptions
 
-NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
-    (LambdaError, "UP008"),
-    (AmbiguousError, "UP307"),
-    (UnsupportedError, "UP003"),
-    (UpconvError, "UP001"),
+NOTICE_KINDS: Final[tuple[tuple[type[UpconvError], NoticeKind], ...]] = (
+    (LambdaError, "executable-code"),
+    (AmbiguousError, "unrecorded-convention"),
+    (UnsupportedError, "unknown-layer-type"),
+    (UpconvError, "unreadable-part"),
 )
-"""The rule that reports a layer which could not be lowered, by the first class that fits."""
+"""The kind of notice for a layer that could not be lowered, by the first class that fits."""
 
 MAX_CALLS: Final = 20_000
 MAX_OUTPUTS: Final = 1 << 10
@@ -178,8 +178,8 @@ class Assembler:
         """
         described(error, layer)
         if not isinstance(error, ConsequenceError):
-            code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
-            self.work.notices.append(Notice(code, error))
+            kind = next(kind for cause, kind in NOTICE_KINDS if isinstance(error, cause))
+            self.work.notices.append(Notice(kind, error))
         moved = any(value.moved for value in layer.inputs)
         operator = Unknown(layer.origin.type, error.message)
         return step.add_many(operator, layer.inputs or (), outputs, moved=moved)

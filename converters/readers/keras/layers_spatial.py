@@ -157,7 +157,7 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
             "(TensorFlow 1.15 and later) or asymmetric (before), and the file does not tell which",
             hint="give --keras-bilinear half-pixel or asymmetric",
         )
-        step.work.notices.append(Notice("UP307", described(error, layer)))
+        step.work.notices.append(Notice("unrecorded-convention", described(error, layer)))
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
 
 

@@ -92,7 +92,7 @@ def _notebook(source: Source) -> tuple[list[Fragment], list[Notice]]:
             fragments.append(parse(source, cell.code, cell.offsets))
         except UnreadableError as error:
             if MENTIONS.search(cell.code.encode("utf-8", "replace")):
-                notices.append(Notice("UP001", error))
+                notices.append(Notice("unreadable-part", error))
     return fragments, notices
 
 
@@ -153,7 +153,7 @@ class _Assembly:
         rest = len(parts) - SHOWN
         shown = "; ".join(parts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
         message = f"{len(parts)} of {self.seen} upsampling calls could not be read: {shown}"
-        return [Notice("UP320", UpconvError(message, where=self.skipped[0].span))]
+        return [Notice("unread-calls", UpconvError(message, where=self.skipped[0].span))]
 
     def single(self, site: Site, signature: Signature) -> None:
         """A call that is connected to nothing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
-from upconv.converters.ir.model import Notice
+from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
@@ -112,8 +112,9 @@ class Evaluation:
         error.where = error.where or call.origin.span
         follows = any(isinstance(e, Value) and e.axes is None for e in call.entries)
         if not follows or call.node.op not in LOWERINGS:
-            code = "UP003" if isinstance(error, UnsupportedError) else "UP001"
-            call.network.work.notices.append(Notice(code, error))
+            unsupported = isinstance(error, UnsupportedError)
+            kind: NoticeKind = "unknown-layer-type" if unsupported else "unreadable-part"
+            call.network.work.notices.append(Notice(kind, error))
         names = [_value_of(entry).name for entry in call.entries if _is_data(entry)]
         operator = Unknown(call.node.op, error.message)
         count = min(self.used.get(call.flat.key, 0), 1 << 10) + 1

@@ -231,7 +231,7 @@ def test_what_onnx_cannot_say_is_refused(op: str, size: tuple[int, int], tmp_pat
     from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
-    assert [notice.code for notice in model.notices] == ["UP003"]
+    assert [notice.kind for notice in model.notices] == ["unknown-layer-type"]
     assert model.notices[0].error.layer == "up"
 
 
@@ -474,7 +474,7 @@ def test_whole_numbers_as_truth_are_not_read_as_themselves(tmp_path: Path) -> No
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices
-    assert (notice.code, notice.error.layer) == ("UP003", "mask")
+    assert (notice.kind, notice.error.layer) == ("unknown-layer-type", "mask")
     assert "not 0" in str(notice.error)
 
 
@@ -489,7 +489,7 @@ def test_what_is_not_known_flows_through(tmp_path: Path) -> None:
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices
-    assert (notice.code, notice.error.layer) == ("UP003", "odd")
+    assert (notice.kind, notice.error.layer) == ("unknown-layer-type", "odd")
     assert "Lgamma" in str(notice.error)
     kinds = [type(layer.operator) for layer in model.layers]
     assert kinds == [ops.Relu, ops.Unknown, ops.Conv]
