@@ -13,8 +13,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.fields import ir_axis
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step
+from upconv.converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step, Value
 
 Activation: TypeAlias = Callable[[KerasLayer, Step, Value, str], Value]
 """(layer, step, x, suffix) -> the activated value; the last operator bears the suffix."""

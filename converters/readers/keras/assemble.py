@@ -23,7 +23,6 @@ from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
-from upconv.converters.readers.keras.layout import Value
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
@@ -33,6 +32,7 @@ from upconv.converters.readers.keras.lowering import (
     LambdaError,
     Lowering,
     Step,
+    Value,
     Workspace,
     described,
 )

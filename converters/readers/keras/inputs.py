@@ -10,10 +10,11 @@ from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UnreadableError, UsageError
 from upconv.converters.ir.model import ModelInput, Shape
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.layout import to_channels_first
 from upconv.converters.readers.keras.assemble import Setting
 from upconv.converters.readers.keras.config import Graph, LayerConfig
 from upconv.converters.readers.keras.fields import is_int
-from upconv.converters.readers.keras.layout import Value, to_channels_first
+from upconv.converters.readers.keras.lowering import Value
 
 LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
     2: ("N", "C"),

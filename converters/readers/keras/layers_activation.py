@@ -7,10 +7,16 @@ from typing import Any
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.layout import moved_axis, to_channels_first
 from upconv.converters.readers.keras.activations import activate
 from upconv.converters.readers.keras.fields import ir_axis, number
-from upconv.converters.readers.keras.layout import Value, moved_axis, to_channels_first
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import (
+    ConsequenceError,
+    KerasLayer,
+    Step,
+    Value,
+    lowers,
+)
 from upconv.converters.readers.keras.tensors import Variable, weight
 
 

@@ -9,8 +9,13 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.keras.activations import activate
 from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import (
+    ConsequenceError,
+    KerasLayer,
+    Step,
+    Value,
+    lowers,
+)
 from upconv.converters.readers.keras.tensors import (
     Variable,
     depthwise,

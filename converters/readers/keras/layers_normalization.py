@@ -15,8 +15,7 @@ from upconv.converters.readers.keras.fields import (
     number,
     scalar,
 )
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 from upconv.converters.readers.keras.tensors import Variable, transposed, weight
 
 

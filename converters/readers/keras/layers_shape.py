@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant, multiply
+from upconv.converters.readers.assembly.layout import moved_axis
 from upconv.converters.readers.keras.fields import integer, is_int
-from upconv.converters.readers.keras.layout import Value, moved_axis
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 
 
 @lowers("Flatten")

@@ -21,8 +21,7 @@ from upconv.converters.readers.keras.fields import (
     spatial_input,
 )
 from upconv.converters.readers.keras.layers_convolution import axes_of
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, described, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, described, lowers
 from upconv.converters.readers.keras.windows import Window, pads, pooling_window
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}

@@ -18,12 +18,22 @@ from upconv.converters.ir.operators import Identity, Operator, Permute
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.passes.rename import renamed
+from upconv.converters.readers.assembly.layout import to_channels_first, to_channels_last
 from upconv.converters.readers.files.hdf5 import Dataset
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.config import NodeCall
-from upconv.converters.readers.keras.layout import Value, to_channels_first, to_channels_last
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.options import ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the graph: its name in the representation, and whether its channels moved: Keras
+    has it as (N, spatial..., C), the representation as (N, C, spatial...). Else both have the axes
+    in the same order."""
+
+    name: str
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

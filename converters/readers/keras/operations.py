@@ -13,8 +13,7 @@ from upconv.converters.readers.keras.config import Ref
 from upconv.converters.readers.keras.fields import is_int
 from upconv.converters.readers.keras.layers_merge import concatenated, joined
 from upconv.converters.readers.keras.layers_shape import permuted, reshaped
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, Value, lowers
 
 Operand: TypeAlias = Value | float
 

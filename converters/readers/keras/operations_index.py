@@ -9,8 +9,7 @@ from upconv.converters.ir.dims import Size, like, maximum, minimum
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.arguments import argument
 from upconv.converters.readers.keras.fields import ir_axis, is_int
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, Value, lowers
 from upconv.converters.readers.keras.operations_shape import known_rank
 
 

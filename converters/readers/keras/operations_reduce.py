@@ -8,8 +8,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
 from upconv.converters.readers.keras.arguments import argument, whole, wholes
 from upconv.converters.readers.keras.fields import ir_axis
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, Value, lowers
 from upconv.converters.readers.keras.operations_shape import known_rank
 
 _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {

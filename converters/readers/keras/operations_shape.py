@@ -11,8 +11,7 @@ from upconv.converters.readers.keras.fields import ir_axis, is_int
 from upconv.converters.readers.keras.layers_merge import alike
 from upconv.converters.readers.keras.layers_shape import permuted
 from upconv.converters.readers.keras.layers_spatial import resized
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, Value, lowers
 
 
 def known_rank(layer: KerasLayer, step: Step, x: Value) -> int:

@@ -19,8 +19,7 @@ from upconv.converters.readers.files.json_spans import JsonObject, parse_json
 from upconv.converters.readers.keras.assemble import Assembler, Setting
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import Workspace
+from upconv.converters.readers.keras.lowering import Value, Workspace
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import NoScope, Scope, open_scope
 from upconv.converters.readers.options import ReadOptions

@@ -11,8 +11,8 @@ from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import ModelInput, Shape
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.layout import to_channels_first
 from upconv.converters.readers.keras.inputs import LETTERS
-from upconv.converters.readers.keras.layout import to_channels_first
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.graphdef import FileShape, Node

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Size
-from upconv.converters.readers.keras.layout import moved_axis
+from upconv.converters.readers.assembly.layout import moved_axis
 from upconv.converters.readers.tensorflow.schema import DType
 from upconv.converters.readers.tensorflow.tensors import Stored
 

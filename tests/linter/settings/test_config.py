@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from upconv.converters.ir.errors import UsageError
-from upconv.converters.readers.caffe.assemble import known_dialects
+from upconv.converters.readers.caffe.dialects import known_dialects
 from upconv.linter.reports import FORMATS as REPORTERS
 from upconv.linter.settings.config import (
     FORMATS,
