@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Like, Size, Symbol, leaves, substitute
 from upconv.converters.ir.errors import ShapeError, UnsupportedError, UpconvError
 from upconv.converters.ir.inference import layer_shapes
@@ -28,8 +29,10 @@ from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.passes.rename import renamed
 from upconv.converters.readers.assembly.bounds import excess
+from upconv.converters.readers.assembly.layout import to_channels_first
 from upconv.converters.readers.assembly.names import Names
 
+Key: TypeAlias = tuple[str, Hashable]
 Kinds: TypeAlias = tuple[tuple[type[UpconvError], NoticeKind], ...]
 
 NOTICE_KINDS: Final[Kinds] = (
@@ -48,7 +51,9 @@ class Workspace:
     `shapes` holds the inferred shape of every value, None where it is unknown, and `contradictions`
     what was wrong with a layer's inputs, by the layer's name. `kinds` are the notices that errors
     of the reader's own classes become. `weights` are those that uses of one tensor share, by
-    whatever tells them apart. `leaving` are the values that leave, and the names they then have.
+    whatever tells them apart. `leaving` are the values that leave, and the names they then have,
+    `channels_last` the names of inputs and outputs whose source has its channels last. `whole` are
+    values that hold whole numbers only, as far as readers say it.
     """
 
     path: str
@@ -64,9 +69,11 @@ class Workspace:
     titles: Names = field(default_factory=lambda: Names("@", 2))
     values: Names = field(default_factory=lambda: Names("_", 1))
     leaving: dict[str, str] = field(default_factory=dict)
+    channels_last: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
     _entered: set[str] = field(default_factory=set)
-    _once: dict[Hashable, str] = field(default_factory=dict)
-    _keys: dict[str, list[Hashable]] = field(default_factory=dict)
+    _once: dict[Key, str] = field(default_factory=dict)
+    _keys: dict[str, list[Key]] = field(default_factory=dict)
 
     # What stands already
 
@@ -97,8 +104,12 @@ class Workspace:
         origin: Origin = _NOWHERE,
         *,
         integer: bool = False,
+        channels_last: bool = False,
     ) -> None:
-        """Append a graph input."""
+        """Append a graph input; a shape with its channels last is turned."""
+        if channels_last and shape is not None and len(shape) > 2:
+            shape = to_channels_first(shape)
+            self.channels_last.add(name)
         self.inputs.append(ModelInput(name, shape, origin, integer))
         self._entered.add(name)
         self.values.taken.add(name)
@@ -124,6 +135,8 @@ class Workspace:
             origin,
         )
         self.append(layer)
+        if self.whole.issuperset(inputs) and _moves_values(operator):
+            self.whole.update(layer.outputs)
         return layer.outputs
 
     def unknown(
@@ -152,13 +165,17 @@ class Workspace:
             endless = shape is not None and any(map(excess, shape))
             self.shapes[value] = None if endless else shape
 
-    def once(self, key: Hashable, make: Callable[[], str]) -> str:
-        """The value that `make` adds a layer for, where it is first asked for by this key."""
+    def once(self, value: str, how: Hashable, make: Callable[[], str]) -> str:
+        """What `make` makes of a value, where it is first asked for; `how` says what that is."""
+        key = (value, how)
         if key not in self._once:
-            value = make()
-            self._once[key] = value
-            self._keys.setdefault(value, []).append(key)
+            self._remember(key, make())
         return self._once[key]
+
+    def _remember(self, key: Key, made: str) -> None:
+        self._once[key] = made
+        for name in (key[0], made):
+            self._keys.setdefault(name, []).append(key)
 
     def refuse(self, error: UpconvError, layer: str = "", origin: Origin = _NOWHERE) -> None:
         """Note what is wrong with a layer, at its place where the error has none; reading goes
@@ -180,34 +197,47 @@ class Workspace:
         values = tuple(value for layer in gone for value in layer.outputs)
         for value in values:
             self.values.free(value)
+            self.whole.discard(value)
             self.shapes.pop(value, None)
             for key in self._keys.pop(value, ()):
-                del self._once[key]
+                self._once.pop(key, None)
         return values
 
     def rename(self, names: Mapping[str, str], mark: int = 0) -> None:
         """Give values of the layers from number `mark` on new names, which are taken already."""
         self.layers[mark:] = [renamed(layer, names) for layer in self.layers[mark:]]
         self.shapes |= {new: self.shapes.pop(old) for old, new in names.items()}
+        whole = [old for old in names if old in self.whole]
+        self.whole.difference_update(whole)
+        self.whole.update(names[old] for old in whole)
         for old in names.keys() - set(names.values()):
             self.values.free(old)
-        keys = {new: self._keys.pop(old) for old, new in names.items() if old in self._keys}
-        self._keys |= keys
-        self._once |= {key: new for new, own in keys.items() for key in own}
+        keys = {key for old in names for key in self._keys.pop(old, ()) if key in self._once}
+        made = {key: self._once.pop(key) for key in keys}
+        for (value, how), one in made.items():
+            self._remember((names.get(value, value), how), names.get(one, one))
 
     # The end
 
-    def leave(self, value: str, name: str, title: str, origin: Origin) -> None:
+    def is_border(self, value: str) -> bool:
+        """Whether a value is an input, or leaves the graph already: its name is not to change."""
+        return value in self._entered or value in self.leaving
+
+    def leave(
+        self, value: str, name: str, title: str, origin: Origin, *, channels_last: bool = False
+    ) -> None:
         """Let a value leave the graph under a name that is taken for it.
 
         One that is an input, or leaves already, is copied by a layer called `title`.
         """
-        if value in self._entered or value in self.leaving:
+        if self.is_border(value):
             title = self.titles.unique(title)
             self.append(Layer(title, Identity(), (value,), (name,), {}, origin))
             value = name
         self.leaving[value] = name
         self.outputs.append(name)
+        if channels_last:
+            self.channels_last.add(name)
 
     def model(
         self,
@@ -216,7 +246,6 @@ class Workspace:
         origin: Origin = _NOWHERE,
         phase: Literal["TEST", "TRAIN"] = "TEST",
         weights_path: str = "",
-        channels_last: frozenset[str] = frozenset(),
         integer_outputs: frozenset[str] = frozenset(),
     ) -> Model:
         """The finished model, what leaves it under its own name; its laws hold."""
@@ -231,7 +260,7 @@ class Workspace:
             notices=tuple(self.notices),
             phase=phase,
             weights_path=weights_path,
-            channels_last=channels_last,
+            channels_last=frozenset(self.channels_last),
             integer_outputs=integer_outputs,
             origin=origin,
         )
@@ -244,6 +273,21 @@ def with_references(operator: Operator, inputs: Sequence[str]) -> tuple[str, ...
     found = {leaf.tensor for size in targets(operator) for leaf in leaves(size)
              if isinstance(leaf, Like)}  # fmt: skip
     return (*inputs, *sorted(found.difference(inputs)))
+
+
+def _moves_values(operator: Operator) -> bool:
+    """Whether every value of the output is one of the inputs'."""
+    if isinstance(operator, ops.Resize):
+        return operator.mode == "nearest"
+    if isinstance(operator, ops.Pool):
+        return operator.kind == "max"
+    return isinstance(operator, _MOVES)
+
+
+_MOVES: Final = (
+    *(ops.Concat, ops.Crop, ops.Flatten, ops.Identity),
+    *(ops.Permute, ops.Reshape, ops.Slice, ops.Tile),
+)
 
 
 def located(error: UpconvError, layer: str, origin: Origin) -> UpconvError:

@@ -8,8 +8,8 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import AmbiguousError
-from upconv.converters.ir.model import Notice
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly.compositions import repeated
 from upconv.converters.readers.assembly.same_padding import average_inside
 from upconv.converters.readers.keras.fields import (
     Ints,
@@ -21,7 +21,7 @@ from upconv.converters.readers.keras.fields import (
     spatial_input,
 )
 from upconv.converters.readers.keras.layers_convolution import axes_of
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, described, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 from upconv.converters.readers.keras.windows import Window, pads, pooling_window
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
@@ -98,17 +98,12 @@ def _global_pool(layer: KerasLayer, step: Step) -> Value:
 @lowers("UpSampling1D")
 def _up_sampling_1d(layer: KerasLayer, step: Step) -> Value:
     size = integer(layer, "length" if "length" in layer.config else "size", 2)
-    return step.add(_repeated((size,)), [step.moved(layer.x, 3)])
+    return step.add(repeated((size,)), [step.moved(layer.x, 3)])
 
 
 @lowers("UpSampling3D")
 def _up_sampling_3d(layer: KerasLayer, step: Step) -> Value:
-    return step.add(_repeated(integers(layer, "size", 3, 2)), [spatial_input(layer, step, 3)])
-
-
-def _repeated(factor: Ints) -> Operator:
-    """Every pixel `factor` times."""
-    return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+    return step.add(repeated(integers(layer, "size", 3, 2)), [spatial_input(layer, step, 3)])
 
 
 @lowers("UpSampling2D")
@@ -133,7 +128,7 @@ _MODES: Final = (
 def _upsampling(layer: KerasLayer, step: Step, factor: Ints, mode: str) -> Operator:
     """By whole factors an area is a pixel repeated (tensorflow/core/kernels/image/resize_area)."""
     if mode in ("nearest", "area"):
-        return _repeated(factor)
+        return repeated(factor)
     if mode == "bilinear":
         return ops.Resize("linear", _bilinear(layer, step), factor=factor)
     if mode == "bicubic":
@@ -151,12 +146,12 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
     """
     meaning = layer.options.keras_bilinear or layer.version.bilinear
     if not meaning:
-        error = AmbiguousError(
+        problem = AmbiguousError(
             f"'bilinear' of Keras {layer.version.text or 'of no known version'} is by half pixels "
             "(TensorFlow 1.15 and later) or asymmetric (before), and the file does not tell which",
             hint="give --keras-bilinear half-pixel or asymmetric",
         )
-        step.work.notices.append(Notice("unrecorded-convention", described(error, layer)))
+        step.work.refuse(problem, layer.name, layer.origin)
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
 
 

@@ -8,7 +8,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
 from upconv.converters.readers.keras.arguments import argument, whole, wholes
 from upconv.converters.readers.keras.fields import ir_axis
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, Value, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
 from upconv.converters.readers.keras.operations_shape import known_rank
 
 _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {
@@ -19,7 +19,7 @@ _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {
 _GLOBAL: Final[dict[str, Literal["average", "max"]]] = {"mean": "average", "max": "max"}
 
 
-@lowers(*_KINDS, table=OPERATIONS)
+@lowers_function(*_KINDS)
 def _reduce(layer: KerasLayer, step: Step) -> Value:
     """Over the spatial axes of a feature map, global pooling; else those axes last, reduced."""
     if argument(layer, "initial", place=3) is not None:
@@ -58,7 +58,7 @@ def _over_last(
     return step.add(ops.Reshape(dims), [made], moved=False)
 
 
-@lowers("softmax", "log_softmax", table=OPERATIONS)
+@lowers_function("softmax", "log_softmax")
 def _softmax(layer: KerasLayer, step: Step) -> Value:
     axis = ir_axis(layer, step, whole(layer, "axis", default=-1), layer.x)
     return step.add(ops.Softmax(axis, layer.type == "log_softmax"), [layer.x])

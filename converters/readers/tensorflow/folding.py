@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.dims import Dim, Extreme, Product, Quotient, Size
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.tensorflow.graphdef import Node
 from upconv.converters.readers.tensorflow.schema import DTYPES, DType
 from upconv.converters.readers.tensorflow.values import MAX_VALUES, Known
@@ -22,7 +23,7 @@ from upconv.converters.readers.tensorflow.values import MAX_VALUES, Known
 Array: TypeAlias = NDArray[Any]
 Fold: TypeAlias = Callable[[Node, list[Array]], "Array | list[Array]"]
 
-FOLDS: Final[dict[str, Fold]] = {}
+FOLDS: Final[Table[Fold]] = Table("upconv.converters.readers.tensorflow", "folds_")
 """Operation -> what it makes of known tensors."""
 
 MAX_TERMS: Final = 400
@@ -31,21 +32,11 @@ BOOL: Final = DTYPES[10]
 FLOAT: Final = DTYPES[1]
 
 
+folds = FOLDS.enters
+
+
 class NotFoldableError(UnsupportedError):
     """The result cannot be known now."""
-
-
-def folds(*operations: str) -> Callable[[Fold], Fold]:
-    """Decorator: the function computes these operations. A second one raises."""
-
-    def enter(function: Fold) -> Fold:
-        for name in operations:
-            if name in FOLDS:
-                raise ValueError(f"{name} is folded twice")
-            FOLDS[name] = function
-        return function
-
-    return enter
 
 
 def fold(node: Node, inputs: Sequence[Known]) -> tuple[Known, ...]:

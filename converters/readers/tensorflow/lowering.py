@@ -11,21 +11,12 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.operators import Constant, Operator
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, Weight, missing
+from upconv.converters.readers.assembly.axes import Axes, Value, arranged, layout, plain, real
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode
 from upconv.converters.readers.tensorflow.graphdef import Node
-from upconv.converters.readers.tensorflow.network import Network
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Batched,
-    Dead,
-    Entry,
-    Known,
-    Missing,
-    Part,
-    Value,
-    channels_last,
-    plain,
-)
+from upconv.converters.readers.tensorflow.values import Batched, Dead, Entry, Known, Missing, Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +30,7 @@ class Call:
 
     flat: FlatNode
     entries: tuple[Entry, ...]
-    network: Network
+    work: Workspace
     origin: Origin
 
     @property
@@ -79,7 +70,7 @@ class Call:
     def tensor(self, index: int) -> Value:
         """An input with all its axes, data of the network or a constant."""
         if not isinstance(self.entry(index), Known):
-            return self.network.real(self.value(index), self.origin)
+            return self.real(self.value(index))
         weight = self.weight(index, "constant")
         operator = Constant(weight.shape or ())
         name = self.emit(operator, [], {"value": weight}, suffix=f"constant{index}")
@@ -133,7 +124,7 @@ class Call:
 
     def number(self, size: Size, what: str) -> int:
         """A size that must be a number now."""
-        found = self.network.known(size)
+        found = self.work.known(size)
         if not isinstance(found, int):
             hint = "give fixed sizes with --input"
             raise self.unsupported(f"its {what} depends on the input's size", hint)
@@ -154,15 +145,23 @@ class Call:
         value = self.value(index)
         if value.axes is not None and len(value.axes) != rank:
             raise self.invalid(f"an input of {len(value.axes)} axes instead of {rank}")
-        return self.network.arranged(value, layout(rank, last=last), self.origin)
+        return self.arranged(value, layout(rank, last=last))
 
     def arranged(self, value: Value, axes: Axes) -> str:
         """The tensor of a value with TensorFlow's axis i at `axes[i]`."""
-        return self.network.arranged(value, axes, self.origin)
+        return arranged(self.work, value, axes, self.origin)
+
+    def real(self, value: Value) -> Value:
+        """The value with every axis there."""
+        return real(self.work, value, self.origin)
+
+    def known_sizes(self, value: Value) -> tuple[Size, ...]:
+        """The sizes in TensorFlow's order and the inputs' symbols."""
+        return tuple(map(self.work.known, value.sizes))
 
     def shape(self, name: str, rank: int) -> tuple[Size | None, ...]:
         """The inferred sizes of a tensor, None for those unknown."""
-        return self.network.shape(name) or (None,) * rank
+        return self.work.shapes.get(name) or (None,) * rank
 
     # Weights
 
@@ -195,9 +194,9 @@ class Call:
             raise self.unsupported(f"its {what} is no tensor of numbers")
         source: object = entry.stored if entry.stored is not None else entry
         place = (source, made, key)
-        if place not in self.network.weights:
-            self.network.weights[place] = _present(entry, made, arrange)
-        return self.network.weights[place]
+        if place not in self.work.weights:
+            self.work.weights[place] = _present(entry, made, arrange)
+        return self.work.weights[place]
 
     # Layers
 
@@ -221,11 +220,11 @@ class Call:
     ) -> tuple[str, ...]:
         """Append a layer with several outputs."""
         name = f"{self.name}/{suffix}" if suffix else self.name
-        return self.network.add(name, operator, inputs, self.origin, weights, outputs)
+        return self.work.add(name, operator, inputs, self.origin, weights, named(name, outputs))
 
     def unary(self, operator: Operator, value: Value, suffix: str = "") -> Value:
         """A layer whose output has its input's axes."""
-        value = self.network.real(value, self.origin)
+        value = self.real(value)
         return Value(self.emit(operator, [value.name], suffix=suffix), value.axes)
 
 
@@ -251,25 +250,14 @@ def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> W
     return Weight(shape, ArrayData(shape, compute))
 
 
-def layout(rank: int, *, last: bool) -> Axes:
-    """Where the axes of a feature map are in (N, C, spatial...)."""
-    return channels_last(rank) if last else plain(rank)
+def named(name: str, outputs: int) -> list[str]:
+    """The outputs of a node: its name, name:1 ..."""
+    return [name, *(f"{name}:{index}" for index in range(1, outputs))]
 
 
 Lowering: TypeAlias = Callable[[Call], "Entry | tuple[Entry, ...]"]
 
-LOWERINGS: Final[dict[str, Lowering]] = {}
+LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.tensorflow", "ops_")
 """Operation -> its lowering."""
 
-
-def lowers(*operations: str) -> Callable[[Lowering], Lowering]:
-    """Decorator: the function lowers nodes of these operations. A second one raises."""
-
-    def enter(function: Lowering) -> Lowering:
-        for name in operations:
-            if name in LOWERINGS:
-                raise ValueError(f"{name} is lowered twice")
-            LOWERINGS[name] = function
-        return function
-
-    return enter
+lowers = LOWERINGS.enters

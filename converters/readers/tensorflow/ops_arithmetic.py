@@ -9,16 +9,9 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.shapes import provably_differ
 from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Copies,
-    Entry,
-    Known,
-    Missing,
-    Value,
-    channels_last,
-)
+from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
 
 Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
 
@@ -59,7 +52,7 @@ def _aligned(call: Call, left: Value, right: Value) -> tuple[list[str], Axes | N
     rank = max(len(left.axes), len(right.axes))
     both = [_extended(value, rank) for value in (left, right)]
     lead = min(both, key=lambda value: _thinness(call, value))
-    axes = call.ranked(call.network.real(lead, call.origin))
+    axes = call.ranked(call.real(lead))
     names = [call.arranged(value, axes) for value in both]
     shapes = [call.shape(name, rank) for name in names]
     broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=True))
@@ -74,7 +67,7 @@ def _extended(value: Value, rank: int) -> Value:
 
 def _thinness(call: Call, value: Value) -> int:
     """How many axes have the size 1: the fewer, the more a tensor decides about the order."""
-    return sum(size == 1 for size in call.network.known_sizes(value))
+    return sum(size == 1 for size in call.known_sizes(value))
 
 
 # With a constant
@@ -142,13 +135,13 @@ def _like_constant(call: Call, value: Value, index: int) -> Value:
         return Value(value.name, channels_last(max(rank, 4))) if rank else value
     if rank > len(value.axes):
         value = _extended(value, rank)
-    return call.network.real(value, call.origin)
+    return call.real(value)
 
 
 def _repeated(call: Call, value: Value, index: int) -> Value:
     """The value repeated along its axes of size 1 where the constant is longer."""
     own = call.weight_shape(index, "constant")
-    sizes = call.network.known_sizes(value)
+    sizes = call.known_sizes(value)
     for back in range(1, min(len(own), len(sizes)) + 1):
         place = call.ranked(value)[-back]
         if sizes[-back] == 1 and own[-back] != 1 and isinstance(place, int):
@@ -165,7 +158,7 @@ def _along(
     axes = call.ranked(value)
     own = call.weight_shape(index, "constant")
     shape = (1,) * (len(axes) - len(own)) + own
-    _require_fits(call, call.network.known_sizes(value), shape)
+    _require_fits(call, call.known_sizes(value), shape)
     order = sorted(range(len(axes)), key=lambda i: _int(axes[i]))
     turned = tuple(shape[i] for i in order)
     wide = [place for place, size in enumerate(turned) if size != 1] or [len(axes) - 1]
@@ -236,7 +229,7 @@ def _bias(call: Call) -> Entry:
     first = call.node.word("data_format", "NHWC").startswith("NC")
     if not first:
         return _with_constant(call, "sum", value, 1)
-    value = call.network.real(value, call.origin)
+    value = call.real(value)
     axes = value.axes
     shape = call.weight_shape(1, "bias")
     if len(shape) != 1 or (axes is not None and len(axes) < 2):

@@ -9,11 +9,12 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.keras.tensors import depthwise, kernel_order, transposed
-from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.assembly.axes import Value, layout
+from upconv.converters.readers.assembly.weights import depthwise, kernel_order, transposed
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import without_axes
 from upconv.converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
-from upconv.converters.readers.tensorflow.values import Batched, Entry, Value
+from upconv.converters.readers.tensorflow.values import Batched, Entry
 from upconv.converters.readers.tensorflow.windows import (
     Ints,
     Window,
@@ -133,7 +134,7 @@ def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:
     if len(sizes) != axes + 2:
         raise call.invalid(f"an output size of {len(sizes)} numbers for {axes} spatial axes")
     spatial = sizes[1:-1] if last else sizes[2:]
-    out = call.network.known(sizes[-1] if last else sizes[1])
+    out = call.work.known(sizes[-1] if last else sizes[1])
     if isinstance(out, int) and (out <= 0 or out % channels):
         raise call.invalid(f"{out} output channels, but a kernel for {channels}")
     groups = out // channels if isinstance(out, int) else 1
@@ -146,7 +147,7 @@ def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:
 @lowers("SpaceToBatchND", "SpaceToBatch")
 def _space_to_batch(call: Call) -> Entry:
     """What follows decides what it means: until then only the amounts are kept."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     rank = len(call.ranked(value))
     block = _blocks(call)
     amounts = call.size_list(1 if call.node.op == "SpaceToBatch" else 2, "paddings")
@@ -199,7 +200,7 @@ def _dilated(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) ->
     if any(n != 1 for n in window.stride):
         raise call.unsupported("a dilation by SpaceToBatchND together with a stride")
     both = [zip(*pair, strict=True) for pair in zip(data.pads, crops, strict=True)]
-    amounts = [[call.network.known(pad - crop) for pad, crop in pairs] for pairs in both]
+    amounts = [[call.work.known(pad - crop) for pad, crop in pairs] for pairs in both]
     begin, end = zip(*amounts, strict=True)
     fixed = [n for n in (*begin, *end) if isinstance(n, int) and n >= 0]
     if len(fixed) == 2 * axes:

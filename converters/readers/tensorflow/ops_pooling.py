@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, layout
 from upconv.converters.readers.assembly.same_padding import average_inside
-from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import counted, without_axes
-from upconv.converters.readers.tensorflow.values import Axes, Copies, Entry, Value
+from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import (
     Ints,
     Window,
@@ -100,7 +101,7 @@ _GLOBAL: Final[Mapping[str, Literal["max", "average"]]] = {"Mean": "average", "M
 @lowers(*_REDUCTIONS)
 def _reduce(call: Call) -> Entry:
     """Over the spatial axes of a feature map, global pooling; else those axes last, reduced."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     axes = call.ranked(value)
     over = counted(call, call.ints(1, "axes"), len(axes))
     if not over:

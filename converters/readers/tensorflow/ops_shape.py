@@ -9,18 +9,10 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like, multiply
 from upconv.converters.ir.geometry import inferred_axis
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last, plain
 from upconv.converters.readers.tensorflow.folding import scalar, shape_of_known, sizes_as_known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Batched,
-    Copies,
-    Entry,
-    Known,
-    Value,
-    channels_last,
-    plain,
-)
+from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
 
 _UNBOUNDED: Final = (1 << 31) - 1
 
@@ -41,14 +33,14 @@ def _shape_of(call: Call, index: int) -> Known:
         return shape_of_known(entry)
     value = call.value(index)
     call.ranked(value)
-    return sizes_as_known(call.network.sizes(value))
+    return sizes_as_known(value.sizes)
 
 
 @lowers("Size")
 def _size(call: Call) -> Entry:
     value = call.value()
     call.ranked(value)
-    return scalar(multiply(call.network.sizes(value)))
+    return scalar(multiply(value.sizes))
 
 
 @lowers("Rank")
@@ -108,7 +100,7 @@ def _squeeze(call: Call) -> Entry:
     value = call.value()
     axes = call.ranked(value)
     listed = call.node.integers("squeeze_dims") or call.node.integers("axis")
-    sizes = call.network.known_sizes(value)
+    sizes = call.known_sizes(value)
     ones = [axis for axis, size in enumerate(sizes) if size == 1]
     gone = counted(call, listed, len(axes)) if listed else ones
     for axis in gone:
@@ -176,7 +168,7 @@ def _reshape(call: Call) -> Entry:
     value = call.value()
     axes = call.ranked(value)
     wanted = call.size_list(1, "shape")
-    before = call.network.known_sizes(value)
+    before = call.known_sizes(value)
     after = _resolved(call, before, wanted)
     plan = _matched(axes, before, after)
     if plan is not None:
@@ -189,7 +181,7 @@ def _reshape(call: Call) -> Entry:
 
 def _resolved(call: Call, before: Sequence[Size], wanted: Sequence[Size]) -> tuple[Size, ...]:
     """The target in the inputs' symbols, the inferred axis filled in."""
-    known = [call.network.known(size) for size in wanted]
+    known = [call.work.known(size) for size in wanted]
     if known.count(-1) > 1 or 0 in known or any(isinstance(n, int) and n < -1 for n in known):
         raise call.invalid(f"a reshape to {[str(size) for size in known]}")
     if -1 not in known:

@@ -85,7 +85,9 @@ def test_what_is_undone_leaves_nothing_behind() -> None:
     work = workspace()
 
     def turned() -> str:
-        return work.once("turned", lambda: work.add("t", ops.Permute((0, 2, 3, 1)), ["x"], HERE)[0])
+        return work.once(
+            "x", "turned", lambda: work.add("t", ops.Permute((0, 2, 3, 1)), ["x"], HERE)[0]
+        )
 
     work.add("first", upsampling(), ["x"], HERE)
     mark = len(work.layers)
@@ -100,23 +102,26 @@ def test_what_is_undone_leaves_nothing_behind() -> None:
 
 def test_what_is_made_once_survives_an_undo_behind_it() -> None:
     work = workspace()
-    made = work.once("up", lambda: work.add("up", upsampling(), ["x"], HERE)[0])
+    made = work.once("x", "up", lambda: work.add("up", upsampling(), ["x"], HERE)[0])
     mark = len(work.layers)
     work.add("more", upsampling(), [made], HERE)
     work.undo(mark)
-    assert work.once("up", lambda: pytest.fail("it is there")) == made
+    assert work.once("x", "up", lambda: pytest.fail("it is there")) == made
 
 
 def test_renaming_is_followed_by_sizes_shapes_and_what_is_made_once() -> None:
     work = workspace()
-    made = work.once("up", lambda: work.add("up/part", upsampling(), ["x"], HERE)[0])
-    work.add("crop", ops.Crop(2, (0, 0), (like(made, 2), like("x", 3))), [made], HERE)
+    made = work.once("x", "up", lambda: work.add("up/part", upsampling(), ["x"], HERE)[0])
+    crop_of = ops.Crop(2, (0, 0), (like(made, 2), like("x", 3)))
+    work.once(made, "crop", lambda: work.add("crop", crop_of, [made], HERE)[0])
     work.rename({made: work.values.unique("up"), "crop": work.values.unique("up/part")})
     up, crop = work.layers
     assert (up.outputs, crop.inputs, crop.outputs) == (("up",), ("up", "x"), ("up/part_1",))
     assert isinstance(crop.operator, ops.Crop)
     assert crop.operator.sizes == (like("up", 2), like("x", 3))
-    assert work.once("up", lambda: pytest.fail("it is there")) == "up"
+    assert work.once("x", "up", lambda: pytest.fail("it is there")) == "up"
+    assert work.once("up", "crop", lambda: pytest.fail("it is there")) == "up/part_1"
+    assert work.once("up/part", "crop", lambda: "another") == "another"
     assert work.shapes.keys() == {"x", "up", "up/part_1"}
 
 
@@ -202,7 +207,7 @@ def _undone(work: Workspace, count: int) -> None:
         mark = len(work.layers)
         work.add("relu", ops.Relu(), ["x"], HERE)
         (made,) = work.add("relu", ops.Relu(), ["x"], HERE)
-        work.once((made, len(work.layers)), lambda made=made: made)  # type: ignore[misc]
+        work.once("x", len(work.layers), lambda made=made: made)  # type: ignore[misc]
         work.undo(mark + 1)
         work.rename({work.layers[-1].outputs[0]: work.values.unique("final")}, mark)
     work.model("net")
