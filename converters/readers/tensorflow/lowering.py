@@ -210,6 +210,10 @@ class Call:
         """Append a layer with one output; the output's name."""
         return self.emit_many(operator, inputs, 1, weights, suffix)[0]
 
+    def step(self, operator: Operator, inputs: Sequence[str], suffix: str) -> str:
+        """Append a layer without weights, the way compositions do."""
+        return self.emit(operator, inputs, suffix=suffix)
+
     def emit_many(
         self,
         operator: Operator,

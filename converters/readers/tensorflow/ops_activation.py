@@ -7,13 +7,12 @@ from typing import Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Value, channels_last, layout, plain
+from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
 from upconv.converters.readers.tensorflow.values import Entry
-
-_SELU_ALPHA: Final = 1.6732632423543772
-_SELU_SCALE: Final = 1.0507009873554805
 
 _SIMPLE: Final[Mapping[str, Operator]] = {
     "Relu": ops.Relu(),
@@ -41,36 +40,24 @@ def _simple(call: Call) -> Entry:
     return call.unary(_SIMPLE[call.node.op], call.value())
 
 
-@lowers("Erfc")
-def _complement(call: Call) -> Entry:
-    """1 - erf(x), what GELU is made of."""
-    return call.unary(ops.Power(scale=-1.0, shift=1.0), call.unary(ops.Erf(), call.value(), "erf"))
-
-
-@lowers("Expm1")
-def _exp_minus_one(call: Call) -> Entry:
-    """exp(x) - 1, to a rounding of what stands beside it in a network."""
-    return call.unary(ops.Power(shift=-1.0), call.unary(ops.Exp(), call.value(), "exp"))
-
-
 @lowers("LeakyRelu")
 def _leaky(call: Call) -> Entry:
     return call.unary(ops.Relu(call.node.number("alpha", 0.2)), call.value())
 
 
-@lowers("Selu")
-def _selu(call: Call) -> Entry:
-    """Klambauer et al. 2017: scale * elu(x, alpha)."""
-    inner = call.unary(ops.Elu(_SELU_ALPHA), call.value(), "elu")
-    return call.unary(ops.Power(scale=_SELU_SCALE), inner)
+_COMPOSED: Final[Mapping[str, Composition]] = {
+    "Erfc": compositions.ERFC,
+    "Expm1": compositions.EXPM1,
+    "Selu": compositions.selu(),
+    "Softsign": compositions.SOFTSIGN,
+}
 
 
-@lowers("Softsign")
-def _softsign(call: Call) -> Entry:
-    """x / (1 + |x|)."""
+@lowers(*_COMPOSED)
+def _composed(call: Call) -> Entry:
     value = call.real(call.value())
-    size = call.unary(ops.Power(shift=1.0), call.unary(ops.Abs(), value, "abs"), "add")
-    return Value(call.emit(ops.Eltwise("quotient"), [value.name, size.name]), value.axes)
+    made = composed(_COMPOSED[call.node.op], value.name, call.step)
+    return Value(made, value.axes)
 
 
 @lowers("ClipByValue")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.shapes import provably_differ
 from upconv.converters.ir.tensors import Weight, missing
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
+from upconv.converters.readers.assembly.compositions import Kind, with_number
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
-
-Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "Add": "sum",
@@ -25,7 +24,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "Maximum": "max",
     "Minimum": "min",
 }
-_LARGEST: Final = 3.4028234663852886e38
 
 
 @lowers(*_KINDS)
@@ -72,16 +70,6 @@ def _thinness(call: Call, value: Value) -> int:
 
 # With a constant
 
-_AFFINE: Final[Mapping[Kind, Callable[[float], ops.Operator]]] = {
-    "sum": lambda c: ops.Power(shift=c),
-    "difference": lambda c: ops.Power(shift=-c),
-    "product": lambda c: ops.Power(scale=c),
-    "quotient": lambda c: ops.Power(scale=1 / c),
-    "max": lambda c: ops.Relu() if c == 0 else ops.Clip(c, _LARGEST),
-    "min": lambda c: ops.Clip(-_LARGEST, c),
-}
-"""x with a number behind it."""
-
 _WEIGHTS: Final[Mapping[Kind, tuple[str, Callable[[Any], Any]]]] = {
     "sum": ("bias", lambda c: c),
     "difference": ("bias", lambda c: -c),
@@ -97,7 +85,9 @@ def _with_constant(call: Call, kind: Kind, value: Value, index: int, suffix: str
     if number is not None:
         if kind == "quotient" and number == 0:
             raise call.unsupported("a division by zero")
-        return call.unary(_AFFINE[kind](number), _like_constant(call, value, index), suffix)
+        relu = kind == "max" and number == 0
+        operator = ops.Relu() if relu else with_number(kind, number)
+        return call.unary(operator, _like_constant(call, value, index), suffix)
     if kind not in _WEIGHTS:
         raise call.unsupported(f"{call.node.op} with a constant that is no single number")
     name, change = _WEIGHTS[kind]

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, minimum
 from upconv.converters.readers.assembly.axes import Axis, Copies, Value, channels_last, plain
+from upconv.converters.readers.assembly.compositions import every_nth
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_selection import reverse
 from upconv.converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
@@ -115,11 +116,8 @@ def _stepped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
     if not strided:
         return value
     axes = spatial_axes(call, value, strided)
-    spatial = range(2, len(axes))
     strides = {axis: range_.stride for axis, range_ in zip(axes, ranges, strict=True)}
-    one, none = (1,) * len(spatial), (0,) * len(spatial)
-    stride = tuple(strides[place] for place in spatial)
-    pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
+    pool = every_nth([strides[place] for place in range(2, len(axes))])
     return Value(call.emit(pool, [call.arranged(value, axes)], suffix="stride"), axes)
 
 

@@ -64,7 +64,7 @@ def _pooled(call: Call, window: Window, *, last: bool) -> Value:
     if kind == "average" and window.padding == "SAME":
         sizes = call.shape(x, rank)[2:]
         name = average_inside(
-            lambda operator, names, suffix: call.emit(operator, names, suffix=suffix),
+            call.step,
             x,
             sizes,
             window.settings,

@@ -9,6 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.assembly.axes import Value, channels_last
+from upconv.converters.readers.assembly.compositions import repeated
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Entry
 
@@ -88,7 +89,7 @@ def _nearest(call: Call, x: str, sizes: Sizes) -> Operator:
     mode = _coordinates(call)
     size, factor = _scaled(call, x, sizes)
     if factor is not None and mode != "align_corners":
-        return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+        return repeated(factor)
     return ops.Resize("nearest", mode, size, factor, nearest_mode=_NEAREST[mode])
 
 
@@ -113,7 +114,7 @@ def _area(call: Call, x: str, sizes: Sizes) -> Operator:
     """Enlarged by whole factors, an area is a pixel repeated; reduced by them, an average."""
     factors = _factors(call, x, sizes)
     if factors is not None and not call.node.flag("align_corners"):
-        return ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
+        return repeated(factors)
     before = [call.work.known(like(x, axis)) for axis in (2, 3)]
     after = [call.work.known(size) for size in sizes]
     shrink = [_factor(a, b) for a, b in zip(after, before, strict=True)]

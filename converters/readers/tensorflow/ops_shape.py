@@ -9,8 +9,9 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like, multiply
 from upconv.converters.ir.geometry import inferred_axis
+from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last, plain
-from upconv.converters.readers.tensorflow.folding import scalar, shape_of_known, sizes_as_known
+from upconv.converters.readers.tensorflow.folding import scalar, sizes_as_known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
 
@@ -30,7 +31,7 @@ def _shape(call: Call) -> Entry | tuple[Entry, ...]:
 def _shape_of(call: Call, index: int) -> Known:
     entry = call.entry(index)
     if isinstance(entry, Known):
-        return shape_of_known(entry)
+        return sizes_as_known(entry.shape)
     value = call.value(index)
     call.ranked(value)
     return sizes_as_known(value.sizes)
@@ -267,8 +268,8 @@ def repeated(call: Call, value: Value, axis: int, factor: int) -> Value:
     rank = len(call.ranked(value))
     axes = spatial_axes(call, value, [axis])
     place = axes[axis]
-    factors = tuple(factor if at == place else 1 for at in range(2, rank))
-    operator = ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
+    factors = [factor if at == place else 1 for at in range(2, rank)]
+    operator = compositions.repeated(factors)
     return Value(call.emit(operator, [call.arranged(value, axes)]), axes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.readers.assembly.axes import Value
@@ -12,10 +12,6 @@ from upconv.converters.readers.tensorflow.tensors import Stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-MAX_VALUES: Final = 1 << 26
-"""Elements that constant folding makes at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
