@@ -29,14 +29,14 @@ def number(array: Array) -> int:
 
 def unstacked(x: Array, axis: int) -> list[Array]:
     """The entries of an axis, which goes."""
-    return [x.take(index, axis) for index in range(x.shape[axis])]
+    return [np.asarray(x.take(index, axis), x.dtype) for index in range(x.shape[axis])]
 
 
 def picked(x: Array, indices: Array, axis: int) -> Array:
     """Entries of an axis by their numbers; the axes of `indices` take its place."""
     rows = x.size // max(x.shape[axis], 1)
     require_small(rows, indices.size)
-    return np.take(x, indices.astype(np.int64), axis=axis)
+    return np.asarray(np.take(x, indices.astype(np.int64), axis=axis), x.dtype)
 
 
 def sliced(

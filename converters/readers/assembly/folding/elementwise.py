@@ -1,9 +1,9 @@
 """Arithmetic on known arrays, element by element and along axes; exact on sizes, or refused.
 
 Graphs compute sizes in float32 on the way (`floor(cast(H) * 1.5)`). Here such a number is a
-fraction of sizes. Of what float32 rounds, only that is followed whose floor is right for every
-size up to 2^14 all the same: a quotient by a whole number. Multiplied or added to another, it is
-refused.
+fraction of sizes. Of what float32 rounds, only a quotient by a whole number is followed, whose floor
+is right all the same: with denominators up to 2^10, numbers up to 2^12 lie further from the next
+whole number than two roundings go. Multiplied, or added to another, such a quotient is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Ratio: TypeAlias = tuple[Size, int]
 """(numerator, denominator > 0)."""
 
 SHORT: Final = 1 << 10
-"""Products of sizes up to 2^14 with fractions p/q, p and q up to here, are exact in float32."""
+"""Fractions p/q, p and q up to here, times sizes up to 2^14 are exact in float32."""
 
 
 def _ratio(value: Any) -> Ratio:
@@ -48,7 +48,11 @@ def _value(over: Size, under: int) -> Any:
     if isinstance(over, int):
         return over // under if over % under == 0 else over / under
     whole = over // under
-    return whole if whole * under == over else Fraction(over, under)
+    if whole * under == over:
+        return whole
+    if under > SHORT:
+        raise NotFoldableError(f"a size divided by {under} in float32, which rounds")
+    return Fraction(over, under)
 
 
 def _is_dyadic(under: int) -> bool:
