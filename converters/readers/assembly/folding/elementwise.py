@@ -1,9 +1,9 @@
 """Arithmetic on known arrays, element by element and along axes; exact on sizes, or refused.
 
 Graphs compute sizes in float32 on the way (`floor(cast(H) * 1.5)`). Here such a number is a
-fraction of sizes. Of what float32 rounds, only a quotient by a whole number is followed, whose floor
-is right all the same: with denominators up to 2^10, numbers up to 2^12 lie further from the next
-whole number than two roundings go. Multiplied, or added to another, such a quotient is refused.
+fraction of sizes. Of what float32 rounds, only a quotient by a whole number is followed, whose
+floor is right all the same: with denominators up to 2^10, numbers up to 2^12 lie further from the
+next whole number than two roundings go. Multiplied, or added to another, it is refused.
 """
 
 from __future__ import annotations
