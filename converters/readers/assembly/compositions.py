@@ -14,6 +14,7 @@ from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.records import record
 
 Value = TypeVar("Value")
+Ints: TypeAlias = tuple[int, ...]
 Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
 
 
@@ -166,5 +167,19 @@ def repeated(factor: Sequence[int]) -> ops.Resize:
 
 def every_nth(stride: Sequence[int]) -> ops.Pool:
     """Every n-th pixel along each spatial axis: a pooling whose window is one pixel."""
-    one, none = (1,) * len(stride), (0,) * len(stride)
-    return ops.Pool("max", one, tuple(stride), one, none, none, "floor", "never", False)
+    return pool("max", (1,) * len(stride), tuple(stride))
+
+
+def pool(
+    kind: Literal["max", "average"],
+    kernel: Ints,
+    stride: Ints,
+    dilation: Ints = (),
+    pads: tuple[Ints, Ints] | None = None,
+) -> ops.Pool:
+    """A pooling as all but Caffe have it: windows that begin inside are whole or dropped, and what
+    is padded counts for nothing."""
+    none = (0,) * len(kernel)
+    begin, end = pads or (none, none)
+    dilation = dilation or (1,) * len(kernel)
+    return ops.Pool(kind, kernel, stride, dilation, begin, end, "floor", "never", False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import AmbiguousError
 from upconv.converters.ir.operators import Operator
-from upconv.converters.readers.assembly.compositions import repeated
+from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.assembly.same_padding import average_inside
 from upconv.converters.readers.keras.fields import (
     Ints,
@@ -47,33 +48,21 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
     x = spatial_input(layer, step, axes)
     if kind == "average" and window.padding == "same":
         return _average_same(step, x, window)
-    padded, begins, ends = pads(layer, step, x, window, float("-inf"))
-    return step.add(_pool_of(kind, window, begins, ends), [padded])
+    padded, *around = pads(layer, step, x, window, float("-inf"))
+    return step.add(_pooling(kind, window, *around), [padded])
 
 
 def _average_same(step: Step, x: Value, window: Window) -> Value:
     def emit(operator: Operator, names: Sequence[str], suffix: str) -> str:
         return step.add(operator, [Value(name, x.moved) for name in names], suffix=suffix).name
 
-    def pool(begins: Ints, ends: Ints) -> ops.Pool:
-        return _pool_of("average", window, begins, ends)
-
     sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
-    return Value(average_inside(emit, x.name, sizes, window.settings, pool), x.moved)
+    average = partial(_pooling, "average", window)
+    return Value(average_inside(emit, x.name, sizes, window.settings, average), x.moved)
 
 
-def _pool_of(kind: Literal["max", "average"], window: Window, begins: Ints, ends: Ints) -> ops.Pool:
-    return ops.Pool(
-        kind,
-        window.kernel,
-        window.stride,
-        window.dilation,
-        begins,
-        ends,
-        rounding="floor",
-        clip="never",
-        count_padding=False,
-    )
+def _pooling(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:
+    return pool(kind, window.kernel, window.stride, window.dilation, (begin, end))
 
 
 @lowers(
@@ -255,9 +244,7 @@ def _adaptive_pool(layer: KerasLayer, step: Step) -> Value:
             "give fixed input sizes with --input, multiples of the output's",
         )
     kernel = tuple(size // to for size, to in zip(_ints(sizes), wanted, strict=True))
-    none, one = (0,) * axes, (1,) * axes
-    kind = _kind(layer.type)
-    return step.add(ops.Pool(kind, kernel, kernel, one, none, none, "floor", "never", False), [x])
+    return step.add(pool(_kind(layer.type), kernel, kernel), [x])
 
 
 def _ints(sizes: Sequence[Size | None]) -> Ints:

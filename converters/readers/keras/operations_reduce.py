@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
+from upconv.converters.readers.assembly.layout import to_channels_last
 from upconv.converters.readers.keras.arguments import argument, whole, wholes
 from upconv.converters.readers.keras.fields import ir_axis
 from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
@@ -44,7 +45,7 @@ def _over_last(
     keeps: bool,
 ) -> Value:
     """Axes of the representation brought to the end, in Keras's order before them."""
-    plain = (0, *range(2, rank), 1) if x.moved else tuple(range(rank))
+    plain = to_channels_last(range(rank)) if x.moved else tuple(range(rank))
     kept = [axis for axis in plain if axis not in over]
     order = (*kept, *over)
     if order != tuple(range(rank)):

@@ -13,6 +13,7 @@ from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, Weight, missing
 from upconv.converters.readers.assembly.axes import Axes, Value, arranged, layout, plain, real
 from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode
 from upconv.converters.readers.tensorflow.graphdef import Node
@@ -20,8 +21,6 @@ from upconv.converters.readers.tensorflow.values import Batched, Dead, Entry, Kn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Arrange: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,9 @@ class Call:
         return real(self.work, value, self.origin)
 
     def known_sizes(self, value: Value) -> tuple[Size, ...]:
-        """The sizes in TensorFlow's order and the inputs' symbols."""
+        """The sizes in TensorFlow's order and the inputs' symbols; UnsupportedError where the rank
+        is unknown."""
+        self.ranked(value)
         return tuple(map(self.work.known, value.sizes))
 
     def shape(self, name: str, rank: int) -> tuple[Size | None, ...]:
@@ -178,15 +179,14 @@ class Call:
         self,
         index: int,
         what: str,
-        shape: tuple[int, ...] | None = None,
-        arrange: Arrange | None = None,
+        order: Order | None = None,
         key: object = None,
     ) -> Weight:
-        """An input as a weight of `shape`; `arrange` makes TensorFlow's array into that of the
-        representation, and `key` tells such ways apart. Uses of one tensor share one weight."""
+        """An input as a weight in the representation's `order`; `key` tells orders apart. Uses of
+        one tensor share one weight."""
         own = self.weight_shape(index, what)
         entry = self.entry(index)
-        made = own if shape is None else shape
+        made = own if order is None else order[0](own)
         if isinstance(entry, Missing):
             return missing(made)
         assert isinstance(entry, Known), "a weight is known or missing"
@@ -195,7 +195,7 @@ class Call:
         source: object = entry.stored if entry.stored is not None else entry
         place = (source, made, key)
         if place not in self.work.weights:
-            self.work.weights[place] = _present(entry, made, arrange)
+            self.work.weights[place] = _present(entry, made, order)
         return self.work.weights[place]
 
     # Layers
@@ -240,8 +240,8 @@ _NOT_DATA: Final[dict[type, str]] = {
 }
 
 
-def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> Weight:
-    if arrange is None and entry.stored is not None and shape == entry.shape:
+def _present(entry: Known, shape: tuple[int, ...], order: Order | None) -> Weight:
+    if order is None and entry.stored is not None:
         return Weight(shape, entry.stored)
 
     def compute() -> Any:
@@ -249,7 +249,7 @@ def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> W
 
         with np.errstate(over="ignore"):
             values = np.asarray(entry.array(), np.float32)
-        return (arrange(values) if arrange else values).reshape(shape)
+        return (order[1](values) if order else values).reshape(shape)
 
     return Weight(shape, ArrayData(shape, compute))
 

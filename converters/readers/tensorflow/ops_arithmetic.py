@@ -8,9 +8,10 @@ from typing import Any, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.shapes import provably_differ
-from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
 from upconv.converters.readers.assembly.compositions import Kind, with_number
+from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
 
@@ -157,9 +158,8 @@ def _along(
     def arrange(values: Any) -> Any:
         return change(values).reshape(shape).transpose(order)
 
-    if isinstance(call.entry(index), Missing):
-        return wide[0], missing(kept)
-    return wide[0], call.weight(index, "constant", kept, arrange, (key, tuple(order)))
+    turn: Order = (lambda old: kept, arrange)
+    return wide[0], call.weight(index, "constant", turn, (key, tuple(order)))
 
 
 def _int(axis: int | Copies) -> int:
@@ -224,7 +224,6 @@ def _bias(call: Call) -> Entry:
     shape = call.weight_shape(1, "bias")
     if len(shape) != 1 or (axes is not None and len(axes) < 2):
         raise call.invalid(f"a bias of the shape {shape} along the second axis")
-    (size,) = shape
     place = 1 if axes is None else _int(axes[1])
-    bias = missing((size,)) if isinstance(call.entry(1), Missing) else call.weight(1, "bias")
+    bias = call.weight(1, "bias")
     return Value(call.emit(ops.Scale(place), [value.name], {"bias": bias}), axes)

@@ -45,8 +45,7 @@ class Kernel:
 def _convolution_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
     """(k..., C_in/groups, C_out) as (C_out, C_in/groups, k...)."""
     shape = _kernel_shape(call, axes)
-    order, arrange = transposed(kernel_order(axes))
-    weight = call.weight(1, "kernel", order(shape), arrange, "convolution")
+    weight = call.weight(1, "kernel", transposed(kernel_order(axes)), "convolution")
     groups = 1
     if isinstance(channels, int) and shape[-2] and channels % shape[-2] == 0:
         groups = max(channels // shape[-2], 1)
@@ -56,8 +55,7 @@ def _convolution_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
 def _depthwise_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
     """(k..., C_in, multiplier) as (C_in * multiplier, 1, k...)."""
     shape = _kernel_shape(call, axes)
-    order, arrange = depthwise(axes)
-    weight = call.weight(1, "kernel", order(shape), arrange, "depthwise")
+    weight = call.weight(1, "kernel", depthwise(axes), "depthwise")
     return Kernel(shape[:axes], weight, shape[-2] * shape[-1], max(shape[-2], 1))
 
 
@@ -121,9 +119,7 @@ def _transposed(call: Call) -> Entry:
 
 def _backward_weight(call: Call, axes: int) -> Weight:
     """(k..., C_out/groups, C_in) as (C_in, C_out/groups, k...)."""
-    order, arrange = transposed(kernel_order(axes))
-    shape = order(call.weight_shape(1, "kernel"))
-    return call.weight(1, "kernel", shape, arrange, "convolution")
+    return call.weight(1, "kernel", transposed(kernel_order(axes)), "convolution")
 
 
 def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:

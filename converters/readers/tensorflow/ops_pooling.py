@@ -8,12 +8,12 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, layout
+from upconv.converters.readers.assembly.compositions import pool
 from upconv.converters.readers.assembly.same_padding import average_inside
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import counted, without_axes
 from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import (
-    Ints,
     Window,
     checked_part,
     is_channels_last,
@@ -68,25 +68,12 @@ def _pooled(call: Call, window: Window, *, last: bool) -> Value:
             x,
             sizes,
             window.settings,
-            lambda begin, end: _operator("average", window, begin, end),
+            lambda *pads: pool("average", window.kernel, window.stride, pads=pads),
         )
         return Value(name, layout(rank, last=last))
     x, begin, end = padded(call, x, window, float("-inf"))
-    return Value(call.emit(_operator(kind, window, begin, end), [x]), layout(rank, last=last))
-
-
-def _operator(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:
-    return ops.Pool(
-        kind,
-        window.kernel,
-        window.stride,
-        (1,) * len(window.kernel),
-        begin,
-        end,
-        rounding="floor",
-        clip="never",
-        count_padding=False,
-    )
+    operator = pool(kind, window.kernel, window.stride, pads=(begin, end))
+    return Value(call.emit(operator, [x]), layout(rank, last=last))
 
 
 _REDUCTIONS: Final[Mapping[str, Literal["sum", "mean", "max", "min"]]] = {

@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.assembly.axes import Value, channels_last
-from upconv.converters.readers.assembly.compositions import repeated
+from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Entry
 
@@ -121,8 +121,7 @@ def _area(call: Call, x: str, sizes: Sizes) -> Operator:
     kernel = tuple(factor for factor in shrink if factor is not None)
     if len(kernel) != 2 or call.node.flag("align_corners"):
         raise call.unsupported("ONNX has no interpolation by areas", "use bilinear")
-    none = (0, 0)
-    return ops.Pool("average", kernel, kernel, (1, 1), none, none, "floor", "never", False)
+    return pool("average", kernel, kernel)
 
 
 _OPERATORS: Final[dict[str, Callable[[Call, str, Sizes], Operator]]] = {
