@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
-from upconv.linter.running.files import write_whole
 
 FORMAT: Final = 2
 """Raised when what an entry holds changes its meaning."""
