@@ -145,8 +145,7 @@ def _statistics(report: Report, format_: str) -> str:
             json.dumps([{**dict(zip(names, row, strict=True)), "count": n} for row, n in rows])
             + "\n"
         )
-    from upconv.linter.reports.colour import Paint
     from upconv.linter.reports.text import summary
 
     lines = [f"{n:6} {code} {severity:7} {name}" for (code, name, severity), n in rows]
-    return "\n".join([*lines, *([""] if lines else []), summary(report, Paint())]) + "\n"
+    return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"

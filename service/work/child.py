@@ -18,6 +18,7 @@ from subprocess import PIPE, Popen, TimeoutExpired
 from typing import IO, Any, Final, TypeVar
 
 from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.records import record
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
@@ -38,7 +39,7 @@ main()
 
 
 class ChildError(UpconvError):
-    """An error of the child, already rendered as one line."""
+    """The child was ended, or has a defect."""
 
 
 def run_in_child(
@@ -52,8 +53,8 @@ def run_in_child(
     """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
 
     `environment` is the child's whole environment, the caller's where it is None. Once the child
-    is gone, however it went, `cleanup` is called with its process id. Raises ChildError with the
-    child's own message, or saying that it was killed; what `progress` raises ends the child.
+    is gone, however it went, `cleanup` is called with its process id. Raises the UpconvError that
+    the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
     """
     environment = os.environ if environment is None else environment
     process = Popen(
@@ -66,18 +67,33 @@ def run_in_child(
     assert process.stdout is not None
     try:
         _send(process.stdin, work, request)
-        result: Result = _await(process.stdout, progress)
-        return result
+        outcome = _await(process.stdout, progress)
     except (EOFError, pickle.UnpicklingError):  # it was cut off in the middle of a message
         raise ChildError(_death(process.wait(), what)) from None
-    except ChildError:
-        raise
     except BaseException:
         process.kill()
         raise
     finally:
         _end(process)
         cleanup(process.pid)
+    if isinstance(outcome, _Failure):
+        raise outcome.error
+    result: Result = outcome
+    return result
+
+
+@record(frozen=True, slots=True)
+class _Failure:
+    """What the child answers in place of a result."""
+
+    error: UpconvError
+
+
+@record(frozen=True, slots=True)
+class _Step:
+    """What the child is doing."""
+
+    message: str
 
 
 def _send(stream: IO[bytes], work: Callable[..., Any], request: object) -> None:
@@ -92,14 +108,9 @@ def _send(stream: IO[bytes], work: Callable[..., Any], request: object) -> None:
 
 
 def _await(stream: IO[bytes], progress: Progress) -> Any:
-    while True:
-        kind, value = pickle.load(stream)
-        if kind == "progress":
-            progress(value)
-        elif kind == "error":
-            raise ChildError(value)
-        else:
-            return value
+    while isinstance(answer := pickle.load(stream), _Step):
+        progress(answer.message)
+    return answer
 
 
 def _end(process: Popen[bytes]) -> None:
@@ -129,23 +140,33 @@ def serve(work: Callable[..., Any], request: object, answers: IO[bytes]) -> None
     """Send what is done, and the result or what went wrong. Raises SystemExit where nobody waits
     for it."""
     try:
-        _tell(answers, "result", work(request, lambda text: _tell(answers, "progress", text)))
+        _tell(answers, work(request, lambda message: _tell(answers, _Step(message))))
     except UpconvError as error:
-        _tell(answers, "error", str(error))
+        _tell(answers, _Failure(_sendable(error)))
     except MemoryError:
-        _tell(answers, "error", "there is not enough memory to run this model at this input size")
+        reason = "there is not enough memory to run this model at this input size"
+        _tell(answers, _Failure(ChildError(reason)))
     except Exception as error:  # a defect of ours
         if os.environ.get("UPCONV_DEBUG"):
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         text = f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)"
-        _tell(answers, "error", text)
+        _tell(answers, _Failure(ChildError(text)))
 
 
-def _tell(answers: IO[bytes], kind: str, value: object) -> None:
+def _sendable(error: UpconvError) -> UpconvError:
+    """The error, or its one line where it speaks of a place that cannot be sent."""
+    try:
+        pickle.dumps(error)
+    except Exception:
+        return ChildError(str(error))
+    return error
+
+
+def _tell(answers: IO[bytes], answer: object) -> None:
     """Raises SystemExit where the parent is gone: nobody waits for the rest."""
     try:
-        pickle.dump((kind, value), answers, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
         answers.flush()
     except BrokenPipeError:
         raise SystemExit(1) from None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from upconv.converters.proof.report import Verdict, Verification
 
 Progress = Callable[[str], None]
+Only = Literal["", "upsampling"]
 
 
 @record(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class ConvertRequest:
     opset: int = 18
     bilinear: Bilinear = "conv-transpose"
     external_data: ExternalData = "auto"
-    only: Literal["", "upsampling"] = ""
+    only: Only = ""
     prove: bool = True
     seed: int = 0
     report: str = ""
@@ -89,8 +90,8 @@ def convert(request: ConvertRequest, progress: Progress = lambda message: None) 
     """Write the model, and prove in onnxruntime that the file computes the same.
 
     Raises UnreadableError and UnsupportedError for a model that cannot be converted, UsageError
-    for a request that cannot be met, OSError where a file cannot be written, and UpconvError with
-    the message of the child that proves.
+    for a request that cannot be met, OSError where a file cannot be written, and what `verify`
+    raises.
     """
     _require_possible(request)
     source = _source(request)

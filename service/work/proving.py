@@ -47,7 +47,8 @@ class VerifyRequest:
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
     """The proof that is asked for.
 
-    Raises UsageError for what cannot be judged so, and UpconvError with a child's message.
+    Raises UsageError for what cannot be judged so, what reading and proving raise, and ChildError
+    where the process that proves was ended.
     """
     asked = _proof_request(request)
     if request.against == "reference":

@@ -68,15 +68,20 @@ def parse_input(text: str) -> tuple[str, tuple[Size, ...]]:
     Raises UsageError with an example where the text is no such thing.
     """
     name, separator, shape = text.rpartition("=")
-    parts = re.split(r"[x,]", shape)
     if not separator or not name:
         raise _wrong_input(text, "it has no NAME=")
+    return name, parse_shape(text, shape)
+
+
+def parse_shape(text: str, shape: str) -> tuple[Size, ...]:
+    """The sizes of a shape, which stands in an --input `text`; raises as `parse_input`."""
+    parts = re.split(r"[x,]", shape)
     for part in parts:
         if not re.fullmatch(r"\d+|[A-Za-wyz]\w*", part):
             raise _wrong_input(text, f"'{part}' is neither a number nor a letter")
         if part.isdigit() and not 0 < int(part) < 2**31:
             raise _wrong_input(text, f"a size of {part} is out of range")
-    return name, tuple(int(part) if part.isdigit() else symbol(part) for part in parts)
+    return tuple(int(part) if part.isdigit() else symbol(part) for part in parts)
 
 
 def _wrong_input(text: str, reason: str) -> UsageError:
