@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 import runpy
@@ -128,6 +129,24 @@ def test_command_named_in_a_sentence_exists(page: str, line: str) -> None:
 def test_wrong_commands_do_not_parse(line: str) -> None:
     with pytest.raises(click.ClickException):
         parse(line)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_examples_in_python_print_what_they_say(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The examples of a page are one session, in a folder of its own."""
+    text = "\n".join(blocks(path, "pycon"))
+    if not text:
+        return
+    if "import torch" in text:
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    session = doctest.DocTestParser().get_doctest(text, {}, page_name(path), str(path), 0)
+    said: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(session, out=said.append)
+    assert result.attempted == text.count(">>> ")
+    assert result.failed == 0, "".join(said)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)

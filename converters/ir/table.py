@@ -28,8 +28,9 @@ def line(model: Model) -> str:
     inputs = ", ".join(f"{entry.name} {_shape(entry.shape)}" for entry in model.inputs)
     count = f"{len(model.layers)} layer{'' if len(model.layers) == 1 else 's'}"
     words = f"Model {model.name!r}, {model.framework or 'no framework'}, {count}"
-    ends = _one_line(f"{words}: {inputs} -> {', '.join(model.outputs)}")
-    return f"<{_cut(ends, LONGEST)}>"
+    ends = f"{inputs or 'nothing'} -> {', '.join(model.outputs) or 'nothing'}"
+    shown = _cut(_one_line(f"{words}: {ends}"), LONGEST)
+    return f"<{shown}>"
 
 
 def text(model: Model) -> str:
