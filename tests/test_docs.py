@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import re
@@ -16,6 +17,7 @@ import click
 import pytest
 import yaml
 
+import upconv
 from tests.support import ROOT
 from upconv.linter.reports import FORMATS
 from upconv.linter.rules import RULES
@@ -147,6 +149,17 @@ def test_examples_in_python_print_what_they_say(
     result = doctest.DocTestRunner(verbose=False).run(session, out=said.append)
     assert result.attempted == text.count(">>> ")
     assert result.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_code_uses_public_names(path: Path) -> None:
+    for block in blocks(path, "python"):
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(block))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "upconv"
+        }
+        assert used <= set(upconv.__all__)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
