@@ -128,9 +128,8 @@ def convert(
     from upconv.service.work.conversion import ConvertRequest, Only, convert
 
     _require_one_of("only", only, Only)
-    source, options = _source(
-        model, _reading(weights, inputs, phase, dialect, keras_bilinear), config
-    )
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    source, options = _source(model, said, config)
     request = ConvertRequest(
         source,
         os.fspath(out),
@@ -171,9 +170,8 @@ def verify(
     from upconv.service.work.proving import Judge, VerifyRequest, verify
 
     _require_one_of("against", against, Judge)
-    source, options = _source(
-        model, _reading(weights, inputs, phase, dialect, keras_bilinear), config
-    )
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
     request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, against)
     return verify(request, *_given(progress))
