@@ -51,7 +51,6 @@ class Written:
 
     path: Path
     opset: int
-    ir_version: int
     external_path: Path | None
     forms: Mapping[str, str]
 

@@ -1,8 +1,7 @@
 """The float64 meaning of every operator: what "right" means for a converted model.
 
 `run_layer` evaluates one layer, `run_model` a whole model, `MEANINGS` maps each operator record to
-its function, one module a family. `bounds` says how far a float32 result may lie from them, and
-`transposed_views` derives transposed convolution in three further ways.
+its function, one module a family. `bounds` says how far a float32 result may lie from them.
 
 Arrays are channels-first, (N, C, spatial...), with one to three spatial axes. Values are float64;
 stored float32 weights are widened block by block, so that a large network needs its activations

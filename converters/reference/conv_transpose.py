@@ -1,7 +1,4 @@
-"""Transposed convolution, the fast way: one matrix product per kernel tap, then a strided sum.
-
-`transposed_views` holds three slower, independent derivations of the same numbers.
-"""
+"""Transposed convolution, the fast way: one matrix product per kernel tap, then a strided sum."""
 
 from __future__ import annotations
 
