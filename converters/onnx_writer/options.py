@@ -1,4 +1,4 @@
-"""What a caller may choose about the written file, and what he is told about it."""
+"""What a caller may choose about the written file, and what the file turned out to be."""
 
 from __future__ import annotations
 

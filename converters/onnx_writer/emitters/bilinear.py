@@ -18,7 +18,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.geometry import conv_transpose_size
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.transposed_axes import Axis, convolve
+from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
 Array = NDArray[np.float32]
@@ -33,7 +33,9 @@ class Factors:
     exact: bool
 
 
-def factored(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Sequence[Axis]) -> str:
+def factored(
+    op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]
+) -> str:
     """Emit the separable or the MatMul form and return its name; "" where the layer must stay as
     it is: asked for as such, not two-dimensional, not depthwise, or not a product."""
     wanted = graph.options.bilinear
@@ -54,7 +56,7 @@ MATRIX_LIMIT: Final = 1 << 24
 """Entries of a matrix, 64 MiB, beyond which it is no faster form of a few taps."""
 
 
-def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis]) -> bool:
+def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]) -> bool:
     sizes = zip(graph.shape(layer.inputs[0])[2:], axes, strict=True)
     entries = [size * size * axis.stride for size, axis in sizes if isinstance(size, int)]
     return max(entries, default=0) <= MATRIX_LIMIT
@@ -90,10 +92,12 @@ def factor(kernels: Array) -> Factors | None:
     return Factors(column, row, bool((product == kernels).all()))
 
 
-def _separable(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors: Factors) -> None:
+def _separable(
+    layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis], factors: Factors
+) -> None:
     """k x 1, then 1 x k, both grouped by channel; the bias comes with the second."""
     high, wide = axes
-    still = Axis(1, 1, 1, 0, 0, 0)
+    still = TransposedAxis(1, 1, 1, 0, 0, 0)
     column = graph.constant(factors.column[:, None, :, None], f"{layer.name}/column")
     row = graph.constant(factors.row[:, None, None, :], f"{layer.name}/row")
     channels = len(factors.column)
@@ -103,7 +107,9 @@ def _separable(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors:
     convolve(graph, (half, row, *bias), (still, wide), channels, layer.outputs[0])
 
 
-def _matmul(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors: Factors) -> None:
+def _matmul(
+    layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis], factors: Factors
+) -> None:
     """U_h X U_w^T, one pair of matrices for all channels where their kernels are the same."""
     value = layer.inputs[0]
     columns = _matrix(layer, graph, axes[0], _merged(factors.column), like(value, 2))
@@ -122,7 +128,9 @@ def _merged(factor: Array) -> Array:
     return factor[:1] if (factor == factor[0]).all() else factor
 
 
-def _matrix(layer: Layer, graph: GraphBuilder, axis: Axis, taps: Array, size: Size) -> str:
+def _matrix(
+    layer: Layer, graph: GraphBuilder, axis: TransposedAxis, taps: Array, size: Size
+) -> str:
     """The matrices (C, in, out) of one axis: row j holds the kernel where input j puts it."""
     known = graph.known(size)
     if isinstance(known, int):
@@ -134,11 +142,11 @@ def _matrix(layer: Layer, graph: GraphBuilder, axis: Axis, taps: Array, size: Si
     return graph.node("Transpose", (responses,), perm=(1, 0, 2))
 
 
-def interpolation_rows(axis: Axis, taps: Array, size: int) -> Array:
+def interpolation_rows(axis: TransposedAxis, taps: Array, size: int) -> Array:
     """Where the taps (C, k) of input pixel j fall: (C, size, out) float32, with
     out[s*j + d*t - p] = taps[t].
 
-    >>> axis = Axis(4, 2, 1, 1, 1, 0)
+    >>> axis = TransposedAxis(4, 2, 1, 1, 1, 0)
     >>> interpolation_rows(axis, np.array([[0.25, 0.75, 0.75, 0.25]], np.float32), 2)[0].tolist()
     [[0.75, 0.75, 0.25, 0.0], [0.0, 0.25, 0.75, 0.75]]
     """
