@@ -1,14 +1,12 @@
 """Faster forms of transposed convolutions whose kernels are a column times a row.
 
-A bilinear kernel is such a product, channel by channel. The factors come from the stored kernel,
-never from the formula of the interpolation: at factor 12 the formula is 2.4 times over the error
-bound of one rounding per weight, the stored kernel's own factors are inside it.
+A bilinear kernel is such a product, channel by channel. These are forms in which ONNX says one
+layer, and no pass over the model: the layer keeps its name in the file, and its certificate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.geometry import conv_transpose_size
+from upconv.converters.ir.kernels import Factors, depthwise_kernels, factored
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve
 from upconv.converters.onnx_writer.graph import GraphBuilder
@@ -24,16 +23,7 @@ from upconv.converters.onnx_writer.graph import GraphBuilder
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """kernel[c, y, x] = column[c, y] * row[c, x], float32; `exact`: to the last bit."""
-
-    column: Array
-    row: Array
-    exact: bool
-
-
-def factored(
+def factored_form(
     op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]
 ) -> str:
     """Emit the separable or the MatMul form and return its name; "" where the layer must stay as
@@ -42,7 +32,7 @@ def factored(
     if wanted == "conv-transpose" or not all(axis.plain for axis in axes):
         return ""
     kernels = depthwise_kernels(op, layer)
-    factors = None if kernels is None else factor(kernels)
+    factors = None if kernels is None else factored(kernels)
     if factors is None or (wanted == "auto" and not factors.exact):
         return ""
     if wanted == "matmul" and _fits_matrices(layer, graph, axes):
@@ -60,36 +50,6 @@ def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedA
     sizes = zip(graph.shape(layer.inputs[0])[2:], axes, strict=True)
     entries = [size * size * axis.stride for size, axis in sizes if isinstance(size, int)]
     return max(entries, default=0) <= MATRIX_LIMIT
-
-
-def depthwise_kernels(op: ops.ConvTranspose, layer: Layer) -> Array | None:
-    """The kernels (C, k_h, k_w) of a layer that keeps channels apart, else None: grouped by
-    channel, or a dense weight (C, C, k_h, k_w) that is zero off its diagonal, as FCN stores it."""
-    shape = layer.weights["weight"].shape or ()
-    if len(op.kernel) != 2 or not shape or shape[0] != op.out_channels:
-        return None
-    if op.groups == op.out_channels:
-        return layer.weights["weight"].array()[:, 0]
-    if op.groups != 1:
-        return None
-    dense = layer.weights["weight"].array()
-    channels = np.arange(op.out_channels)
-    diagonal = dense[channels, channels]
-    return diagonal if np.count_nonzero(dense) == np.count_nonzero(diagonal) else None
-
-
-def factor(kernels: Array) -> Factors | None:
-    """Columns and rows of kernels (C, k_h, k_w); None where one is not their product."""
-    from upconv.converters.ir.kernels import separate
-
-    parts = [separate(kernel) for kernel in kernels]
-    found = [part for part in parts if part is not None]
-    if len(found) < len(parts) or not found:
-        return None
-    column = np.stack([part[0] for part in found]).astype(np.float32)
-    row = np.stack([part[1] for part in found]).astype(np.float32)
-    product = column[:, :, None].astype(np.float64) * row[:, None, :]
-    return Factors(column, row, bool((product == kernels).all()))
 
 
 def _separable(
