@@ -19,7 +19,7 @@ from upconv.converters.reference import (
     reduction,
     unpooling,
 )
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.run import run_layer, run_model, widened
 
 FAMILIES = (
@@ -35,4 +35,4 @@ FAMILIES = (
 )
 """The modules that fill MEANINGS when they are imported."""
 
-__all__ = ["FAMILIES", "MEANINGS", "Array", "Call", "run_layer", "run_model", "widened"]
+__all__ = ["FAMILIES", "MEANINGS", "Array", "Operands", "run_layer", "run_model", "widened"]

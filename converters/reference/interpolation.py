@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.coordinates import Indices, SourceCoordinates, source_coordinates
 
 
@@ -31,7 +31,7 @@ class Taps:
 
 
 @MEANINGS.register(ops.Resize)
-def _resize(op: ops.Resize, call: Call) -> tuple[Array, ...]:
+def _resize(op: ops.Resize, call: Operands) -> tuple[Array, ...]:
     result = call.x
     for axis, (size, out) in enumerate(zip(call.x.shape[2:], call.spatial, strict=True)):
         scale = None if op.scale is None else op.scale[axis]

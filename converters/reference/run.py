@@ -11,9 +11,15 @@ from upconv.converters.ir.dims import Dim, Like, Size, Symbol, evaluate, substit
 from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Conv, Unknown
-from upconv.converters.ir.shapes import SHAPES
-from upconv.converters.ir.shapes import Call as ShapeCall
-from upconv.converters.reference.call import FLOAT64, MEANINGS, Array, Call, Shape, stored_weights
+from upconv.converters.ir.shapes import SHAPES, InputShapes
+from upconv.converters.reference.call import (
+    FLOAT64,
+    MEANINGS,
+    Array,
+    Operands,
+    Shape,
+    stored_weights,
+)
 
 Sizes: TypeAlias = Callable[[Size], int]
 Results: TypeAlias = tuple[Array, ...]
@@ -47,7 +53,7 @@ def bind(
     sizes: Sizes | None = None,
     magnitude: bool = False,
     dtype: np.dtype[Any] = FLOAT64,
-) -> Call:
+) -> Operands:
     """The arguments of the layer's meaning, as `dtype`; with `magnitude`, |x| and |w|."""
     if isinstance(layer.operator, Unknown):
         raise UnsupportedError(
@@ -61,13 +67,13 @@ def bind(
     else:
         arrays = widened(layer, inputs)
     resolve = sizes or _sizes_of(layer, arrays)
-    request = ShapeCall(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
+    request = InputShapes(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
     shapes = SHAPES[type(layer.operator)](layer.operator, request)
     plain = tuple(tuple(map(resolve, shape)) for shape in shapes)
-    return Call(arrays, stored_weights(layer, magnitude, dtype), plain, resolve)
+    return Operands(arrays, stored_weights(layer, magnitude, dtype), plain, resolve)
 
 
-def evaluate_call(layer: Layer, operator: Any, call: Call) -> tuple[Array, ...]:
+def evaluate_call(layer: Layer, operator: Any, call: Operands) -> tuple[Array, ...]:
     """The meaning of `operator` on a bound call; `layer` is named in errors."""
     try:
         with np.errstate(all="ignore"):  # NaN and infinity are values here, as in float32
