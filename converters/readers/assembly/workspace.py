@@ -7,7 +7,7 @@ time however many layers there are already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -144,13 +144,18 @@ class Workspace:
         name: str,
         type_name: str,
         error: UpconvError,
-        inputs: Sequence[str],
+        inputs: Iterable[str],
         origin: Origin,
-        outputs: Sequence[str] = (),
+        outputs: Sequence[str],
+        *,
+        told: bool = True,
     ) -> tuple[str, ...]:
-        """Append a layer that is not understood, as `add` does; the error says why."""
+        """Append a layer that is not understood, as `add` does; the error says why, in a notice
+        where it is to be `told`."""
+        if told:
+            self.refuse(error, name, origin)
         operator = Unknown(type_name, error.message)
-        return self.add(name, operator, inputs, origin, outputs=outputs)
+        return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
     def append(self, layer: Layer) -> None:
         """Append a layer whose names are unique, and infer its outputs' shapes."""
