@@ -39,7 +39,8 @@ def test_names_are_numbered_from_their_first_use_on() -> None:
 
 
 def test_a_number_that_is_a_name_already_is_passed_over() -> None:
-    names = Names("_", 1, reserved={"b_1"}, taken={"a_1", "a_3"})
+    names = Names("_", 1)
+    names.reserved, names.taken = {"b_1"}, {"a_1", "a_3"}
     assert [names.unique("a") for _ in range(4)] == ["a", "a_2", "a_4", "a_5"]
     assert [names.unique(one) for one in ("b", "b", "b_1", "b_1")] == ["b", "b_2", "b_1", "b_1_1"]
 
