@@ -29,19 +29,21 @@ from upconv.converters.readers.keras.lowering import (
     OPERATIONS,
     ConsequenceError,
     KerasLayer,
-    KerasNode,
     LambdaError,
     Lowering,
+    NotRunnableError,
     Step,
     Workspace,
     described,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
+from upconv.converters.readers.keras.written import written_layer
 from upconv.converters.readers.options import ReadOptions
 
 NOTICE_KINDS: Final[tuple[tuple[type[UpconvError], NoticeKind], ...]] = (
     (LambdaError, "executable-code"),
+    (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
     (UnsupportedError, "unknown-layer-type"),
     (UpconvError, "unreadable-part"),
@@ -151,9 +153,9 @@ class Assembler:
             arrays = scope.arrays(layer)
         except UpconvError as problem:
             arrays, error = {}, problem
-        node = KerasNode(layer.node, layer.config, scope.place(layer), setting.version)
+        written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, node)
+        origin = Origin(setting.path, "keras", layer.type, span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
@@ -174,15 +176,17 @@ class Assembler:
     ) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
-        A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
+        A consequence of another layer's error is not.
         """
+        moved = any(value.moved for value in layer.inputs)
+        operator = Unknown(layer.origin.type, error.message)
+        values = step.add_many(operator, layer.inputs or (), outputs, moved=moved)
+        error.layer = error.layer or step.layers[-1].name
         described(error, layer)
         if not isinstance(error, ConsequenceError):
             kind = next(kind for cause, kind in NOTICE_KINDS if isinstance(error, cause))
             self.work.notices.append(Notice(kind, error))
-        moved = any(value.moved for value in layer.inputs)
-        operator = Unknown(layer.origin.type, error.message)
-        return step.add_many(operator, layer.inputs or (), outputs, moved=moved)
+        return values
 
 
 def _in_order(

@@ -60,8 +60,7 @@ def _input(entry: Written, index: int, moves: bool, setting: Setting) -> tuple[M
     if moved and shape is not None:
         shape = to_channels_first(shape)
     span = entry.layer.node.span if entry.layer and setting.is_text else None
-    node = entry.layer.node if entry.layer else None
-    origin = Origin(setting.path, "keras", "InputLayer", span, node)
+    origin = Origin(setting.path, "keras", "InputLayer", span)
     value = Value(entry.name, moved or (moves and shape is None))
     return ModelInput(entry.name, shape, origin), value
 

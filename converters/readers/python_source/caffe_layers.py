@@ -64,6 +64,7 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     from upconv.converters.readers.caffe.assemble import load_lowerings
     from upconv.converters.readers.caffe.dialects import choose_dialect
     from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
+    from upconv.converters.readers.caffe.written import written_layer
 
     load_lowerings()
     node = message_of(site, kind)
@@ -76,7 +77,7 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     one = made if not isinstance(made, tuple) else made[0]
     needed = [leaf for size in targets(one.operator) for leaf in _tensors(size)]
     inputs = tuple(dict.fromkeys([*(one.inputs or bottoms), *needed]))
-    origin = Origin(site.span.path, "caffe", kind, site.span, node)
+    origin = Origin(site.span.path, "caffe", kind, site.span, written_layer(node, kind))
     return Layer(name, one.operator, inputs, outputs, one.weights, origin)
 
 

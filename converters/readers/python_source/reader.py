@@ -16,14 +16,13 @@ from upconv.converters.ir.errors import ShapeError, UnreadableError, UpconvError
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import Layer, Model, ModelInput, Notice, Shape, validate
 from upconv.converters.ir.operators import Unknown
-from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.ir.origin import Origin, Source, Span, Written
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.python_source.call import (
     Call,
     NoOperatorError,
     NotProvableError,
-    PythonFile,
     Skipped,
 )
 from upconv.converters.readers.python_source.calls import Site, Sites, call_of, find_calls
@@ -35,11 +34,13 @@ from upconv.converters.readers.python_source.keras_layers import (
 )
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.mentions import MENTIONS
+from upconv.converters.readers.python_source.refusals import refusals
 from upconv.converters.readers.python_source.signatures import Signature, signature_of
 from upconv.converters.readers.python_source.tensorflow_calls import TENSORFLOW_MAKERS
 from upconv.converters.readers.python_source.text import Fragment, parse
 from upconv.converters.readers.python_source.torch_layers import MAKERS, Maker
 from upconv.converters.readers.python_source.torch_others import OTHER_MAKERS
+from upconv.converters.readers.python_source.written import written_call
 
 SHOWN: Final = 3
 """Calls that the notice names; the others are only counted."""
@@ -67,7 +68,7 @@ def read_python(path: str, options: ReadOptions) -> Model:
 
 def read_python_source(source: Source, options: ReadOptions) -> Model:
     """The upsampling calls of Python source that is already read; a notebook by its name."""
-    if source.path.endswith(".ipynb"):
+    if source.path.lower().endswith(".ipynb"):
         fragments, notices = _notebook(source)
     else:
         fragments, notices = [parse(source, source.text)], []
@@ -106,6 +107,7 @@ class _Assembly:
     inputs: list[ModelInput] = field(default_factory=list)
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    refused: list[Notice] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
 
@@ -126,7 +128,7 @@ class _Assembly:
             inputs=tuple(self.inputs),
             outputs=(),
             layers=tuple(self.layers),
-            notices=(*notices, *self.notice()),
+            notices=(*notices, *self.notice(), *self.refused),
             origin=self.origin(fragments),
         )
         validate(made)
@@ -136,9 +138,9 @@ class _Assembly:
         comments: list[tuple[Span, str]] = []
         if "upconv:" in self.source.text:
             comments = [one for fragment in fragments for one in fragment.comments()]
-        node = PythonFile(tuple(comments), self.seen, tuple(self.skipped))
         span = Span(self.source, 0, len(self.source.text))
-        return Origin(self.source.path, "python", "module", span, node)
+        written = Written(comments=lambda: comments)
+        return Origin(self.source.path, "python", "module", span, written)
 
     @property
     def seen(self) -> int:
@@ -160,11 +162,14 @@ class _Assembly:
         call = call_of(site, signature, self.sites.sized)
         name = self.unique(_name(site, call))
         place = Place(f"{name}.input")
+        problem: NotProvableError | None = None
         try:
             made = _make(call, place)
         except NotProvableError as error:
+            problem = error
             self.skip(site, call.name, error)
             made = Made(Unknown(call.name, error.message))
+        self.refused += refusals(call, name, problem)
         values = [place.x, *(f"{place.x}{index}" for index in range(1, made.inputs))]
         self.feed(values, made.shape)
         self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
@@ -191,11 +196,13 @@ class _Assembly:
         except NotProvableError as error:
             if signature.upsamples:
                 self.skip(site, call.name, error)
+                self.refused += refusals(call, name, error)
                 self.feed([f"{name}.input"], None)
                 unknown = Unknown(call.name, error.message)
                 origin = _origin(call)
                 self.add(Layer(name, unknown, (f"{name}.input",), (name,), {}, origin))
             return None
+        self.refused += refusals(call, name, None)
         if before is None or made.inputs > 1:
             values = [f"{name}.input{index or ''}" for index in range(made.inputs)]
             self.feed(values, made.shape)
@@ -261,7 +268,7 @@ def _make(call: Call, place: Place) -> Made:
 
 
 def _origin(call: Call) -> Origin:
-    return Origin(call.span.path, call.framework, call.name, call.span, call)
+    return Origin(call.span.path, call.framework, call.name, call.span, written_call(call))
 
 
 def _name(site: Site, call: Call) -> str:

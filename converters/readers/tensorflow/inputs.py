@@ -152,7 +152,7 @@ def graph_inputs(
 def _input(
     entry: Written, index: int, around: Surroundings, options: ReadOptions, path: str
 ) -> tuple[ModelInput, Value]:
-    origin = Origin(path, "tensorflow", entry.node.op, entry.node.span, entry.node)
+    origin = Origin(path, "tensorflow", entry.node.op, entry.node.span)
     last = around.is_channels_last(entry.place)
     shape = _sizes(entry, index, around, options, path, last=last)
     if shape is None:

@@ -20,7 +20,7 @@ def test_layers_keep_name_type_and_place() -> None:
     assert conv.origin.span.line == 3
     assert conv.origin.span.text.startswith("layer {")
     assert conv.origin.span.text.endswith("}")
-    assert conv.origin.node.has("convolution_param")
+    assert conv.origin.written.block.has("convolution_param")
 
 
 def test_missing_weights_carry_their_filler_and_are_never_zeros() -> None:

@@ -95,7 +95,7 @@ def test_weights_are_found(make: Callable[[Path], Any], tmp_path: Path) -> None:
     np.testing.assert_array_equal(bias.array(), np.ones(3))
     raw = b"".join(bytes(chunk) for chunk in weight.data.chunks(7))
     assert raw == np.ascontiguousarray(expected_kernel(), "<f4").tobytes()
-    assert up.origin.node.h5_path.startswith("/")
+    assert up.origin.written.stored_at.startswith("/")
 
 
 def test_an_architecture_alone_has_missing_weights(tmp_path: Path) -> None:
