@@ -181,7 +181,8 @@ class Assembler:
         moved = any(value.moved for value in layer.inputs)
         operator = Unknown(layer.origin.type, error.message)
         values = step.add_many(operator, layer.inputs or (), outputs, moved=moved)
-        error.layer = error.layer or step.layers[-1].name
+        if isinstance(error, NotRunnableError):  # of each use, not of the layer once
+            error.layer = step.layers[-1].name
         described(error, layer)
         if not isinstance(error, ConsequenceError):
             kind = next(kind for cause, kind in NOTICE_KINDS if isinstance(error, cause))
