@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.written import Call
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
-
-_RESIZING: Final = frozenset({"Upsample", "interpolate", "upsample"})
 
 
 def calls(context: Context, framework: str) -> Iterator[tuple[Layer, Call]]:
@@ -23,5 +21,8 @@ def calls(context: Context, framework: str) -> Iterator[tuple[Layer, Call]]:
 
 
 def resizing(context: Context) -> Iterator[tuple[Layer, Call]]:
-    """The calls of nn.Upsample, F.interpolate and F.upsample."""
-    return ((layer, call) for layer, call in calls(context, "pytorch") if call.name in _RESIZING)
+    """The calls of nn.Upsample, F.interpolate and F.upsample, which take a mode."""
+    found = calls(context, "pytorch")
+    return (
+        (layer, call) for layer, call in found if call.takes("mode") and call.takes("scale_factor")
+    )

@@ -69,14 +69,14 @@ def unknown_field(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
+    root = context.net.origin.written.block
     for notice in context.noticed("UP002"):
-        error, root = notice.error, context.net.origin.written.block
-        assert error.where is not None, "a field has a place"
+        error = notice.error
         yield Hit(
             error.message,
             error.hint or NOTICES[notice.kind].help,
             where=error.where,
-            fix=word_remedies.respelt(root, error.where, notice.near),
+            fix=word_remedies.respelt(root, error.where, notice.near) if error.where else None,
             layer_name=error.layer,
         )
 

@@ -20,8 +20,6 @@ from upconv.converters.readers.python_source.call import Call, NotProvableError,
 from upconv.converters.readers.python_source.keras_layers import padding_of, transposed_windows
 from upconv.converters.readers.python_source.torch_layers import MODES
 
-RESIZING: Final = frozenset({"Upsample", "interpolate", "upsample"})
-
 
 def refusals(call: Call, layer: str, problem: UpconvError | None) -> Iterator[Notice]:
     """What is refused of the call that makes this layer; `problem` is why it has no operator."""
@@ -30,7 +28,7 @@ def refusals(call: Call, layer: str, problem: UpconvError | None) -> Iterator[No
         named = (word for word in words if word in call.arguments)
         hint = f"see the documentation of {call.path}"
         yield _notice("refused-call", problem.message, hint, call, layer, *named)
-    if call.framework == "pytorch" and call.name in RESIZING:
+    if call.framework == "pytorch" and call.takes("mode") and call.takes("scale_factor"):
         text, *names = _interpolation_problem(call)
         if text:
             hint = "see the documentation of F.interpolate"
