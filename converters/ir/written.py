@@ -209,6 +209,10 @@ NOTHING: Final = _Nothing()
 Comments: TypeAlias = Callable[[], Iterable[tuple[Span, str]]]
 
 
+def _no_shapes(layer: str) -> Iterable[StatedShape]:
+    return ()
+
+
 @record(frozen=True, slots=True)
 class Written:
     """A layer, or a whole file, as its author wrote it; what its format lacks is NOTHING.
@@ -225,7 +229,7 @@ class Written:
     call: Call | None = None
     fork_type: str = ""
     stored_at: str = ""
-    shapes: Callable[[str], Iterable[StatedShape]] = lambda layer: ()
+    shapes: Callable[[str], Iterable[StatedShape]] = _no_shapes
     comments: Comments = tuple
 
 

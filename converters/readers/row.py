@@ -48,8 +48,7 @@ class Format:
     """One format. A reader must say its name, extensions, `claim` and `open`.
 
     Telling it: `claim` decides by content; `claim_text` in its place for a text without a name.
-    Reading it: `open` a path; `open_text` a text that is already read; `has_graph` is False where
-    a file may list layers that nothing connects.
+    Reading it: `open` a path; `open_text` a text that is already read.
     Finding it: a search of a folder looks at files with one of the extensions but `vague` ones,
     which mostly mean something else. It takes those of `texts` unseen, since they are read anyway,
     of others those whose first bytes `sure` (else `claim`) takes, and, where there is `mentions`,
@@ -64,7 +63,6 @@ class Format:
     claim: Callable[[Head], bool]
     open: Callable[[str, ReadOptions], Model]
     state: State = "read"
-    has_graph: bool = True
     claim_text: Callable[[Head], bool] | None = None
     open_text: Callable[[Source, ReadOptions], Model] | None = None
     vague: tuple[str, ...] = ()

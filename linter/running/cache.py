@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
 from upconv.converters.readers.formats import companions, decode
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
-from upconv.linter.running.files import write_whole
 
 FORMAT: Final = 3
 """Raised when what an entry holds changes its meaning."""
@@ -117,14 +117,15 @@ def _digests(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
 def _digest(path: str) -> str:
     try:
         stat = os.stat(path)
-        return _digest_of(os.path.realpath(path), stat.st_size, stat.st_mtime_ns)
+        return _content_digest(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     except OSError:
         return ""
 
 
 @lru_cache(maxsize=256)
-def _digest_of(path: str, size: int, time: int) -> str:
-    """The digest of a file as it was at that time: weights are the same for many checks."""
+def _content_digest(path: str, *stamps: int) -> str:
+    """The digest of a file, read once for all the models that are checked with it, and again
+    when its stamps are others."""
     digest = blake2b(digest_size=16)
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):

@@ -129,6 +129,7 @@ class _Assembly:
             outputs=(),
             layers=tuple(self.layers),
             notices=(*notices, *self.notice(), *self.refused),
+            has_graph=False,
             origin=self.origin(fragments),
         )
         validate(made)

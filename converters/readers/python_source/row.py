@@ -52,7 +52,6 @@ PYTHON: Final = Format(
     _claim,
     _open,
     "check only",
-    has_graph=False,
     claim_text=_claim_text,
     open_text=_open_text,
     mentions=_mentions,

@@ -54,7 +54,7 @@ def _refuse_safetensors(path: str, options: ReadOptions) -> Model:
     )
 
 
-PYTORCH: Final = Format("PyTorch", _EXTENSIONS, _claim, _open, has_graph=False)
+PYTORCH: Final = Format("PyTorch", _EXTENSIONS, _claim, _open)
 SAFETENSORS: Final = Format(
     "safetensors", ("safetensors",), _is_safetensors, _refuse_safetensors, "--weights"
 )
