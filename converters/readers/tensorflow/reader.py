@@ -26,7 +26,7 @@ from upconv.converters.readers.tensorflow.graphdef import MetaGraph, Node, Signa
 from upconv.converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
 from upconv.converters.readers.tensorflow.lowering import Call
 from upconv.converters.readers.tensorflow.network import Network
-from upconv.converters.readers.tensorflow.row import (
+from upconv.converters.readers.tensorflow.paths import (
     checkpoint_prefix,
     saved_model_in,
     saved_variables,
