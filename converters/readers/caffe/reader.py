@@ -6,15 +6,18 @@ else can still be checked; whoever needs the whole net looks at the notices firs
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
-from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.model import Model, Notice, Shape
 from upconv.converters.ir.origin import Origin, Source, Written
-from upconv.converters.readers.caffe.assemble import LayerSource, lower_layers, require_dialect
+from upconv.converters.readers.assembly.inputs import overridden
+from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
 from upconv.converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
-from upconv.converters.readers.caffe.inputs import data_shapes, overridden, require_sizes
+from upconv.converters.readers.caffe.dialects import require_dialect
+from upconv.converters.readers.caffe.inputs import data_shapes, require_sizes
 from upconv.converters.readers.caffe.lowering import ParamSpec
 from upconv.converters.readers.caffe.phases import NetState, is_included
 from upconv.converters.readers.caffe.schema import unknown_fields
@@ -41,30 +44,27 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     parsed = parse(source)
     require_net(parsed.root, parsed.errors)
     net = upgrade(parsed.root)
-    notices = [Notice("unreadable-part", error) for error in parsed.errors] + list(net.notices)
-    notices += _unknown_fields(parsed.root)
-    present, absent = _by_phase(net, options, notices)
+    work = Workspace(source.path, "caffe", KINDS)
+    work.notices += [Notice("unreadable-part", error) for error in parsed.errors]
+    work.notices += net.notices
+    work.notices += _unknown_fields(parsed.root)
+    present, absent = _by_phase(net, options, work)
     wiring = wire(net.inputs, present, absent)
-    notices += wiring.notices
-    shapes = _input_shapes(wiring.sources, options, source.path, notices)
-    layers, problems = lower_layers(
-        _layer_sources(wiring.nodes, source.path, options, notices), shapes, options.dialect
-    )
-    problems = [one for one in problems if not _follows(one, parsed.errors)]
-    model = Model(
-        name=net.name,
-        path=source.path,
-        framework="caffe",
-        inputs=tuple(_model_input(entry, shapes, source.path) for entry in wiring.sources),
-        outputs=wiring.outputs,
-        layers=layers,
-        notices=_in_order([*notices, *problems]),
+    work.notices += wiring.notices
+    work.outputs += wiring.outputs
+    _feed(work, wiring.sources, options)
+    sources = _layer_sources(wiring.nodes, options, work)
+    before = len(work.notices)
+    broken = sorted(error.where.start for error in parsed.errors if error.where is not None)
+    add_layers(work, sources, options.dialect)
+    problems = [one for one in work.notices[before:] if not _follows(one, broken)]
+    work.notices[:] = _in_order([*work.notices[:before], *problems])
+    return work.model(
+        net.name,
         phase=options.phase,
         weights_path=options.weights,
         origin=_file(parsed.root),
     )
-    validate(model)
-    return model
 
 
 def _unknown_fields(root: Message) -> Iterator[Notice]:
@@ -89,17 +89,17 @@ def _file(root: Message) -> Origin:
     return Origin(source.path, "caffe", "net", root.span, written)
 
 
-def _follows(notice: Notice, errors: Sequence[UnreadableError]) -> bool:
-    """Whether a layer is only unreadable for what the parser could not read within it."""
+def _follows(notice: Notice, broken: Sequence[int]) -> bool:
+    """Whether a layer is only unreadable for what the parser could not read within it; `broken`
+    are such places, in order."""
     span = notice.error.where
     if notice.kind != "unreadable-part" or span is None:
         return False
-    places = (error.where.start for error in errors if error.where is not None)
-    return any(span.start <= place < span.end for place in places)
+    return bisect_left(broken, span.start) < bisect_left(broken, span.end)
 
 
 def _by_phase(
-    net: WrittenNet, options: ReadOptions, notices: list[Notice]
+    net: WrittenNet, options: ReadOptions, work: Workspace
 ) -> tuple[list[WrittenLayer], list[WrittenLayer]]:
     """The layers that the wanted phase has, and the others."""
     state = NetState(options.phase, stages=frozenset(net.stages))
@@ -109,25 +109,25 @@ def _by_phase(
         try:
             taken = is_included(layer.node, state)
         except UnreadableError as error:
-            notices.append(_notice_at(error, layer.title))
+            work.refuse(error, layer.title)
             taken = True
         (present if taken else absent).append(layer)
     return present, absent
 
 
-def _input_shapes(
-    sources: Sequence[InputSource], options: ReadOptions, path: str, notices: list[Notice]
-) -> dict[str, Shape | None]:
-    """Input name -> shape, as the file has it or as the user gives it."""
-    shapes: dict[str, Shape | None] = {}
+def _feed(work: Workspace, sources: Sequence[InputSource], options: ReadOptions) -> None:
+    """Enter the inputs, with shapes as the file has them or as the user gives them."""
+    written: dict[str, Shape | None] = {}
     for entry in sources:
         try:
-            shapes[entry.value.name] = _written_shape(entry)
+            written[entry.value.name] = _written_shape(entry)
         except UpconvError as error:
             title = entry.layer.title if entry.layer else entry.value.blob
-            notices.append(_notice_at(error, title))
-            shapes[entry.value.name] = None
-    return overridden(shapes, options.inputs, path)
+            work.refuse(error, title)
+            written[entry.value.name] = None
+    shapes = overridden(written, options.inputs, work.path)
+    for entry in sources:
+        work.feed(entry.value.name, shapes[entry.value.name], _input_origin(entry, work.path))
 
 
 def _written_shape(entry: InputSource) -> Shape | None:
@@ -138,41 +138,40 @@ def _written_shape(entry: InputSource) -> Shape | None:
     return entry.shape
 
 
-def _model_input(entry: InputSource, shapes: Mapping[str, Shape | None], path: str) -> ModelInput:
-    name = entry.value.name
+def _input_origin(entry: InputSource, path: str) -> Origin:
     layer = entry.layer
     if layer is None:
-        return ModelInput(name, shapes[name], Origin(path, "caffe", "input", entry.span))
-    return ModelInput(name, shapes[name], _origin(layer, path))
+        return Origin(path, "caffe", "input", entry.span)
+    return _layer_origin(layer, path)
+
+
+def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
+    written = written_layer(layer.node, layer.written_type)
+    return Origin(path, "caffe", layer.written_type, layer.span, written)
 
 
 def _layer_sources(
-    nodes: Sequence[Node], path: str, options: ReadOptions, notices: list[Notice]
+    nodes: Sequence[Node], options: ReadOptions, work: Workspace
 ) -> list[LayerSource]:
     """What each layer is made of: its node, its param specs, its blobs and its origin."""
-    params = [_params(node, notices) for node in nodes]
-    blobs = _blobs(nodes, params, options, notices)
+    params = [_params(node, work) for node in nodes]
+    blobs = _blobs(nodes, params, options, work)
     return [
         LayerSource(
             node,
             specs,
             blobs.get(node.name),
-            _origin(node.layer, path),
+            _layer_origin(node.layer, work.path),
         )
         for node, specs in zip(nodes, params, strict=True)
     ]
 
 
-def _origin(layer: WrittenLayer, path: str) -> Origin:
-    written = written_layer(layer.node, layer.written_type)
-    return Origin(path, "caffe", layer.written_type, layer.span, written)
-
-
-def _params(node: Node, notices: list[Notice]) -> tuple[ParamSpec, ...]:
+def _params(node: Node, work: Workspace) -> tuple[ParamSpec, ...]:
     try:
         return param_specs(node.layer.node)
     except UnreadableError as error:
-        notices.append(_notice_at(error, node.name))
+        work.refuse(error, node.name)
         return ()
 
 
@@ -180,7 +179,7 @@ def _blobs(
     nodes: Sequence[Node],
     params: Sequence[tuple[ParamSpec, ...]],
     options: ReadOptions,
-    notices: list[Notice],
+    work: Workspace,
 ) -> dict[str, Blobs]:
     if not options.weights:
         return {}
@@ -194,13 +193,8 @@ def _blobs(
             path=options.weights,
             hint="the caffemodel belongs to another net",
         )
-        notices.append(Notice("foreign-weights", error))
+        work.notices.append(Notice("foreign-weights", error))
     return found
-
-
-def _notice_at(error: UpconvError, layer: str) -> Notice:
-    error.layer = error.layer or layer
-    return Notice("unreadable-part", error)
 
 
 def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:

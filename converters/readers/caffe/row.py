@@ -35,7 +35,7 @@ def _open_text(source: Source, options: ReadOptions) -> Model:
 
 
 def _require(options: ReadOptions) -> None:
-    from upconv.converters.readers.caffe.assemble import require_dialect
+    from upconv.converters.readers.caffe.dialects import require_dialect
 
     require_dialect(options.dialect)
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from heapq import heappop, heappush
 from typing import Any, Final
 
 from upconv.converters.ir.errors import (
     AmbiguousError,
     UnreadableError,
-    UnsupportedError,
     UpconvError,
 )
-from upconv.converters.ir.model import Notice, NoticeKind
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
-from upconv.converters.readers.keras.layout import Value
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
@@ -33,22 +29,18 @@ from upconv.converters.readers.keras.lowering import (
     Lowering,
     NotRunnableError,
     Step,
-    Workspace,
-    described,
+    Value,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
 from upconv.converters.readers.keras.written import written_layer
 from upconv.converters.readers.options import ReadOptions
 
-NOTICE_KINDS: Final[tuple[tuple[type[UpconvError], NoticeKind], ...]] = (
+KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
     (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
-    (UnsupportedError, "unknown-layer-type"),
-    (UpconvError, "unreadable-part"),
 )
-"""The kind of notice for a layer that could not be lowered, by the first class that fits."""
 
 MAX_CALLS: Final = 20_000
 MAX_OUTPUTS: Final = 1 << 10
@@ -133,10 +125,9 @@ class Assembler:
                 raise error
             made = _lowering(layer, seen)(seen, step)
         except UpconvError as problem:
-            step = Step(seen, self.work)
-            made = self._unknown(seen, step, problem, min(used, MAX_OUTPUTS))
-        results = made if isinstance(made, tuple) else (made,)
-        return step.finish(results, [name] * len(results))
+            self.work.undo(step.mark)
+            made = self._unknown(seen, problem, min(used, MAX_OUTPUTS))
+        return step.finish(made if isinstance(made, tuple) else (made,), name)
 
     def _layer(
         self,
@@ -171,23 +162,24 @@ class Assembler:
         )
         return seen, error
 
-    def _unknown(
-        self, layer: KerasLayer, step: Step, error: UpconvError, outputs: int
-    ) -> tuple[Value, ...]:
+    def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
         A consequence of another layer's error is not.
         """
+        made = self.work.unknown(
+            layer.name,
+            layer.origin.type,
+            error,
+            (value.name for value in layer.inputs),
+            layer.origin,
+            (f"{layer.name}/Unknown",) * outputs,
+            told=not isinstance(error, ConsequenceError),
+        )
+        if isinstance(error, NotRunnableError):
+            error.layer = self.work.layers[-1].name  # each use fails, not the layer once
         moved = any(value.moved for value in layer.inputs)
-        operator = Unknown(layer.origin.type, error.message)
-        values = step.add_many(operator, layer.inputs or (), outputs, moved=moved)
-        if isinstance(error, NotRunnableError):  # of each use, not of the layer once
-            error.layer = step.layers[-1].name
-        described(error, layer)
-        if not isinstance(error, ConsequenceError):
-            kind = next(kind for cause, kind in NOTICE_KINDS if isinstance(error, cause))
-            self.work.notices.append(Notice(kind, error))
-        return values
+        return tuple(Value(name, moved) for name in made)
 
 
 def _in_order(
@@ -263,7 +255,6 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 
     Raises LambdaError for code in the file, UnsupportedError for what is not known.
     """
-    load_lowerings()
     if layer.type in ("Lambda", "__lambda__"):
         raise LambdaError(
             "a Lambda layer computes what the Python code inside the file says; it is never run",
@@ -307,18 +298,5 @@ def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 def _similar(type_name: str) -> str:
     from difflib import get_close_matches
 
-    alike = get_close_matches(type_name, LAYERS, 2, 0.8)
+    alike = get_close_matches(type_name, list(LAYERS), 2, 0.8)
     return f"did you mean {' or '.join(alike)}?" if alike else ""
-
-
-@cache
-def load_lowerings() -> None:
-    """Import every module `layers_*` and `operations*` here, so that its lowerings register."""
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from upconv.converters.readers import keras
-
-    for module in iter_modules(keras.__path__):
-        if module.name.startswith(("layers_", "operations")):
-            import_module(f"{keras.__name__}.{module.name}")

@@ -15,8 +15,7 @@ from upconv.converters.ir.geometry import (
 )
 from upconv.converters.readers.assembly.same_padding import Setting, same_padding
 from upconv.converters.readers.keras.fields import Ints, integers, word
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def test_input_of_an_unknown_name_names_the_known() -> None:
 
 
 def test_input_of_another_rank_is_refused() -> None:
-    with pytest.raises(UsageError, match="4 axes in the file, but 3 are given"):
+    with pytest.raises(UsageError, match="--input data has 3 axes, the model's input 4"):
         read(DATA + layer("ReLU"), inputs={"data": (3, 8, 8)})
 
 

@@ -201,6 +201,23 @@ def test_resizes(shape: tuple[int | None, ...], tmp_path: Path) -> None:
     check(builds, tmp_path, shape)
 
 
+def by(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A size computed in float32 from the image's and cut to whole numbers."""
+    return lambda x: tf.cast(compute(tf.cast(tf.shape(x)[1:3], tf.float32)), tf.int32)
+
+
+def test_resizes_to_fractions_of_a_size(tmp_path: Path) -> None:
+    sizes = (
+        by(lambda size: size * 1.5),
+        by(lambda size: tf.math.ceil(size / 2.0)),
+        by(lambda size: tf.math.floor(size / 3.0 + 1.0) * 4.0),
+        by(lambda size: size * [0.75, 2.0] - 0.5),
+        lambda x: tf.shape(x)[1:3] * 3 // 2,
+    )
+    builds = [resized(tf.raw_ops.ResizeBilinear, size, False, True) for size in sizes]
+    check(builds, tmp_path)
+
+
 def test_bicubic_by_powers_of_two(tmp_path: Path) -> None:
     op = tf.raw_ops.ResizeBicubic
     builds = [
