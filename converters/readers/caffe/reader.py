@@ -142,7 +142,12 @@ def _input_origin(entry: InputSource, path: str) -> Origin:
     layer = entry.layer
     if layer is None:
         return Origin(path, "caffe", "input", entry.span)
-    return _origin(layer, path)
+    return _layer_origin(layer, path)
+
+
+def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
+    written = written_layer(layer.node, layer.written_type)
+    return Origin(path, "caffe", layer.written_type, layer.span, written)
 
 
 def _layer_sources(
@@ -156,15 +161,10 @@ def _layer_sources(
             node,
             specs,
             blobs.get(node.name),
-            _origin(node.layer, work.path),
+            _layer_origin(node.layer, work.path),
         )
         for node, specs in zip(nodes, params, strict=True)
     ]
-
-
-def _origin(layer: WrittenLayer, path: str) -> Origin:
-    written = written_layer(layer.node, layer.written_type)
-    return Origin(path, "caffe", layer.written_type, layer.span, written)
 
 
 def _params(node: Node, work: Workspace) -> tuple[ParamSpec, ...]:

@@ -176,8 +176,8 @@ class Assembler:
             (f"{layer.name}/Unknown",) * outputs,
             told=not isinstance(error, ConsequenceError),
         )
-        if isinstance(error, NotRunnableError):  # of each use, not of the layer once
-            error.layer = self.work.layers[-1].name
+        if isinstance(error, NotRunnableError):
+            error.layer = self.work.layers[-1].name  # each use fails, not the layer once
         moved = any(value.moved for value in layer.inputs)
         return tuple(Value(name, moved) for name in made)
 

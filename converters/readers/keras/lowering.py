@@ -69,7 +69,7 @@ class KerasLayer:
     def not_runnable(self, message: str, *members: str) -> NotRunnableError:
         """An error about this layer: Keras builds it, and fails when it is called."""
         member = next((one for one in members if one in self.config), "")
-        return NotRunnableError(message, **self._place(member))
+        return NotRunnableError(message, layer=self.name, **self._place(member))
 
     def _place(self, member: str) -> dict[str, Any]:
         """The member of the config where there is a text to point into, else the layer."""

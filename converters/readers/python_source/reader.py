@@ -118,7 +118,7 @@ class _Assembly:
             self.caffe(site, kind)
         self.work.notices += [*self.notice(), *self.refused]
         name = PurePath(self.source.path).stem
-        return self.work.model(name, has_graph=False, origin=self.origin(fragments))
+        return self.work.model(name, origin=self.origin(fragments), has_graph=False)
 
     def origin(self, fragments: Iterable[Fragment]) -> Origin:
         comments: list[tuple[Span, str]] = []
