@@ -8,10 +8,10 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
 from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.shape import requested_shape
-from upconv.converters.readers.torch.exported.schema import TensorRef
 
 NO_END: Final = (1 << 63) - 1
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from upconv.converters.ir.errors import MISFITS, UnsupportedError, misfit
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, TensorData
-from upconv.converters.readers.torch.exported.schema import TensorMeta, TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorMeta, TensorRef
 
 ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
 

@@ -11,9 +11,9 @@ from upconv.converters.ir.operators import Identity, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.torch.aten import families
 from upconv.converters.readers.torch.aten.aliases import Aliases
+from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorRef, references
 from upconv.converters.readers.torch.aten.constants import OF_A_SHAPE, fold
 from upconv.converters.readers.torch.aten.lowering import Call, GraphState, require_makeable
-from upconv.converters.readers.torch.exported.schema import Argument, Node, TensorRef
 
 BLOCKS: Final = {
     "higher_order.wrap_with_autocast": "a block under torch.autocast computes in half precision",
@@ -154,9 +154,3 @@ def output_names(count: int, inputs: tuple[str, ...]) -> tuple[str, ...]:
     """
     names = (f"output_{index}" if index else "output" for index in range(count))
     return tuple(f"{name}_out" if name in inputs else name for name in names)
-
-
-def references(argument: Any) -> list[TensorRef]:
-    """The tensors that an argument names."""
-    many = argument if isinstance(argument, list) else [argument]
-    return [one for one in many if isinstance(one, TensorRef)]

@@ -28,7 +28,7 @@ from upconv.converters.ir.operators import (
 )
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
-from upconv.converters.readers.torch.exported.schema import Node, TensorMeta, TensorRef
+from upconv.converters.readers.torch.aten.calls import Node, TensorMeta, TensorRef
 
 Lowering: TypeAlias = Callable[["Call"], None]
 _Function = TypeVar("_Function", bound=Callable[["Call"], None])

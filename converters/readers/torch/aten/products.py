@@ -10,8 +10,8 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
-from upconv.converters.readers.torch.exported.schema import TensorRef
 
 
 @lowers("mm.default", "matmul.default", "bmm.default")

@@ -18,7 +18,7 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.filters import antialias_matrix
 from upconv.converters.readers.torch.aten.lowering import Call, lowers, require_makeable
 from upconv.converters.readers.torch.aten.matrices import along_axis
-from upconv.converters.readers.torch.exported.symbolic import exact_factor
+from upconv.converters.readers.torch.aten.ratios import exact_factor
 
 CUBIC: Final = -0.75
 CUBIC_ANTIALIASED: Final = -0.5

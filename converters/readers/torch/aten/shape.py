@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.aten.calls import MAX_AXES
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
-from upconv.converters.readers.torch.exported.schema import MAX_AXES
 
 
 @lowers(

@@ -16,20 +16,15 @@ from upconv.converters.ir.errors import (
 )
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import Shape
+from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorMeta, TensorRef
 from upconv.converters.readers.torch.aten.graph import Graph
 from upconv.converters.readers.torch.aten.lowering import GraphState
-from upconv.converters.readers.torch.exported.schema import (
-    FLOAT,
-    Argument,
-    Node,
-    TensorMeta,
-    TensorRef,
-)
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.ratios import Ratio
+from upconv.converters.readers.torch.aten.schemas import Schema
 from upconv.converters.readers.torch.script import dtypes
 from upconv.converters.readers.torch.script.numbers import checked
 from upconv.converters.readers.torch.script.output_shapes import OUTPUT_SHAPES, Arguments, broadcast
-from upconv.converters.readers.torch.script.overloads import Schema, overload
+from upconv.converters.readers.torch.script.overloads import overload
 from upconv.converters.readers.torch.script.values import (
     Device,
     Number,
@@ -38,10 +33,10 @@ from upconv.converters.readers.torch.script.values import (
     Value,
     tensors,
 )
-from upconv.converters.readers.torch.state.weights import DTYPES, StoredTensor
+from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
+from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MAX_LAYERS: Final = 20_000
-_CODES: Final = {name: code for code, name in DTYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ class Calls:
         """A tensor of the archive."""
         chosen = self._fresh(name)
         self.state.constants[chosen] = data
-        self._remember(chosen, data.shape, _CODES[data.dtype])
+        self._remember(chosen, data.shape, CODES[data.dtype])
         return TensorRef(chosen)
 
     def shape(self, tensor: TensorRef) -> Shape:

@@ -7,8 +7,8 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.errors import MISFITS, UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.script import numbers, plain
 from upconv.converters.readers.torch.script.values import Number, Unsure, Value
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.schemas import schemas
 from upconv.converters.readers.torch.script import casts, facts, numbers, plain
 from upconv.converters.readers.torch.script.containers import CONTAINERS
-from upconv.converters.readers.torch.script.overloads import schemas
 from upconv.converters.readers.torch.script.pieces import RAISE
 from upconv.converters.readers.torch.script.values import (
     Device,

@@ -8,10 +8,11 @@ from typing import Final
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.exported.schema import FLOAT, TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.script import dtypes, numbers
 from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
+from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER
 
 
 def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
@@ -35,7 +36,7 @@ def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
 def _dtype(calls: Calls, tensor: Value) -> int:
     if isinstance(tensor, TensorRef):
         return calls.dtype(tensor)
-    return dtypes.INTEGER if numbers.is_integer(tensor.value) else FLOAT
+    return INTEGER if numbers.is_integer(tensor.value) else FLOAT
 
 
 def _item(tensor: Value) -> Value:

@@ -14,7 +14,7 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, Symbol
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.symbolic import (
+from upconv.converters.readers.torch.aten.ratios import (
     Ratio,
     ceil,
     divide,
@@ -121,7 +121,7 @@ def true_divide(left: Value, right: Value) -> Value:
     """left / right, a real number."""
     if all(isinstance(one, int | float) for one in (left, right)):
         return left / right
-    return divide([ratio(left), ratio(right)])
+    return divide(ratio(left), ratio(right))
 
 
 def floor_divide(left: Value, right: Value) -> Value:
@@ -130,7 +130,7 @@ def floor_divide(left: Value, right: Value) -> Value:
         return left // right
     if is_integer(left) and is_integer(right):
         return left // right
-    return floor([divide([ratio(left), ratio(right)])]).numerator
+    return floor(divide(ratio(left), ratio(right))).numerator
 
 
 def remainder(left: Value, right: Value) -> Value:
@@ -160,7 +160,7 @@ def truncated(value: Value) -> Value:
         if not _is_positive(value.numerator):
             raise UnsupportedError("it rounds an open size that may be negative towards zero",
                                    hint="give the sizes as numbers, with --input")  # fmt: skip
-        return floor([value]).numerator
+        return floor(value).numerator
     return value if isinstance(value, Dim) else int(value)
 
 
@@ -174,14 +174,14 @@ def _is_positive(size: Value) -> bool:
 def floored(value: Value) -> Value:
     """The largest integer that is not above a number."""
     if isinstance(value, Ratio):
-        return floor([value]).numerator
+        return floor(value).numerator
     return value if isinstance(value, Dim) else math.floor(value)
 
 
 def ceiled(value: Value) -> Value:
     """The smallest integer that is not below a number."""
     if isinstance(value, Ratio):
-        return ceil([value]).numerator
+        return ceil(value).numerator
     return value if isinstance(value, Dim) else math.ceil(value)
 
 

@@ -14,7 +14,7 @@ from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, mult
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 
 MAX_PARTS: Final = 4096
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.script.containers import CHANGING
 from upconv.converters.readers.torch.script.values import Unsure, Value, all_tensors
 

@@ -9,11 +9,11 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, maximum, minimum
 from upconv.converters.ir.errors import MISFITS, UnsupportedError
-from upconv.converters.readers.torch.exported.schema import FLOAT
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.script import dtypes, numbers
 from upconv.converters.readers.torch.script.containers import CONTAINERS, bounded
 from upconv.converters.readers.torch.script.values import Number, Unsure, Value, unsure
+from upconv.converters.readers.torch.state.element_types import FLOAT
 
 
 def _truth(value: Value) -> bool:
