@@ -47,20 +47,24 @@ class TensorMeta:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One operator call: arguments by the schema's names, those at their default left out.
+class CallSite:
+    """Where a call stands: the user's own line, as file:line, the path of the innermost module,
+    and that module's class."""
 
-    `code` is the user's own line, as file:line; `module` the path of the innermost module and
-    `module_type` its class.
-    """
+    code: str = ""
+    module: str = ""
+    module_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator call: arguments by the schema's names, those at their default left out."""
 
     target: str
     name: str
     arguments: Mapping[str, Argument]
     outputs: tuple[str, ...]
-    code: str = ""
-    module: str = ""
-    module_type: str = ""
+    site: CallSite = CallSite()
 
 
 def references(argument: Argument) -> list[TensorRef]:

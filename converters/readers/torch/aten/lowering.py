@@ -304,10 +304,10 @@ class Call:
 
     def _title(self) -> str:
         """The module's path for a module of torch.nn; the path and the node's name otherwise."""
-        node = self.node
-        if node.module and node.module_type.startswith(TORCH_MODULES):
-            return node.module
-        return f"{node.module}.{node.name}" if node.module else node.name
+        site, name = self.node.site, self.node.name
+        if site.module and site.module_type.startswith(TORCH_MODULES):
+            return site.module
+        return f"{site.module}.{name}" if site.module else name
 
     def _write(
         self,
@@ -342,7 +342,7 @@ class Call:
 
     def origin(self) -> Origin:
         """Where this call was written: the archive, and the user's own line."""
-        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.site.code)
 
 
 LARGEST_MADE: Final = 1 << 28

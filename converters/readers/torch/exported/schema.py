@@ -16,6 +16,7 @@ from upconv.converters.readers.torch.aten.calls import (
     MAX_AXES,
     TORCH_ITSELF,
     Argument,
+    CallSite,
     Node,
     Opaque,
     TensorMeta,
@@ -140,15 +141,13 @@ def _outputs(specs: Sequence[Any]) -> tuple[Argument, ...]:
 def _node(entry: Mapping[str, Any]) -> Node:
     outputs = tuple(_output_names(entry["outputs"]))
     metadata = entry.get("metadata") or {}
-    module, module_type = _module(str(metadata.get("nn_module_stack", "")))
+    line = user_line(str(metadata.get("stack_trace", "")))
     return Node(
         target=str(entry["target"]).removeprefix("torch.ops."),
         name=_one_line(str(entry.get("name") or (outputs[0] if outputs else entry["target"]))),
         arguments={one["name"]: _argument(one["arg"]) for one in entry["inputs"]},
         outputs=outputs,
-        code=user_line(str(metadata.get("stack_trace", ""))),
-        module=module,
-        module_type=module_type,
+        site=CallSite(line, *_module(str(metadata.get("nn_module_stack", "")))),
     )
 
 

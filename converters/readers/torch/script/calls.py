@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
@@ -16,7 +15,13 @@ from upconv.converters.ir.errors import (
 )
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorMeta, TensorRef
+from upconv.converters.readers.torch.aten.calls import (
+    Argument,
+    CallSite,
+    Node,
+    TensorMeta,
+    TensorRef,
+)
 from upconv.converters.readers.torch.aten.graph import Graph
 from upconv.converters.readers.torch.aten.lowering import GraphState
 from upconv.converters.readers.torch.aten.ratios import Ratio
@@ -37,15 +42,6 @@ from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
 from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MAX_LAYERS: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands: the user's line, the path of its module, and that module's class."""
-
-    code: str = ""
-    module: str = ""
-    module_type: str = ""
 
 
 class Calls:
@@ -125,7 +121,7 @@ class Calls:
         name: str,
         arguments: Sequence[Value],
         keywords: Mapping[str, Value],
-        place: Place,
+        site: CallSite,
         wanted: Taken | None,
     ) -> Value:
         """What an operator gives: one tensor, or a tuple or list of them.
@@ -138,7 +134,7 @@ class Calls:
             reason = "no overload of it that is known fits its arguments"
             made = self.unknown(
                 f"aten.{name}" if "." not in name else name,
-                [*arguments, *keywords.values()], parts or 1, place, UnsupportedError(reason),
+                [*arguments, *keywords.values()], parts or 1, site, UnsupportedError(reason),
             )  # fmt: skip
             return tuple(made) if parts else made[0]
         schema, named = found
@@ -150,9 +146,7 @@ class Calls:
         for index, output in enumerate(outputs):
             if shapes is not None and index < len(shapes):
                 self._remember(output, shapes[index], self._output_dtype(schema, given, index))
-        node = Node(
-            schema.target, name, given, outputs, place.code, place.module, place.module_type
-        )
+        node = Node(schema.target, name, given, outputs, site)
         self._lower(node, schema, problem if schema.outputs is None else None)
         references = [TensorRef(output) for output in outputs]
         if schema.outputs is None:
@@ -164,7 +158,7 @@ class Calls:
         target: str,
         reads: Sequence[Value],
         outputs: int,
-        place: Place,
+        site: CallSite,
         error: UnsupportedError,
     ) -> list[TensorRef]:
         """An Unknown layer that reads the tensors of some values and gives so many others.
@@ -174,12 +168,12 @@ class Calls:
         names = tuple(self._fresh(target.rpartition(".")[2]) for _ in range(outputs))
         read = list(dict.fromkeys(tensor for value in reads for tensor in tensors(value)))
         arguments = {str(index): one for index, one in enumerate(read)}
-        node = Node(target, names[0], arguments, names, place.code, place.module, place.module_type)
+        node = Node(target, names[0], arguments, names, site)
         self._bounded()
         before = len(self.state.layers)
         self.graph.unknown(node, error)
-        key = (target, error.message, place.code)
-        if place.code and key in self._told:
+        key = (target, error.message, site.code)
+        if site.code and key in self._told:
             self.graph.notices.pop()
         self._told.add(key)
         self._infer(node, before)
