@@ -58,13 +58,17 @@ class CallSite:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator call: arguments by the schema's names, those at their default left out."""
+    """One operator call: arguments by the schema's names, those at their default left out.
+
+    `schema` is the name of the overload that is called, where another one means the same.
+    """
 
     target: str
     name: str
     arguments: Mapping[str, Argument]
     outputs: tuple[str, ...]
     site: CallSite = CallSite()
+    schema: str = ""
 
 
 def references(argument: Argument) -> list[TensorRef]:

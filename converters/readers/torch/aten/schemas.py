@@ -12,6 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.aten.calls import Argument, TensorRef
+
 SCHEMAS: Final = Path(__file__).with_name("aten_schemas.txt")
 _SCHEMA: Final = re.compile(r"(\w+)(?:\.(\w+))?\((.*)\) -> (.*)")
 _SEPARATOR: Final = re.compile(r", (?=\*|[A-Z?a-z]+(?:\[\d*\])?\??(?:\[\d*\])?\??\s\w+)")
@@ -39,17 +43,6 @@ class Schema:
     outputs: int | None
 
 
-SAME: Final = {
-    "aten._convolution.deprecated": "aten._convolution.default",
-    "aten.split.default": "aten.split_with_sizes.default",
-    "aten.split.sizes": "aten.split_with_sizes.default",
-    "aten.to.other": "aten.type_as.default",
-    "aten.to.prim_Device": "aten.to.device",
-    "aten.to.prim_dtype": "aten.to.dtype",
-}
-"""Overloads that only TorchScript has -> the one that means the same."""
-
-
 @cache
 def schemas() -> Mapping[str, tuple[Schema, ...]]:
     """Operator name -> its overloads; the one without a name comes first."""
@@ -59,9 +52,17 @@ def schemas() -> Mapping[str, tuple[Schema, ...]]:
         assert match is not None, line
         name, overload, parameters, result = match.groups()
         target = f"aten.{name}.{overload or 'default'}"
-        schema = Schema(SAME.get(target, target), _parameters(parameters), _outputs(result))
+        schema = Schema(target, _parameters(parameters), _outputs(result))
         found.setdefault(name, []).append(schema)
     return {name: tuple(entries) for name, entries in found.items()}
+
+
+@cache
+def schema_of(target: str) -> Schema | None:
+    """The schema of `aten.add.Tensor`; None for an operator that no lowering knows."""
+    _, _, name = target.partition(".")
+    overloads = schemas().get(name.partition(".")[0], ())
+    return next((schema for schema in overloads if schema.target == target), None)
 
 
 def _outputs(result: str) -> int | None:
@@ -79,3 +80,56 @@ def _parameters(text: str) -> tuple[Parameter, ...]:
         name, default, _ = rest.partition("=")
         found.append(Parameter(name, kind, bool(default), keyword_only))
     return tuple(found)
+
+
+def fitted(schema: Schema, arguments: Mapping[str, Argument]) -> Mapping[str, Argument]:
+    """The arguments of a call, which are those that its operator takes.
+
+    One number that is given for all of a list is a list. Raises UnsupportedError where they are
+    of other kinds, missing or unknown; how many there are in a list, and whether they suit the
+    tensors, is for the lowerings to ask.
+    """
+    parameters = {one.name: one for one in schema.parameters}
+    for name, value in arguments.items():
+        if name not in parameters:
+            raise UnsupportedError(f"it has an argument '{name:.40}', which it does not take")
+        if not _accepts(parameters[name].type, value):
+            raise UnsupportedError(f"its {name} is no {parameters[name].type}")
+    for one in schema.parameters:
+        if one.name not in arguments and not one.optional and not one.type.endswith("?"):
+            raise UnsupportedError(f"it has no {one.name}")
+    return {name: _listed(parameters[name].type, value) for name, value in arguments.items()}
+
+
+def _listed(kind: str, value: Argument) -> Argument:
+    many = kind.removesuffix("?").endswith("]")
+    return [value] if many and value is not None and not isinstance(value, list) else value
+
+
+def _accepts(kind: str, value: Argument) -> bool:
+    """Whether an argument, its sizes known or open, is of a type."""
+    if kind.endswith("?"):
+        return value is None or _accepts(kind[:-1], value)
+    if kind.endswith("]"):
+        base, _, length = kind[:-1].rpartition("[")
+        if isinstance(value, list):
+            return all(_accepts(base, one) for one in value)
+        return bool(length) and _accepts(base, value)
+    if kind not in _TYPES:
+        return True  # a device, a memory format: no lowering reads it
+    return isinstance(value, _TYPES[kind]) and (kind in _OF_TRUTH or not isinstance(value, bool))
+
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "Tensor": (TensorRef, int, float, Dim),
+    "Scalar": (int, float, Dim),
+    "int": (int, Dim),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "ScalarType": (int,),
+}
+"""What arguments of a type are here; a number may stand for a tensor without axes."""
+
+_OF_TRUTH: Final = frozenset({"Tensor", "Scalar", "bool"})
+"""The types that a truth value may have."""

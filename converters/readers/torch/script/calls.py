@@ -25,11 +25,10 @@ from upconv.converters.readers.torch.aten.calls import (
 from upconv.converters.readers.torch.aten.graph import Graph
 from upconv.converters.readers.torch.aten.lowering import GraphState
 from upconv.converters.readers.torch.aten.ratios import Ratio
-from upconv.converters.readers.torch.aten.schemas import Schema
 from upconv.converters.readers.torch.script import dtypes
 from upconv.converters.readers.torch.script.numbers import checked
 from upconv.converters.readers.torch.script.output_shapes import OUTPUT_SHAPES, Arguments, broadcast
-from upconv.converters.readers.torch.script.overloads import overload
+from upconv.converters.readers.torch.script.overloads import SAME, overload
 from upconv.converters.readers.torch.script.values import (
     Device,
     Number,
@@ -139,15 +138,16 @@ class Calls:
             return tuple(made) if parts else made[0]
         schema, named = found
         given = {key: _argument(one) for key, one in named.items() if one is not None}
-        shapes, problem = self._output_shapes(schema, given)
+        target = SAME.get(schema.target, schema.target)
+        shapes, problem = self._output_shapes(target, schema.outputs, given)
         count = schema.outputs or (len(shapes) if shapes else parts or 1)
         outputs = tuple(self._fresh(name) for _ in range(count))
         self._used.update(o for i, o in enumerate(outputs) if wanted is None or i in wanted.read)
         for index, output in enumerate(outputs):
             if shapes is not None and index < len(shapes):
-                self._remember(output, shapes[index], self._output_dtype(schema, given, index))
-        node = Node(schema.target, name, given, outputs, site)
-        self._lower(node, schema, problem if schema.outputs is None else None)
+                self._remember(output, shapes[index], self._output_dtype(target, given, index))
+        node = Node(target, name, given, outputs, site, schema.target)
+        self._lower(node, problem if schema.outputs is None else None)
         references = [TensorRef(output) for output in outputs]
         if schema.outputs is None:
             return references
@@ -179,7 +179,7 @@ class Calls:
         self._infer(node, before)
         return [TensorRef(name) for name in names]
 
-    def _lower(self, node: Node, schema: Schema, problem: UnsupportedError | None) -> None:
+    def _lower(self, node: Node, problem: UnsupportedError | None) -> None:
         self._bounded()
         before = len(self.state.layers)
         if problem is None:
@@ -195,7 +195,7 @@ class Calls:
             if shape is None and output in self._sizes:
                 self.shapes[value] = self._sizes[output]
             elif shape is not None:
-                dtype = self._output_dtype(schema, node.arguments, index)
+                dtype = self._output_dtype(node.target, node.arguments, index)
                 self._remember(output, shape, dtype)
 
     def _bounded(self) -> None:
@@ -217,10 +217,10 @@ class Calls:
                 self.shapes[value] = shape if _is_bounded(shape) else None
 
     def _output_shapes(
-        self, schema: Schema, given: Mapping[str, Argument]
+        self, target: str, outputs: int | None, given: Mapping[str, Argument]
     ) -> tuple[list[Shape] | None, UnsupportedError | None]:
         """The outputs' shapes where the call alone decides them, else why it does not."""
-        rule = OUTPUT_SHAPES.get(schema.target)
+        rule = OUTPUT_SHAPES.get(target)
         read = list(tensors(given))
         stored = self.state.constants
         try:
@@ -228,20 +228,20 @@ class Calls:
                 known = {key: _resolved(one) for key, one in given.items()}
                 return [*map(_checked, rule(Arguments(known, self.shape)))], None
             if read and all(one.name in stored for one in read):
-                return [broadcast([self.shape(one) for one in read])] * (schema.outputs or 1), None
+                return [broadcast([self.shape(one) for one in read])] * (outputs or 1), None
         except UnsupportedError as error:
             return None, error
         except MISFITS as error:
             return None, misfit(error)
         return None, UnsupportedError("how many tensors it gives is not known")
 
-    def _output_dtype(self, schema: Schema, given: Mapping[str, Argument], index: int) -> int:
+    def _output_dtype(self, target: str, given: Mapping[str, Argument], index: int) -> int:
         first = next(tensors(given), None)
         own = FLOAT if first is None else self.dtype(first)
         other = given.get("other")
-        if isinstance(other, TensorRef) and schema.target in dtypes.TO_OTHER:
+        if isinstance(other, TensorRef) and target in dtypes.TO_OTHER:
             return self.dtype(other)
-        return dtypes.of_output(schema.target, given.get("dtype"), index, own)
+        return dtypes.of_output(target, given.get("dtype"), index, own)
 
     def _resolved(self, argument: Argument) -> Argument:
         """An argument as the lowerings take it: open sizes in terms of the inputs' axes."""

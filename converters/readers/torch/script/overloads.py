@@ -15,6 +15,16 @@ from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.aten.schemas import Schema, schemas
 from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
 
+SAME: Final = {
+    "aten._convolution.deprecated": "aten._convolution.default",
+    "aten.split.default": "aten.split_with_sizes.default",
+    "aten.split.sizes": "aten.split_with_sizes.default",
+    "aten.to.other": "aten.type_as.default",
+    "aten.to.prim_Device": "aten.to.device",
+    "aten.to.prim_dtype": "aten.to.dtype",
+}
+"""Overloads that only TorchScript has -> the one that means the same."""
+
 
 def overload(
     name: str, arguments: Sequence[Value], keywords: Mapping[str, Value]
