@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
-from upconv.converters.ir.errors import (
-    MISFITS,
-    ShapeError,
-    UnreadableError,
-    UnsupportedError,
-    misfit,
-)
+from upconv.converters.ir.errors import ShapeError, UnreadableError, UnsupportedError
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.calls import (
@@ -25,6 +19,7 @@ from upconv.converters.readers.torch.aten.calls import (
 from upconv.converters.readers.torch.aten.graph import Graph
 from upconv.converters.readers.torch.aten.lowering import GraphState
 from upconv.converters.readers.torch.aten.ratios import Ratio
+from upconv.converters.readers.torch.aten.schemas import Schema, fitted
 from upconv.converters.readers.torch.script import dtypes
 from upconv.converters.readers.torch.script.numbers import checked
 from upconv.converters.readers.torch.script.output_shapes import OUTPUT_SHAPES, Arguments, broadcast
@@ -139,7 +134,7 @@ class Calls:
         schema, named = found
         given = {key: _argument(one) for key, one in named.items() if one is not None}
         target = SAME.get(schema.target, schema.target)
-        shapes, problem = self._output_shapes(target, schema.outputs, given)
+        shapes, problem = self._output_shapes(target, schema, given)
         count = schema.outputs or (len(shapes) if shapes else parts or 1)
         outputs = tuple(self._fresh(name) for _ in range(count))
         self._used.update(o for i, o in enumerate(outputs) if wanted is None or i in wanted.read)
@@ -217,7 +212,7 @@ class Calls:
                 self.shapes[value] = shape if _is_bounded(shape) else None
 
     def _output_shapes(
-        self, target: str, outputs: int | None, given: Mapping[str, Argument]
+        self, target: str, schema: Schema, given: Mapping[str, Argument]
     ) -> tuple[list[Shape] | None, UnsupportedError | None]:
         """The outputs' shapes where the call alone decides them, else why it does not."""
         rule = OUTPUT_SHAPES.get(target)
@@ -225,14 +220,13 @@ class Calls:
         stored = self.state.constants
         try:
             if rule is not None:
-                known = {key: _resolved(one) for key, one in given.items()}
+                known = fitted(schema, {key: _resolved(one) for key, one in given.items()})
                 return [*map(_checked, rule(Arguments(known, self.shape)))], None
             if read and all(one.name in stored for one in read):
-                return [broadcast([self.shape(one) for one in read])] * (outputs or 1), None
+                shape = broadcast([self.shape(one) for one in read])
+                return [shape] * (schema.outputs or 1), None
         except UnsupportedError as error:
             return None, error
-        except MISFITS as error:
-            return None, misfit(error)
         return None, UnsupportedError("how many tensors it gives is not known")
 
     def _output_dtype(self, target: str, given: Mapping[str, Argument], index: int) -> int:

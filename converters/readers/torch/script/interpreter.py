@@ -103,8 +103,10 @@ class Interpreter:
         keywords: Mapping[str, Value],
         frame: Frame,
     ) -> dict[str, Value]:
-        names = [one.arg for one in function.node.args.args]
-        defaults = function.node.args.defaults
+        taken = function.node.args
+        names, defaults = [one.arg for one in taken.args], taken.defaults
+        if len(defaults) > len(names):
+            self.fail(f"'{function.node.name[:80]}' has parameters that TorchScript never writes")
         bound = dict(zip(names, arguments, strict=False)) | dict(keywords)
         for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
             if name not in bound:
