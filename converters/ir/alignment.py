@@ -150,6 +150,7 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     *ops.POINTWISE,
     ops.Concat,
     ops.Slice,
+    ops.Gather,
     ops.Eltwise,
     ops.Lrn,
     ops.MeanVarianceNorm,
@@ -162,8 +163,9 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
 )
 def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     along = getattr(op, "axis", 1)
-    moves_space = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax) and along not in (0, 1)
-    return None if moves_space else IDENTITY
+    moves = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax | ops.Gather)
+    same_rank = not isinstance(op, ops.Gather) or op.indices is not None
+    return None if (moves and along not in (0, 1)) or not same_rank else IDENTITY
 
 
 @MAPS.register(
@@ -176,6 +178,7 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.Permute,
     ops.MatMul,
     ops.Constant,
+    ops.Embedding,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import TensorProto, ValueInfoProto, helper
 
 from upconv.converters.ir.model import Model, Shape
-from upconv.converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
+from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.layout import Inside, last, to_first, to_last
 

@@ -18,7 +18,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model, Shape
-from upconv.converters.ir.operators import Unpool
+from upconv.converters.ir.operators import index_place
 from upconv.converters.ir.tensors import TensorData
 from upconv.converters.onnx_writer.options import WriteOptions
 from upconv.converters.onnx_writer.sizes import SizeWriter
@@ -85,12 +85,12 @@ class GraphBuilder:
         self._taken.update(names)
 
     def only_indices(self, value: str) -> bool:
-        """Whether nobody but unpoolings read a value, as their indices."""
-        readers = self.consumers.get(value, [])
+        """Whether everybody who reads a value takes it for indices."""
         return not self.is_output(value) and all(
-            isinstance(reader.operator, Unpool)
-            and value not in (reader.inputs[0], *reader.inputs[2:])
-            for reader in readers
+            index_place(reader.operator) == place
+            for reader in self.consumers.get(value, [])
+            for place, read in enumerate(reader.inputs)
+            if read == value
         )
 
     def shape(self, value: str) -> Shape:

@@ -31,6 +31,8 @@ EXACT = (
     ops.Pad,
     ops.Concat,
     ops.Slice,
+    ops.Gather,
+    ops.Embedding,
     ops.Reshape,
     ops.Flatten,
     ops.Permute,

@@ -17,7 +17,7 @@ from upconv.converters.reference import run_layer
 
 Array = NDArray[np.float64]
 Announce: TypeAlias = Callable[[str], None]
-Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float32]]]
+Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
 Choices: TypeAlias = Mapping[str, Array]
 
 END_TO_END_TOLERANCE: Final = 1e-4

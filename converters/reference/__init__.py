@@ -18,6 +18,7 @@ from upconv.converters.reference import (
     pointwise,
     pooling,
     reduction,
+    selection,
     unpooling,
 )
 from upconv.converters.reference.call import MEANINGS, Array, Call
@@ -32,6 +33,7 @@ FAMILIES = (
     pointwise,
     pooling,
     reduction,
+    selection,
     unpooling,
 )
 """The modules that fill MEANINGS when they are imported."""

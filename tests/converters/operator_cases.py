@@ -216,6 +216,14 @@ def _reduce(draw: Draw) -> Case:
     return ops.Reduce(kind, draw(st.integers(-4, 3))), (_image(draw, 2),), 1
 
 
+def _gather(draw: Draw) -> Case:
+    x, axis = _image(draw, 2), draw(st.integers(-4, 3))
+    if draw(st.booleans()):
+        return ops.Gather(axis), (x, _ints(draw, draw(st.integers(0, 2)), 1, 4)), 1
+    picked = draw(st.lists(st.integers(0, x[axis] - 1), min_size=1, max_size=9))
+    return ops.Gather(axis, tuple(picked)), (x,), 1
+
+
 MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
@@ -228,6 +236,8 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Pad: _pad,
     ops.Concat: _concat,
     ops.Slice: _slice,
+    ops.Gather: _gather,
+    ops.Embedding: _one_of(ops.Embedding(5, 3)),
     ops.Identity: _identity,
     ops.Eltwise: _eltwise,
     ops.Scale: _scale,
@@ -276,12 +286,18 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 """Weights of one value per channel."""
 
 
+def with_places(op: ops.Operator, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Inputs x0, x1, ..., of which the one that the operator takes for indices says zeros."""
+    name = f"x{ops.index_place(op)}"
+    return arrays | ({name: np.zeros_like(arrays[name])} if name in arrays else {})
+
+
 def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
     """Weights of ones that fit the operator on an input of this shape."""
     kind = type(op)
     if isinstance(op, ops.Constant):
         return {"value": Stored(np.ones(op.shape, np.float32))}
-    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
+    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear, ops.Embedding)
     shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
     plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
     return {name: Stored(np.ones(shape, np.float32)) for name, shape in plain.items()}

@@ -55,6 +55,7 @@ from upconv.converters.ir.operators.pointwise import (
     Tanh,
     Threshold,
 )
+from upconv.converters.ir.operators.selection import Embedding, Gather
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.operators.windows import (
     Conv,
@@ -82,9 +83,11 @@ __all__ = [
     "DepthToSpace",
     "Eltwise",
     "Elu",
+    "Embedding",
     "Erf",
     "Exp",
     "Flatten",
+    "Gather",
     "Gelu",
     "GlobalPool",
     "GroupNorm",
@@ -120,6 +123,7 @@ __all__ = [
     "Unknown",
     "Unpool",
     "WindowUnpool",
+    "index_place",
     "targets",
 ]
 
@@ -147,6 +151,8 @@ Operator: TypeAlias = (
     | Pad
     | Concat
     | Slice
+    | Gather
+    | Embedding
     | Identity
     | Eltwise
     | Scale
@@ -211,6 +217,16 @@ POINTWISE = (
 
 UPSAMPLING = (ConvTranspose, Resize, Unpool, WindowUnpool, DepthToSpace)
 """Operators that make feature maps larger: what this project exists for."""
+
+
+def index_place(operator: Operator) -> int | None:
+    """Which of its inputs an operator takes for indices, None where it takes none."""
+    match operator:
+        case Unpool() | Gather(indices=None):
+            return 1
+        case Embedding():
+            return 0
+    return None
 
 
 def targets(operator: Operator) -> tuple[Size, ...]:

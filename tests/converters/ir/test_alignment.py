@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support import ROOT
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.alignment import MAPS, AxisMap, convolution_map, relative_map
+from upconv.converters.ir.alignment import MAPS, AxisMap, Site, convolution_map, relative_map
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.formats import open_model
@@ -51,6 +51,16 @@ def test_the_bilinear_convention_is_half_pixel_aligned(factor: int) -> None:
 def test_every_operator_but_unknown_says_how_it_aligns() -> None:
     kinds = set(Operator.__args__) - {ops.Unknown}
     assert not [kind.__name__ for kind in kinds if kind not in MAPS]
+
+
+SITE = Site(((1, 4, 8, 9),), ((1, 4, 8, 9),))
+
+
+def test_entries_of_another_axis_stay_where_they_are() -> None:
+    channels, rows = ops.Gather(1, (2, 0)), ops.Gather(2, (2, 0))
+    assert MAPS[ops.Gather](channels, 0, SITE) == AxisMap()
+    assert MAPS[ops.Gather](rows, 0, SITE) is None
+    assert MAPS[ops.Gather](ops.Gather(1), 0, SITE) is None
 
 
 def _offsets(path: Path) -> dict[str, tuple[Fraction | int, ...]]:

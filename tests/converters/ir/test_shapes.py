@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.converters.operator_cases import MAKERS, RECORDS, Inputs, weights_for
+from tests.converters.operator_cases import MAKERS, RECORDS, Inputs, weights_for, with_places
 from tests.converters.reference.build import layer
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Like, Size, evaluate, substitute, symbol
@@ -48,9 +48,7 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
     except ShapeError as error:
         assert error.kind == "non_positive"
         return
-    arrays = tuple(np.ones(shape) for shape in inputs)
-    if isinstance(op, ops.Unpool):
-        arrays = (arrays[0], np.zeros(inputs[1]), arrays[2])
+    arrays = with_places(op, {name: np.ones(shape) for name, shape in names.items()})
 
     def size_of(size: Size) -> int:
         found = substitute(
@@ -61,7 +59,9 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
         return found
 
     plain = tuple(tuple(evaluate(size, {}) for size in shape or ()) for shape in wanted)
-    call = Call(arrays, weights_for(op, inputs[0] if inputs else ()), plain, size_of)
+    call = Call(
+        tuple(arrays.values()), weights_for(op, inputs[0] if inputs else ()), plain, size_of
+    )
     with np.errstate(all="ignore"):
         results = MEANINGS[type(op)](op, call)
     assert tuple(result.shape for result in results) == plain
@@ -123,6 +123,8 @@ ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [
     (ops.Slice(1, (5,)), [(1, 5)], 2, "axis", "slice point 5 is outside of 5"),
     (ops.MatMul(), [(2, 3), (4, 2)], 1, "merge", "2x3 times 4x2: 3 columns meet 4 rows"),
     (ops.MatMul(), [(2, 3), (3,)], 1, "rank", "without two axes"),
+    (ops.Gather(1, (0, 5)), [(1, 5)], 1, "axis", "picks entry 5 of an axis of 5"),
+    (ops.Gather(1, (-1, 0)), [(1, 5)], 1, "axis", "picks entry -1 of an axis of 5"),
     (ops.Softmax(2), [(1, 5)], 1, "axis", "axis 2 of an input with 2 axes"),
     (ops.Reshape((4, 2)), [(1, 5)], 1, "reshape", "reshapes 5 values into 4x2"),
     (ops.DepthToSpace(2), [(1, 6, 2, 2)], 1, "channels", "6 channels do not divide by 4"),

@@ -198,6 +198,23 @@ SHAPES = [
     Case("darknet back", ops.DepthToSpace(2, "darknet"), (values(2, 32, 2, 3),), tolerance=0),
 ]
 
+PLACES = np.array([[2, 0, 4], [-1, 3, 3]], np.float32)
+PICKED = [
+    Case("gather", ops.Gather(2, (4, 0, 0, 3)), (IMAGE,), tolerance=0, form="Gather"),
+    Case("gather channels", ops.Gather(-3, (3, 2, 1, 0)), (VOLUME[:, [0, 1, 2, 0]],), tolerance=0),
+    Case("gather none", ops.Gather(1, ()), (IMAGE,), tolerance=0),
+    Case("gather places", ops.Gather(2), (IMAGE, PLACES), tolerance=0, form="Gather"),
+    Case("gather a place", ops.Gather(-1), (IMAGE, np.array(-2, np.float32)), tolerance=0),
+    Case(
+        "embedding",
+        ops.Embedding(5, 3),
+        (np.abs(PLACES),),
+        {"table": values(5, 3)},
+        tolerance=0,
+        form="Gather",
+    ),
+]
+
 PAD_MODES: Final[tuple[tuple[Literal["constant", "reflect", "edge", "symmetric"], float], ...]] = (
     ("constant", 1.5),
     ("reflect", 0.0),
@@ -243,7 +260,7 @@ LINEAR = [
     Case("linear all", ops.Linear(3, 0), (ROWS,), {"weight": values(3, 15)}),
 ]
 
-CASES = [*POINTWISE, *MERGES, *SCALES, *CHOICES, *SHAPES, *PADS, *LINEAR]
+CASES = [*POINTWISE, *MERGES, *SCALES, *CHOICES, *SHAPES, *PICKED, *PADS, *LINEAR]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

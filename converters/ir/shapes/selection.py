@@ -1,0 +1,24 @@
+"""Shapes of operators that pick values."""
+
+from __future__ import annotations
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.shapes.call import SHAPES, Call, Shape, normalized_axis
+
+
+@SHAPES.register(ops.Gather)
+def _gather(op: ops.Gather, call: Call) -> tuple[Shape, ...]:
+    axis = normalized_axis(op.axis, len(call.x))
+    picked = call.inputs[1] if op.indices is None else (len(op.indices),)
+    shape = (*call.x[:axis], *picked, *call.x[axis + 1 :])
+    size = call.x[axis]
+    for one in (min(op.indices), max(op.indices)) if op.indices else ():
+        if one < 0 or (isinstance(size, int) and one >= size):
+            raise ShapeError(f"picks entry {one} of an axis of {size}", "axis", (shape,))
+    return (shape,)
+
+
+@SHAPES.register(ops.Embedding)
+def _embedding(op: ops.Embedding, call: Call) -> tuple[Shape, ...]:
+    return ((*call.x, op.features),)
