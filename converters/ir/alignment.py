@@ -179,6 +179,7 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.MatMul,
     ops.Constant,
     ops.Embedding,
+    ops.GridSample,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
+from upconv.converters.proof.grid_sample_bound import grid_sample_bound
 from upconv.converters.reference.bounds import UNIT_ROUNDOFF, error_bound, sum_of_products
 from upconv.converters.reference.normalization import lrn_scale
 
@@ -97,6 +98,8 @@ def allowance(layer: Layer, inputs: Sequence[Array], exact: Array, form: str) ->
         return Allowance("exact", np.zeros(()))
     if isinstance(operator, ops.Resize):
         return Allowance("tolerance", _resize_bound(operator, inputs[0], exact))
+    if isinstance(operator, ops.GridSample):
+        return Allowance("tolerance", grid_sample_bound(operator, inputs[0], inputs[1], exact))
     if isinstance(operator, ops.Reduce) and operator.kind not in ("max", "min"):
         return Allowance("bound", _reduction_bound(operator, inputs[0], exact))
     products = sum_of_products(layer, inputs, exact=exact)

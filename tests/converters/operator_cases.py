@@ -224,6 +224,15 @@ def _gather(draw: Draw) -> Case:
     return ops.Gather(axis, tuple(picked)), (x,), 1
 
 
+def _grid_sample(draw: Draw) -> Case:
+    axes = draw(st.sampled_from([2, 3]))
+    mode: Any = draw(st.sampled_from(["nearest", "linear"] if axes == 3 else ["linear", "cubic"]))
+    padding: Any = draw(st.sampled_from(["zeros", "border", "reflection"]))
+    x = _image(draw, axes)
+    grid = (x[0], *_ints(draw, axes, 1, 4), axes)
+    return ops.GridSample(mode, padding, draw(st.booleans())), (x, grid), 1
+
+
 MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
@@ -238,6 +247,7 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Slice: _slice,
     ops.Gather: _gather,
     ops.Embedding: _one_of(ops.Embedding(5, 3)),
+    ops.GridSample: _grid_sample,
     ops.Identity: _identity,
     ops.Eltwise: _eltwise,
     ops.Scale: _scale,

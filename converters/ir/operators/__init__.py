@@ -55,7 +55,7 @@ from upconv.converters.ir.operators.pointwise import (
     Tanh,
     Threshold,
 )
-from upconv.converters.ir.operators.selection import Embedding, Gather
+from upconv.converters.ir.operators.selection import Embedding, Gather, GridSample
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.operators.windows import (
     Conv,
@@ -90,6 +90,7 @@ __all__ = [
     "Gather",
     "Gelu",
     "GlobalPool",
+    "GridSample",
     "GroupNorm",
     "Identity",
     "Ints",
@@ -153,6 +154,7 @@ Operator: TypeAlias = (
     | Slice
     | Gather
     | Embedding
+    | GridSample
     | Identity
     | Eltwise
     | Scale

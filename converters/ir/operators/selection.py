@@ -1,6 +1,8 @@
-"""Operators that pick values: by number, by step."""
+"""Operators that pick values: by number, by place."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.records import record
@@ -26,3 +28,20 @@ class Embedding:
 
     entries: int
     features: int
+
+
+@record(frozen=True, slots=True)
+class GridSample:
+    """x at places that a second input names: x (N, C, spatial...), grid (N, out..., axes), result
+    (N, C, out...).
+
+    A place is one number per spatial axis, the last axis first (x, y, z), as in PyTorch and ONNX:
+    -1 and 1 are the outer edges of the first and last pixel, or with `align_corners` their
+    centres. "cubic" is Keys' kernel with a = -0.75. A pixel outside is 0, the pixel at the border,
+    or the one that the border (a pixel's outer edge, with align_corners its centre) mirrors.
+    "nearest" rounds half to even.
+    """
+
+    mode: Literal["nearest", "linear", "cubic"]
+    padding: Literal["zeros", "border", "reflection"]
+    align_corners: bool

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
-from upconv.converters.ir.shapes.call import SHAPES, Call, Shape, normalized_axis
+from upconv.converters.ir.shapes.call import (
+    SHAPES,
+    Call,
+    Shape,
+    normalized_axis,
+    provably_differ,
+    require_axes,
+    text_of,
+)
 
 
 @SHAPES.register(ops.Gather)
@@ -22,3 +30,15 @@ def _gather(op: ops.Gather, call: Call) -> tuple[Shape, ...]:
 @SHAPES.register(ops.Embedding)
 def _embedding(op: ops.Embedding, call: Call) -> tuple[Shape, ...]:
     return ((*call.x, op.features),)
+
+
+@SHAPES.register(ops.GridSample)
+def _grid_sample(op: ops.GridSample, call: Call) -> tuple[Shape, ...]:
+    x, grid = call.inputs[:2]
+    require_axes(x, 3)
+    shape = (*x[:2], *grid[1:-1])
+    pairs = ((x[:1], grid[:1]), ((len(x) - 2,), grid[-1:]))
+    if len(grid) != len(x) or any(provably_differ(*a, *b) for a, b in pairs):
+        message = f"samples {text_of(x)} by places of the shape {text_of(grid)}"
+        raise ShapeError(message, "merge", (shape,))
+    return (shape,)

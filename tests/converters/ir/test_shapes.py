@@ -125,6 +125,8 @@ ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [
     (ops.MatMul(), [(2, 3), (3,)], 1, "rank", "without two axes"),
     (ops.Gather(1, (0, 5)), [(1, 5)], 1, "axis", "picks entry 5 of an axis of 5"),
     (ops.Gather(1, (-1, 0)), [(1, 5)], 1, "axis", "picks entry -1 of an axis of 5"),
+    (ops.GridSample("linear", "zeros", False), [(2, 3, 4, 5), (2, 6, 7, 3)], 1, "merge", "samples"),
+    (ops.GridSample("linear", "zeros", False), [(2, 3, 4, 5), (1, 6, 7, 2)], 1, "merge", "samples"),
     (ops.Softmax(2), [(1, 5)], 1, "axis", "axis 2 of an input with 2 axes"),
     (ops.Reshape((4, 2)), [(1, 5)], 1, "reshape", "reshapes 5 values into 4x2"),
     (ops.DepthToSpace(2), [(1, 6, 2, 2)], 1, "channels", "6 channels do not divide by 4"),
