@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
-from upconv.linter.settings.config import FORMATS, Config, closest_config, read_config
+from upconv.linter.reports import FORMATS
+from upconv.linter.settings.config import Config, closest_config, read_config
 from upconv.service.cli.model_options import read_options
 
 if TYPE_CHECKING:

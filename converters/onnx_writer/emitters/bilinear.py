@@ -18,7 +18,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.geometry import conv_transpose_size
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.transposed import Axis, convolve
+from upconv.converters.onnx_writer.emitters.transposed_axes import Axis, convolve
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
 Array = NDArray[np.float32]

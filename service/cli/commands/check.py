@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from upconv.linter.settings.config import FORMATS
+from upconv.linter.reports import FORMATS
 from upconv.service.cli.model_options import model_options
 
 SEVERITIES = ("error", "warning", "info")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Like, Size, evaluate, substitute, symbol
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.inference import layer_shapes
-from upconv.converters.ir.shapes import SHAPES
 from upconv.converters.ir.tensors import missing
 from upconv.converters.reference.call import MEANINGS, Call
 
@@ -104,15 +102,6 @@ def test_inputs_of_any_rank_have_shapes_or_a_contradiction(
         return
     assert len(found) == outputs
     assert all(shape is not None for shape in found)
-
-
-@pytest.mark.parametrize("record", get_args(ops.Operator), ids=lambda record: record.__name__)
-def test_every_operator_has_a_shape_function(record: type) -> None:
-    assert (record in SHAPES) is (record is not ops.Unknown)
-
-
-def test_every_operator_is_compared() -> None:
-    assert set(MAKERS) == set(get_args(ops.Operator)) - {ops.Unknown}
 
 
 ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [

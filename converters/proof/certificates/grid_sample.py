@@ -8,13 +8,16 @@ from math import prod
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.proof.certificates.table import (
+    CERTIFICATES,
+    Allowance,
+    Array,
+    Comparison,
+)
 from upconv.converters.reference.bounds import UNIT_ROUNDOFF
 from upconv.converters.reference.grid_sample import pixels, sampled
-
-Array = NDArray[np.float64]
 
 COORDINATE_ROUNDINGS: Final = 8
 """Of a coordinate: four operations make it, four more mirror it; in u of |g| + 1 half axes and a
@@ -28,12 +31,12 @@ VALUE_ROUNDINGS: Final = 32
 """Of the weights and the weighted sum, in u of the largest value of the plane."""
 
 
-def grid_sample_bound(op: ops.GridSample, x: Array, grid: Array, exact: Array) -> Array:
-    """The permitted error of each element, (N, C, out...).
-
-    "nearest" takes another pixel where the coordinate is so near to a tie that rounding may cross
+@CERTIFICATES.register(ops.GridSample)
+def _grid_sample(op: ops.GridSample, one: Comparison) -> Allowance:
+    """Nearest takes another pixel where the coordinate is so near to a tie that rounding may cross
     it; the others move by the coordinate's error times the steepest step of the plane.
     """
+    x, grid = one.inputs[:2]
     sizes = x.shape[2:]
     places = pixels(op, grid, sizes)
     errors = [
@@ -41,12 +44,13 @@ def grid_sample_bound(op: ops.GridSample, x: Array, grid: Array, exact: Array) -
         for axis, size in enumerate(sizes)
     ]
     if op.mode == "nearest":
-        return _other_pixels(op, x, places, errors, exact)
+        return Allowance("tolerance", _other_pixels(op, x, places, errors, one.exact))
     moved: Array = np.zeros(())
     for axis, error in enumerate(errors, start=2):
-        moved = moved + _per_plane(_steps(op, x, axis), exact) * error[:, None]
-    largest = _per_plane(np.abs(x), exact)
-    return GAIN[op.mode] * (moved + VALUE_ROUNDINGS * UNIT_ROUNDOFF * largest)
+        moved = moved + _per_plane(_steps(op, x, axis), one.exact) * error[:, None]
+    largest = _per_plane(np.abs(x), one.exact)
+    bound = GAIN[op.mode] * (moved + VALUE_ROUNDINGS * UNIT_ROUNDOFF * largest)
+    return Allowance("tolerance", bound)
 
 
 def _other_pixels(
