@@ -151,6 +151,8 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     ops.Concat,
     ops.Slice,
     ops.Gather,
+    ops.Compare,
+    ops.Where,
     ops.Eltwise,
     ops.Lrn,
     ops.MeanVarianceNorm,
@@ -204,9 +206,12 @@ def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
 
 
 def carriers(layer: Layer) -> tuple[str, ...]:
-    """The inputs whose pixels reach the output: not a size reference, not indices."""
-    if isinstance(layer.operator, ops.Concat | ops.Eltwise):
+    """The inputs whose pixels reach the output: not a size reference, not indices, not what only
+    decides which pixels do."""
+    if isinstance(layer.operator, ops.Concat | ops.Eltwise | ops.Compare):
         return layer.inputs
+    if isinstance(layer.operator, ops.Where):
+        return layer.inputs[1:] or layer.inputs
     return layer.inputs[:1]
 
 

@@ -66,6 +66,8 @@ def inner_values(graph: GraphBuilder) -> Iterator[ValueInfoProto]:
 
 
 def _kind(graph: GraphBuilder, name: str) -> int:
+    if graph.truths.get(name) == name:
+        return TensorProto.BOOL
     return TensorProto.INT64 if graph.integers.get(name) == name else TensorProto.FLOAT
 
 

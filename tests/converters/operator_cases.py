@@ -184,6 +184,21 @@ def _eltwise(draw: Draw) -> Case:
     return ops.Eltwise(kind), (x,) * draw(st.integers(2, 3)), 1
 
 
+def _compare(draw: Draw) -> Case:
+    kind: Any = draw(st.sampled_from(["less", "less_equal", "greater", "equal", "not_equal"]))
+    x = _image(draw, 2)
+    if draw(st.booleans()):
+        return ops.Compare(kind, 0.5), (x,), 1
+    return ops.Compare(kind), (x, (x[1], 1, x[3])), 1
+
+
+def _where(draw: Draw) -> Case:
+    x = _image(draw, 2)
+    then, otherwise = (draw(st.sampled_from([None, -2.0])) for _ in range(2))
+    inputs = (x, *((*x[:2], 1, 1),) * (then is None), *(x,) * (otherwise is None))
+    return ops.Where(then, otherwise), inputs, 1
+
+
 def _scale(draw: Draw) -> Case:
     x = _image(draw, 2)
     choices: list[tuple[ops.Scale, Inputs]] = [
@@ -268,7 +283,8 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Abs: _one_of(ops.Abs()),
     ops.Erf: _one_of(ops.Erf()),
     ops.Softplus: _one_of(ops.Softplus()),
-    ops.Threshold: _one_of(ops.Threshold()),
+    ops.Compare: _compare,
+    ops.Where: _where,
     ops.Clip: _one_of(ops.Clip(0, 1)),
     ops.Swish: _one_of(ops.Swish()),
     ops.Gelu: _one_of(ops.Gelu(), ops.Gelu(tanh=True)),

@@ -39,6 +39,7 @@ from upconv.converters.ir.operators.normalization import (
 from upconv.converters.ir.operators.pointwise import (
     Abs,
     Clip,
+    Compare,
     Eltwise,
     Elu,
     Erf,
@@ -54,7 +55,7 @@ from upconv.converters.ir.operators.pointwise import (
     Softplus,
     Swish,
     Tanh,
-    Threshold,
+    Where,
 )
 from upconv.converters.ir.operators.selection import Embedding, Gather, GridSample
 from upconv.converters.ir.operators.types import Ints
@@ -76,6 +77,7 @@ __all__ = [
     "BatchNorm",
     "ChannelShuffle",
     "Clip",
+    "Compare",
     "Concat",
     "Constant",
     "Conv",
@@ -120,10 +122,10 @@ __all__ = [
     "SpaceToDepth",
     "Swish",
     "Tanh",
-    "Threshold",
     "Tile",
     "Unknown",
     "Unpool",
+    "Where",
     "WindowUnpool",
     "index_place",
     "targets",
@@ -176,7 +178,8 @@ Operator: TypeAlias = (
     | Abs
     | Erf
     | Softplus
-    | Threshold
+    | Compare
+    | Where
     | Clip
     | Swish
     | Gelu
@@ -211,7 +214,6 @@ POINTWISE = (
     Abs,
     Erf,
     Softplus,
-    Threshold,
     Clip,
     Swish,
     Gelu,

@@ -107,10 +107,24 @@ class Softplus:
 
 
 @record(frozen=True, slots=True)
-class Threshold:
-    """1 where x > threshold, else 0."""
+class Compare:
+    """1 where x stands in this relation to the second input, or to the number `other`, else 0.
 
-    threshold: float = 0.0
+    The inputs broadcast by NumPy's rule; `other` is a float32 number. Truth values are 0 and 1:
+    their minimum is "and", their maximum "or", equality with 0 is "not".
+    """
+
+    kind: Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
+    other: float | None = None
+
+
+@record(frozen=True, slots=True)
+class Where:
+    """`then` where the first input is not 0, else `otherwise`: the second and the third input, or
+    float32 numbers, which are no inputs. The inputs broadcast by NumPy's rule."""
+
+    then: float | None = None
+    otherwise: float | None = None
 
 
 @record(frozen=True, slots=True)

@@ -27,6 +27,11 @@ def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
     return (call.x,)
 
 
+@SHAPES.register(ops.Compare, ops.Where)
+def _broadcast(op: ops.Compare | ops.Where, call: Call) -> tuple[Shape, ...]:
+    return (broadcast_shape(call.inputs),)
+
+
 @SHAPES.register(ops.Scale)
 def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x)) if call.x else 0
@@ -53,7 +58,6 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.Abs,
     ops.Erf,
     ops.Softplus,
-    ops.Threshold,
     ops.Clip,
     ops.Swish,
     ops.Gelu,

@@ -17,6 +17,7 @@ from upconv.converters.onnx_writer.emitters import (
     resize,
     selection,
     transposed,
+    truth,
     unpooling,
     window_unpooling,
 )
@@ -39,6 +40,7 @@ _FAMILIES = (
     resize,
     selection,
     transposed,
+    truth,
     unpooling,
     window_unpooling,
 )

@@ -21,7 +21,7 @@ from upconv.converters.proof.certificates.table import (
 CERTIFICATES.register(ops.Scale)(products)
 
 
-@CERTIFICATES.register(ops.Identity, ops.Abs, ops.Threshold)
+@CERTIFICATES.register(ops.Identity, ops.Abs, ops.Compare, ops.Where)
 def _exact(op: object, one: Comparison) -> Allowance:
     return EXACT
 

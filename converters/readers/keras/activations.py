@@ -181,7 +181,7 @@ _NAMED: Final[dict[str, Activation]] = {
     "log_sigmoid": _log_sigmoid,
     "tanh_shrink": _less(ops.Tanh()),
     "soft_shrink": _less(ops.Clip(-0.5, 0.5)),
-    "hard_shrink": _times_x(ops.Abs(), ops.Threshold(0.5)),
+    "hard_shrink": _times_x(ops.Abs(), ops.Compare("greater", 0.5)),
     "squareplus": _squareplus,
     "hard_tanh": _simple(ops.Clip(-1.0, 1.0)),
     "square": _simple(ops.Power(power=2.0)),

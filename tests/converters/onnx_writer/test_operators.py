@@ -43,6 +43,7 @@ class Case:
 IMAGE = values(2, 4, 5, 6)
 POSITIVE = np.abs(IMAGE) + np.float32(0.1)
 TIES = IMAGE.round()
+FEW = np.where(TIES > 0, np.float32(0.1), TIES)
 VOLUME = values(2, 3, 4, 2, 6)
 LINE = values(2, 4, 7)
 ROWS = values(3, 5)
@@ -69,7 +70,6 @@ POINTWISE = [
     Case("exp 2", ops.Exp(2.0, 0.5, 1.0), (IMAGE,)),
     Case("log", ops.Log(), (POSITIVE,)),
     Case("log 10", ops.Log(10.0, 2.0, 1.0), (POSITIVE,)),
-    Case("threshold", ops.Threshold(0.0), (TIES,), tolerance=0),
     Case("clip", ops.Clip(-0.5, 6.0), (3 * IMAGE,), tolerance=0),
     Case("swish", ops.Swish(), (IMAGE,)),
     Case("swish beta", ops.Swish(1.7), (IMAGE,)),
@@ -94,6 +94,32 @@ MERGES = [
     Case("broadcast 3", ops.Eltwise("sum", (), True), (*TWO, values(1, 6))),
     Case("concat", ops.Concat(1), THREE, tolerance=0),
     Case("concat last", ops.Concat(-1), TWO, tolerance=0),
+]
+
+OTHER = values(2, 4, 5, 6, seed=3).round()
+RELATIONS: Final[
+    tuple[
+        Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"],
+        ...,
+    ]
+] = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+CONDITIONS = [
+    *(
+        Case(f"{kind} {number}", ops.Compare(kind, number), (TIES,), tolerance=0)
+        for kind in RELATIONS
+        for number in (0.0, 1.0)
+    ),
+    Case("greater than a tenth", ops.Compare("greater", 0.1), (FEW,), tolerance=0),
+    Case("not a tenth", ops.Compare("not_equal", 0.1), (FEW,), tolerance=0),
+    Case(
+        "compared", ops.Compare("less_equal"), (TIES, OTHER), tolerance=0, form="LessOrEqual+Cast"
+    ),
+    Case("compared, broadcast", ops.Compare("not_equal"), (TIES, OTHER[0, :, :1]), tolerance=0),
+    Case("where", ops.Where(), (TIES, OTHER, IMAGE), tolerance=0, form="Where"),
+    Case("where, broadcast", ops.Where(), (TIES[:, :1], OTHER, IMAGE[:1]), tolerance=0),
+    Case("masked", ops.Where(then=0.1), (TIES, IMAGE), tolerance=0),
+    Case("masked out", ops.Where(otherwise=-np.inf), (TIES, IMAGE[0, 0]), tolerance=0),
+    Case("two numbers", ops.Where(1e300, -2.5), (TIES,), tolerance=0),
 ]
 
 SCALES = [
@@ -254,7 +280,7 @@ LINEAR = [
     Case("linear all", ops.Linear(3, 0), (ROWS,), {"weight": values(3, 15)}),
 ]
 
-CASES = [*POINTWISE, *MERGES, *SCALES, *CHOICES, *SHAPES, *PICKED, *PADS, *LINEAR]
+CASES = [*POINTWISE, *MERGES, *CONDITIONS, *SCALES, *CHOICES, *SHAPES, *PICKED, *PADS, *LINEAR]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -274,7 +300,14 @@ FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "l
 FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
 
 
-BROADCASTS = (ops.Eltwise("product", broadcast=True), ops.Eltwise("sum", (), True), ops.MatMul())
+BROADCASTS = (
+    ops.Eltwise("product", broadcast=True),
+    ops.Eltwise("sum", (), True),
+    ops.MatMul(),
+    ops.Compare("not_equal"),
+    ops.Where(),
+    ops.Where(otherwise=-np.inf),
+)
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,20 @@ def _torch_cases() -> list[tuple[ops.Operator, Callable[[Any], Any]]]:
         (ops.Abs(), torch.abs),
         (ops.Erf(), torch.erf),
         (ops.Softplus(), lambda x: functional.softplus(x, threshold=1e9)),
-        (ops.Threshold(0.2), lambda x: (x > 0.2).double()),
+        (ops.Compare("less", 0.2), lambda x: (x.float() < 0.2).double()),
+        (ops.Compare("less_equal", 0.2), lambda x: (x.float() <= 0.2).double()),
+        (ops.Compare("greater", 0.2), lambda x: (x.float() > 0.2).double()),
+        (ops.Compare("greater_equal", 0.2), lambda x: (x.float() >= 0.2).double()),
+        (ops.Compare("equal", -30.0), lambda x: (x == -30).double()),
+        (ops.Compare("not_equal", -30.0), lambda x: (x != -30).double()),
+        (ops.Where(0.5, -1e300), lambda x: torch.where(x != 0, 0.5, -1e300).float().double()),
         (ops.Clip(-0.3, 0.6), lambda x: torch.clamp(x, -0.3, 0.6)),
         (ops.Gelu(), functional.gelu),
         (ops.Gelu(tanh=True), lambda x: functional.gelu(x, approximate="tanh")),
     ]
 
 
-@pytest.mark.parametrize("index", range(21))
+@pytest.mark.parametrize("index", range(27))
 def test_is_torch(index: int) -> None:
     op, function = _torch_cases()[index]
     x = noise(2, 3, 4, 5)
@@ -50,7 +56,7 @@ def test_is_torch(index: int) -> None:
 
 
 def test_every_torch_case_runs() -> None:
-    assert len(_torch_cases()) == 21
+    assert len(_torch_cases()) == 27
 
 
 @pytest.mark.parametrize("slopes", [1, 3])

@@ -188,14 +188,13 @@ def _power(call: Call) -> None:
 
 @lowers("sign.default")
 def _sign(call: Call) -> None:
-    """[x > 0] - [-x > 0]."""
+    """[x > 0] - [x < 0]."""
     x = call.value("self")
-    above = call.step(ops.Threshold(), [x], "above")
-    negative = call.step(ops.Power(scale=-1.0), [x], "negative")
-    below = call.step(ops.Threshold(), [negative], "below")
+    above = call.step(ops.Compare("greater", 0.0), [x], "above")
+    below = call.step(ops.Compare("less", 0.0), [x], "below")
     call.emit(ops.Eltwise("difference"), [above, below])
 
 
 @lowers("gt.Scalar")
 def _greater(call: Call) -> None:
-    call.emit(ops.Threshold(float(call.number("other", 0.0))), [call.value("self")])
+    call.emit(ops.Compare("greater", float(call.number("other", 0.0))), [call.value("self")])
