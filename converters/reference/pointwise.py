@@ -78,6 +78,21 @@ def _error_function(op: ops.Erf, call: Call) -> tuple[Array, ...]:
     return (_erf(call.x),)
 
 
+_FUNCTIONS: dict[type, Callable[[Array], Array]] = {
+    ops.Sin: np.sin,
+    ops.Cos: np.cos,
+    ops.Round: np.rint,
+    ops.Floor: np.floor,
+    ops.Ceil: np.ceil,
+    ops.Sign: np.sign,
+}
+
+
+@MEANINGS.register(*_FUNCTIONS)
+def _numpy_function(op: object, call: Call) -> tuple[Array, ...]:
+    return (_FUNCTIONS[type(op)](call.x),)
+
+
 @MEANINGS.register(ops.Power)
 def _power(op: ops.Power, call: Call) -> tuple[Array, ...]:
     base = op.shift + op.scale * call.x
@@ -168,6 +183,9 @@ _ELTWISE: dict[str, Callable[[Array, Array], Array]] = {
     "min": np.minimum,
     "difference": np.subtract,
     "quotient": np.divide,
+    "power": np.power,
+    "floor_mod": np.mod,
+    "trunc_mod": np.fmod,
 }
 
 

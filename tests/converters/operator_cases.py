@@ -177,11 +177,12 @@ def _space_to_depth(draw: Draw) -> Case:
 
 
 def _eltwise(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["sum", "product", "max", "min", "difference", "quotient"]))
-    x = _image(draw, 2)
+    kinds = ["sum", "product", "max", "min", "difference", "quotient", "power"]
+    kind: Any = draw(st.sampled_from([*kinds, "floor_mod", "trunc_mod"]))
+    x, most = _image(draw, 2), 3 if kind in kinds[:-1] else 2
     if draw(st.booleans()):
-        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1)), 1
-    return ops.Eltwise(kind), (x,) * draw(st.integers(2, 3)), 1
+        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1))[:most], 1
+    return ops.Eltwise(kind), (x,) * draw(st.integers(2, most)), 1
 
 
 def _compare(draw: Draw) -> Case:
@@ -282,6 +283,8 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Log: _one_of(ops.Log()),
     ops.Abs: _one_of(ops.Abs()),
     ops.Erf: _one_of(ops.Erf()),
+    **{kind: _one_of(kind()) for kind in (ops.Sin, ops.Cos, ops.Round, ops.Floor)},
+    **{kind: _one_of(kind()) for kind in (ops.Ceil, ops.Sign)},
     ops.Softplus: _one_of(ops.Softplus()),
     ops.Compare: _compare,
     ops.Where: _where,

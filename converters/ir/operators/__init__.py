@@ -38,20 +38,26 @@ from upconv.converters.ir.operators.normalization import (
 )
 from upconv.converters.ir.operators.pointwise import (
     Abs,
+    Ceil,
     Clip,
     Compare,
+    Cos,
     Eltwise,
     Elu,
     Erf,
     Exp,
+    Floor,
     Gelu,
     Identity,
     Log,
     Power,
     PRelu,
     Relu,
+    Round,
     Scale,
     Sigmoid,
+    Sign,
+    Sin,
     Softplus,
     Swish,
     Tanh,
@@ -75,6 +81,7 @@ __all__ = [
     "Abs",
     "ArgMax",
     "BatchNorm",
+    "Ceil",
     "ChannelShuffle",
     "Clip",
     "Compare",
@@ -82,6 +89,7 @@ __all__ = [
     "Constant",
     "Conv",
     "ConvTranspose",
+    "Cos",
     "Crop",
     "DepthToSpace",
     "Eltwise",
@@ -90,6 +98,7 @@ __all__ = [
     "Erf",
     "Exp",
     "Flatten",
+    "Floor",
     "Gather",
     "Gelu",
     "GlobalPool",
@@ -114,8 +123,11 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "Round",
     "Scale",
     "Sigmoid",
+    "Sign",
+    "Sin",
     "Slice",
     "Softmax",
     "Softplus",
@@ -177,6 +189,12 @@ Operator: TypeAlias = (
     | Log
     | Abs
     | Erf
+    | Sin
+    | Cos
+    | Round
+    | Floor
+    | Ceil
+    | Sign
     | Softplus
     | Compare
     | Where
@@ -213,6 +231,12 @@ POINTWISE = (
     Log,
     Abs,
     Erf,
+    Sin,
+    Cos,
+    Round,
+    Floor,
+    Ceil,
+    Sign,
     Softplus,
     Clip,
     Swish,

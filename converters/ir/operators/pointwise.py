@@ -18,9 +18,23 @@ class Eltwise:
 
     The inputs have one shape, or, with `broadcast`, shapes that NumPy's rule makes one: aligned
     at the last axis, sizes of 1 repeated.
+
+    Of exactly two: "power", the first to the power of the second, and the rest of a division, with
+    the divisor's sign in "floor_mod" (Python, torch.remainder), the dividend's in "trunc_mod" (C,
+    torch.fmod).
     """
 
-    kind: Literal["sum", "product", "max", "min", "difference", "quotient"]
+    kind: Literal[
+        "sum",
+        "product",
+        "max",
+        "min",
+        "difference",
+        "quotient",
+        "power",
+        "floor_mod",
+        "trunc_mod",
+    ]
     coefficients: tuple[float, ...] = ()
     broadcast: bool = False
 
@@ -99,6 +113,36 @@ class Abs:
 @record(frozen=True, slots=True)
 class Erf:
     """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+
+
+@record(frozen=True, slots=True)
+class Sin:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Cos:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Round:
+    """The nearest whole number, halves to the even one."""
+
+
+@record(frozen=True, slots=True)
+class Floor:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Ceil:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Sign:
+    """-1, 0 or 1."""
 
 
 @record(frozen=True, slots=True)

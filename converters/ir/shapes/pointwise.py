@@ -20,6 +20,8 @@ from upconv.converters.ir.shapes.call import (
 
 @SHAPES.register(ops.Eltwise)
 def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
+    if op.kind in ("power", "floor_mod", "trunc_mod") and len(call.inputs) != 2:
+        raise ShapeError(f"{op.kind} of {len(call.inputs)} inputs, not two", "merge", (call.x,))
     if op.broadcast:
         return (broadcast_shape(call.inputs),)
     names = [f"input {index}" for index in range(len(call.inputs))]
@@ -57,6 +59,12 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.Log,
     ops.Abs,
     ops.Erf,
+    ops.Sin,
+    ops.Cos,
+    ops.Round,
+    ops.Floor,
+    ops.Ceil,
+    ops.Sign,
     ops.Softplus,
     ops.Clip,
     ops.Swish,

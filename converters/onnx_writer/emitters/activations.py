@@ -27,6 +27,12 @@ NAMES = {
     ops.Tanh: "Tanh",
     ops.Abs: "Abs",
     ops.Erf: "Erf",
+    ops.Sin: "Sin",
+    ops.Cos: "Cos",
+    ops.Round: "Round",
+    ops.Floor: "Floor",
+    ops.Ceil: "Ceil",
+    ops.Sign: "Sign",
     ops.Softplus: "Softplus",
 }
 

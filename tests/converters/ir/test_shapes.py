@@ -107,6 +107,7 @@ def test_inputs_of_any_rank_have_shapes_or_a_contradiction(
 ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [
     (ops.Concat(1), [(1, 2, 3), (1, 2, 4)], 1, "merge", "only axis 1 may differ"),
     (ops.Eltwise("sum"), [(1, 2), (1, 3)], 1, "merge", "input 0 has 1x2, input 1 has 1x3"),
+    (ops.Eltwise("power"), [(1, 2)] * 3, 1, "merge", "power of 3 inputs, not two"),
     (ops.Crop(1, (2,), (2,)), [(1, 3)], 1, "crop", "less than offset 2 \\+ size 2"),
     (ops.Slice(1), [(1, 5)], 2, "axis", "does not divide into 2 equal parts"),
     (ops.Slice(1, (5,)), [(1, 5)], 2, "axis", "slice point 5 is outside of 5"),

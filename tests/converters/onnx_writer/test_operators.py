@@ -70,6 +70,12 @@ POINTWISE = [
     Case("exp 2", ops.Exp(2.0, 0.5, 1.0), (IMAGE,)),
     Case("log", ops.Log(), (POSITIVE,)),
     Case("log 10", ops.Log(10.0, 2.0, 1.0), (POSITIVE,)),
+    Case("sin", ops.Sin(), (100 * IMAGE,)),
+    Case("cos", ops.Cos(), (100 * IMAGE,)),
+    Case("round", ops.Round(), (IMAGE.round(1) * 5,), tolerance=0, form="Round"),
+    Case("floor", ops.Floor(), (IMAGE,), tolerance=0),
+    Case("ceil", ops.Ceil(), (IMAGE,), tolerance=0),
+    Case("sign", ops.Sign(), (TIES,), tolerance=0, form="Sign"),
     Case("clip", ops.Clip(-0.5, 6.0), (3 * IMAGE,), tolerance=0),
     Case("swish", ops.Swish(), (IMAGE,)),
     Case("swish beta", ops.Swish(1.7), (IMAGE,)),
@@ -87,6 +93,11 @@ MERGES = [
         for inputs in (TWO, THREE)
     ),
     Case("quotient", ops.Eltwise("quotient"), (IMAGE, POSITIVE)),
+    Case("power", ops.Eltwise("power"), (POSITIVE, IMAGE), form="Pow"),
+    Case("power, broadcast", ops.Eltwise("power", (), True), (IMAGE, TIES[:1, :, :1])),
+    Case("rest of floor", ops.Eltwise("floor_mod"), (4 * IMAGE, FEW + 2 * TIES + 0.5)),
+    Case("rest", ops.Eltwise("trunc_mod"), (4 * IMAGE, FEW - 3), tolerance=0, form="Mod"),
+    Case("rest of whole numbers", ops.Eltwise("floor_mod"), (7 * TIES, TIES), tolerance=0),
     Case("lonely sum", ops.Eltwise("sum"), (IMAGE,), tolerance=0),
     Case("one scaled", ops.Eltwise("sum", (-2.0,)), (IMAGE,), tolerance=0),
     Case("coefficients", ops.Eltwise("sum", (1.0, -2.0, 0.5)), THREE, form="Mul+Sum"),
@@ -301,6 +312,7 @@ FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "laye
 
 
 BROADCASTS = (
+    ops.Eltwise("power", (), True),
     ops.Eltwise("product", broadcast=True),
     ops.Eltwise("sum", (), True),
     ops.MatMul(),
