@@ -140,6 +140,24 @@ def _crop(op: ops.Crop, axis: int, site: Site) -> AxisMap | None:
     return AxisMap(shift=Fraction(offset)) if isinstance(offset, int) else None
 
 
+@MAPS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, axis: int, site: Site) -> AxisMap | None:
+    """Backwards a pixel has its mirror's place, which nothing is to be aligned with."""
+    x = site.inputs[0]
+    if x is not None and op.axis % len(x) != axis + 2:
+        return IDENTITY
+    if not isinstance(op.start, int) or op.step < 0:
+        return None
+    return AxisMap(Fraction(op.step), Fraction(op.start))
+
+
+@MAPS.register(ops.Expand)
+def _expand(op: ops.Expand, axis: int, site: Site) -> AxisMap | None:
+    x, y = site.inputs[0], site.outputs[0]
+    same = x is not None and y is not None and len(x) == len(y) and x[axis + 2] == y[axis + 2]
+    return IDENTITY if same else None
+
+
 @MAPS.register(ops.Pad)
 def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     begin = op.begin[axis + 2]
@@ -161,11 +179,12 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     ops.L2Normalize,
     ops.Softmax,
     ops.ArgMax,
+    ops.CumSum,
     ops.ChannelShuffle,
 )
 def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     along = getattr(op, "axis", 1)
-    moves = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax | ops.Gather)
+    moves = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax | ops.Gather | ops.CumSum)
     same_rank = not isinstance(op, ops.Gather) or op.indices is not None
     return None if (moves and along not in (0, 1)) or not same_rank else IDENTITY
 
@@ -180,6 +199,8 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.Permute,
     ops.MatMul,
     ops.Constant,
+    ops.Arange,
+    ops.SizeOf,
     ops.Embedding,
     ops.GridSample,
 )

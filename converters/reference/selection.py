@@ -37,3 +37,13 @@ def _embedding(op: ops.Embedding, call: Call) -> tuple[Array, ...]:
     index = whole_places(call.x, 0, op.entries, f"row of a table of {op.entries}")
     rows, back = np.unique(index, return_inverse=True)
     return (call.weights["table"][rows][back.reshape(index.shape)],)
+
+
+@MEANINGS.register(ops.Arange)
+def _arange(op: ops.Arange, call: Call) -> tuple[Array, ...]:
+    return (op.start + op.step * np.arange(*call.shape, dtype=np.float64),)
+
+
+@MEANINGS.register(ops.SizeOf)
+def _size_of(op: ops.SizeOf, call: Call) -> tuple[Array, ...]:
+    return (np.asarray(call.size(op.size), np.float64),)

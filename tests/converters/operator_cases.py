@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import evaluate, like
+from upconv.converters.ir.dims import Size, evaluate, like
 from upconv.converters.ir.weight_shapes import EXPECTED
 from upconv.converters.reference.call import Stored
 
@@ -249,6 +249,45 @@ def _grid_sample(draw: Draw) -> Case:
     return ops.GridSample(mode, padding, draw(st.booleans())), (x, grid), 1
 
 
+def _strided_slice(draw: Draw) -> Case:
+    x, axis = _image(draw, 2), draw(st.sampled_from([2, 3, -1]))
+    step = draw(st.sampled_from([1, 2, 3, -1, -2]))
+    count = draw(st.integers(1, -(-x[axis] // abs(step))))
+    span = (count - 1) * abs(step)
+    first = draw(st.integers(0, x[axis] - 1 - span))
+    start = first if step > 0 else first + span
+    if draw(st.booleans()):
+        return ops.StridedSlice(axis, start, count, step), (x,), 1
+    if step > 0:
+        return ops.StridedSlice(axis, 0, (like("x0", axis % 4) + step - 1) // step, step), (x,), 1
+    size = like("x0", axis % 4)
+    return ops.StridedSlice(axis, size - 1, (size - 1) // -step + 1, step), (x,), 1
+
+
+def _expand(draw: Draw) -> Case:
+    x = _image(draw, 2)
+    if draw(st.booleans()):
+        sizes: tuple[Size, ...] = (3, *(like("x1", axis) for axis in range(4)))
+        return ops.Expand(sizes), ((x[1], 1, x[3]), x), 1
+    return ops.Expand((*x[:3], 4)), ((*x[:3], 1),), 1
+
+
+def _arange(draw: Draw) -> Case:
+    start, step = draw(st.sampled_from([0.0, -3.0, 0.25])), draw(st.sampled_from([1.0, -2.0, 0.1]))
+    if draw(st.booleans()):
+        return ops.Arange(like("x0", 2) - 1, start, step), (_image(draw, 2),), 1
+    return ops.Arange(draw(SMALL), start, step), (), 1
+
+
+def _size_of(draw: Draw) -> Case:
+    return ops.SizeOf(like("x0", 2) * 2 - like("x1", 3)), (_image(draw, 2), _image(draw, 2)), 1
+
+
+def _cum_sum(draw: Draw) -> Case:
+    op = ops.CumSum(draw(st.integers(-4, 3)), draw(st.booleans()), draw(st.booleans()))
+    return op, (_image(draw, 2),), 1
+
+
 MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
@@ -264,6 +303,11 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Gather: _gather,
     ops.Embedding: _one_of(ops.Embedding(5, 3)),
     ops.GridSample: _grid_sample,
+    ops.StridedSlice: _strided_slice,
+    ops.Expand: _expand,
+    ops.Arange: _arange,
+    ops.SizeOf: _size_of,
+    ops.CumSum: _cum_sum,
     ops.Identity: _identity,
     ops.Eltwise: _eltwise,
     ops.Scale: _scale,

@@ -12,12 +12,22 @@ from dataclasses import fields
 from typing import TypeAlias
 
 from upconv.converters.ir.dims import Dim
-from upconv.converters.ir.operators.algebra import ArgMax, Constant, Linear, MatMul, Reduce
+from upconv.converters.ir.operators.algebra import (
+    Arange,
+    ArgMax,
+    Constant,
+    CumSum,
+    Linear,
+    MatMul,
+    Reduce,
+    SizeOf,
+)
 from upconv.converters.ir.operators.arrangement import (
     ChannelShuffle,
     Concat,
     Crop,
     DepthToSpace,
+    Expand,
     Flatten,
     Pad,
     Permute,
@@ -25,6 +35,7 @@ from upconv.converters.ir.operators.arrangement import (
     Resize,
     Slice,
     SpaceToDepth,
+    StridedSlice,
     Tile,
 )
 from upconv.converters.ir.operators.normalization import (
@@ -79,6 +90,7 @@ __all__ = [
     "POINTWISE",
     "UPSAMPLING",
     "Abs",
+    "Arange",
     "ArgMax",
     "BatchNorm",
     "Ceil",
@@ -91,12 +103,14 @@ __all__ = [
     "ConvTranspose",
     "Cos",
     "Crop",
+    "CumSum",
     "DepthToSpace",
     "Eltwise",
     "Elu",
     "Embedding",
     "Erf",
     "Exp",
+    "Expand",
     "Flatten",
     "Floor",
     "Gather",
@@ -128,10 +142,12 @@ __all__ = [
     "Sigmoid",
     "Sign",
     "Sin",
+    "SizeOf",
     "Slice",
     "Softmax",
     "Softplus",
     "SpaceToDepth",
+    "StridedSlice",
     "Swish",
     "Tanh",
     "Tile",
@@ -204,12 +220,17 @@ Operator: TypeAlias = (
     | Softmax
     | ArgMax
     | Tile
+    | StridedSlice
+    | Expand
     | Reduce
     | Reshape
     | Flatten
     | Linear
     | MatMul
     | Constant
+    | CumSum
+    | Arange
+    | SizeOf
     | Permute
     | ChannelShuffle
     | SpaceToDepth

@@ -58,3 +58,20 @@ def _matmul(op: ops.MatMul, call: Call) -> tuple[Shape, ...]:
 @SHAPES.register(ops.Constant)
 def _constant(op: ops.Constant, call: Call) -> tuple[Shape, ...]:
     return (op.shape,)
+
+
+@SHAPES.register(ops.CumSum)
+def _cum_sum(op: ops.CumSum, call: Call) -> tuple[Shape, ...]:
+    normalized_axis(op.axis, len(call.x))
+    return (call.x,)
+
+
+@SHAPES.register(ops.Arange)
+def _arange(op: ops.Arange, call: Call) -> tuple[Shape, ...]:
+    return ((call.resolve(op.size),),)
+
+
+@SHAPES.register(ops.SizeOf)
+def _size_of(op: ops.SizeOf, call: Call) -> tuple[Shape, ...]:
+    call.resolve(op.size)  # an axis that is not there is an error here too
+    return ((),)

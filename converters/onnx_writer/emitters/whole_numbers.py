@@ -9,7 +9,7 @@ from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
 def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
-    """Let `value` be the int64 tensor `indices`, which count within each (N, C) plane.
+    """Let `value` be the int64 tensor `indices`, places of a plane or entries of an axis.
 
     It is int64 where everybody who reads it takes it for indices; whoever else reads it, or the
     graph's output, gets floats, which is what frameworks keep in such a blob.

@@ -29,6 +29,8 @@ from upconv.converters.reference.bounds import UNIT_ROUNDOFF
     ops.SpaceToDepth,
     ops.DepthToSpace,
     ops.Tile,
+    ops.StridedSlice,
+    ops.Expand,
 )
 def _moves(op: object, one: Comparison) -> Allowance:
     return EXACT

@@ -57,6 +57,13 @@ def test_entries_of_another_axis_stay_where_they_are() -> None:
     assert MAPS[ops.Gather](ops.Gather(1), 0, SITE) is None
 
 
+def test_a_strided_slice_lies_where_it_takes() -> None:
+    every_third = ops.StridedSlice(3, 1, 3, 3)
+    assert MAPS[ops.StridedSlice](every_third, 1, SITE) == AxisMap(Fraction(3), Fraction(1))
+    assert MAPS[ops.StridedSlice](every_third, 0, SITE) == AxisMap()
+    assert MAPS[ops.StridedSlice](ops.StridedSlice(-1, 8, 9, -1), 1, SITE) is None
+
+
 def _offsets(path: Path) -> dict[str, tuple[Fraction | int, ...]]:
     model = open_model(str(path), ReadOptions())
     shapes = infer(model).shapes

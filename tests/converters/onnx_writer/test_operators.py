@@ -246,6 +246,24 @@ PICKED = [
     ),
 ]
 
+STRIDED = [
+    Case("every third", ops.StridedSlice(2, 1, 2, 3), (IMAGE,), tolerance=0, form="Slice"),
+    Case("every second channel", ops.StridedSlice(1, 0, 2, 2), (VOLUME,), tolerance=0),
+    Case("backwards", ops.StridedSlice(-1, 5, 6, -1), (IMAGE,), tolerance=0, form="Slice"),
+    Case("every second backwards", ops.StridedSlice(3, 5, 3, -2), (IMAGE,), tolerance=0),
+    Case("backwards to the first", ops.StridedSlice(2, 2, 3, -1), (IMAGE,), tolerance=0),
+    Case("backwards inside", ops.StridedSlice(2, 3, 2, -2), (IMAGE,), tolerance=0),
+    Case("no entry", ops.StridedSlice(2, 3, 0, -2), (IMAGE,), tolerance=0),
+    Case("expand", ops.Expand((2, 4, 5, 3)), (IMAGE[..., :1],), tolerance=0, form="Expand"),
+    Case("expand a number", ops.Expand((2, 3)), (np.array(2.5, np.float32),), tolerance=0),
+    *(
+        Case(f"sums {axis} {exclusive} {reverse}", ops.CumSum(axis, exclusive, reverse), (IMAGE,))
+        for axis in (1, -1)
+        for exclusive in (False, True)
+        for reverse in (False, True)
+    ),
+]
+
 PAD_MODES: Final[tuple[tuple[Literal["constant", "reflect", "edge", "symmetric"], float], ...]] = (
     ("constant", 1.5),
     ("reflect", 0.0),
@@ -291,7 +309,18 @@ LINEAR = [
     Case("linear all", ops.Linear(3, 0), (ROWS,), {"weight": values(3, 15)}),
 ]
 
-CASES = [*POINTWISE, *MERGES, *CONDITIONS, *SCALES, *CHOICES, *SHAPES, *PICKED, *PADS, *LINEAR]
+CASES = [
+    *POINTWISE,
+    *MERGES,
+    *CONDITIONS,
+    *SCALES,
+    *CHOICES,
+    *SHAPES,
+    *PICKED,
+    *STRIDED,
+    *PADS,
+    *LINEAR,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -308,7 +337,14 @@ def test_operator(case: Case, tmp_path: Path) -> None:
 
 
 FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "linear all"}
-FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
+FIXED_SIZES |= {
+    "expand",
+    "backwards",
+    "scale from the back",
+    "layer norm",
+    "layer norm, 3 axes",
+    "layer norm, bare",
+}
 
 
 BROADCASTS = (
