@@ -233,17 +233,6 @@ def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
 _ZIP: Final = b"PK\x03\x04"
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _KERAS_MEMBERS: Final = (b"metadata.json", b"config.json", b"model.weights.h5")
-_TORCH_MEMBERS: Final = (
-    b"data.pkl",
-    b"/version",
-    b"constants.pkl",
-    b"/code/",
-    b"/data/weights/",
-    b"/models/",
-    b"serialized_exported_program.json",
-)
-_TENSOR_FIRST: Final = re.compile(rb"PK\x03\x04.{26}[^/\0]+/(?:data|constants)/\d", re.DOTALL)
-"""A TorchScript archive begins with its first tensor, which may hide every other name."""
 _JSON_KERAS: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
 _KERAS_MODEL: Final = re.compile(rb"\"class_name\"\s*:\s*\"(?:Sequential|Functional|Model)\"")
 _IMPORT: Final = re.compile(r"^(?:import|from)[ \t]+[\w.]+", re.MULTILINE)
@@ -273,9 +262,9 @@ def _is_architecture(head: Head) -> bool:
 
 def _is_pytorch(head: Head) -> bool:
     if head.data.startswith(_ZIP):
-        return _TENSOR_FIRST.match(head.data) is not None or any(
-            member in head.data for member in _TORCH_MEMBERS
-        )
+        from upconv.converters.readers.torch.state.sniffing import is_archive
+
+        return is_archive(head.data)
     return head.data[:1] == b"\x80" and head.extension in _PYTORCH_EXTENSIONS
 
 

@@ -89,7 +89,7 @@ def _elu(call: Call) -> None:
         return
     alpha = call.number("alpha", 1.0)
     if name == "celu":
-        inner = call.step(ops.Power(scale=1 / alpha), [x], "scaled")
+        inner = call.step(ops.Power(scale=1 / call.divisor("alpha", 1.0)), [x], "scaled")
         y = call.step(ops.Elu(), [inner], "elu")
         call.emit(ops.Power(scale=alpha), [y])
         return
@@ -145,7 +145,7 @@ def _mish(call: Call) -> None:
 @lowers("softplus.default")
 def _softplus(call: Call) -> None:
     """log(1 + exp(beta x)) / beta; torch's threshold only guards against overflow."""
-    beta = call.number("beta", 1.0)
+    beta = call.divisor("beta", 1.0)
     x = call.value("self")
     if call.number("threshold", 20.0) < 20.0:
         raise UnsupportedError("it becomes linear early, by its threshold")

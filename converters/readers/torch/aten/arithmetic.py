@@ -78,7 +78,7 @@ def _combine(call: Call, operands: Operands) -> None:
 
 def _two_values(call: Call, operands: Operands) -> None:
     left, right = call.value(operands.left), call.value(operands.right)
-    shapes = [call.state.metas.get(one.name) for one in (operands.left, operands.right)]
+    shapes = [call.sizes_known(one) for one in (operands.left, operands.right)]
     same = None not in shapes and shapes[0] == shapes[1]
     coefficients: tuple[float, ...] = ()
     kind = operands.kind
@@ -123,7 +123,7 @@ def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> N
     data = call.constant(other)
     assert data is not None, "asked before"
     reference = operands.right if reverse else operands.left
-    x, sizes = call.value(reference), call.state.metas[reference.name].sizes
+    x, sizes = call.value(reference), call.meta(reference).sizes
     factor = operands.alpha if operands.kind == "sum" else -operands.alpha
     if reverse and operands.kind in ("sum", "difference") and factor != 1.0:
         x = call.step(ops.Power(scale=factor), [x], "scaled")
@@ -175,7 +175,7 @@ def _is_scale(call: Call, operands: Operands, other: Any, reverse: bool) -> bool
     if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
         return False
     reference = operands.right if reverse else operands.left
-    return _covered(data.shape, call.state.metas[reference.name].sizes) is not None
+    return _covered(data.shape, call.meta(reference).sizes) is not None
 
 
 def _covered(

@@ -8,10 +8,10 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
 from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.shape import requested_shape
-from upconv.converters.readers.torch.exported.schema import TensorRef
 
 NO_END: Final = (1 << 63) - 1
 
@@ -25,7 +25,7 @@ def _slice(call: Call) -> None:
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
     if step == 1:
-        length = requested_shape(call)[axis]
+        length = requested_shape(call, call.rank())[axis]
     elif call.get("end") in (None, NO_END):
         length = size - start
     else:
@@ -92,7 +92,9 @@ def _split(call: Call) -> None:
     axis = call.axis()
     drop = call.node.target.startswith("aten.unbind")
     outputs = call.node.outputs
-    lengths = [1 if drop else call.output_shape(index)[axis] for index in range(len(outputs))]
+    lengths = [
+        1 if drop else call.output_shape(index, axis + 1)[axis] for index in range(len(outputs))
+    ]
     value = call.value("self")
     start: Size = 0
     for output, length in zip(outputs, lengths, strict=True):
@@ -115,8 +117,10 @@ def _concat(call: Call) -> None:
 
 def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
     """No pixel along the axis, or torch's tensor of one axis and no value."""
-    meta = call.state.metas.get(reference.name)
-    return meta is not None and (meta.sizes == (0,) or meta.sizes[axis] == 0)
+    sizes = call.sizes_known(reference)
+    if sizes is None:
+        return False
+    return sizes == (0,) or sizes[from_front(axis, len(sizes))] == 0
 
 
 def joined(call: Call, values: list[str], axis: int) -> None:

@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.assembly.picking import MAX_PICKED, runs_of
 from upconv.converters.readers.torch.aten.boxes import joined
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
 
 EXACT: Final = 1 << 24
 """Stored numbers are float32, which has every whole number up to this one."""
@@ -46,7 +46,7 @@ def _index(call: Call) -> None:
     axes = [axis for axis, one in enumerate(given) if one is not None]
     if len(axes) != 1:
         raise UnsupportedError("it picks entries along several axes at once")
-    _pick(call, axes[0], given[axes[0]])
+    _pick(call, from_front(axes[0], call.rank()), given[axes[0]])
 
 
 def _pick(call: Call, axis: int, index: Any) -> None:
@@ -56,10 +56,10 @@ def _pick(call: Call, axis: int, index: Any) -> None:
         raise UnsupportedError("which entries it picks is not fixed")
     if stored.shape[0] > MAX_PICKED or size > EXACT:
         raise UnsupportedError(f"it picks {stored.shape[0]} of {size} entries one by one")
-    numbers = [int(one) for one in stored.array().tolist()]
+    numbers = stored.array().tolist()
     if not numbers or not all(-size <= one < size for one in numbers):
         raise UnsupportedError(f"it picks entries that an axis of {size} has not")
-    runs = runs_of(one % size for one in numbers)
+    runs = runs_of(int(one) % size for one in numbers)
     if runs is None:
         raise UnsupportedError(f"it picks {len(numbers)} of {size} entries one by one")
     value = call.value("self")
@@ -76,7 +76,7 @@ def _stacked(call: Call) -> None:
     name = call.node.target.split(".")[1]
     parts, ranks = [], []
     for index, one in enumerate(call.get("tensors", [])):
-        value, rank = call.value(one), len(call.state.metas[one.name].sizes)
+        value, rank = call.value(one), call.rank(one)
         new = _NEW_AXES[name][min(rank, 3)]
         ranks.append(rank + len(new))
         for axis in new:

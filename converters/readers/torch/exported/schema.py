@@ -12,31 +12,20 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.torch.aten.calls import (
+    MAX_AXES,
+    TORCH_ITSELF,
+    Argument,
+    CallSite,
+    Node,
+    Opaque,
+    TensorMeta,
+    TensorRef,
+)
 
 MAJOR: Final = 8
 MAX_NODES: Final = 200_000
-MAX_AXES: Final = 64
 MAX_LIST: Final = 1 << 16
-FLOAT: Final = 7
-DTYPE_NAMES: Final = {
-    1: "uint8",
-    2: "int8",
-    3: "int16",
-    4: "int32",
-    5: "int64",
-    6: "float16",
-    7: "float32",
-    8: "float64",
-    12: "bool",
-    13: "bfloat16",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRef:
-    """A tensor by its name in the graph."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +33,6 @@ class SizeRef:
     """A symbolic integer by its name in the graph."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """An argument of a kind that no convertible operator has."""
-
-    kind: str
-
-
-Argument: TypeAlias = Any
-"""None, a number, text, a truth value, TensorRef, SizeRef, Opaque, or a list of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorMeta:
-    """What the exporter knew of a tensor: its element type and its sizes, as ints or texts."""
-
-    dtype: int
-    sizes: tuple[int | str, ...]
-
-    @property
-    def dtype_name(self) -> str:
-        return DTYPE_NAMES.get(self.dtype, f"element type {self.dtype}")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operator call: arguments by the schema's names, those at their default left out.
-
-    `code` is the user's own line, as file:line; `module` the path of the innermost module and
-    `module_type` its class.
-    """
-
-    target: str
-    name: str
-    arguments: Mapping[str, Argument]
-    outputs: tuple[str, ...]
-    code: str = ""
-    module: str = ""
-    module_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +141,13 @@ def _outputs(specs: Sequence[Any]) -> tuple[Argument, ...]:
 def _node(entry: Mapping[str, Any]) -> Node:
     outputs = tuple(_output_names(entry["outputs"]))
     metadata = entry.get("metadata") or {}
-    module, module_type = _module(str(metadata.get("nn_module_stack", "")))
+    line = user_line(str(metadata.get("stack_trace", "")))
     return Node(
         target=str(entry["target"]).removeprefix("torch.ops."),
         name=_one_line(str(entry.get("name") or (outputs[0] if outputs else entry["target"]))),
         arguments={one["name"]: _argument(one["arg"]) for one in entry["inputs"]},
         outputs=outputs,
-        code=user_line(str(metadata.get("stack_trace", ""))),
-        module=module,
-        module_type=module_type,
+        site=CallSite(line, *_module(str(metadata.get("nn_module_stack", "")))),
     )
 
 
@@ -323,9 +270,6 @@ def _size(union: Mapping[str, Any]) -> int | str:
 
 
 _FRAME: Final = re.compile(r'File "([^"\n]+)", line (\d+)')
-TORCH_ITSELF: Final = re.compile(
-    r"(^|[\\/])(site-packages|dist-packages)[\\/]torch[\\/]|^torch[\\/]"
-)
 
 
 def user_line(stack_trace: str) -> str:

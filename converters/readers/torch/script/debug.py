@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from upconv.converters.ir.errors import MISFITS, UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
-from upconv.converters.readers.torch.exported.schema import TORCH_ITSELF
-from upconv.converters.readers.torch.pickled.machine import Inert, run
+from upconv.converters.readers.torch.aten.calls import TORCH_ITSELF
+from upconv.converters.readers.torch.state.pickles import Inert, run
 
 TABLE_FORMAT: Final = "FORMAT_WITH_STRING_TABLE"
 MAX_RECORDS: Final = 1_000_000

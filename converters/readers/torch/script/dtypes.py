@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from upconv.converters.readers.torch.exported.schema import FLOAT
-
-INTEGER: Final = 5
-BOOLEAN: Final = 12
+from upconv.converters.readers.torch.state.element_types import BOOLEAN, FLOAT, INTEGER
 
 FROM_CODE: Final = {**{code: code + 1 for code in range(8)}, 11: BOOLEAN, 15: 13}
 """c10's ScalarType (c10/core/ScalarType.h), as code has it -> the numbers of exported programs."""

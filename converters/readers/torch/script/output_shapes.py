@@ -14,7 +14,7 @@ from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, mult
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 
 MAX_PARTS: Final = 4096
 
@@ -51,8 +51,21 @@ class Arguments:
         return axis % rank
 
     def sizes(self, name: str = "size") -> list[Size]:
-        given = self.get(name, [])
-        return list(given) if isinstance(given, list) else [given]
+        return list(self.get(name, []))
+
+    def axes(self, name: str) -> list[int]:
+        """The axes of the first tensor that are named, from the front."""
+        given, rank = self.get(name, []), max(len(self.shape()), 1)
+        named = given if isinstance(given, list) else [given]
+        if not all(isinstance(axis, int) and -rank <= axis < rank for axis in named):
+            raise UnsupportedError(f"it works along axes that a tensor with {rank} axes has not")
+        return [axis % rank for axis in named]
+
+    def shapes(self, references: Sequence[Any]) -> list[Shape]:
+        """The shapes of tensors in a list."""
+        if not all(isinstance(one, TensorRef) for one in references):
+            raise UnsupportedError("one of its tensors is a number")
+        return [self.shape_of(one) for one in references]
 
 
 Rule: TypeAlias = Callable[[Arguments], list[Shape]]
@@ -73,6 +86,8 @@ def _inferred(sizes: Sequence[Size], before: Sequence[Size]) -> list[Size]:
         if size in known:
             known.remove(size)
             left.remove(size)
+    if 0 in known:
+        raise UnsupportedError("it leaves a size open beside one of 0")
     size = multiply(left) // multiply(known)
     return [size if index == unknown[0] else one for index, one in enumerate(sizes)]
 
@@ -100,6 +115,8 @@ def _slice(call: Arguments) -> list[Shape]:
     first = start if _cuts(start, size) else bounded(start, size, 0)
     length = maximum((size if end in (None, NO_END) else bounded(end, size, size)) - first, 0)
     step = call.integer("step", 1)
+    if step < 1:
+        raise UnsupportedError(f"its step is {step}")
     return [_with(shape, axis, length if step == 1 else ceil_div(length, step))]
 
 
@@ -161,22 +178,22 @@ def _unbind(call: Arguments) -> list[Shape]:
 
 def _expand(call: Arguments) -> list[Shape]:
     wanted = call.sizes() if call.get("other") is None else list(call.shape("other"))
+    if len(wanted) < len(call.shape()):
+        raise UnsupportedError(f"it expands a tensor to {len(wanted)} axes")
     before = (-1,) * (len(wanted) - len(call.shape())) + call.shape()
     return [tuple(own if size == -1 else size for size, own in zip(wanted, before, strict=True))]
 
 
 def _stack(call: Arguments) -> list[Shape]:
     tensors = call.get("tensors", [])
-    shape = call.shape_of(tensors[0]) if tensors else ()
+    shape = next(iter(call.shapes(tensors[:1])), ())
     axis = call.axis(len(shape) + 1)
     return [(*shape[:axis], len(tensors), *shape[axis:])]
 
 
 def _squeeze(call: Arguments) -> list[Shape]:
     shape = call.shape()
-    named = call.values.get("dim")
-    axes = range(len(shape)) if named is None else named if isinstance(named, list) else [named]
-    gone = {axis % max(len(shape), 1) for axis in axes}
+    gone = range(len(shape)) if call.get("dim") is None else call.axes("dim")
     return [tuple(n for axis, n in enumerate(shape) if axis not in gone or n != 1)]
 
 
@@ -197,7 +214,7 @@ def _transpose(call: Arguments) -> list[Shape]:
 
 def _permute(call: Arguments) -> list[Shape]:
     shape = call.shape()
-    return [tuple(shape[axis] for axis in call.sizes("dims") if isinstance(axis, int))]
+    return [tuple(shape[axis] for axis in call.axes("dims")) if shape else ()]
 
 
 def _selected(call: Arguments) -> list[Shape]:
@@ -212,7 +229,7 @@ def _indexed(call: Arguments) -> list[Shape]:
     axes = [axis for axis, one in enumerate(given) if one is not None]
     if not axes or len(given) > len(shape):
         raise UnsupportedError("it picks along no axis")
-    picked = broadcast([call.shape_of(given[axis]) for axis in axes])
+    picked = broadcast(call.shapes([given[axis] for axis in axes]))
     front = axes[0] if axes[-1] - axes[0] < len(axes) else 0
     rest = [size for axis, size in enumerate(shape) if axis not in axes]
     return [(*rest[:front], *picked, *rest[front:])]

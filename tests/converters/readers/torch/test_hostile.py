@@ -284,7 +284,7 @@ EXPRESSIONS = (
 def test_sizes_that_grow_without_end(text: str) -> None:
     """One error, at once: an expression of a few characters can stand for any amount of work."""
     from upconv.converters.ir.dims import symbol
-    from upconv.converters.readers.torch.exported.symbolic import parse_size
+    from upconv.converters.readers.torch.exported.expressions import parse_size
 
     with pytest.raises(UnsupportedError, match="is no expression"):
         parse_size(text, symbol)
