@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import inf, prod, sqrt
 from typing import Any
 
 from upconv.converters.ir import geometry
@@ -89,9 +89,12 @@ def _attention_scale(call: Call) -> float:
 def _masked(call: Call, scores: str) -> str:
     mask = call.get("attn_mask")
     if isinstance(mask, TensorRef):
-        if call.meta("attn_mask").dtype_name != "float32":
-            raise UnsupportedError(f"its mask is {call.meta('attn_mask').dtype_name}")
+        kind = call.meta(mask).dtype_name
+        if kind not in ("float32", "bool"):
+            raise UnsupportedError(f"its mask is {kind}")
         added = call.value(mask)
+        if kind == "bool":
+            added = call.step(ops.Where(0.0, -inf), [added], "mask")
     elif call.get("is_causal", False):
         added = _causal(call)
     else:
