@@ -8,6 +8,7 @@ from typing import Any, Final
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.files.wire import Wire
+from upconv.converters.readers.torch.exported.fields import MalformedError, integer, member, rows
 from upconv.converters.readers.torch.state.element_types import ITEM_SIZES, STORED
 from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, misplaced
 
@@ -34,42 +35,41 @@ class WeightTable:
         """
         entry = self._entries[name]
         try:
-            member, meta = str(entry["path_name"]), entry["tensor_meta"]
-            key = (member, repr(meta))
+            file, meta = str(member(entry, "path_name")), member(entry, "tensor_meta")
+            key = (file, repr(meta))
             if key not in self._tensors:
                 if entry.get("use_pickle"):
                     raise self._invalid(name, "is stored as a pickle, which is not run")
-                self._tensors[key] = self._located(name, member, meta)
+                self._tensors[key] = self._located(name, file, meta)
             return self._tensors[key]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._invalid(name, f"is described wrongly: {error!r}") from None
+        except MalformedError as error:
+            raise self._invalid(name, f"is described wrongly: {error}") from None
 
-    def _config(self, member: str) -> Mapping[str, Any]:
-        config = self._archive.json(member)
+    def _config(self, name: str) -> Mapping[str, Any]:
+        config = self._archive.json(name)
         entries = config.get("config") if isinstance(config, dict) else None
         if not isinstance(entries, dict):
-            self._archive.fail(f"the member '{member}' holds no table of tensors")
+            self._archive.fail(f"the member '{name}' holds no table of tensors")
         return entries
 
-    def _located(self, name: str, member: str, meta: Mapping[str, Any]) -> StoredTensor:
-        shape = self._integers(name, meta["sizes"])
-        strides = self._integers(name, meta["strides"])
-        (offset,) = self._integers(name, [meta["storage_offset"]])
-        dtype = STORED.get(meta["dtype"])
+    def _located(self, name: str, file: str, meta: Mapping[str, Any]) -> StoredTensor:
+        shape = self._integers(name, rows(member(meta, "sizes")))
+        strides = self._integers(name, rows(member(meta, "strides")))
+        (offset,) = self._integers(name, [member(meta, "storage_offset")])
+        element = integer(member(meta, "dtype"))
+        dtype = STORED.get(element)
         if dtype is None:
-            raise self._invalid(
-                name, f"has the element type {meta['dtype']!r:.40}, which is not known"
-            )
+            raise self._invalid(name, f"has the element type {element}, which is not known")
         if meta.get("layout", STRIDED) != STRIDED or len(shape) != len(strides):
             raise self._invalid(name, "is not a plain strided tensor")
-        begin, end = self._archive.span(f"{self._folder}/{member}")
+        begin, end = self._archive.span(f"{self._folder}/{file}")
         problem = misplaced(shape, strides, offset, dtype, end - begin)
         if problem:
             raise self._invalid(name, problem)
         return StoredTensor(shape, dtype, strides, begin + offset * ITEM_SIZES[dtype], self._wire)
 
     def _integers(self, name: str, values: Sequence[Any]) -> tuple[int, ...]:
-        found = tuple(value["as_int"] for value in values)
+        found = tuple(member(value, "as_int") for value in values)
         plain = all(type(one) is int and 0 <= one < 1 << 48 for one in found)  # True is no size
         if not plain or len(found) > MAX_AXES:
             raise self._invalid(name, f"has impossible sizes or strides {found!r:.80}")

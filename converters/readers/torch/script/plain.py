@@ -148,7 +148,7 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
             return first
         return result
     if name in TENSOR_MAKERS or (name == "tensor" and not isinstance(first, list | tuple)):
-        return first if isinstance(first, Unsure | Number) else Number(first)
+        return _as_tensor(first)
     if name not in table:
         raise UnsupportedError(f"the function {name} is not known")
     if name in SHORT_CIRCUIT and any(one is SHORT_CIRCUIT[name] for one in arguments):
@@ -157,6 +157,15 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
     if found is not None and not is_container and name not in _INDIFFERENT:
         return Unsure(found.reason)
     return _checked(_applied(table[name], name, arguments, keywords, is_container))
+
+
+def _as_tensor(value: Value) -> Value:
+    """A number as a tensor without axes."""
+    if isinstance(value, Unsure | Number):
+        return value
+    if not numbers.is_number(value):
+        raise UnsupportedError("it makes a tensor of what is no number")
+    return Number(value)
 
 
 _IDENTITY: Final = frozenset({"__is__", "__isnot__"})
@@ -179,7 +188,7 @@ def _applied(
     single = any(one.single for one in held)
     plain = [one.value if isinstance(one, Number) else one for one in arguments]
     result = function(name, plain, keywords)
-    if isinstance(result, Unsure):
+    if not numbers.is_number(result):
         return result
     exact = isinstance(result, bool) or (numbers.is_integer(result) and not single)
     return Number(result if exact else numbers.single(result), single=not exact)
