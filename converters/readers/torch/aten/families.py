@@ -18,6 +18,9 @@ from upconv.converters.readers.torch.aten import (
     counting as aten_counting,
 )
 from upconv.converters.readers.torch.aten import (
+    einsum as aten_einsum,
+)
+from upconv.converters.readers.torch.aten import (
     normalization as aten_normalization,
 )
 from upconv.converters.readers.torch.aten import (
@@ -65,6 +68,7 @@ _FAMILIES = (
     aten_boxes,
     aten_selection,
     aten_counting,
+    aten_einsum,
     aten_sampling,
     aten_truth,
 )
