@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.interpolation import KERNELS
 
 CUBIC_A: Final = -0.75
@@ -21,7 +21,7 @@ FAR: Final = 2.0**40
 
 
 @MEANINGS.register(ops.GridSample)
-def _grid_sample(op: ops.GridSample, call: Call) -> tuple[Array, ...]:
+def _grid_sample(op: ops.GridSample, call: Operands) -> tuple[Array, ...]:
     x, grid = call.inputs[:2]
     return (sampled(op, x, pixels(op, grid, x.shape[2:])),)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 
 
 def whole_places(values: Array, first: int, end: int, what: str) -> NDArray[np.int64]:
@@ -22,7 +22,7 @@ def whole_places(values: Array, first: int, end: int, what: str) -> NDArray[np.i
 
 
 @MEANINGS.register(ops.Gather)
-def _gather(op: ops.Gather, call: Call) -> tuple[Array, ...]:
+def _gather(op: ops.Gather, call: Operands) -> tuple[Array, ...]:
     size = call.x.shape[op.axis]
     if op.indices is None:
         index = whole_places(call.inputs[1], -size, size, f"entry of an axis of {size}")
@@ -32,7 +32,7 @@ def _gather(op: ops.Gather, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Embedding)
-def _embedding(op: ops.Embedding, call: Call) -> tuple[Array, ...]:
+def _embedding(op: ops.Embedding, call: Operands) -> tuple[Array, ...]:
     """Only the rows that are asked for are widened."""
     index = whole_places(call.x, 0, op.entries, f"row of a table of {op.entries}")
     rows, back = np.unique(index, return_inverse=True)
@@ -40,10 +40,10 @@ def _embedding(op: ops.Embedding, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Arange)
-def _arange(op: ops.Arange, call: Call) -> tuple[Array, ...]:
+def _arange(op: ops.Arange, call: Operands) -> tuple[Array, ...]:
     return (op.start + op.step * np.arange(*call.shape, dtype=np.float64),)
 
 
 @MEANINGS.register(ops.SizeOf)
-def _size_of(op: ops.SizeOf, call: Call) -> tuple[Array, ...]:
+def _size_of(op: ops.SizeOf, call: Operands) -> tuple[Array, ...]:
     return (np.asarray(call.size(op.size), np.float64),)

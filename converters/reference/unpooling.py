@@ -7,13 +7,13 @@ from math import prod
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.selection import whole_places
 from upconv.converters.reference.windows import Windows, at, taps_inside
 
 
 @MEANINGS.register(ops.Unpool)
-def _unpool(op: ops.Unpool, call: Call) -> tuple[Array, ...]:
+def _unpool(op: ops.Unpool, call: Operands) -> tuple[Array, ...]:
     """Zero everywhere but at the indices into each (N, C) plane; of equal ones the last wins.
 
     Raises ShapeError where an index is no place of the plane.
@@ -30,7 +30,7 @@ def _unpool(op: ops.Unpool, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.WindowUnpool)
-def _window_unpool(op: ops.WindowUnpool, call: Call) -> tuple[Array, ...]:
+def _window_unpool(op: ops.WindowUnpool, call: Operands) -> tuple[Array, ...]:
     windows = unpool_windows(op)
     inner, outer = call.x.shape[2:], call.spatial
     values = call.x

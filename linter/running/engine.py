@@ -178,7 +178,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
 
 def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
-    broken = [notice.error.message for notice in notices if notice.code == "UP001"]
+    broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 

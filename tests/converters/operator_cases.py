@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, evaluate, like
 from upconv.converters.ir.weight_shapes import EXPECTED
-from upconv.converters.reference.call import Stored
+from upconv.converters.reference.call import WidenedWeight
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Inputs = tuple[tuple[int, ...], ...]
@@ -365,12 +365,12 @@ def with_places(op: ops.Operator, arrays: dict[str, Any]) -> dict[str, Any]:
     return arrays | ({name: np.zeros_like(arrays[name])} if name in arrays else {})
 
 
-def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
+def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, WidenedWeight]:
     """Weights of ones that fit the operator on an input of this shape."""
     kind = type(op)
     if isinstance(op, ops.Constant):
-        return {"value": Stored(np.ones(op.shape, np.float32))}
+        return {"value": WidenedWeight(np.ones(op.shape, np.float32))}
     wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear, ops.Embedding)
     shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
     plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
-    return {name: Stored(np.ones(shape, np.float32)) for name, shape in plain.items()}
+    return {name: WidenedWeight(np.ones(shape, np.float32)) for name, shape in plain.items()}

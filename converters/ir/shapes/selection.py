@@ -6,7 +6,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     normalized_axis,
     provably_differ,
@@ -16,7 +16,7 @@ from upconv.converters.ir.shapes.call import (
 
 
 @SHAPES.register(ops.Gather)
-def _gather(op: ops.Gather, call: Call) -> tuple[Shape, ...]:
+def _gather(op: ops.Gather, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     picked = call.inputs[1] if op.indices is None else (len(op.indices),)
     shape = (*call.x[:axis], *picked, *call.x[axis + 1 :])
@@ -28,12 +28,12 @@ def _gather(op: ops.Gather, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Embedding)
-def _embedding(op: ops.Embedding, call: Call) -> tuple[Shape, ...]:
+def _embedding(op: ops.Embedding, call: InputShapes) -> tuple[Shape, ...]:
     return ((*call.x, op.features),)
 
 
 @SHAPES.register(ops.GridSample)
-def _grid_sample(op: ops.GridSample, call: Call) -> tuple[Shape, ...]:
+def _grid_sample(op: ops.GridSample, call: InputShapes) -> tuple[Shape, ...]:
     x, grid = call.inputs[:2]
     require_axes(x, 3)
     shape = (*x[:2], *grid[1:-1])

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.bilinear import factored
+from upconv.converters.onnx_writer.emitters.bilinear import factored_form
 from upconv.converters.onnx_writer.emitters.boxes import cut
-from upconv.converters.onnx_writer.emitters.transposed_axes import Axis, convolve, plan
+from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve, plan
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 
@@ -25,7 +25,7 @@ def transposed(
     x: str,
     weight: str,
     bias: tuple[str, ...],
-    axes: Sequence[Axis],
+    axes: Sequence[TransposedAxis],
     groups: int,
     to: str,
 ) -> str:
@@ -46,19 +46,19 @@ def transposed(
     return "+".join(names)
 
 
-def _needs(step: str, axes: Sequence[Axis]) -> bool:
+def _needs(step: str, axes: Sequence[TransposedAxis]) -> bool:
     if step == "Slice":
         return any(axis.target is not None for axis in axes)
     return any(axis.more_begin != 0 or axis.more_end != 0 for axis in axes)
 
 
-def _grow(graph: GraphBuilder, x: str, axes: Sequence[Axis], to: str) -> str:
+def _grow(graph: GraphBuilder, x: str, axes: Sequence[TransposedAxis], to: str) -> str:
     begins: list[Size] = [axis.more_begin for axis in axes]
     ends: list[Size] = [axis.more_end for axis in axes]
     return graph.node("Pad", (x, graph.size_vector([0, 0, *begins, 0, 0, *ends])), to)
 
 
-def _shrink(graph: GraphBuilder, x: str, axes: Sequence[Axis], to: str) -> str:
+def _shrink(graph: GraphBuilder, x: str, axes: Sequence[TransposedAxis], to: str) -> str:
     ends = {index: axis.target for index, axis in enumerate(axes, start=2)}
     kept = {index: target for index, target in ends.items() if target is not None}
     starts = [axes[index - 2].skipped for index in kept]
@@ -74,7 +74,7 @@ def _add_bias(graph: GraphBuilder, x: str, bias: str, axes: int, to: str) -> str
 @EMITTERS.register(ops.ConvTranspose)
 def _conv_transpose(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> str:
     axes = plan(op, layer, graph)
-    form = factored(op, layer, graph, axes)
+    form = factored_form(op, layer, graph, axes)
     if form:
         return form
     x = graph.tensor(layer.inputs[0])

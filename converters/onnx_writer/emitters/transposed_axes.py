@@ -14,7 +14,7 @@ from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class TransposedAxis:
     """One spatial axis of a transposed convolution, as a ConvTranspose node can say it, and what
     Pad (`more`) and Slice (`target` pixels from `skipped` on) must do after it."""
 
@@ -43,7 +43,7 @@ def plan_axis(
     pads: tuple[int, int],
     output_padding: int = 0,
     target: Size | None = None,
-) -> Axis:
+) -> TransposedAxis:
     """How to say one axis whose input has `size` pixels; pads are (begin, end).
 
     With a target, the end is whatever reaches it. An output padding first uses up the end pad.
@@ -54,14 +54,14 @@ def plan_axis(
     excess = full - pads[0] - out
     if isinstance(excess, int) and excess > -stride:
         inside = max(-excess, 0)
-        return Axis(kernel, stride, dilation, begin, max(excess, 0), inside, more_begin)
-    axis = Axis(kernel, stride, dilation, begin, 0, 0, more_begin, maximum(-excess, 0))
+        return TransposedAxis(kernel, stride, dilation, begin, max(excess, 0), inside, more_begin)
+    axis = TransposedAxis(kernel, stride, dilation, begin, 0, 0, more_begin, maximum(-excess, 0))
     if begin >= geometry.effective_kernel(kernel, dilation):
         return replace(axis, pad_begin=0, skipped=begin, target=out)  # nothing may be left of it
     return axis if isinstance(excess, int) else replace(axis, target=out)
 
 
-def plan(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> tuple[Axis, ...]:
+def plan(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> tuple[TransposedAxis, ...]:
     """The plan of every spatial axis of a layer."""
     sizes = graph.shape(layer.inputs[0])[2:]
     targets = (None,) * len(sizes) if op.target is None else map(graph.known, op.target)
@@ -73,7 +73,7 @@ def plan(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> tuple[Axis
 
 
 def convolve(
-    graph: GraphBuilder, inputs: Sequence[str], axes: Sequence[Axis], groups: int, to: str
+    graph: GraphBuilder, inputs: Sequence[str], axes: Sequence[TransposedAxis], groups: int, to: str
 ) -> str:
     """The ConvTranspose node alone."""
     grows = any(axis.output_padding for axis in axes)

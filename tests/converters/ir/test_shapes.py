@@ -16,7 +16,7 @@ from upconv.converters.ir.dims import Dim, Like, Size, evaluate, substitute, sym
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.tensors import missing
-from upconv.converters.reference.call import MEANINGS, Call
+from upconv.converters.reference.call import MEANINGS, Operands
 
 
 def _symbolic(shapes: Inputs) -> tuple[dict[str, tuple[Size, ...]], dict[str, int]]:
@@ -57,9 +57,8 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
         return found
 
     plain = tuple(tuple(evaluate(size, {}) for size in shape or ()) for shape in wanted)
-    call = Call(
-        tuple(arrays.values()), weights_for(op, inputs[0] if inputs else ()), plain, size_of
-    )
+    stored = weights_for(op, inputs[0] if inputs else ())
+    call = Operands(tuple(arrays.values()), stored, plain, size_of)
     with np.errstate(all="ignore"):
         results = MEANINGS[type(op)](op, call)
     assert tuple(result.shape for result in results) == plain

@@ -32,7 +32,7 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.onnx_writer.emitters.bilinear import interpolation_rows
-from upconv.converters.onnx_writer.emitters.transposed_axes import Axis
+from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis
 
 
 @st.composite
@@ -222,7 +222,7 @@ def test_a_mixing_kernel_stays_dense(tmp_path: Path) -> None:
 def test_the_matrix_of_the_convention_is_the_hat(factor: int) -> None:
     """Of output i and input j: max(0, 1 - |(i+0.5)/f - 0.5 - j|)."""
     k, pad = bilinear_kernel_size(factor), bilinear_pad(factor)
-    axis = Axis(k, factor, 1, pad, pad, 0)
+    axis = TransposedAxis(k, factor, 1, pad, pad, 0)
     found = interpolation_rows(axis, bilinear_row(k)[None], 5)[0]
     i, j = np.arange(5 * factor), np.arange(5)[:, None]
     hat = np.maximum(0, 1 - np.abs((i + 0.5) / factor - 0.5 - j))

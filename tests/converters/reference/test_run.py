@@ -14,7 +14,7 @@ from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.origin import Origin, Source, Span
 from upconv.converters.ir.tensors import Filler, missing, weight_of
 from upconv.converters.reference import run_layer, run_model
-from upconv.converters.reference.call import Stored
+from upconv.converters.reference.call import WidenedWeight
 
 
 def _skip_net() -> Model:
@@ -136,8 +136,8 @@ def test_inputs_are_not_written() -> None:
 
 def test_weights_are_widened_block_by_block() -> None:
     values = np.array([[1.5, -2.5], [-3.5, 4.5]], np.float32)
-    stored = Stored(values, magnitude=True)
+    stored = WidenedWeight(values, magnitude=True)
     assert stored.shape == (2, 2)
     assert stored[0].dtype == np.float64
     np.testing.assert_array_equal(stored[1], [3.5, 4.5])
-    np.testing.assert_array_equal(Stored(values)[:, 1], [-2.5, 4.5])
+    np.testing.assert_array_equal(WidenedWeight(values)[:, 1], [-2.5, 4.5])

@@ -8,12 +8,12 @@ functions in a table, the operators and plain numbers mean anything.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Size, Symbol, ceil_div, is_constant, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.torch.aten.ratios import (
     NoSizeError,
     Ratio,
@@ -55,7 +55,7 @@ def parse_size(text: str, symbols: SymbolTable) -> Size:
 
 def _parsed(text: str) -> ast.expr:
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quietly():
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, MemoryError) as error:
         raise NoSizeError(str(error)) from None
