@@ -18,7 +18,7 @@ from upconv.converters.proof.source.loaded import (
     in_order,
 )
 from upconv.converters.readers.files.json_spans import JsonObject
-from upconv.converters.readers.keras.reader import Architecture, read_architecture
+from upconv.converters.readers.keras.reader import read_architecture
 from upconv.converters.readers.options import ReadOptions
 
 OWN_MODULES: Final = ("keras", "tf_keras", "tensorflow", "builtins")
