@@ -28,15 +28,6 @@ def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
     return refuse
 
 
-def _is_onnx(head: Head) -> bool:
-    """ModelProto begins with field 1, ir_version, a varint, where other formats have a text."""
-    if head.is_text:
-        from upconv.converters.readers.files.prototxt.kinds import kind_of_text
-
-        return kind_of_text(head.path, head.data) == "ONNX text"
-    return head.data[:1] == b"\x08" or (head.extension == "onnx" and bool(head.data))
-
-
 LFS_POINTER: Final = Format(
     "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
 )
@@ -47,4 +38,3 @@ TENSORFLOW_LITE: Final = Format(
     _not_built("a TensorFlow Lite model"),
     "not built yet",
 )
-ONNX: Final = Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet")
