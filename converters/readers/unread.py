@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.readers.row import Format, Head
+from upconv.converters.readers.row import Format
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model

@@ -52,5 +52,12 @@ class Places:
     pooled: str
 
 
-Entry: TypeAlias = Value | Known | Places | None
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An output or a tensor that is not represented; the reason stops only what reads it."""
+
+    reason: str
+
+
+Entry: TypeAlias = Value | Known | Places | Lost | None
 """None is an optional input that is absent."""

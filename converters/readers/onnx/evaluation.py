@@ -15,7 +15,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Upcon
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
 from upconv.converters.readers.assembly.workspace import Workspace
-from upconv.converters.readers.onnx.entries import Entry, Known, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
 from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
@@ -74,6 +74,10 @@ class Evaluation:
         """Evaluate the initializers and nodes of a graph."""
         for tensor in graph.messages("initializer", "tensor"):
             frame.entries[tensor.text("name")] = self.stored(tensor)
+        for sparse in graph.messages("sparse_initializer", "sparse"):
+            values = sparse.message("values", "tensor")
+            if values is not None:
+                frame.entries[values.text("name")] = Lost("reads a sparse tensor")
         self.nodes(graph.messages("node", "node"), frame)
 
     def stored(self, tensor: Message) -> Entry:
@@ -99,7 +103,9 @@ class Evaluation:
                     raise message.fail(f"'{name}' is written twice")
                 if not frame.prefix and name in self.reserved:
                     self.work.values.free(name)
-            frame.entries.update(zip(node.outputs, self._outputs(node, frame), strict=False))
+            made = self._outputs(node, frame)
+            for at, name in enumerate(node.outputs):
+                frame.entries[name] = made[at] if at < len(made) else _lost(node, at)
             frame.entries.pop("", None)
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
@@ -114,6 +120,9 @@ class Evaluation:
         try:
             found = tuple(frame.find(one) if one else None for one in node.inputs)
             call = replace(call, entries=found)
+            for entry in found:
+                if isinstance(entry, Lost):
+                    raise call.unsupported(entry.reason)
             return self._made(call, frame)
         except UpconvError as error:
             for gone in self.work.undo(mark):
@@ -180,7 +189,7 @@ class Evaluation:
                 listed = np.array(whole if read == "ints" else (whole or [0])[-1], np.int64)
                 return Known("int", listed.shape, values=listed)
         if "value_float" in attributes:
-            number = np.array(attributes["value_float"].float("f"), np.float32)
+            number = np.array(attributes["value_float"].number("f"), np.float32)
             return Known("float", (), values=number)
         if "value_floats" in attributes:
             numbers = np.array(attributes["value_floats"].floats("floats"), np.float32)
@@ -195,7 +204,7 @@ class Evaluation:
         defaults = {a.text("name"): a for a in function.messages("attribute_proto", "attribute")}
         padded = (*call.entries, *(None,) * (len(names) - len(call.entries)))
         inner = Frame(
-            _opsets(function) or frame.opsets,
+            opsets_of(function) or frame.opsets,
             dict(zip(names, padded, strict=True)),
             prefix=f"{call.name}/",
             bound={**defaults, **call.node.attributes},
@@ -227,16 +236,17 @@ class Evaluation:
         return frame.depth + 1
 
 
-def _opsets(holder: Message) -> dict[str, int]:
+def _lost(node: Node, index: int) -> Lost:
+    return Lost(f"reads output {index} of '{node.name}', which {node.op} has in training only")
+
+
+def opsets_of(holder: Message) -> dict[str, int]:
     """Domain -> version of a model or a function."""
     found: dict[str, int] = {}
     for entry in holder.messages("opset_import", "opset"):
         domain = entry.text("domain")
-        found["" if domain == "ai.onnx" else domain] = entry.int("version")
+        found["" if domain == "ai.onnx" else domain] = entry.integer("version")
     return found
-
-
-opsets_of = _opsets
 
 
 def function_key(function: Message) -> FunctionKey:

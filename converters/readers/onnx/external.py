@@ -151,7 +151,7 @@ def companions(path: str) -> list[str]:
         with closing(_Mapped(path)) as mapped:
             graph = Message(mapped.wire, "model").message("graph", "graph")
             for tensor in graph.messages("initializer", "tensor") if graph else ():
-                if tensor.int("data_location") == EXTERNAL:
+                if tensor.integer("data_location") == EXTERNAL:
                     for entry in tensor.messages("external_data", "entry"):
                         if entry.text("key") == "location":
                             found[entry.text("value")] = None

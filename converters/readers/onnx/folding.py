@@ -77,7 +77,7 @@ def sizes_as_known(sizes: Sequence[Size]) -> Known:
 def _kind(call: Call, array: Array) -> Kind:
     """What the numbers of an array of sizes are."""
     if call.node.op == "Cast":
-        return dtype_of(call.int("to", 1)).kind
+        return dtype_of(call.integer("to", 1)).kind
     return "bool" if array.dtype == bool else call.kind()
 
 
@@ -127,7 +127,7 @@ def _reduced(name: str) -> Fold:
         if not axes and call.flag("noop_with_empty_axes"):
             return x
         named = tuple(axis % x.ndim for axis in axes) if axes else tuple(range(x.ndim))
-        return elementwise.reduced(name, x, named, keepdims=call.int("keepdims", 1) != 0)
+        return elementwise.reduced(name, x, named, keepdims=call.integer("keepdims", 1) != 0)
 
     return fold
 
@@ -139,7 +139,7 @@ def _modulo(call: Call, given: Sequence[Array | None]) -> Array:
 
 
 def _cast(call: Call, given: Sequence[Array | None]) -> Array:
-    dtype = dtype_of(call.int("to", 1))
+    dtype = dtype_of(call.integer("to", 1))
     if not dtype.numpy:
         raise NotFoldableError(f"converts to {dtype.name}")
     name = "<f4" if dtype.name == "bfloat16" else dtype.numpy
@@ -147,7 +147,7 @@ def _cast(call: Call, given: Sequence[Array | None]) -> Array:
 
 
 def _gather(call: Call, given: Sequence[Array | None]) -> Array:
-    return arrangement.picked(_first(given), _at(given, 1), call.int("axis", 0))
+    return arrangement.picked(_first(given), _at(given, 1), call.integer("axis", 0))
 
 
 def _slice(call: Call, given: Sequence[Array | None]) -> Array:
@@ -188,7 +188,7 @@ def fill_of(call: Call) -> Array:
     found = call.node.attributes.get("value")
     tensor = found.message("t", "tensor") if found is not None else None
     if tensor is None:
-        return np.float32(0).reshape(())
+        return np.zeros((), np.float32)
     from upconv.converters.readers.onnx.external import folder_of
     from upconv.converters.readers.onnx.tensors import read_tensor
 
@@ -199,17 +199,17 @@ def fill_of(call: Call) -> Array:
 
 
 def _split(call: Call, given: Sequence[Array | None]) -> list[Array]:
-    x, axis = _first(given), call.int("axis", 0)
+    x, axis = _first(given), call.integer("axis", 0)
     parts = _ints(call, given, 1, "split")
     if parts is None:
-        count = call.int("num_outputs", len(call.outputs))
+        count = call.integer("num_outputs", len(call.outputs))
         each = -(-x.shape[axis] // count)
         parts = [each] * count
     return list(np.split(x, np.cumsum(parts)[:-1].tolist(), axis))
 
 
 def _flatten(call: Call, given: Sequence[Array | None]) -> Array:
-    x, axis = _first(given), call.int("axis", 1)
+    x, axis = _first(given), call.integer("axis", 1)
     axis = axis if axis >= 0 else axis + x.ndim
     return x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1)
 
@@ -235,16 +235,13 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "Min": _every("minimum"),
     "Max": _every("maximum"),
     "Sum": _every("add"),
-    **{
-        f"Reduce{name}": _reduced(name.lower())
-        for name in ("Prod", "Sum", "Max", "Min", "Mean")
-    },
+    **{f"Reduce{name}": _reduced(name.lower()) for name in ("Prod", "Sum", "Max", "Min", "Mean")},
     "Div": _quotient,
     "Mod": _modulo,
     "Cast": _cast,
     "Where": lambda call, given: elementwise.where(_first(given), _at(given, 1), _at(given, 2)),
     "Concat": lambda call, given: np.concatenate(
-        [one for one in given if one is not None], call.int("axis", 1)
+        [one for one in given if one is not None], call.integer("axis", 1)
     ),
     "Gather": _gather,
     "Slice": _slice,
@@ -256,9 +253,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "Transpose": lambda call, given: _first(given).transpose(call.ints("perm")),
     "Expand": lambda call, given: arrangement.expanded(_first(given), _at(given, 1)),
     "Tile": lambda call, given: arrangement.tiled(_first(given), _at(given, 1)),
-    "Range": lambda call, given: arrangement.ranged(
-        _first(given), _at(given, 1), _at(given, 2)
-    ),
+    "Range": lambda call, given: arrangement.ranged(_first(given), _at(given, 1), _at(given, 2)),
     "ConstantOfShape": _constant_of_shape,
 }
 """Operator -> what it makes of known tensors."""

@@ -16,7 +16,7 @@ from upconv.converters.readers.assembly.compositions import Composition, compose
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
-from upconv.converters.readers.onnx.entries import Entry, Known, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.messages import Message, Node
 from upconv.converters.readers.onnx.tensors import Kind
 
@@ -56,17 +56,17 @@ class Call:
             raise self.invalid(f"its attribute {name} is of another type ({others[0]})")
         return found
 
-    def int(self, name: str, default: int) -> int:
+    def integer(self, name: str, default: int) -> int:
         """A whole number, 0 where the attribute is there without a value."""
         found = self._attribute(name, "i")
-        return default if found is None else found.int("i")
+        return default if found is None else found.integer("i")
 
     def flag(self, name: str) -> bool:
-        return self.int(name, 0) != 0
+        return self.integer(name, 0) != 0
 
-    def float(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float) -> float:
         found = self._attribute(name, "f")
-        return default if found is None else found.float("f")
+        return default if found is None else found.number("f")
 
     def text(self, name: str, default: str) -> str:
         found = self._attribute(name, "s")
@@ -116,6 +116,8 @@ class Call:
             if entry.kind == "other":
                 raise self.unsupported("an input whose elements are no numbers")
             return entry.name
+        if isinstance(entry, Lost):
+            raise self.unsupported(entry.reason)
         if isinstance(entry, Places):
             raise self.unsupported("the indices of a pooling are used by more than a MaxUnpool")
         if entry is None:
@@ -213,7 +215,9 @@ class Call:
 
     # Weights
 
-    def weight(self, index: int, what: str, order: Order | None = None, key: object = None) -> Weight:
+    def weight(
+        self, index: int, what: str, order: Order | None = None, key: object = None
+    ) -> Weight:
         """An input as a weight in the representation's `order`; `key` tells orders apart."""
         found = self.known(index, what)
         if found.is_symbolic:

@@ -91,11 +91,11 @@ class Message:
     def ints(self, name: str) -> list[int]:
         return [signed(n) for field in self.fields(name) for n in self.wire.varints(field)]
 
-    def int(self, name: str, default: int = 0) -> int:
+    def integer(self, name: str, default: int = 0) -> int:
         found = [field for field in self.fields(name) if field.wire_type == VARINT]
         return signed(found[-1].value) if found else default
 
-    def float(self, name: str) -> float:
+    def number(self, name: str) -> float:
         found = [field for field in self.fields(name) if field.wire_type == FIXED32]
         return self.wire.float32(found[-1]) if found else 0.0
 

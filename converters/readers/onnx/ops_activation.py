@@ -16,13 +16,13 @@ from upconv.converters.readers.onnx.tensors import dtype_of
 PLAIN: Final[Mapping[str, Callable[[Call], ops.Operator]]] = {
     "Identity": lambda call: ops.Identity(),
     "Relu": lambda call: ops.Relu(),
-    "LeakyRelu": lambda call: ops.Relu(call.float("alpha", 0.01)),
-    "Elu": lambda call: ops.Elu(call.float("alpha", 1.0)),
+    "LeakyRelu": lambda call: ops.Relu(call.number("alpha", 0.01)),
+    "Elu": lambda call: ops.Elu(call.number("alpha", 1.0)),
     "Sigmoid": lambda call: ops.Sigmoid(),
     "Tanh": lambda call: ops.Tanh(),
     "Softplus": lambda call: ops.Softplus(),
     "Gelu": lambda call: ops.Gelu(call.word("approximate", "none", "tanh") == "tanh"),
-    "Swish": lambda call: ops.Swish(call.float("alpha", 1.0)),
+    "Swish": lambda call: ops.Swish(call.number("alpha", 1.0)),
     "Erf": lambda call: ops.Erf(),
     "Exp": lambda call: ops.Exp(),
     "Log": lambda call: ops.Log(),
@@ -41,11 +41,11 @@ PLAIN: Final[Mapping[str, Callable[[Call], ops.Operator]]] = {
 
 COMPOSED: Final[Mapping[str, Callable[[Call], Composition]]] = {
     "Selu": lambda call: compositions.selu(
-        call.float("alpha", compositions.SELU_ALPHA), call.float("gamma", compositions.SELU_SCALE)
+        call.number("alpha", compositions.SELU_ALPHA), call.number("gamma", compositions.SELU_SCALE)
     ),
-    "Celu": lambda call: compositions.celu(call.float("alpha", 1.0)),
+    "Celu": lambda call: compositions.celu(call.number("alpha", 1.0)),
     "HardSigmoid": lambda call: compositions.hard_sigmoid(
-        call.float("alpha", 0.2), call.float("beta", 0.5)
+        call.number("alpha", 0.2), call.number("beta", 0.5)
     ),
     "HardSwish": lambda call: compositions.hard_swish(),
     "Mish": lambda call: compositions.MISH,
@@ -74,14 +74,14 @@ def _dropout(call: Call) -> Entry:
 @lowers("ThresholdedRelu")
 def _thresholded(call: Call) -> Entry:
     x = call.value()
-    above = call.step(ops.Compare("greater", call.float("alpha", 1.0)), [x], "above")
+    above = call.step(ops.Compare("greater", call.number("alpha", 1.0)), [x], "above")
     return call.emit(ops.Where(otherwise=0.0), [above, x])
 
 
 @lowers("Shrink")
 def _shrink(call: Call) -> Entry:
     """x + bias below -lambd, x - bias above lambd, 0 in between."""
-    x, bias, bound = call.value(), call.float("bias", 0.0), call.float("lambd", 0.5)
+    x, bias, bound = call.value(), call.number("bias", 0.0), call.number("lambd", 0.5)
     below = call.step(ops.Compare("less", -bound), [x], "below")
     above = call.step(ops.Compare("greater", bound), [x], "above")
     more = call.step(ops.Power(shift=bias), [x], "more")
@@ -111,7 +111,7 @@ def _prelu(call: Call) -> Entry:
 
 @lowers("Clip")
 def _clip_by_attributes(call: Call) -> Entry:
-    low, high = call.float("min", -inf), call.float("max", inf)
+    low, high = call.number("min", -inf), call.number("max", inf)
     return call.emit(ops.Clip(low, high), [call.value()])
 
 
@@ -132,7 +132,7 @@ def _clip(call: Call) -> Entry:
 def _cast(call: Call) -> Entry:
     """Truth values and whole numbers are floats here already. Types of floats are all one: the
     reference knows no rounding to 16 bits."""
-    target = dtype_of(call.int("to", 1))
+    target = dtype_of(call.integer("to", 1))
     return cast(call, target.kind, target.name)
 
 

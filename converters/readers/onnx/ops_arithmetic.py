@@ -42,7 +42,7 @@ def _binary(call: Call) -> Entry:
 
 def _aligned(call: Call) -> Entry:
     """The second input with axes of size 1 behind it, so that it stands at `axis`."""
-    entry, axis = call.entry(1), call.int("axis", -1)
+    entry, axis = call.entry(1), call.integer("axis", -1)
     if not call.flag("broadcast") or "axis" not in call.node.attributes:
         return entry
     own = len(entry.shape) if isinstance(entry, Known) else call.rank(call.value(1))
@@ -114,7 +114,9 @@ def _with_number(call: Call, kind: Kind, x: Value, other: Known, reverse: bool) 
         return None
     operator = {
         "sum": ops.Power(shift=number),
-        "difference": ops.Power(scale=-1.0 if reverse else 1.0, shift=number if reverse else -number),
+        "difference": ops.Power(
+            scale=-1.0 if reverse else 1.0, shift=number if reverse else -number
+        ),
         "product": ops.Power(scale=number),
         "quotient": ops.Power(scale=1 / (number or 1.0)),
     }[kind]

@@ -17,11 +17,11 @@ def _batch_norm(call: Call) -> Entry:
     trains = call.flag("training_mode") if call.opset >= 14 else _uses_more(call)
     if trains:
         raise call.unsupported("a BatchNormalization in training mode", "export it for inference")
-    if call.int("spatial", 1) == 0:
+    if call.integer("spatial", 1) == 0:
         raise call.unsupported("statistics of every pixel (spatial 0)")
     names = {1: "scale", 2: "bias", 3: "mean", 4: "variance"}
     weights = {name: call.weight(index, name) for index, name in names.items()}
-    return call.emit(ops.BatchNorm(call.float("epsilon", 1e-5)), [call.value()], weights)
+    return call.emit(ops.BatchNorm(call.number("epsilon", 1e-5)), [call.value()], weights)
 
 
 def _uses_more(call: Call) -> bool:
@@ -36,12 +36,12 @@ def _instance_norm(call: Call) -> Entry:
 @lowers("GroupNormalization", since=18)
 def _group_norm_per_group(call: Call) -> Entry:
     """Its scale and bias are one number per group."""
-    return _grouped(call, call.int("num_groups", 0), per_group=True)
+    return _grouped(call, call.integer("num_groups", 0), per_group=True)
 
 
 @lowers("GroupNormalization", since=21)
 def _group_norm(call: Call) -> Entry:
-    return _grouped(call, call.int("num_groups", 0))
+    return _grouped(call, call.integer("num_groups", 0))
 
 
 def _grouped(call: Call, groups: int | None, per_group: bool = False) -> Entry:
@@ -57,7 +57,7 @@ def _grouped(call: Call, groups: int | None, per_group: bool = False) -> Entry:
         "scale": call.weight(1, "scale", order, ("repeated", channels)),
         "bias": call.weight(2, "bias", order, ("repeated", channels)),
     }
-    return call.emit(ops.GroupNorm(groups, call.float("epsilon", 1e-5)), [x], weights)
+    return call.emit(ops.GroupNorm(groups, call.number("epsilon", 1e-5)), [x], weights)
 
 
 def _repeated(times: int) -> Order:
@@ -70,7 +70,7 @@ def _layer_norm(call: Call) -> Entry:
         raise call.unsupported("the mean or deviation of a LayerNormalization is used")
     x = call.value()
     shape = call.shape(x)
-    axis = call.axis(call.int("axis", -1), len(shape))
+    axis = call.axis(call.integer("axis", -1), len(shape))
     inner = shape[axis:]
     weights: dict[str, Weight] = {}
     for index, name in ((1, "scale"), (2, "bias")):
@@ -79,16 +79,16 @@ def _layer_norm(call: Call) -> Entry:
             if own != inner:
                 raise call.unsupported(f"its {name} has the shape {own}, not that of its axes")
             weights[name] = call.weight(index, name)
-    return call.emit(ops.LayerNorm(axis, call.float("epsilon", 1e-5)), [x], weights)
+    return call.emit(ops.LayerNorm(axis, call.number("epsilon", 1e-5)), [x], weights)
 
 
 @lowers("LRN")
 def _lrn(call: Call) -> Entry:
-    size = call.int("size", 0)
+    size = call.integer("size", 0)
     if size % 2 == 0:
         raise call.unsupported(f"a window of {size} channels, which has no middle")
-    alpha, beta = call.float("alpha", 1e-4), call.float("beta", 0.75)
-    operator = ops.Lrn(size, alpha, beta, call.float("bias", 1.0), "across")
+    alpha, beta = call.number("alpha", 1e-4), call.number("beta", 0.75)
+    operator = ops.Lrn(size, alpha, beta, call.number("bias", 1.0), "across")
     return call.emit(operator, [call.value()])
 
 
@@ -97,7 +97,7 @@ def _flat_softmax(call: Call) -> Entry:
     """Before opset 13: over all axes from `axis` on, as one."""
     x = call.value()
     shape, log = call.shape(x), call.node.op == "LogSoftmax"
-    axis = call.axis(call.int("axis", 1), len(shape))
+    axis = call.axis(call.integer("axis", 1), len(shape))
     if all(size == 1 for size in shape[axis + 1 :]):
         return call.emit(ops.Softmax(axis, log), [x])
     flat = call.step(ops.Flatten(axis), [x], "flat")
@@ -108,5 +108,5 @@ def _flat_softmax(call: Call) -> Entry:
 @lowers("Softmax", "LogSoftmax", since=13)
 def _softmax(call: Call) -> Entry:
     x = call.value()
-    axis = call.axis(call.int("axis", -1), call.rank(x))
+    axis = call.axis(call.integer("axis", -1), call.rank(x))
     return call.emit(ops.Softmax(axis, call.node.op == "LogSoftmax"), [x])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.onnx.entries import Entry
+from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_arithmetic import combined
-from upconv.converters.readers.onnx.entries import Value
 
 
 @lowers("MatMul")
@@ -28,7 +27,7 @@ def _matmul(call: Call) -> Entry:
 @lowers("Gemm")
 def _gemm(call: Call) -> Entry:
     """alpha * A B + beta * C, A and B transposed where that is said."""
-    x, alpha, beta = call.value(), call.float("alpha", 1.0), call.float("beta", 1.0)
+    x, alpha, beta = call.value(), call.number("alpha", 1.0), call.number("beta", 1.0)
     if call.flag("transA"):
         x = call.step(ops.Permute((1, 0)), [x], "a")
     bias = _bias(call, beta)

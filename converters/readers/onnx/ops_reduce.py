@@ -30,7 +30,7 @@ def _reduce(call: Call) -> Entry:
     x, axes = call.value(), _axes(call)
     if axes is None:
         return call.emit(after or ops.Identity(), [x])
-    keep, rank = call.int("keepdims", 1) != 0, call.rank(x)
+    keep, rank = call.integer("keepdims", 1) != 0, call.rank(x)
     spatial = rank > 2 and axes == tuple(range(2, rank))
     if keep and spatial and kind in ("mean", "max") and after is None:
         return call.emit(ops.GlobalPool("average" if kind == "mean" else "max"), [x])
@@ -49,6 +49,8 @@ def reduced(call: Call, x: str, kind: Kind, axes: Sequence[int], keep: bool) -> 
     """A tensor reduced over axes, which are brought to the end for it, and come back with size 1
     where they are kept."""
     rank = call.rank(x)
+    if any(call.shape(x)[axis] == 0 for axis in axes):
+        raise call.unsupported("reduces an axis without values")
     order = tuple(axis for axis in range(rank) if axis not in axes) + tuple(axes)
     if order != tuple(range(rank)):
         x = call.step(ops.Permute(order), [x], f"{kind}_order")
@@ -61,7 +63,7 @@ def reduced(call: Call, x: str, kind: Kind, axes: Sequence[int], keep: bool) -> 
 @lowers("ReduceLogSumExp")
 def _log_sum_exp(call: Call) -> Entry:
     """m + log(sum(exp(x - m))), m the largest, so that nothing overflows."""
-    x, axes, keep = call.value(), _axes(call), call.int("keepdims", 1) != 0
+    x, axes, keep = call.value(), _axes(call), call.integer("keepdims", 1) != 0
     if axes is None:
         return call.emit(ops.Identity(), [x])
     most = reduced(call, x, "max", axes, True)
@@ -75,7 +77,7 @@ def _log_sum_exp(call: Call) -> Entry:
 
 @lowers("GlobalLpPool")
 def _global_norm(call: Call) -> Entry:
-    x, p = call.value(), float(call.int("p", 2))
+    x, p = call.value(), float(call.integer("p", 2))
     axes = tuple(range(2, call.rank(x)))
     powers = call.step(ops.Power(p), [call.step(ops.Abs(), [x], "abs")], "power")
     return call.emit(ops.Power(1 / p), [reduced(call, powers, "sum", axes, True)])
@@ -84,12 +86,12 @@ def _global_norm(call: Call) -> Entry:
 @lowers("ArgMax", "ArgMin")
 def _places(call: Call) -> Entry:
     x = call.value()
-    axis = call.axis(call.int("axis", 0), call.rank(x))
+    axis = call.axis(call.integer("axis", 0), call.rank(x))
     if call.node.op == "ArgMin":
         x = call.step(ops.Power(scale=-1.0), [x], "negative")
     ties: Literal["last", "first"] = "last" if call.flag("select_last_index") else "first"
     operator = ops.ArgMax(axis, 1, "indices", ties)
-    if call.int("keepdims", 1):
+    if call.integer("keepdims", 1):
         return call.emit(operator, [x], kind="int")
     return call.emit(ops.Reshape((), axis, 1), [call.step(operator, [x], "places")], kind="int")
 
@@ -106,13 +108,15 @@ def _cum_sum(call: Call) -> Entry:
 
 @lowers("LpNormalization")
 def _norm(call: Call) -> Entry:
-    x, p = call.value(), call.int("p", 2)
+    """x / norm, and 0 where the norm is."""
+    x, p = call.value(), call.integer("p", 2)
     if p not in (1, 2):
         raise call.invalid(f"a norm of order {p}")
-    axis = call.axis(call.int("axis", -1), call.rank(x))
+    axis = call.axis(call.integer("axis", -1), call.rank(x))
     total = reduced(call, x, "abs_sum" if p == 1 else "square_sum", [axis], True)
     norm = total if p == 1 else call.step(ops.Power(0.5), [total], "norm")
-    return call.emit(ops.Eltwise("quotient", broadcast=True), [x, norm])
+    quotient = call.step(ops.Eltwise("quotient", broadcast=True), [x, norm], "quotient")
+    return call.emit(ops.Where(otherwise=0.0), [norm, quotient])
 
 
 @lowers("MeanVarianceNormalization")
@@ -127,5 +131,3 @@ def _standardized(call: Call) -> Entry:
     deviation = call.step(ops.Power(0.5), [variance], "deviation")
     divisor = call.step(ops.Power(shift=1e-9), [deviation], "divisor")
     return call.emit(ops.Eltwise("quotient", broadcast=True), [apart, divisor])
-
-

@@ -94,7 +94,7 @@ def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float
 
 @lowers("Upsample")
 def _upsample_experimental(call: Call) -> Entry:
-    scales = (call.float("height_scale", 1.0), call.float("width_scale", 1.0))
+    scales = (call.number("height_scale", 1.0), call.number("width_scale", 1.0))
     return _plain(call, (1.0, 1.0, *scales))
 
 
@@ -144,8 +144,7 @@ def _resize(call: Call) -> Entry:
     kernel = _kernel(call)
     targets, keeps = _targets(call, x, axes)
     ways = [
-        _way(call, kernel, axis, target, keeps)
-        for axis, target in zip(axes, targets, strict=True)
+        _way(call, kernel, axis, target, keeps) for axis, target in zip(axes, targets, strict=True)
     ]
     if kernel.antialias:
         kernel = _filter(call, kernel, x, ways)
@@ -155,7 +154,7 @@ def _resize(call: Call) -> Entry:
 def _kernel(call: Call) -> Kernel:
     return Kernel(
         MODES[call.word("mode", "nearest", "linear", "cubic")],
-        call.float("cubic_coeff_a", -0.75),
+        call.number("cubic_coeff_a", -0.75),
         call.flag("antialias"),
         call.flag("exclude_outside"),
     )
@@ -403,5 +402,3 @@ _PADDINGS: Final[dict[str, Literal["zeros", "border", "reflection"]]] = {
     "border": "border",
     "reflection": "reflection",
 }
-
-

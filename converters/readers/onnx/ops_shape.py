@@ -27,8 +27,8 @@ def _shape_entry(call: Call) -> tuple[Size, ...]:
 @lowers("Shape")
 def _shape(call: Call) -> Entry:
     sizes = _shape_entry(call)
-    end = call.int("end", len(sizes))
-    return sizes_as_known(sizes[call.int("start", 0) : end])
+    end = call.integer("end", len(sizes))
+    return sizes_as_known(sizes[call.integer("start", 0) : end])
 
 
 @lowers("Size")
@@ -99,8 +99,8 @@ def _reshaped(call: Call, dims: Sequence[Size]) -> Entry:
 def _flatten(call: Call) -> Entry:
     """Two axes are left: those before `axis` as one, and the others."""
     x = call.value()
-    rank, axis = call.rank(x), call.int("axis", 1)
-    axis = call.axis(axis, rank + 1) if axis != rank else rank
+    rank, axis = call.rank(x), call.integer("axis", 1)
+    axis = axis if axis == rank else call.axis(axis, rank)
     if axis == 1 and rank > 1:
         return call.emit(ops.Flatten(), [x])
     shape = call.shape(x)
@@ -114,7 +114,7 @@ def _flatten(call: Call) -> Entry:
 @lowers("Concat")
 def _concat(call: Call) -> Entry:
     values = [call.value(index) for index in range(len(call.entries))]
-    axis = call.axis(call.int("axis", 1), call.rank(values[0]))
+    axis = call.axis(call.integer("axis", 1), call.rank(values[0]))
     operator = ops.Concat(axis) if len(values) > 1 else ops.Identity()
     return call.emit(operator, values)
 
@@ -123,10 +123,10 @@ def _concat(call: Call) -> Entry:
 def _split(call: Call) -> tuple[Entry, ...]:
     x = call.value()
     shape = call.shape(x)
-    axis, count = call.axis(call.int("axis", 0), len(shape)), len(call.outputs)
+    axis, count = call.axis(call.integer("axis", 0), len(shape)), len(call.outputs)
     sizes, size = call.listed(1, "split"), shape[axis]
     if sizes is None and call.opset >= 18 and isinstance(size, int):
-        each = ceil_div(size, call.int("num_outputs", count))
+        each = ceil_div(size, call.integer("num_outputs", count))
         sizes = (*(each,) * (count - 1), size - each * (count - 1))
     elif sizes is None and call.opset >= 18:
         raise call.unsupported("splits an axis of an open size", "give --input")
@@ -172,9 +172,7 @@ def _sliced(
     return _chained(call, x, boxes)
 
 
-def _cut(
-    call: Call, axis: int, size: Size, bounds: tuple[Size, Size, int]
-) -> ops.Operator | None:
+def _cut(call: Call, axis: int, size: Size, bounds: tuple[Size, Size, int]) -> ops.Operator | None:
     """The part of an axis between two bounds; None where it is all of it."""
     begin, end, step = bounds
     if step > 0:
@@ -213,7 +211,7 @@ def _bounded(call: Call, bound: Size, size: Size) -> Size:
 @lowers("Gather")
 def _gather(call: Call) -> Entry:
     """Numbers that are known pick entries, or cut a box where there is one."""
-    axis = call.int("axis", 0)
+    axis = call.integer("axis", 0)
     if call.is_known(0) and not call.is_known(1):
         table = call.known(0, "table")
         if len(table.shape) == 2 and axis % 2 == 0 and not table.is_symbolic:
@@ -295,7 +293,7 @@ def _bound(call: Call, index: int) -> Any:
 @lowers("Pad")
 def _pad_by_attributes(call: Call) -> Entry:
     pads = call.ints("pads") or call.ints("paddings") or ()
-    return _padded(call, pads, None, call.float("value", 0.0))
+    return _padded(call, pads, None, call.number("value", 0.0))
 
 
 @lowers("Pad", since=11)
@@ -352,10 +350,10 @@ def _center(call: Call) -> Entry:
 @lowers("DepthToSpace")
 def _depth_to_space(call: Call) -> Entry:
     mode: Literal["DCR", "CRD"] = "CRD" if call.word("mode", "DCR", "CRD") == "CRD" else "DCR"
-    return call.emit(ops.DepthToSpace(call.int("blocksize", 0), mode), [call.value()])
+    return call.emit(ops.DepthToSpace(call.integer("blocksize", 0), mode), [call.value()])
 
 
 @lowers("SpaceToDepth")
 def _space_to_depth(call: Call) -> Entry:
     mode: Literal["DCR", "CRD"] = "CRD" if call.word("mode", "DCR", "CRD") == "CRD" else "DCR"
-    return call.emit(ops.SpaceToDepth(call.int("blocksize", 0), mode), [call.value()])
+    return call.emit(ops.SpaceToDepth(call.integer("blocksize", 0), mode), [call.value()])

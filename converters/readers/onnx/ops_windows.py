@@ -10,6 +10,7 @@ from typing import Final, Literal
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.same_padding import same_padding
 from upconv.converters.readers.onnx.entries import Entry, Places
 from upconv.converters.readers.onnx.lowering import Call, lowers
@@ -90,12 +91,12 @@ def _conv(call: Call) -> Entry:
         window.dilation,
         begin,
         end,
-        groups=call.int("group", 1),
+        groups=call.integer("group", 1),
     )
     return call.emit(operator, [x], _weights(call))
 
 
-def _weights(call: Call) -> dict[str, object]:
+def _weights(call: Call) -> dict[str, Weight]:
     found = {"weight": call.weight(1, "weight")}
     return {**found, "bias": call.weight(2, "bias")} if call.has(2) else found
 
@@ -106,7 +107,7 @@ def _conv_transpose(call: Call) -> Entry:
     is written of pads does not count then."""
     kernel = _kernel(call, "weight")
     axes, window = len(kernel), window_of(call, kernel)
-    extra, groups = call.per_axis("output_padding", axes, 0), call.int("group", 1)
+    extra, groups = call.per_axis("output_padding", axes, 0), call.integer("group", 1)
     x = call.value()
     begin, end = _transposed_pads(call, x, window, extra)
     operator = ops.ConvTranspose(
@@ -215,7 +216,7 @@ def _average_pool(call: Call) -> Entry:
 @lowers("LpPool")
 def _lp_pool(call: Call) -> Entry:
     """The root of a sum of powers is that of a mean, times the window's size."""
-    p = call.int("p", 2) if call.opset > 1 else call.float("p", 2.0)
+    p = call.integer("p", 2) if call.opset > 1 else call.number("p", 2.0)
     sized = call.step(ops.Abs(), [call.value()], "abs")
     powers = call.step(ops.Power(float(p)), [sized], "power")
     x, operator = _pool(call, powers, "average", 0.0)
@@ -284,5 +285,3 @@ def _in_plane(call: Call, size: Sequence[Size]) -> str:
 
     number = call.operand(known_of(np.array(plane, np.int64)), "plane")
     return call.step(ops.Eltwise("floor_mod", broadcast=True), [x, number], "places")
-
-

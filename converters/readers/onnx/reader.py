@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Final
 
-from upconv.converters.ir.dims import symbol
-from upconv.converters.ir.errors import UnreadableError, UpconvError, UsageError
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.operators import Constant
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.wire import Wire, map_file
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.evaluation import (
     Evaluation,
     Frame,
@@ -90,7 +88,7 @@ def declared(value: Message) -> Declared:
     tensor = kind.message("tensor_type", "tensor type") if kind is not None else None
     if tensor is None:
         return Declared(value.text("name"), dtype_of(0), None)
-    dtype = dtype_of(tensor.int("elem_type"))
+    dtype = dtype_of(tensor.integer("elem_type"))
     shape = tensor.message("shape", "shape")
     sizes = None if shape is None else tuple(_size(dim) for dim in shape.messages("dim", "dim"))
     return Declared(value.text("name"), dtype, sizes)
@@ -98,7 +96,7 @@ def declared(value: Message) -> Declared:
 
 def _size(dim: Message) -> int | str | None:
     """A number, a letter, or nothing; numbers below 1 are written for open sizes."""
-    if dim.has("dim_value") and (number := dim.int("dim_value")) > 0:
+    if dim.has("dim_value") and (number := dim.integer("dim_value")) > 0:
         return number
     return dim.text("dim_param") or None
 
@@ -135,7 +133,7 @@ def _shape(one: Declared, index: int, taken: set[str]) -> Shape | None:
     )
 
 
-def _free(letter: object, taken: set[str]) -> object:
+def _free(letter: Size, taken: set[str]) -> Size:
     """A letter of ours that the file does not use for another size."""
     return symbol(f"{letter}_") if str(letter) in taken else letter
 
@@ -157,13 +155,20 @@ def _leave(end: Message, frame: Frame, work: Workspace) -> str:
 
 
 def _carrier(entry: Entry, name: str, work: Workspace, origin: Origin) -> str:
-    """The value of an output; what is known becomes a layer."""
-    if isinstance(entry, Known) and not entry.is_symbolic and prod(entry.shape) >= 0:
+    """The value of an output; what is known becomes a layer, what is not represented an Unknown."""
+    if isinstance(entry, Value):
+        return entry.name
+    if isinstance(entry, Known) and not entry.is_symbolic:
         node = Node(name, "Constant", "", (), (name,), {})
         call = Call(node, (), work, origin, 1, name, (name,))
         return call.emit(Constant(entry.shape), [], {"value": call.weight_of(entry)}).name
-    if isinstance(entry, Value):
-        return entry.name
-    raise UnreadableError(f"the output '{name}' is no tensor of the network", path=work.path)
+    reason = entry.reason if isinstance(entry, Lost) else _NO_TENSOR.get(type(entry), "nothing")
+    error = UnsupportedError(f"the output '{name}' is {reason}")
+    inputs = [entry.name] if isinstance(entry, Places) else []
+    return work.unknown(f"{name}/output", "output", error, inputs, origin, (name,))[0]
 
 
+_NO_TENSOR: Final[dict[type, str]] = {
+    Known: "a list of the input's sizes",
+    Places: "the places of a max pooling, counted through the whole tensor",
+}

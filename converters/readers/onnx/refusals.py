@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_CONTROL: Final = ("control flow that is decided when the model runs", "export it traced, or fold it")
+_CONTROL: Final = (
+    "control flow that is decided when the model runs",
+    "export it traced, or fold it",
+)
 _RECURRENT: Final = ("a recurrent layer", "")
 _QUANTISED: Final = ("a quantised operator", "give the model before it was quantised")
 _DATA: Final = ("its output's size depends on the values of its input", "")

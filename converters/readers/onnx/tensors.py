@@ -159,13 +159,13 @@ def read_tensor(message: Message, folder: Folder) -> Stored:
     shape = tuple(message.ints("dims"))
     if len(shape) > MAX_AXES or min(shape, default=0) < 0 or prod(shape) > MAX_SIZE:
         raise message.fail(f"a tensor of the shape {shape}")
-    dtype = dtype_of(message.int("data_type"))
+    dtype = dtype_of(message.integer("data_type"))
     if not dtype.numpy:
         raise UnsupportedError(f"its tensor is of the type {dtype.name}", path=message.wire.path)
     if message.has("segment"):
         raise UnsupportedError("a tensor in segments", path=message.wire.path)
     size = prod(shape) * int(dtype.numpy[2:])
-    if message.int("data_location") == EXTERNAL:
+    if message.integer("data_location") == EXTERNAL:
         return Stored(shape, dtype, message, external_range(message, folder, size))
     raw = [field for field in message.fields("raw_data") if field.wire_type == LENGTH]
     if not raw:
