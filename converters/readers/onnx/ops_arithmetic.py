@@ -161,8 +161,8 @@ def _power(call: Call) -> Entry:
     return call.emit(ops.Eltwise("power", broadcast=True), [call.value(0), call.value(1)])
 
 
-@lowers("Mod")
-def _modulo(call: Call) -> Entry:
+def modulo(call: Call) -> Entry:
+    """The rest of a division, with the divisor's sign or the dividend's."""
     kind: Literal["trunc_mod", "floor_mod"] = "trunc_mod" if call.flag("fmod") else "floor_mod"
     return call.emit(ops.Eltwise(kind, broadcast=True), [call.value(0), call.value(1)])
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, prod
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size
+from upconv.converters.ir.dims import Size, is_constant, multiply
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.same_padding import same_padding
-from upconv.converters.readers.onnx.entries import Entry, Places
+from upconv.converters.readers.onnx.entries import Entry, Places, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
+from upconv.converters.readers.onnx.ops_arithmetic import modulo
 
 _AUTO: Final = ("SAME_UPPER", "SAME_LOWER", "VALID")
 CLIPS_SINCE: Final = 22
@@ -133,17 +134,18 @@ def _transposed_pads(
         raise call.invalid(f"its output_shape has {len(wanted)} numbers for {axes} spatial axes")
     sizes = call.shape(x)[2:]
     targets = wanted or tuple(n * s for n, s in zip(sizes, window.stride, strict=True))
-    pairs = []
+    pairs: list[tuple[Any, Any]] = []
     for n, target, one, more in zip(sizes, targets, window.settings, extra, strict=True):
         full = geometry.full_size(n, *one) + more
         upper = window.auto_pad == "SAME_UPPER"
         pairs.append(geometry.onnx_transposed_pads(full, target, upper=upper))
-    if not all(isinstance(pad, int) for pair in pairs for pad in pair):
+    known = [pair for pair in pairs if is_constant(*pair)]
+    if len(known) < len(pairs):
         raise call.unsupported(
             "an output_shape that is fixed while the input's size is open",
             hint="give the input's size with --input",
         )
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    return tuple(begin for begin, _ in known), tuple(end for _, end in known)
 
 
 # Pooling
@@ -285,3 +287,43 @@ def _in_plane(call: Call, size: Sequence[Size]) -> str:
 
     number = call.operand(known_of(np.array(plane, np.int64)), "plane")
     return call.step(ops.Eltwise("floor_mod", broadcast=True), [x, number], "places")
+
+
+@lowers("Mod", since=10)
+def _modulo(call: Call) -> Entry:
+    """Indices of a pooling, modulo the size of a plane, are places in it."""
+    places = call.entry(0)
+    if isinstance(places, Places) and call.is_known(1):
+        (size,) = call.sizes(1, "divisor") or (0,)
+        plane = multiply(call.shape(places.pooled)[2:])
+        if call.work.known(size) == call.work.known(plane):
+            return Value(places.name, "int")
+    return modulo(call)
+
+
+@lowers("ScatterElements", since=11)
+def _scattered(call: Call) -> Entry:
+    """Values put into planes of zeros by their places: an unpooling. Where places repeat ONNX
+    leaves the winner open, and the last one wins here."""
+    canvas, x = call.value(0), call.value(2)
+    axis = call.axis(call.integer("axis", 0), call.rank(canvas))
+    if call.text("reduction", "none") != "none" or (axis, call.rank(canvas)) != (2, 3):
+        raise call.unsupported("a scatter that is no unpooling of planes")
+    if not _is_zero(call, canvas):
+        raise call.unsupported("a scatter into a tensor that is not all zero")
+    places = call.value(1)
+    fronts = [call.work.shapes.get(name) for name in (canvas, x, places)]
+    if any(front is None or front[:2] != (fronts[0] or ())[:2] for front in fronts):
+        raise call.unsupported("a scatter into a part of a tensor")
+    return call.emit(ops.Unpool((call.shape(canvas)[2],)), [x, places])
+
+
+def _is_zero(call: Call, name: str) -> bool:
+    """Whether a tensor is one stored number, 0, however often."""
+    makers = {value: layer for layer in call.work.layers for value in layer.outputs}
+    layer = makers.get(name)
+    while layer is not None and isinstance(layer.operator, ops.Expand):
+        layer = makers.get(layer.inputs[0])
+    if layer is None or not isinstance(layer.operator, ops.Constant):
+        return False
+    return not layer.weights["value"].array().any()
