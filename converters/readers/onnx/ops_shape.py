@@ -287,7 +287,8 @@ def _range(call: Call) -> Entry:
 
 
 def _bound(call: Call, index: int) -> Any:
-    return call.known(index, "bound").array().reshape(-1).tolist()[0]
+    found = call.known(index, "bound").array().reshape(-1).tolist()[0]
+    return int(found) if isinstance(found, float) and found.is_integer() else found
 
 
 @lowers("Pad")

@@ -98,7 +98,12 @@ def _size(dim: Message) -> int | str | None:
     """A number, a letter, or nothing; numbers below 1 are written for open sizes."""
     if dim.has("dim_value") and (number := dim.integer("dim_value")) > 0:
         return number
-    return dim.text("dim_param") or None
+    letter = dim.text("dim_param")
+    return None if letter in _NAMELESS else letter
+
+
+_NAMELESS: Final = ("", "?", "-1", "None", "none")
+"""What exporters write for an open size that they have no name for."""
 
 
 def _fed(graph: Message, work: Workspace, options: ReadOptions) -> list[tuple[str, Entry]]:
