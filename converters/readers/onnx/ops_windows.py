@@ -205,7 +205,8 @@ def _max_pool(call: Call) -> tuple[Entry, ...]:
         return (call.emit(operator, [x]),)
     if call.flag("storage_order") or x != pooled:
         raise call.unsupported("indices that count by columns, or of an input with auto_pad")
-    values, places = call.emit_many(operator, [x], call.outputs[:2])
+    names = (call.outputs[0], f"{call.outputs[1]}/places")
+    values, places = call.emit_many(operator, [x], names)
     return values, Places(places.name, pooled)
 
 
