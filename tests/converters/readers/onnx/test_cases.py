@@ -85,6 +85,8 @@ def _verdict(case: Any, folder: Path) -> str:
     inputs, outputs = case.data_sets[0]
     named = zip(case.model.graph.input, inputs, strict=False)
     feeds = {entry.name: array for entry, x in named if (array := _array(x)) is not None}
+    if any(array.size == 0 for array in feeds.values()):
+        return "refused"  # a declared size of 0 is read as an open one, as exporters write it
     if _attempt(case.model, feeds, outputs, folder, case.name):
         return "equal"
     from onnx import numpy_helper
@@ -130,9 +132,7 @@ def golden_nets() -> list[str]:
 
 
 @pytest.mark.parametrize("name", golden_nets())
-def test_our_own_onnx_reads_back_as_the_same_model(
-    name: str, shared: Path, tmp_path: Path
-) -> None:
+def test_our_own_onnx_reads_back_as_the_same_model(name: str, shared: Path, tmp_path: Path) -> None:
     """Converting it again changes no number."""
     folder = shared / "goldens/caffe" / name
     weights = folder / "net.caffemodel"

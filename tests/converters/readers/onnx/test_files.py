@@ -98,9 +98,7 @@ def test_a_pipe_or_a_folder_is_no_data(places: tuple[Path, Path]) -> None:
         ({"length": "12", "offset": "0"}, ""),
     ],
 )
-def test_ranges_are_checked(
-    places: tuple[Path, Path], entries: dict[str, str], part: str
-) -> None:
+def test_ranges_are_checked(places: tuple[Path, Path], entries: dict[str, str], part: str) -> None:
     folder, _ = places
     (folder / "w.bin").write_bytes(VALUES.tobytes())
     assert part in reason(folder, "w.bin", **entries)
@@ -144,9 +142,7 @@ def test_values_of_every_type_raw_and_listed(
         tensor = helper.make_tensor("w", kind, [4], values.astype(dtype).tobytes(), raw=True)
     else:
         tensor = helper.make_tensor("w", kind, [4], values.tolist())
-    model = proto(
-        [node("Cast", ["w"], "c", to=FLOAT), node("Add", ["x", "c"])], {"x": [1, 4]}
-    )
+    model = proto([node("Cast", ["w"], "c", to=FLOAT), node("Add", ["x", "c"])], {"x": [1, 4]})
     model.graph.initializer.append(tensor)
     got = meant(read(model, tmp_path), {"x": np.zeros((1, 4))})[0]
     assert np.array_equal(got, values[None])

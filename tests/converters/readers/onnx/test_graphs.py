@@ -125,7 +125,9 @@ def test_functions_of_the_model_are_written_out(tmp_path: Path) -> None:
 
 
 def test_functions_nested_too_deep_are_unknown(tmp_path: Path) -> None:
-    assert any("nested" in why for why in unknown(read(with_functions(MAX_DEPTH), tmp_path)).values())
+    assert any(
+        "nested" in why for why in unknown(read(with_functions(MAX_DEPTH), tmp_path)).values()
+    )
 
 
 def test_a_function_that_calls_itself_ends(tmp_path: Path) -> None:
