@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
-from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.origin import Origin, Written
 from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
@@ -22,6 +22,7 @@ from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
 from upconv.converters.readers.onnx.tensors import read_tensor
+from upconv.converters.readers.onnx.written import NodeSettings
 
 MAX_DEPTH: Final = 48
 MAX_NODES: Final = 1 << 18
@@ -109,7 +110,8 @@ class Evaluation:
             frame.entries.pop("", None)
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
-        origin = Origin(self.work.path, "onnx", node.op)
+        written = Written(NodeSettings(node.attributes))
+        origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(
             frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)

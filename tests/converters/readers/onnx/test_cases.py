@@ -122,8 +122,9 @@ def _attempt(model: Any, feeds: Any, outputs: Any, folder: Path, name: str) -> b
     results = meant(made, {entry.name: feeds[entry.name] for entry in made.inputs})
     for got, wanted in zip(results, map(_array, outputs), strict=True):
         narrow = wanted.dtype.itemsize == 2 and wanted.dtype.kind not in "iu"
-        rough = {"rtol": 2e-2, "atol": 1e-2} if narrow else {"rtol": 1e-3, "atol": 1e-6}
-        np.testing.assert_allclose(got, wanted.astype(np.float64), **rough, err_msg=name)
+        rtol, atol = (2e-2, 1e-2) if narrow else (1e-3, 1e-6)
+        wide = wanted.astype(np.float64)
+        np.testing.assert_allclose(got, wide, rtol=rtol, atol=atol, err_msg=name)
     return True
 
 
