@@ -38,5 +38,6 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "unmatched-weights": Told("UP219", "check the exported model with these weights"),
     "fork-dialect": Told("UP307", "name the fork with --dialect"),
     "unrecorded-convention": Told("UP307", "name the fork with --dialect"),
+    "assumed-backend": Told("UP307", "name the backend with --keras-backend"),
     "unread-calls": Told("UP320", "check the exported model too"),
 }

@@ -36,6 +36,7 @@ NoticeKind: TypeAlias = Literal[
     "half-given-field",  # kernel_h without kernel_w
     "fork-dialect",  # forks of the framework disagree about the layer
     "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "assumed-backend",  # where another would compute other numbers of the same file
     "unread-calls",  # of source code
 ]
 """What readers have to say. A new kind wants a row in the linter's table of notices too."""

@@ -20,6 +20,7 @@ from upconv.converters.ir.errors import (
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
+from upconv.converters.readers.keras.backends import BackendNotice
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
@@ -39,6 +40,7 @@ from upconv.converters.readers.options import ReadOptions
 KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
     (AmbiguousError, "unrecorded-convention"),
+    (BackendNotice, "assumed-backend"),
 )
 
 MAX_CALLS: Final = 20_000

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size
+from upconv.converters.ir.dims import Size, ceil_div, like
 from upconv.converters.ir.errors import AmbiguousError
 from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.assembly.compositions import pool, repeated
-from upconv.converters.readers.assembly.same_padding import average_inside
+from upconv.converters.readers.assembly.same_padding import amounts, average_inside
+from upconv.converters.readers.keras.backends import (
+    DEFAULT,
+    TORCH_REPEATS,
+    agreed,
+    backend_of,
+    newer,
+)
 from upconv.converters.readers.keras.fields import (
     Ints,
     choice,
@@ -46,13 +53,56 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
     window = pooling_window(layer, axes)
     kind = _kind(layer.type)
     x = spatial_input(layer, step, axes)
+    if backend_of(layer) == "theano" and window.padding == "same":
+        return _pool_of_theano(step, x, _pooling, kind, window)
     if kind == "average" and window.padding == "same":
-        return _average_same(step, x, window)
+        return _average_same(layer, step, x, window)
     padded, *around = pads(layer, step, x, window, float("-inf"))
     return step.add(_pooling(kind, window, *around), [padded])
 
 
-def _average_same(step: Step, x: Value, window: Window) -> Value:
+def _average_same(layer: KerasLayer, step: Step, x: Value, window: Window) -> Value:
+    """Of what lies inside; on torch, where `same` is uneven, of a border that is repeated."""
+    sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
+    around = [amounts(*pair) for pair in zip(sizes, window.settings, strict=True)]
+    even = all(pair is not None and pair[0] == pair[1] for pair in around)
+    uneven = any(pair is not None and pair[0] != pair[1] for pair in around)
+
+    def border(backend: str) -> str:
+        if backend != "torch" or even:
+            return "left out"
+        return "repeated" if uneven and None not in around else "open"
+
+    meaning = agreed(layer, step, border, "what its average takes in at the border")
+    if meaning == "left out":
+        return _average_inside(step, x, window)
+    if meaning == "open" or not newer(layer, TORCH_REPEATS):
+        raise layer.unsupported(
+            "an average with padding 'same' on torch depends on sizes that are open, or on a "
+            "version of Keras before 3.7",
+            "padding",
+            "give the size with --input, as in --input NAME=1x224x224x3",
+        )
+    known = [pair or (0, 0) for pair in around]
+    begin, end = ((0, 0, *(pair[side] for pair in known)) for side in (0, 1))
+    padded = step.add(ops.Pad(begin, end, "edge"), [x], suffix="same")
+    none = (0,) * len(window.kernel)
+    return step.add(_pooling("average", window, none, none), [padded])
+
+
+def _pool_of_theano(
+    step: Step, x: Value, pooling: Callable[..., ops.Pool], kind: str, window: Window
+) -> Value:
+    """Theano pads both sides alike, and what is too much is cut off at the end
+    (keras/backend/theano_backend.py of Keras 2, pool2d)."""
+    axes = range(len(window.kernel))
+    around = tuple(k - 2 if k > 2 and k % 2 else k - 1 for k in window.kernel)
+    y = step.add(pooling(kind, window, around, around), [x], suffix="uncut")
+    sizes = tuple(ceil_div(like(x.name, n + 2), window.stride[n]) for n in axes)
+    return step.add(ops.Crop(2, (0,) * len(sizes), sizes), [y, x])
+
+
+def _average_inside(step: Step, x: Value, window: Window) -> Value:
     def emit(operator: Operator, names: Sequence[str], suffix: str) -> str:
         return step.add(operator, [Value(name, x.moved) for name in names], suffix=suffix).name
 
@@ -121,8 +171,7 @@ def _upsampling(layer: KerasLayer, step: Step, factor: Ints, mode: str) -> Opera
     if mode == "bilinear":
         return ops.Resize("linear", _bilinear(layer, step), factor=factor)
     if mode == "bicubic":
-        _require_powers_of_two(layer, factor)
-        return ops.Resize("cubic", "half_pixel", factor=factor, cubic_a=-0.5, exclude_outside=True)
+        return _bicubic(layer, step, factor=factor)
     raise layer.unsupported(
         f"ONNX has no interpolation like '{mode}'", "interpolation", "use bilinear or bicubic"
     )
@@ -142,6 +191,22 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
         )
         step.work.refuse(problem, layer.name, layer.origin)
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
+
+
+def _bicubic(
+    layer: KerasLayer, step: Step, size: Ints | None = None, factor: Ints | None = None
+) -> Operator:
+    """By Keys's -0.5 with what lies outside left out; on torch by -0.75 with a repeated border."""
+
+    def curve(backend: str) -> float:
+        return -0.75 if backend == "torch" else -0.5
+
+    cubic_a = agreed(layer, step, curve, "the curve of its bicubic interpolation")
+    if backend_of(layer) == DEFAULT:
+        _require_powers_of_two(layer, factor or (3,))
+    return ops.Resize(
+        "cubic", "half_pixel", size, factor, cubic_a=cubic_a, exclude_outside=cubic_a == -0.5
+    )
 
 
 def _require_powers_of_two(layer: KerasLayer, factor: Ints) -> None:
@@ -178,6 +243,8 @@ def resized(
     if mode == "bicubic" and antialias:
         return ops.Resize("cubic", "half_pixel", size, cubic_a=-0.5, antialias=True)
     factor = tuple(_factor(step, x, axis, size[axis]) for axis in (0, 1))
+    if mode == "bicubic" and backend_of(layer) != DEFAULT:
+        return _bicubic(layer, step, size=size)
     if mode in ("bicubic", "area") and all(factor):
         return _upsampling(layer, step, factor, mode)
     raise layer.unsupported(
