@@ -30,7 +30,7 @@ from upconv.converters.readers.keras.fields import (
 )
 from upconv.converters.readers.keras.layers_convolution import axes_of
 from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
-from upconv.converters.readers.keras.windows import Window, pads, pooling_window
+from upconv.converters.readers.keras.windows import Window, pads, pooling_window, require_order
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
 
@@ -64,6 +64,7 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
 def _average_same(layer: KerasLayer, step: Step, x: Value, window: Window) -> Value:
     """Of what lies inside; on torch, where `same` is uneven, of a border that is repeated."""
     sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
+    require_order(layer, sizes, window)
     around = [amounts(*pair) for pair in zip(sizes, window.settings, strict=True)]
     even = all(pair is not None and pair[0] == pair[1] for pair in around)
     uneven = any(pair is not None and pair[0] != pair[1] for pair in around)

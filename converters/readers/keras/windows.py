@@ -87,7 +87,7 @@ def pads(
     if backend_of(layer) == "theano":
         return x, *_half(window)
     sizes = [step.size(x, axis + 2) for axis in range(axes)]
-    _require_order(layer, sizes, window)
+    require_order(layer, sizes, window)
     same = same_padding(x.name, sizes, window.settings, fill)
     if same.pad is not None:
         x = step.add(same.pad, [x], suffix="same")
@@ -214,7 +214,7 @@ def _why_not(settings: tuple[int, int, int], padding: str, extra: int | None) ->
     )
 
 
-def _require_order(layer: KerasLayer, sizes: Sequence[Size | None], window: Window) -> None:
+def require_order(layer: KerasLayer, sizes: Sequence[Size | None], window: Window) -> None:
     """Raise UnsupportedError where Keras 3 up to 3.8 on torch exchanges the axes of the padding:
     where it is even along every axis, and not the same along all (nn.py, _apply_same_padding)."""
     if backend_of(layer) != "torch" or newer(layer, TORCH_IN_ORDER):

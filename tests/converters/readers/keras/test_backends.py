@@ -215,7 +215,7 @@ def test_a_pooling_of_theano_pads_both_sides_alike(tmp_path: Path) -> None:
     """2x2 with stride 2: the first window holds the first pixel alone, and a third one is cut."""
     net = model(entry("x", 4, 1), layer("MaxPooling1D", "p", "x", pool_size=2, padding="same"))
     path = write_json(tmp_path / "m.json", {**net, "backend": "theano", "keras_version": "2.1.6"})
-    values = np.float32([[[1], [5], [3], [7]]])
+    values = np.array([[[1], [5], [3], [7]]], np.float32)
     got = computed(path, values, tmp_path / "m.onnx")
     assert got[0, :, 0].tolist() == [1, 5]
 
