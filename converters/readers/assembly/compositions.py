@@ -130,6 +130,9 @@ SIGN: Final = (
 )
 """[x > 0] - [-x > 0]."""
 
+ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
+"""0 wherever x is, whatever it holds."""
+
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""
 

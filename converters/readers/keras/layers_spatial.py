@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
 
@@ -10,7 +10,16 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, like
 from upconv.converters.ir.errors import AmbiguousError
 from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.compositions import pool, repeated
+from upconv.converters.readers.assembly.resampling import (
+    MOST,
+    Rows,
+    area,
+    bicubic,
+    kernel,
+    resampled,
+)
 from upconv.converters.readers.assembly.same_padding import amounts, average_inside
 from upconv.converters.readers.keras.backends import (
     DEFAULT,
@@ -150,8 +159,20 @@ def _up_sampling_3d(layer: KerasLayer, step: Step) -> Value:
 def _up_sampling_2d(layer: KerasLayer, step: Step) -> Value:
     factor = integers(layer, "size", 2, 2)
     mode = choice(layer, "interpolation", "nearest", dict(zip(_MODES, _MODES, strict=True)))
-    return step.add(_upsampling(layer, step, factor, mode), [spatial_input(layer, step, 2)])
+    x = spatial_input(layer, step, 2)
+    size = tuple(_times(step.size(x, axis + 2), factor[axis]) for axis in (0, 1))
+    if mode not in _EXACT and (mode != "bicubic" or not _are_powers(factor)) and all(size):
+        return resized(layer, step, x, (size[0], size[1]), mode, False)
+    return step.add(_upsampling(layer, step, factor, mode), [x])
 
+
+def _times(size: Size | None, factor: int) -> int:
+    """A known size enlarged, 0 for one that is open."""
+    return size * factor if isinstance(size, int) else 0
+
+
+_EXACT: Final = ("nearest", "bilinear", "area")
+"""What a Resize says by any whole factor."""
 
 _MODES: Final = (
     "nearest",
@@ -194,15 +215,20 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
 
 
-def _bicubic(
-    layer: KerasLayer, step: Step, size: Ints | None = None, factor: Ints | None = None
-) -> Operator:
-    """By Keys's -0.5 with what lies outside left out; on torch by -0.75 with a repeated border."""
+def _curve(layer: KerasLayer, step: Step) -> float:
+    """The a of the backend's cubic kernel."""
 
     def curve(backend: str) -> float:
         return -0.75 if backend == "torch" else -0.5
 
-    cubic_a = agreed(layer, step, curve, "the curve of its bicubic interpolation")
+    return agreed(layer, step, curve, "the curve of its bicubic interpolation")
+
+
+def _bicubic(
+    layer: KerasLayer, step: Step, size: Ints | None = None, factor: Ints | None = None
+) -> Operator:
+    """By Keys's -0.5 with what lies outside left out; on torch by -0.75 with a repeated border."""
+    cubic_a = _curve(layer, step)
     if backend_of(layer) == DEFAULT:
         _require_powers_of_two(layer, factor or (3,))
     return ops.Resize(
@@ -210,13 +236,19 @@ def _bicubic(
     )
 
 
+def _are_powers(factor: Ints) -> bool:
+    """Whether the steps of TensorFlow's table of 1024 cubic coefficients are met exactly
+    (resize_bicubic_op.cc)."""
+    return not any(f & (f - 1) or f > 512 for f in factor)
+
+
 def _require_powers_of_two(layer: KerasLayer, factor: Ints) -> None:
-    """TensorFlow rounds cubic coefficients to a table of 1024 steps (resize_bicubic_op.cc)."""
-    if any(f & (f - 1) or f > 512 for f in factor):
+    if not _are_powers(factor):
         raise layer.unsupported(
             f"bicubic by {factor[0]}x{factor[1]}: TensorFlow rounds the coefficients of factors "
             "that are no power of two, which ONNX cannot say",
             "size",
+            "give fixed sizes, as in --input NAME=1x224x224x3",
         )
 
 
@@ -230,13 +262,54 @@ def _resizing(layer: KerasLayer, step: Step) -> Value:
     mode = choice(layer, "interpolation", "bilinear", dict(zip(_MODES, _MODES, strict=True)))
     antialias = flag(layer, "antialias", False)
     x = spatial_input(layer, step, 2)
-    return step.add(resized(layer, step, x, size, mode, antialias), [x])
+    return resized(layer, step, x, size, mode, antialias)
 
 
 def resized(
     layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
-) -> Operator:
-    """tf.image.resize to a fixed (height, width)."""
+) -> Value:
+    """An image at a fixed (height, width): a Resize where ONNX's means the same, else
+    TensorFlow's own numbers."""
+    operator = _resize(layer, step, x, size, mode, antialias)
+    if operator is not None:
+        return step.add(operator, [x])
+    before = [step.size(x, axis) for axis in (2, 3)]
+    known = [one for one in before if isinstance(one, int) and one > 0]
+    pairs = list(zip(known, size, strict=False))
+    if (
+        mode == "gaussian"
+        or backend_of(layer) != DEFAULT
+        or len(pairs) < 2
+        or any(a * b > MOST for a, b in pairs)
+    ):
+        raise layer.unsupported(
+            f"ONNX has no interpolation like '{mode}' to {size[0]}x{size[1]}",
+            "interpolation",
+            "give fixed sizes, as in --input NAME=1x224x224x3, or use bilinear",
+        )
+    rows = [_rows(mode, antialias, wanted / have) for have, wanted in pairs]
+
+    def emit(
+        operator: Operator, names: Sequence[str], weights: Mapping[str, Weight], suffix: str
+    ) -> str:
+        return step.add(operator, [Value(n, x.moved) for n in names], weights, suffix).name
+
+    return Value(resampled(emit, x.name, known, size, rows), x.moved)
+
+
+def _rows(mode: str, antialias: bool, scale: float) -> Rows:
+    """How tf.image.resize computes a mode (tensorflow/python/ops/image_ops_impl.py)."""
+    if mode == "bicubic" and not antialias:
+        return bicubic("half_pixel")
+    if mode == "area":
+        return area("asymmetric")
+    return kernel({"bicubic": "keyscubic"}.get(mode, mode), antialias, scale, 0.0)
+
+
+def _resize(
+    layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
+) -> Operator | None:
+    """The operator that means the same, None where there is none."""
     if mode == "nearest":
         return ops.Resize("nearest", "half_pixel", size, nearest_mode="round_prefer_ceil")
     if mode == "bilinear":
@@ -246,11 +319,11 @@ def resized(
     factor = tuple(_factor(step, x, axis, size[axis]) for axis in (0, 1))
     if mode == "bicubic" and backend_of(layer) != DEFAULT:
         return _bicubic(layer, step, size=size)
-    if mode in ("bicubic", "area") and all(factor):
+    if all(factor) and (mode == "area" or (mode == "bicubic" and _are_powers(factor))):
         return _upsampling(layer, step, factor, mode)
-    raise layer.unsupported(
-        f"ONNX has no interpolation like '{mode}' to {size[0]}x{size[1]}", "interpolation"
-    )
+    if mode == "bicubic":
+        _curve(layer, step)  # tells where the backend is open
+    return None
 
 
 def _factor(step: Step, x: Value, axis: int, wanted: int) -> int:
