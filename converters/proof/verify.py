@@ -113,7 +113,8 @@ def missing_outputs(model: Model, file: OnnxFile) -> Iterator[str]:
 def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
     """Value name -> the name the ONNX file computes it under, for those it has.
 
-    The writer names values as the model does and leaves out identities. A channels-last input or
+    The writer names values as the model does and leaves out identities, but never one that makes
+    an output: that stands for something in any file. A channels-last input or
     output is computed channels first under its inner name.
     """
     inner = channels_first(model).inner
@@ -122,6 +123,8 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
         for value in layer.outputs:
             if inner.get(value, value) in file.values:
                 names[value] = inner.get(value, value)
+            elif value in model.outputs:
+                continue
             elif isinstance(layer.operator, Identity) and layer.inputs[0] in names:
                 names[value] = names[layer.inputs[0]]
     return names
