@@ -164,12 +164,14 @@ def verify(
     fill_missing: str | Iterable[str] = (),
     against: Judge = "reference",
     seed: int = 0,
+    data: Path | None = None,
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
     """The proof that an ONNX file computes what a model does.
 
-    `against` "source" runs the model's own framework on its file, which must be one that is
+    `data` is a .npz or .npy file, or a folder of them, with inputs to compare on; else they are
+    made. `against` "source" runs the model's own framework on its file, which must be one that is
     trusted. Raises UnreadableError, UnsupportedError and UsageError, and UpconvError where the
     process that proves was ended.
     """
@@ -179,7 +181,9 @@ def verify(
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
-    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, against)
+    request = VerifyRequest(
+        source, os.fspath(onnx), options, kinds, seed, _text(data) or "", against
+    )
     return verify(request, *_given(progress))
 
 

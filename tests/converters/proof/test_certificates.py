@@ -206,8 +206,8 @@ def test_a_normalisation_of_many_terms_is_right_in_float32(terms: int, offset: f
     terms calls wrong."""
     x = noise(1, 2, terms, seed=4) ** 3 + offset
     operator = ops.GroupNorm(2, 1e-5)
-    weights = {name: weight_of(np.float32(values)) for name, values in (
-        ("scale", [1, 1]), ("bias", [0, 0]))}  # fmt: skip
+    ones = np.ones(2, np.float32)
+    weights = {"scale": weight_of(ones), "bias": weight_of(0 * ones)}
     exact = run_layer(Layer("x", operator, ("x",), ("y",), weights), [x])[0]
     narrow = x.astype(np.float32)
     count = np.float32(terms)

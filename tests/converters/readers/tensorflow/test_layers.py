@@ -245,15 +245,16 @@ def test_tensorflows_own_numbers_at_fixed_sizes(size: tuple[int, int], tmp_path:
         resized(cubic, to(*size), corners, halves)
         for corners, halves in ((False, False), (False, True), (True, False))
     ]
-    builds += [
-        lambda x, corners=corners: areas(images=x, size=size, align_corners=corners)
-        for corners in (False, True)
-    ]
-    builds += [
-        lambda x, kind=kind, wide=wide: any_(x, size, kind, antialias=wide)
-        for kind in ("lanczos3", "lanczos5", "mitchellcubic", "bicubic", "bilinear")
-        for wide in (False, True)
-    ]
+
+    def by_area(corners: bool) -> Build:
+        return lambda x: areas(images=x, size=size, align_corners=corners)
+
+    def by_kernel(kind: str, wide: bool) -> Build:
+        return lambda x: any_(x, size, kind, antialias=wide)
+
+    kinds = ("lanczos3", "lanczos5", "mitchellcubic", "bicubic", "bilinear")
+    builds += [by_area(corners) for corners in (False, True)]
+    builds += [by_kernel(kind, wide) for kind in kinds for wide in (False, True)]
     check(builds, tmp_path, FIXED)
 
 
