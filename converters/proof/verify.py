@@ -79,7 +79,7 @@ def _made_stimuli(model: Model, seed: int) -> Stimuli:
     shapes, others = fixed_shapes(model), other_shapes(model)
     for each in filter(None, (shapes, others)):
         require_memory(model, each)
-    return make_stimuli(shapes, seed, others)
+    return make_stimuli(model, shapes, seed, others)
 
 
 def require_same_inputs(model: Model, file: OnnxFile) -> None:

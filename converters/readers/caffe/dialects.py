@@ -6,15 +6,15 @@ of them possible; where it does not, the user names the fork with `--dialect`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UsageError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
 from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signature:
     """What a layer of a dialect looks like: its bottoms, the fields it may and must have."""
 

@@ -17,7 +17,6 @@ from upconv.converters.ir.errors import (
     UnreadableError,
     UpconvError,
 )
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.keras.backends import BackendNotice
@@ -27,18 +26,20 @@ from upconv.converters.readers.keras.lowering import (
     OPERATIONS,
     ConsequenceError,
     KerasLayer,
-    KerasNode,
     LambdaError,
     Lowering,
+    NotRunnableError,
     Step,
     Value,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
+from upconv.converters.readers.keras.written import written_layer
 from upconv.converters.readers.options import ReadOptions
 
 KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
+    (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
     (BackendNotice, "assumed-backend"),
 )
@@ -127,7 +128,7 @@ class Assembler:
             made = _lowering(layer, seen)(seen, step)
         except UpconvError as problem:
             self.work.undo(step.mark)
-            made = self._unknown(seen, step, problem, min(used, MAX_OUTPUTS))
+            made = self._unknown(seen, problem, min(used, MAX_OUTPUTS))
         return step.finish(made if isinstance(made, tuple) else (made,), name)
 
     def _layer(
@@ -145,9 +146,9 @@ class Assembler:
             arrays = scope.arrays(layer)
         except UpconvError as problem:
             arrays, error = {}, problem
-        node = KerasNode(layer.node, layer.config, scope.place(layer), setting.version)
+        written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, node)
+        origin = Origin(setting.path, "keras", layer.type, span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
@@ -163,18 +164,24 @@ class Assembler:
         )
         return seen, error
 
-    def _unknown(
-        self, layer: KerasLayer, step: Step, error: UpconvError, outputs: int
-    ) -> tuple[Value, ...]:
+    def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
-        A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
+        A consequence of another layer's error is not.
         """
-        if not isinstance(error, ConsequenceError):
-            self.work.refuse(error, layer.name, layer.origin)
+        made = self.work.unknown(
+            layer.name,
+            layer.origin.type,
+            error,
+            (value.name for value in layer.inputs),
+            layer.origin,
+            (f"{layer.name}/Unknown",) * outputs,
+            told=not isinstance(error, ConsequenceError),
+        )
+        if isinstance(error, NotRunnableError):
+            error.layer = self.work.layers[-1].name  # each use fails, not the layer once
         moved = any(value.moved for value in layer.inputs)
-        operator = Unknown(layer.origin.type, error.message)
-        return step.add_many(operator, layer.inputs or (), outputs, moved=moved)
+        return tuple(Value(name, moved) for name in made)
 
 
 def _in_order(

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Workspace
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
+from upconv.converters.readers.keras.lowering import KerasLayer, NotRunnableError, Step
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.options import ReadOptions
 
@@ -33,10 +33,6 @@ TORCH_IN_ORDER: Final = (3, 9)
 """The first Keras on torch that does not exchange the axes of an even `same` padding."""
 TORCH_REPEATS: Final = (3, 7)
 """The first Keras on torch that averages over a repeated border where `same` is uneven."""
-
-
-class NotRunnableError(ConsequenceError):
-    """A layer that Keras builds, and that fails when it is called."""
 
 
 class BackendNotice(UnsupportedError):

@@ -20,7 +20,6 @@ from upconv.converters.readers.keras.backends import (
     TORCH_CLAMPS,
     TORCH_IN_ORDER,
     TORCH_MENDED,
-    NotRunnableError,
     agreed,
     backend_of,
     newer,
@@ -28,8 +27,7 @@ from upconv.converters.readers.keras.backends import (
 from upconv.converters.readers.keras.fields import Ints, integers, word
 from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value
 
-FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
-"""How the reason of a NotRunnableError begins, which a rule tells."""
+_FAILS: Final = "Keras builds this layer and fails when it is called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,9 @@ def _cuts_of_others(layer: KerasLayer, axis: _Transposed) -> tuple[int, int, int
 def _cuts_of_tensorflow(layer: KerasLayer, axis: _Transposed) -> tuple[int, int, int]:
     settings = axis.kernel, axis.stride, axis.dilation
     if not tensorflow_inverts(symbol("n"), axis.out, *settings, axis.padding):
-        raise NotRunnableError(_why_not(settings, axis.padding, axis.extra), layer=layer.name)
+        raise layer.not_runnable(
+            _why_not(settings, axis.padding, axis.extra), "output_padding", "padding"
+        )
     return target_pads(axis.full, axis.out, axis.padding)
 
 
@@ -174,14 +174,14 @@ def _cuts_of_torch(layer: KerasLayer, axis: _Transposed) -> tuple[int, int, int]
     cut, extra = keras_torch_pads(*settings, axis.padding, axis.extra)
     if extra >= axis.stride:
         if not newer(layer, TORCH_CLAMPS):
-            raise NotRunnableError(_torch_refuses(extra, axis.stride), layer=layer.name)
+            raise layer.not_runnable(_torch_refuses(extra, axis.stride), "output_padding")
         extra = axis.stride - 1
     return cut, cut, extra
 
 
 def _torch_refuses(extra: int, stride: int) -> str:
     return (
-        f"{FAILS_WHEN_CALLED}: on torch it leads to an output_padding of {extra}, "
+        f"{_FAILS}: on torch it leads to an output_padding of {extra}, "
         f"which stride {stride} does not allow"
     )
 
@@ -191,8 +191,9 @@ def _cuts_of_theano(layer: KerasLayer, axis: _Transposed) -> tuple[int, int, int
     if axis.padding == "valid":
         return _cuts_of_others(layer, axis)
     if axis.kernel % 2 == 0:
-        reason = f"{FAILS_WHEN_CALLED}: Theano takes no even kernel with padding 'same'"
-        raise NotRunnableError(reason, layer=layer.name)
+        raise layer.not_runnable(
+            f"{_FAILS}: Theano takes no even kernel with padding 'same'", "kernel_size"
+        )
     half = effective_kernel(axis.kernel, axis.dilation) // 2
     return target_pads(axis.full, axis.out, "begin", half)
 
@@ -208,7 +209,7 @@ _CUTS: Final[Mapping[str, Callable[[KerasLayer, _Transposed], tuple[int, int, in
 def _why_not(settings: tuple[int, int, int], padding: str, extra: int | None) -> str:
     kernel, stride, dilation = settings
     return (
-        f"{FAILS_WHEN_CALLED}: with padding '{padding}', "
+        f"{_FAILS}: with padding '{padding}', "
         f"an effective kernel of {effective_kernel(kernel, dilation)}, stride {stride} and "
         f"output_padding {extra}, no convolution leads back to the input's size"
     )
