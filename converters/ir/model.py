@@ -36,6 +36,7 @@ NoticeKind: TypeAlias = Literal[
     "half-given-field",  # kernel_h without kernel_w
     "fork-dialect",  # forks of the framework disagree about the layer
     "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "assumed-backend",  # where another would compute other numbers of the same file
     "refused-call",  # the framework raises an error when it is made or when it runs
     "fails-when-called",  # the framework builds the layer, and fails when it runs
     "impossible-output-size",  # no input of the layer has an output of the size that is asked for

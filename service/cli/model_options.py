@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
-    """Decorator: --weights --input --phase --dialect --keras-bilinear --config."""
+    """Decorator: --weights --input --phase --dialect --keras-bilinear --keras-backend --config."""
     options = (
         click.option(
             "--weights",
@@ -49,6 +49,13 @@ def model_options(command: Command) -> Command:
             help="What UpSampling2D bilinear means in files of Keras 2.3 and before.",
         ),
         click.option(
+            "--keras-backend",
+            type=click.Choice(["tensorflow", "torch", "jax", "theano"]),
+            envvar="UPCONV_KERAS_BACKEND",
+            help="What computes a Keras model whose file does not record it, as .keras files.  "
+            "[default: tensorflow]",
+        ),
+        click.option(
             "--config",
             envvar="UPCONV_CONFIG",
             metavar="FILE",
@@ -66,9 +73,10 @@ def reading(
     phase: str | None,
     dialect: str | None,
     keras_bilinear: str | None,
+    keras_backend: str | None,
 ) -> Reading:
     """What the options say of a model; UsageError for an --input that cannot be understood."""
-    return Reading(weights, parse_inputs(inputs), phase, dialect, keras_bilinear)
+    return Reading(weights, parse_inputs(inputs), phase, dialect, keras_bilinear, keras_backend)
 
 
 def options_of(config: str | None, **said: Any) -> ReadOptions:

@@ -1,8 +1,9 @@
 """`upconv.load`, `check`, `convert`, `verify` and `from_torch`.
 
-What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect` and
-`keras_bilinear` say how a file is read, as on the command line; what they leave open is taken from
-the configuration, which is the file `config`, or else the closest upconv.toml or pyproject.toml.
+What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect`,
+`keras_bilinear` and `keras_backend` say how a file is read, as on the command line; what they leave
+open is taken from the configuration, which is the file `config`, or else the closest upconv.toml or
+pyproject.toml.
 Every error that a user can cause is an `UpconvError`.
 """
 
@@ -31,6 +32,7 @@ Inputs: TypeAlias = Mapping[str, str | Sequence[int | str]]
 
 Phase: TypeAlias = Literal["TEST", "TRAIN"]
 KerasBilinear: TypeAlias = Literal["half-pixel", "asymmetric"]
+KerasBackend: TypeAlias = Literal["tensorflow", "torch", "jax", "theano"]
 
 
 def load(
@@ -41,6 +43,7 @@ def load(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     config: Path | None = None,
 ) -> Model:
@@ -52,7 +55,7 @@ def load(
     from upconv.converters.passes.fill import fill_missing as fill
     from upconv.converters.readers.formats import open_model
 
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     model = open_model(os.fspath(path), read_options(said, _text(config)))
     return fill(model, _kinds(fill_missing))
 
@@ -65,6 +68,7 @@ def check(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     fail_on: Severity | None = None,
@@ -88,7 +92,7 @@ def check(
     request = CheckRequest(
         paths,
         models=models,
-        reading=_reading(weights, inputs, phase, dialect, keras_bilinear),
+        reading=_reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend),
         select=_words(select),
         ignore=_words(ignore),
         fail_on=fail_on,
@@ -109,6 +113,7 @@ def convert(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     opset: int = 18,
     bilinear: Bilinear = "conv-transpose",
@@ -128,7 +133,7 @@ def convert(
     from upconv.service.work.conversion import ConvertRequest, Only, convert
 
     _require_one_of("only", only, Only)
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     request = ConvertRequest(
         source,
@@ -155,25 +160,30 @@ def verify(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     against: Judge = "reference",
     seed: int = 0,
+    data: Path | None = None,
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
     """The proof that an ONNX file computes what a model does.
 
-    `against` "source" runs the model's own framework on its file, which must be one that is
+    `data` is a .npz or .npy file, or a folder of them, with inputs to compare on; else they are
+    made. `against` "source" runs the model's own framework on its file, which must be one that is
     trusted. Raises UnreadableError, UnsupportedError and UsageError, and UpconvError where the
     process that proves was ended.
     """
     from upconv.service.work.proving import Judge, VerifyRequest, verify
 
     _require_one_of("against", against, Judge)
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
-    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, against)
+    request = VerifyRequest(
+        source, os.fspath(onnx), options, kinds, seed, _text(data) or "", against
+    )
     return verify(request, *_given(progress))
 
 
@@ -198,11 +208,13 @@ def _reading(
     phase: Phase | None,
     dialect: str | None,
     keras_bilinear: KerasBilinear | None,
+    keras_backend: KerasBackend | None,
 ) -> Reading:
     _require_one_of("phase", phase, Phase)
     _require_one_of("keras_bilinear", keras_bilinear, KerasBilinear)
+    _require_one_of("keras_backend", keras_backend, KerasBackend)
     shapes = {name: _shape(name, shape) for name, shape in (inputs or {}).items()}
-    return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear)
+    return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear, keras_backend)
 
 
 def _shape(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
@@ -218,7 +230,8 @@ def _source(
         return os.fspath(model), read_options(said, _text(config))
     if said != Reading():
         raise UsageError(
-            "weights, inputs, phase, dialect and keras_bilinear say how a file is read",
+            "weights, inputs, phase, dialect, keras_bilinear and keras_backend say how a file "
+            "is read",
             hint="give them to upconv.load",
         )
     return model, ReadOptions()

@@ -25,6 +25,7 @@ class ProofRequest:
     options: ReadOptions
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
 
 
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
@@ -33,7 +34,7 @@ def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verificatio
     from upconv.converters.proof.verify import verify
 
     model = fill_missing(_model(request), request.fill)
-    return verify(model, request.onnx, request.seed, progress)
+    return verify(model, request.onnx, request.seed, progress, request.data)
 
 
 def _model(request: ProofRequest) -> Model:
@@ -52,7 +53,8 @@ def run_framework(request: ProofRequest, progress: Callable[[str], None]) -> Sou
     _silence()
     model = _model(request)
     require_framework(model)
-    return run_source(model, request.options, source_stimuli(model, request.seed), progress)
+    stimuli = source_stimuli(model, request.seed, request.data)
+    return run_source(model, request.options, stimuli, progress)
 
 
 def _silence() -> None:

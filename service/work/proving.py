@@ -33,7 +33,8 @@ class VerifyRequest:
     """A model, in a file or in memory, and the ONNX file that is to be equal to it.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
-    from. `against` is who judges: our float64 reference, or the framework that the model is from.
+    from. `data` is a file or folder of inputs to compare on, "" for made ones. `against` is who
+    judges: our float64 reference, or the framework that the model is from.
     """
 
     model: str | Model
@@ -41,6 +42,7 @@ class VerifyRequest:
     options: ReadOptions = ReadOptions()
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
     against: Judge = "reference"
 
 
@@ -72,7 +74,9 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         from upconv.service.work.portable import portable
 
         model = portable(model)
-    return ProofRequest(model, request.onnx, request.options, request.fill, request.seed)
+    return ProofRequest(
+        model, request.onnx, request.options, request.fill, request.seed, request.data
+    )
 
 
 def _certify(request: ProofRequest, progress: Progress) -> Verification:

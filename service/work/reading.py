@@ -27,6 +27,7 @@ class Reading:
     phase: str | None = None
     dialect: str | None = None
     keras_bilinear: str | None = None
+    keras_backend: str | None = None
 
 
 def read_options(said: Reading, config: Config | str | None = None) -> ReadOptions:
@@ -43,6 +44,7 @@ def read_options(said: Reading, config: Config | str | None = None) -> ReadOptio
         (said.phase or config.phase or "TEST").upper(),
         said.dialect or config.dialect or "",
         said.keras_bilinear or config.keras_bilinear or "",
+        said.keras_backend or config.keras_backend or "",
     )
     return ReadOptions(said.weights, said.inputs, *chosen)
 

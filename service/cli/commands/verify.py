@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option(
+    "--data",
+    default="",
+    metavar="FILE.npz|FOLDER",
+    help="Compare on these inputs, and not on noise: .npz with the inputs' names, .npy, or a "
+    "folder of them, in the model's own layout.",
+)
+@click.option(
     "--fill-missing",
     default="",
     metavar="KINDS",
@@ -38,6 +45,7 @@ def command(
     onnx: str,
     against: Judge,
     seed: int,
+    data: str,
     fill_missing: str,
     format_: str,
     **common: Any,
@@ -55,7 +63,7 @@ def command(
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
-    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against)
+    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, data, against)
     with progress_line() as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))
