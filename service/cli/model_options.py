@@ -40,7 +40,8 @@ def model_options(command: Command) -> Command:
             "--dialect",
             envvar="UPCONV_DIALECT",
             metavar="NAME",
-            help="Whose fork a Caffe layer type is from.",
+            help="Whose fork a Caffe layer type is from: segnet, yolo, tiny-dsod; crop=aligned or "
+            "crop=bvlc. Several stand behind commas.",
         ),
         click.option(
             "--keras-bilinear",

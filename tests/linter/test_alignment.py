@@ -7,9 +7,9 @@ from fractions import Fraction
 import pytest
 
 from tests.linter.test_merges import deconv, layer, pool
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.alignment import AxisMap
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.model import Model, Notice, Shape
@@ -16,6 +17,7 @@ from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
 from upconv.converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
+from upconv.converters.readers.caffe.crops import aligned_crops
 from upconv.converters.readers.caffe.dialects import require_dialect
 from upconv.converters.readers.caffe.inputs import data_shapes, require_sizes
 from upconv.converters.readers.caffe.lowering import ParamSpec
@@ -55,13 +57,15 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     broken = sorted(error.where.start for error in parsed.errors if error.where is not None)
     add_layers(work, sources, options.dialect)
     problems = [one for one in work.notices[before:] if not _follows(one, broken)]
-    work.notices[:] = _in_order([*work.notices[:before], *problems])
-    return work.model(
+    work.notices[before:] = problems
+    model = work.model(
         net.name,
         phase=options.phase,
         weights_path=options.weights,
         origin=Origin(source.path, "caffe", "net", parsed.root.span, parsed.root),
     )
+    model = aligned_crops(model, options.dialect)
+    return replace(model, notices=_in_order(model.notices))
 
 
 def _follows(notice: Notice, broken: Sequence[int]) -> bool:
