@@ -34,11 +34,11 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         branches since they parted. The finding gives the right one. Half a pixel that no whole
         offset can mend is an info; inputs of different scale, which no offset aligns, are said.
         Where learned upsampling lies on the way, which may have made up for it, it is a warning.
+        A Crop without crop_param, which some forks align by themselves, is UP307's.
 
     Why it is bad:
         Scores are added to, or compared with, pixels that lie elsewhere: FCN's offset of 31
         forgotten moves the whole segmentation by 31 pixels. Nothing fails; it is only worse.
-        A Crop without crop_param, which some forks align by themselves, is UP307's.
 
     Example:
         layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
