@@ -23,6 +23,7 @@ Shape: TypeAlias = tuple[Size, ...]
 NoticeKind: TypeAlias = Literal[
     "unreadable-part",  # of the file, or of the weights given for it
     "unknown-layer-type",  # or one whose fields ask for what cannot be said
+    "unknown-field",  # a layer has one that may change what it computes
     "dangling-name",  # a layer reads a value that none before it writes
     "name-of-other-phase",  # ... but a layer of the phase that is not run does
     "missing-name",  # a layer writes a value without a name

@@ -14,6 +14,7 @@ from upconv.converters.ir.tensors import Weight
 BLOCKING_NOTICES: Final[frozenset[NoticeKind]] = frozenset(
     {
         "unreadable-part",
+        "unknown-field",
         "dangling-name",
         "name-of-other-phase",
         "missing-name",
@@ -65,6 +66,8 @@ def notice_problems(model: Model) -> Iterator[UpconvError]:
         if notice.harmless:
             continue
         undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
+        if notice.kind == "unknown-field" and notice.error.layer in unknown:
+            continue  # the layer itself says it
         if notice.kind in BLOCKING_NOTICES or undecided:
             yield notice.error
 
@@ -74,8 +77,7 @@ def layer_problems(
 ) -> Iterator[UpconvError]:
     """Why this layer cannot be written, as far as its record, weights and sizes tell."""
     if isinstance(layer.operator, Unknown):
-        reason = f": {layer.operator.reason}" if layer.operator.reason else ""
-        yield located(UnsupportedError(f"unknown layer type {layer.operator.type}{reason}"), layer)
+        yield located(UnsupportedError(_why_unknown(layer.operator)), layer)
         return
     if isinstance(layer.operator, Conv | ConvTranspose | Pool) and 0 in layer.operator.dilation:
         yield located(UnsupportedError(_ONE_PIXEL, hint=_SUM_OF_TAPS), layer)
@@ -83,6 +85,14 @@ def layer_problems(
         if not weight.present:
             yield located(_missing(name, weight, weights_path), layer)
     yield from (error for error in inference.errors if error.layer == layer.name)
+
+
+def _why_unknown(operator: Unknown) -> str:
+    """The reader's reason, with the type where it does not name it."""
+    if not operator.reason:
+        return f"unknown layer type {operator.type}"
+    named = operator.type in operator.reason
+    return operator.reason if named else f"{operator.type}: {operator.reason}"
 
 
 def _missing(name: str, weight: Weight, weights_path: str) -> UnsupportedError:

@@ -55,7 +55,8 @@ def unknown_field(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
-        with its default in silence.
+        with its default in silence. A field of a layer's parameters may change the numbers, so that
+        the net is not converted; where it may change a size, nothing behind it is judged.
 
     Example:
         convolution_param { num_ouput: 21 kernel_size: 4 }
@@ -71,21 +72,25 @@ def unknown_field(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
+    doubts = {hit.where: hit for hit in context.notices("UP002")}
     root = context.net.origin.node
     if not isinstance(root, Message) or context.net.framework != "caffe":
+        yield from doubts.values()
         return
     blocks = sorted(_layer_blocks(root), key=lambda block: block.start)
     starts = [block.start for block in blocks]
     for field, message, near in unknown_fields(root):
         at = bisect_right(starts, field.start) - 1
         inside = at >= 0 and field.start < blocks[at].end
+        doubt = doubts.pop(field.name_span, None)
         yield Hit(
-            f"unknown field '{field.name}' in {message}",
+            doubt.message if doubt else f"unknown field '{field.name}' in {message}",
             f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
             where=field.name_span,
             fix=word_remedies.respelt(root, field, near),
             layer_name=_name_of(blocks[at]) if inside else "",
         )
+    yield from doubts.values()
 
 
 _NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"

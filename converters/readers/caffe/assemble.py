@@ -12,17 +12,28 @@ from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
 from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
+from upconv.converters.readers.caffe.schema import unknown_of_layer
 from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
+from upconv.converters.readers.files.prototxt import Field
 
-KINDS: Final[Kinds] = ((HalfGivenError, "half-given-field"), (AmbiguousError, "fork-dialect"))
+
+class UnknownFieldError(UnsupportedError):
+    """A layer has a field that may change what it computes, and that nobody is known to read."""
+
+
+KINDS: Final[Kinds] = (
+    (HalfGivenError, "half-given-field"),
+    (AmbiguousError, "fork-dialect"),
+    (UnknownFieldError, "unknown-field"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +56,33 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
             made = (Lowered(Unknown(layer.type, error.message)),)
             if layer.type:  # that it has none is told already
                 work.refuse(error, layer.name, source.origin)
+        else:
+            made = _doubted(layer, made, work, source.origin)
         for one in _layers(layer, made, source.origin):
             work.append(one)
+
+
+def _doubted(
+    layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace, origin: Origin
+) -> tuple[Lowered, ...]:
+    """The operators, or an Unknown where a field that is not known could change their shapes."""
+    errors = [_unknown_field(layer, *found) for found in unknown_of_layer(layer.node)]
+    for error in errors:
+        work.refuse(error, layer.name, origin)
+    if not errors or all(isinstance(one.operator, POINTWISE) for one in made):
+        return made
+    return (Lowered(Unknown(layer.type, "; ".join(error.message for error in errors))),)
+
+
+def _unknown_field(
+    layer: CaffeLayer, field: Field, message: str, near: tuple[str, ...]
+) -> UnknownFieldError:
+    return UnknownFieldError(
+        f"unknown field '{field.name}' in {message}, which may change the numbers",
+        where=field.name_span,
+        layer=layer.name,
+        hint=f"did you mean {' or '.join(near)}?" if near else "",
+    )
 
 
 def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:

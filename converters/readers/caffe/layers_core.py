@@ -83,7 +83,13 @@ def _eltwise(layer: CaffeLayer) -> Lowered:
 
 @lowers("Concat")
 def _concat(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Concat(axis_of(layer, layer.field("concat_param"), "concat_dim", 1)))
+    param = layer.field("concat_param")
+    if param.bool("per_fla_fuse", False):
+        raise layer.unsupported(
+            "per_fla_fuse, by which Intel's Concat permutes and flattens its bottoms",
+            "write the Permute and Flatten layers that it stands for",
+        )
+    return Lowered(ops.Concat(axis_of(layer, param, "concat_dim", 1)))
 
 
 @lowers("Slice")
