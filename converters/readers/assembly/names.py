@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
 class Names:
     """Names given out so far. One that is taken is numbered: with `mark` and the numbers from
     `first` on behind it.
@@ -19,11 +17,14 @@ class Names:
     ['conv', 'conv@2', 'conv@3']
     """
 
-    mark: str
-    first: int
-    reserved: AbstractSet[str] = frozenset()
-    taken: set[str] = field(default_factory=set)
-    _next: dict[str, int] = field(default_factory=dict)
+    __slots__ = ("_next", "first", "mark", "reserved", "taken")
+
+    def __init__(self, mark: str, first: int) -> None:
+        self.mark = mark
+        self.first = first
+        self.reserved: AbstractSet[str] = frozenset()
+        self.taken: set[str] = set()
+        self._next: dict[str, int] = {}
 
     def unique(self, wanted: str) -> str:
         """The name that is wanted, or the next number of it; taken from now on."""

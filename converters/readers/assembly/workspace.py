@@ -7,8 +7,7 @@ time however many layers there are already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
@@ -44,7 +43,6 @@ NOTICE_KINDS: Final[Kinds] = (
 _NOWHERE: Final = Origin("")
 
 
-@dataclass(slots=True)
 class Workspace:
     """The inputs, layers and notices of one file so far.
 
@@ -56,24 +54,25 @@ class Workspace:
     values that hold whole numbers only, as far as readers say it.
     """
 
-    path: str
-    framework: str
-    kinds: Kinds = ()
-    inputs: list[ModelInput] = field(default_factory=list)
-    layers: list[Layer] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
-    contradictions: dict[str, ShapeError] = field(default_factory=dict)
-    weights: dict[Hashable, Weight] = field(default_factory=dict)
-    titles: Names = field(default_factory=lambda: Names("@", 2))
-    values: Names = field(default_factory=lambda: Names("_", 1))
-    leaving: dict[str, str] = field(default_factory=dict)
-    channels_last: set[str] = field(default_factory=set)
-    whole: set[str] = field(default_factory=set)
-    _entered: set[str] = field(default_factory=set)
-    _once: dict[Key, str] = field(default_factory=dict)
-    _keys: dict[str, list[Key]] = field(default_factory=dict)
+    def __init__(self, path: str, framework: str, kinds: Kinds = ()) -> None:
+        self.path = path
+        self.framework = framework
+        self.kinds = kinds
+        self.inputs: list[ModelInput] = []
+        self.layers: list[Layer] = []
+        self.outputs: list[str] = []
+        self.notices: list[Notice] = []
+        self.shapes: dict[str, Shape | None] = {}
+        self.contradictions: dict[str, ShapeError] = {}
+        self.weights: dict[Hashable, Weight] = {}
+        self.titles = Names("@", 2)
+        self.values = Names("_", 1)
+        self.leaving: dict[str, str] = {}
+        self.channels_last: set[str] = set()
+        self.whole: set[str] = set()
+        self._entered: set[str] = set()
+        self._once: dict[Key, str] = {}
+        self._keys: dict[str, list[Key]] = {}
 
     # What stands already
 
@@ -144,13 +143,18 @@ class Workspace:
         name: str,
         type_name: str,
         error: UpconvError,
-        inputs: Sequence[str],
+        inputs: Iterable[str],
         origin: Origin,
-        outputs: Sequence[str] = (),
+        outputs: Sequence[str],
+        *,
+        told: bool = True,
     ) -> tuple[str, ...]:
-        """Append a layer that is not understood, as `add` does; the error says why."""
+        """Append a layer that is not understood, as `add` does; the error says why, in a notice
+        where it is to be `told`."""
+        if told:
+            self.refuse(error, name, origin)
         operator = Unknown(type_name, error.message)
-        return self.add(name, operator, inputs, origin, outputs=outputs)
+        return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
     def append(self, layer: Layer) -> None:
         """Append a layer whose names are unique, and infer its outputs' shapes."""

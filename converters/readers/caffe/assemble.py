@@ -7,13 +7,13 @@ because Caffe's parameters leave open how many axes a layer works on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
@@ -36,7 +36,7 @@ KINDS: Final[Kinds] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LayerSource:
     """What a layer is made of: its wired node, `param { }` specs, blobs and place in the file."""
 

@@ -7,15 +7,15 @@ alone that is written TYPE=NAME, several stand behind commas: `--dialect crop=al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UsageError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
 from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signature:
     """What a layer of a dialect looks like: its bottoms, the fields it may and must have."""
 

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.names import Names
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
@@ -53,7 +54,7 @@ class Value:
     result: Role | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputSource:
     """An input: its value, and the data layer (with the top's number) or field that declares it.
 
@@ -81,7 +82,7 @@ class Node:
     kept: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wiring:
     """A net's layers in single-assignment form."""
 

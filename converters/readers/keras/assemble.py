@@ -17,7 +17,6 @@ from upconv.converters.ir.errors import (
     UnreadableError,
     UpconvError,
 )
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
@@ -125,7 +124,7 @@ class Assembler:
             made = _lowering(layer, seen)(seen, step)
         except UpconvError as problem:
             self.work.undo(step.mark)
-            made = self._unknown(seen, step, problem, min(used, MAX_OUTPUTS))
+            made = self._unknown(seen, problem, min(used, MAX_OUTPUTS))
         return step.finish(made if isinstance(made, tuple) else (made,), name)
 
     def _layer(
@@ -161,18 +160,22 @@ class Assembler:
         )
         return seen, error
 
-    def _unknown(
-        self, layer: KerasLayer, step: Step, error: UpconvError, outputs: int
-    ) -> tuple[Value, ...]:
+    def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
         A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
         """
-        if not isinstance(error, ConsequenceError):
-            self.work.refuse(error, layer.name, layer.origin)
+        made = self.work.unknown(
+            layer.name,
+            layer.origin.type,
+            error,
+            (value.name for value in layer.inputs),
+            layer.origin,
+            (f"{layer.name}/Unknown",) * outputs,
+            told=not isinstance(error, ConsequenceError),
+        )
         moved = any(value.moved for value in layer.inputs)
-        operator = Unknown(layer.origin.type, error.message)
-        return step.add_many(operator, layer.inputs or (), outputs, moved=moved)
+        return tuple(Value(name, moved) for name in made)
 
 
 def _in_order(

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
-from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call
+from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call, named
 from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part
 from upconv.converters.readers.tensorflow.variables import VARIABLES, Variables
 
@@ -123,12 +122,17 @@ class Evaluation:
     def unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice."""
         follows = any(isinstance(e, Value) and e.axes is None for e in call.entries)
-        if not follows or call.node.op not in LOWERINGS:
-            self.work.refuse(error, call.name, call.origin)
         names = dict.fromkeys(_value_of(entry).name for entry in call.entries if _is_data(entry))
-        operator = Unknown(call.node.op, error.message)
-        count = min(self.used.get(call.flat.key, 0), 1 << 10) + 1
-        return tuple(Value(name, None) for name in call.emit_many(operator, tuple(names), count))
+        made = self.work.unknown(
+            call.name,
+            call.node.op,
+            error,
+            names,
+            call.origin,
+            named(call.name, min(self.used.get(call.flat.key, 0), 1 << 10) + 1),
+            told=not follows or call.node.op not in LOWERINGS,
+        )
+        return tuple(Value(name, None) for name in made)
 
 
 def _is_data(entry: Entry) -> bool:
