@@ -21,6 +21,7 @@ from upconv.converters.onnx_writer.frame import (
 )
 from upconv.converters.onnx_writer.graph import GraphBuilder, StoredWeight
 from upconv.converters.onnx_writer.layout import Inside, channels_first
+from upconv.converters.onnx_writer.offer import offer
 from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions
 from upconv.converters.onnx_writer.refusals import located, problems, refuse
 from upconv.converters.passes.live import live
@@ -44,7 +45,8 @@ def build(model: Model, options: WriteOptions) -> Built:
     model = live(model)
     inside = channels_first(model)
     inference = infer(inside.model)
-    refuse(list(problems(inside.model, inference)))
+    found = list(problems(inside.model, inference))
+    refuse(found, offer(inside.model) if found else "")
     graph = GraphBuilder(inside.model, inference, options)
     graph.reserve(inside.inner)
     enter_inputs(graph, inside)

@@ -117,7 +117,11 @@ def located(error: UpconvError, layer: Layer) -> UpconvError:
     return error
 
 
-def refuse(found: list[UpconvError]) -> None:
-    """Raise one UnsupportedError that lists every problem, one a line; nothing for no problem."""
+def refuse(found: list[UpconvError], offer: str = "") -> None:
+    """Raise one UnsupportedError that lists every problem, one a line; nothing for no problem.
+
+    `offer` is a last line: what to do instead.
+    """
     if found:
-        raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in found)))
+        lines = [*dict.fromkeys(str(error) for error in found), *([offer] if offer else [])]
+        raise UnsupportedError("\n".join(lines))

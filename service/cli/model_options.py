@@ -61,6 +61,29 @@ def model_options(command: Command) -> Command:
     return command
 
 
+def part_options(command: Command) -> Command:
+    """Decorator: --outputs --inputs."""
+    options = (
+        click.option(
+            "--outputs",
+            "part_outputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="End the model at these values, and leave out what they do not need.",
+        ),
+        click.option(
+            "--inputs",
+            "part_inputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="Begin the model at these values; --input gives a shape where it is not known.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reading(
     weights: str,
     inputs: Iterable[str],

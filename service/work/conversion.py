@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
@@ -35,7 +36,8 @@ class ConvertRequest:
 
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
-    is where the proof goes as JSON.
+    is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
+    names nothing.
     """
 
     model: str | Model
@@ -49,6 +51,7 @@ class ConvertRequest:
     prove: bool = True
     seed: int = 0
     report: str = ""
+    part: Cut = Cut()
 
     @property
     def writing(self) -> WriteOptions:
@@ -121,6 +124,7 @@ def _read(request: ConvertRequest) -> tuple[str, str]:
 
 
 def _source(request: ConvertRequest) -> Model:
+    from upconv.converters.passes.cut import cut
     from upconv.converters.passes.fill import fill_missing
     from upconv.converters.readers.formats import open_graph, require_graph
 
@@ -128,7 +132,7 @@ def _source(request: ConvertRequest) -> Model:
         model = open_graph(request.model, request.options)
     else:
         model = require_graph(request.model)
-    return fill_missing(model, request.fill)
+    return fill_missing(cut(model, request.part), request.fill)
 
 
 def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conversion:
@@ -150,7 +154,8 @@ def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conv
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
-    return VerifyRequest(request.model, str(written), request.options, request.fill, request.seed)
+    asked = (request.model, str(written), request.options, request.fill, request.seed)
+    return VerifyRequest(*asked, part=request.part)
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:
