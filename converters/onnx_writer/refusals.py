@@ -31,8 +31,11 @@ _SUM_OF_TAPS: Final = "make it kernel_size 1, with the sum of each kernel as its
 FILLABLE: Final = ("bilinear", "constant")
 
 
-def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
-    """Every reason, in the order of the file, not to write this model."""
+def problems(model: Model, inference: Inference, custom: bool = False) -> Iterator[UpconvError]:
+    """Every reason, in the order of the file, not to write this model.
+
+    With `custom`, layers that are not understood are none.
+    """
     if not model.outputs:
         yield UnsupportedError("computes no output: there is nothing to convert", path=model.path)
     yield from notice_problems(model)
@@ -48,6 +51,8 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
         return  # that every weight is missing says nothing more
     hints = {notice.error.layer: notice.error.hint for notice in model.notices}
     for layer in model.layers:
+        if custom and isinstance(layer.operator, Unknown):
+            continue
         for problem in layer_problems(layer, inference, model.weights_path):
             problem.hint = problem.hint or hints.get(layer.name, "")
             yield problem

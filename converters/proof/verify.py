@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.operators import Identity, Unknown
 from upconv.converters.onnx_writer.layout import channels_first
+from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
 from upconv.converters.proof.end_to_end import Announce, certify_outputs
 from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
@@ -53,6 +54,9 @@ def verify(
     where the input shapes are unknown or too large, or the two have different inputs.
     """
     model = live(model)
+    customs = tuple(_customs(model))
+    if customs:
+        return Verification(model.path, onnx_path, read_onnx(onnx_path).opset, (), (), customs)
     file = read_onnx(onnx_path)
     shapes, others = fixed_shapes(model), other_shapes(model)
     require_same_inputs(model, file)
@@ -71,6 +75,17 @@ def verify(
     return Verification(
         model.path, onnx_path, file.opset, tuple(layers.values()), tuple(outputs), reasons
     )
+
+
+def _customs(model: Model) -> Iterator[str]:
+    """Why a file with layers that are not understood cannot be run, by their names."""
+    unknown = [layer for layer in model.layers if isinstance(layer.operator, Unknown)]
+    for layer in unknown:
+        kind = layer.operator.type if isinstance(layer.operator, Unknown) else ""
+        yield f"layer '{layer.name}': onnxruntime has no operator {kind} of the domain upconv"
+    names = frontier(model, {layer.name for layer in unknown}) if unknown else ()
+    if names:
+        yield f"what can be proven is the part before: --outputs {','.join(names)}"
 
 
 def require_same_inputs(model: Model, file: OnnxFile) -> None:

@@ -19,7 +19,7 @@ from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.reading import Reading, parse_shape, read_options, read_part
 
 if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.passes.cut import Cut
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
@@ -120,6 +120,7 @@ def convert(
     report: Path | None = None,
     outputs: str | Iterable[str] = (),
     cut_inputs: str | Iterable[str] = (),
+    unknown: UnknownLayers = "refuse",
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -148,6 +149,7 @@ def convert(
         seed,
         _text(report) or "",
         part,
+        unknown,
     )
     return convert(request, *_given(progress))
 

@@ -23,7 +23,7 @@ from upconv.service.work.staging import (
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.onnx_writer import UpsamplingFile, WriteOptions
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.proof.report import Verdict, Verification
 
 Progress = Callable[[str], None]
@@ -37,7 +37,7 @@ class ConvertRequest:
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
     is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
-    names nothing.
+    names nothing. `unknown` layers are refused or become nodes of a domain of our own.
     """
 
     model: str | Model
@@ -52,12 +52,13 @@ class ConvertRequest:
     seed: int = 0
     report: str = ""
     part: Cut = Cut()
+    unknown: UnknownLayers = "refuse"
 
     @property
     def writing(self) -> WriteOptions:
         from upconv.converters.onnx_writer import WriteOptions
 
-        return WriteOptions(self.opset, self.external_data, self.bilinear)
+        return WriteOptions(self.opset, self.external_data, self.bilinear, self.unknown)
 
 
 @record(frozen=True, slots=True)

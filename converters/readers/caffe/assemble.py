@@ -17,6 +17,7 @@ from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
+from upconv.converters.readers.caffe.fields import said_of
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
 from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
 from upconv.converters.readers.caffe.schema import unknown_of_layer
@@ -53,7 +54,7 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
         try:
             made = lower(layer, dialect)
         except UpconvError as error:
-            made = (Lowered(Unknown(layer.type, error.message)),)
+            made = (Lowered(Unknown(layer.type, error.message, said_of(layer.node))),)
             if layer.type:  # that it has none is told already
                 work.refuse(error, layer.name, source.origin)
         else:
@@ -71,7 +72,8 @@ def _doubted(
         work.refuse(error, layer.name, origin)
     if not errors or all(isinstance(one.operator, POINTWISE) for one in made):
         return made
-    return (Lowered(Unknown(layer.type, "; ".join(error.message for error in errors))),)
+    reason = "; ".join(error.message for error in errors)
+    return (Lowered(Unknown(layer.type, reason, said_of(layer.node))),)
 
 
 def _unknown_field(

@@ -9,7 +9,7 @@ import click
 from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
 
 
 @click.command()
@@ -43,6 +43,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Weights in a file of their own (auto: above 1 GiB).",
 )
+@click.option(
+    "--unknown",
+    type=click.Choice(["refuse", "custom-op"]),
+    default="refuse",
+    show_default=True,
+    help="What layers that are not understood become: custom-op writes them as nodes of the domain "
+    "upconv, with their fields as attributes, and the proof is incomplete.",
+)
 @click.option("--no-verify", is_flag=True, help="Write without proving.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
@@ -53,6 +61,7 @@ def command(
     only: Literal["upsampling"] | None,
     bilinear: Bilinear,
     fill_missing: str,
+    unknown: UnknownLayers,
     external_data: ExternalData,
     no_verify: bool,
     seed: int,
@@ -89,6 +98,7 @@ def command(
         seed,
         report or "",
         part,
+        unknown,
     )
     with progress_line() as progress:
         done = convert(request, progress)

@@ -89,7 +89,7 @@ def test_the_refusal_ends_with_the_cut_that_converts(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as caught:
         write_onnx(model, tmp_path / "m.onnx")
     line = str(caught.value).splitlines()[-1]
-    assert line == "everything before line 11 converts: --outputs up,b"
+    assert line == "everything before line 12 converts: --outputs up,b"
     write_onnx(cut(model, Cut(("up", "b"))), tmp_path / "m.onnx")
 
 
