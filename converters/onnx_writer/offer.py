@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.operators import Unknown
-from upconv.converters.onnx_writer.refusals import problems
+from upconv.converters.onnx_writer.refusals import MissingWeightError, problems
 from upconv.converters.passes.cut import Cut, cut, frontier
 
 
@@ -23,13 +22,10 @@ def offer(model: Model) -> str:
     if not names:
         return ""
     part = cut(model, Cut(names))
-    if any(_stands(error) for error in problems(part, infer(part))):
+    found = problems(part, infer(part))
+    if not all(isinstance(error, MissingWeightError) for error in found):
         return ""
     return f"everything before {_place(model, unknown)} converts: --outputs {','.join(names)}"
-
-
-def _stands(error: UpconvError) -> bool:
-    return not error.message.endswith(" is missing")
 
 
 def _place(model: Model, unknown: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from upconv.converters.readers.caffe.schema import unknown_fields
 from upconv.converters.readers.files.prototxt import Message, Scalar
 from upconv.linter.fixing import word_remedies
 from upconv.linter.rule import Hit, rule
+from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
@@ -194,7 +195,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
     """
     for comment, code in context.unused:
         yield Hit(
-            f"'{code}' silences nothing here",
+            "this comment silences nothing" if code == ALL else f"'{code}' silences nothing here",
             "delete it",
             where=comment.span,
             fix=word_remedies.drop_ignore(comment, code),

@@ -34,8 +34,10 @@ def read_options(said: Reading, config: Config | str | None = None) -> ReadOptio
     """The options as readers take them: the user's, else those of a configuration, which is
     given, or in the file that is named, or in the closest one to the current folder.
 
-    Raises UsageError for a configuration that cannot be understood.
+    Raises UsageError for a configuration that cannot be understood, and for weights that are not
+    there.
     """
+    _require_weights(said.weights)
     if config is None:
         config = closest_config(Path())
     elif isinstance(config, str):
@@ -46,6 +48,12 @@ def read_options(said: Reading, config: Config | str | None = None) -> ReadOptio
         said.keras_bilinear or config.keras_bilinear or "",
     )
     return ReadOptions(said.weights, said.inputs, *chosen)
+
+
+def _require_weights(path: str) -> None:
+    """A checkpoint of TensorFlow's is named by what its files begin with."""
+    if path and not any(Path(f"{path}{end}").exists() for end in ("", ".index")):
+        raise UsageError(f"--weights {path}: no such file", hint="check the path")
 
 
 def read_part(outputs: str, inputs: str, options: ReadOptions) -> tuple[Cut, ReadOptions]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,6 +18,9 @@ _SOLVER_FIELDS: Final = frozenset(
     | {"lr_policy", "max_iter", "snapshot", "snapshot_prefix", "solver_mode", "solver_type"}
 )
 _NET_FIELDS: Final = frozenset({"layer", "layers", "input", "input_dim", "input_shape"})
+
+
+_WEB_PAGE: Final = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 
 
 class NotANetError(UnreadableError):
@@ -42,6 +46,13 @@ def classify(root: Message) -> str:
 
 def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:
     """Raise NotANetError, saying what the text is, where it is no Caffe net."""
+    if _WEB_PAGE.match(root.source.text):
+        error = NotANetError(
+            "no Caffe net, but a web page",
+            where=root.span,
+            hint="save the file itself, as by the button Raw of GitHub",
+        )
+        raise error
     kind = classify(root)
     if kind == NET:
         return

@@ -41,9 +41,12 @@ def test_its_fields_are_attributes(tmp_path: Path) -> None:
         "oddity_param_clip": 1,
         "oddity_param_inner_k": 2,
     }
-    assert [one.s for one in py.attribute] == [b"post", b"CRF"]
+    assert {one.name: one.s for one in py.attribute} == {
+        "python_param_module": b"post",
+        "python_param_layer": b"CRF",
+    }
     assert nodes["relu"].input[0] == "mask"
-    assert [one.name for one in model.graph.output] == ["out", "act"]
+    assert {one.name for one in model.graph.output} == {"out", "act"}
 
 
 def test_its_proof_is_incomplete_and_names_it(tmp_path: Path) -> None:
