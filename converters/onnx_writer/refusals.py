@@ -54,7 +54,7 @@ def problems(model: Model, inference: Inference, custom: bool = False) -> Iterat
             )
     if _weights_of_another_net(model):
         return  # that every weight is missing says nothing more
-    hints = {notice.error.layer: notice.error.hint for notice in model.notices}
+    hints = {one.error.layer: one.error.hint for one in model.notices if not one.harmless}
     for layer in model.layers:
         if isinstance(layer.operator, Unknown) and (
             custom or layer.name in told or _holds(layer.origin.span, places)

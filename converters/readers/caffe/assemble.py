@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
-from upconv.converters.ir.model import Layer
+from upconv.converters.ir.model import Layer, Notice
 from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.records import record
@@ -25,15 +25,9 @@ from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
 from upconv.converters.readers.files.prototxt import Field
 
-
-class UnknownFieldError(UnsupportedError):
-    """A layer has a field that may change what it computes, and that nobody is known to read."""
-
-
 KINDS: Final[Kinds] = (
     (HalfGivenError, "half-given-field"),
     (AmbiguousError, "fork-dialect"),
-    (UnknownFieldError, "unknown-field"),
 )
 
 
@@ -58,33 +52,29 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
             if layer.type:  # that it has none is told already
                 work.refuse(error, layer.name, source.origin)
         else:
-            made = _doubted(layer, made, work, source.origin)
+            made = _doubted(layer, made, work)
         for one in _layers(layer, made, source.origin):
             work.append(one)
 
 
-def _doubted(
-    layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace, origin: Origin
-) -> tuple[Lowered, ...]:
+def _doubted(layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace) -> tuple[Lowered, ...]:
     """The operators, or an Unknown where a field that is not known could change their shapes."""
-    errors = [_unknown_field(layer, *found) for found in unknown_of_layer(layer.node)]
-    for error in errors:
-        work.refuse(error, layer.name, origin)
-    if not errors or all(isinstance(one.operator, POINTWISE) for one in made):
+    notices = [_unknown_field(layer, *found) for found in unknown_of_layer(layer.node)]
+    work.notices += notices
+    if not notices or all(isinstance(one.operator, POINTWISE) for one in made):
         return made
-    reason = "; ".join(error.message for error in errors)
+    reason = "; ".join(notice.error.message for notice in notices)
     return (Lowered(Unknown(layer.type, reason, said_of(layer.node))),)
 
 
-def _unknown_field(
-    layer: CaffeLayer, field: Field, message: str, near: tuple[str, ...]
-) -> UnknownFieldError:
-    return UnknownFieldError(
+def _unknown_field(layer: CaffeLayer, field: Field, message: str, near: tuple[str, ...]) -> Notice:
+    error = UnsupportedError(
         f"unknown field '{field.name}' in {message}, which may change the numbers",
         where=field.name_span,
         layer=layer.name,
         hint=f"did you mean {' or '.join(near)}?" if near else "",
     )
+    return Notice("unknown-field", error, near=near)
 
 
 def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:

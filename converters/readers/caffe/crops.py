@@ -19,7 +19,6 @@ from upconv.converters.ir.model import Layer, Model, Notice, NoticeKind
 from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.places import Coordinates, CropFit
 from upconv.converters.readers.caffe.dialects import dialect_for
-from upconv.converters.readers.files.prototxt import Message
 
 ALWAYS_ALIGNED: Final = "AutoCrop"
 
@@ -56,12 +55,12 @@ def _has_auto(model: Model) -> bool:
 
 def _takes_place(layer: Layer) -> bool:
     """Whether a layer is a Crop whose file leaves its offset to the coordinates, or may do so."""
-    kind, node = layer.origin.type, layer.origin.node
-    if not isinstance(layer.operator, ops.Crop) or not isinstance(node, Message):
+    kind = layer.origin.type
+    if not isinstance(layer.operator, ops.Crop):
         return False
     if kind == ALWAYS_ALIGNED:
         return True
-    param = node.message("crop_param")
+    param = layer.origin.written.block.message("crop_param")
     says_offset = param is not None and param.has("offset")
     return not says_offset if kind == "CROP" else kind == "Crop" and param is None
 
