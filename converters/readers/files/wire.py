@@ -52,6 +52,7 @@ _OTHER_FORMATS: Final = tuple(
             "a PyTorch checkpoint",
             "its weights belong to a net of PyTorch",
         ),
+        (rb"(?s).{6}\0\0\{[\" ]", "a safetensors file", "its weights belong to a net of PyTorch"),
         (
             rb"\x80[\x02-\x05][^\x00-\x08]*[}(c\x8a]",
             "a pickle, as PyTorch's old checkpoints are",

@@ -303,6 +303,7 @@ def test_texts() -> None:
         (b"\n<!DOCTYPE html><html>", "a web page"),
         (b"<HTML>", "a web page"),
         (b"PK\x03\x04\x14\0", "a ZIP archive"),
+        (b"\x40" + b"\0" * 7 + b'{"a": {', "a safetensors file"),
         (b"PK\x03\x04" + b"\0" * 26 + b"archive/data.pkl", "a PyTorch checkpoint"),
         (b"PK\x03\x04" + b"\0" * 26 + b"fcn/data/0", "a PyTorch checkpoint"),
         (b"\x80\x02}q\x00(X", "a pickle, as PyTorch's old checkpoints are"),
