@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.child import run_in_child
 from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
@@ -34,7 +35,9 @@ class VerifyRequest:
     itself, of which the runtime is judged, where none is named.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
-    from. `against` is who judges: our float64 reference, or the framework that the model is from.
+    from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
+    made ones. `against` is who judges: our float64 reference, or the framework that the model is
+    from.
     """
 
     model: str | Model
@@ -42,7 +45,9 @@ class VerifyRequest:
     options: ReadOptions = ReadOptions()
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
     against: Judge = "reference"
+    part: Cut = Cut()
 
 
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
@@ -54,6 +59,11 @@ def verify(request: VerifyRequest, progress: Progress = lambda message: None) ->
     asked = _proof_request(request)
     if request.against == "reference":
         return _certify(asked, progress)
+    if request.part != Cut():
+        raise UsageError(
+            "--outputs and --inputs cut the model, and its framework runs the whole",
+            hint="use --against reference",
+        )
     if request.fill:
         raise UsageError(
             "--fill-missing makes weights that the source framework does not have",
@@ -73,8 +83,15 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         from upconv.service.work.portable import portable
 
         model = portable(model)
-    onnx = request.onnx or _own_file(request.model)
-    return ProofRequest(model, onnx, request.options, request.fill, request.seed)
+    return ProofRequest(
+        model,
+        request.onnx or _own_file(request.model),
+        request.options,
+        request.fill,
+        request.seed,
+        request.data,
+        request.part,
+    )
 
 
 def _own_file(model: str | Model) -> str:

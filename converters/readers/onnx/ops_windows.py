@@ -133,7 +133,9 @@ def _transposed_pads(
     if wanted and len(wanted) != axes:
         raise call.invalid(f"its output_shape has {len(wanted)} numbers for {axes} spatial axes")
     sizes = call.shape(x)[2:]
-    targets: tuple[Size, ...] = wanted or tuple(n * s for n, s in zip(sizes, window.stride, strict=True))
+    targets: tuple[Size, ...] = wanted or tuple(
+        n * s for n, s in zip(sizes, window.stride, strict=True)
+    )
     pairs: list[tuple[Any, Any]] = []
     for n, target, one, more in zip(sizes, targets, window.settings, extra, strict=True):
         full = geometry.full_size(n, *one) + more
