@@ -14,6 +14,7 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, Symbol, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.bounds import excess
 from upconv.converters.readers.torch.aten.ratios import (
     Ratio,
     ceil,
@@ -25,34 +26,16 @@ from upconv.converters.readers.torch.aten.ratios import (
 )
 from upconv.converters.readers.torch.script.values import Unsure, Value
 
-MAX_ATOMS: Final = 400
 OPEN: Final = "it depends on sizes that are left open"
 
 
 def checked(value: Value) -> Value:
     """The number itself; UnsupportedError for an integer or an expression that is too large."""
-    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 63:
-        raise UnsupportedError("an integer of more than 64 bits")
     size = value.numerator if isinstance(value, Ratio) else value
-    if isinstance(size, Dim) and _atoms(size, MAX_ATOMS) < 0:
-        raise UnsupportedError("a size that is an expression without end")
+    problem = excess(size) if isinstance(size, int | Dim) else ""
+    if problem:
+        raise UnsupportedError(f"it computes {problem}")
     return value
-
-
-def _atoms(size: object, left: int) -> int:
-    """How many of `left` atoms an expression leaves over, below 0 where it has more."""
-    if not isinstance(size, Dim):
-        return left
-    for atom, _ in size.terms:
-        left -= 1
-        for name in ("numerator", "divisor"):
-            left = left if left < 0 else _atoms(getattr(atom, name, None), left)
-        for parts in (getattr(atom, "arguments", ()), getattr(atom, "factors", ())):
-            for part in parts:
-                left = left if left < 0 else _atoms(part, left)
-        if left < 0:
-            break
-    return left
 
 
 def is_number(value: Value) -> bool:

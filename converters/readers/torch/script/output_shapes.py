@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
 from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.ops_boxes import NO_END, bounded
 
 MAX_PARTS: Final = 4096
 

@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.compositions import repeated
 from upconv.converters.readers.assembly.picking import MAX_PICKED, runs_of
-from upconv.converters.readers.torch.aten.boxes import joined
-from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
+from upconv.converters.readers.torch.aten.ops_boxes import joined
 
 EXACT: Final = 1 << 24
 """Stored numbers are float32, which has every whole number up to this one."""
 
 
 @lowers("repeat_interleave.self_int")
-def _repeat_interleave(call: Call) -> None:
+def _repeat_interleave(call: AtenCall) -> None:
     """Every entry several times in a row: along a spatial axis a nearest interpolation."""
     count, value, rank = call.fixed("repeats", 1), call.value("self"), call.rank()
     if count < 1:
@@ -27,7 +28,7 @@ def _repeat_interleave(call: Call) -> None:
         axis = call.axis()
     if axis >= 2:
         factor = tuple(count if place == axis else 1 for place in range(2, rank))
-        call.emit(ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor"), [value])
+        call.emit(repeated(factor), [value])
         return
     value = call.step(ops.Reshape((1,), axis + 1, 0), [value], "apart")
     value = call.step(ops.Tile(axis + 1, count), [value], "repeated")
@@ -35,12 +36,12 @@ def _repeat_interleave(call: Call) -> None:
 
 
 @lowers("index_select.default")
-def _index_select(call: Call) -> None:
+def _index_select(call: AtenCall) -> None:
     _pick(call, call.axis(), call.get("index"))
 
 
 @lowers("index.Tensor", "index.Tensor_hacked_twin")
-def _index(call: Call) -> None:
+def _index(call: AtenCall) -> None:
     """self[:, index]: stored whole numbers along one axis."""
     given = call.get("indices", [])
     axes = [axis for axis, one in enumerate(given) if one is not None]
@@ -49,7 +50,7 @@ def _index(call: Call) -> None:
     _pick(call, from_front(axes[0], call.rank()), given[axes[0]])
 
 
-def _pick(call: Call, axis: int, index: Any) -> None:
+def _pick(call: AtenCall, axis: int, index: Any) -> None:
     stored = call.constant(index)
     size = call.shape()[axis]
     if stored is None or len(stored.shape) != 1 or not isinstance(size, int):
@@ -71,7 +72,7 @@ def _pick(call: Call, axis: int, index: Any) -> None:
 
 
 @lowers("hstack.default", "vstack.default", "dstack.default", "column_stack.default")
-def _stacked(call: Call) -> None:
+def _stacked(call: AtenCall) -> None:
     """Joined along the second, first or third axis, after axes of size 1 where there are fewer."""
     name = call.node.target.split(".")[1]
     parts, ranks = [], []
