@@ -200,11 +200,6 @@ def ceiled(value: Value) -> Value:
     return value if isinstance(value, Dim) else math.ceil(_finite(value))
 
 
-def rounded(value: float) -> float:
-    """The nearest integer, of two the even one."""
-    return round(_finite(value))
-
-
 def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callable[..., Value]:
     def choose(*values: Value) -> Value:
         if values and all(isinstance(one, int | float) for one in values):
@@ -218,20 +213,6 @@ def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callab
 
 largest: Final = _extreme(max, maximum)
 smallest: Final = _extreme(min, minimum)
-
-
-def of_math(name: str) -> Callable[[float], float]:
-    """A function of Python's math; UnsupportedError where it is not defined."""
-    function = getattr(math, name)
-
-    def compute(value: float) -> float:
-        try:
-            result: float = function(value)
-        except (ValueError, OverflowError) as error:
-            raise UnsupportedError(f"{name} of {value!r:.40}: {error}") from None
-        return result
-
-    return compute
 
 
 def compare(name: str) -> Callable[[Value, Value], Value]:
