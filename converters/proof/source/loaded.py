@@ -33,11 +33,13 @@ class Loaded:
 
 
 def suited(values: Any, type_name: str) -> Any:
-    """Values of a stimulus in an input's element type: whole numbers of 0 to 255 where it takes
-    such, as of an image."""
+    """Values of a stimulus in an input's element type: whole numbers as they are, or of 0 to 255
+    where noise is to be such, as of an image."""
     import numpy as np
 
     dtype = np.dtype(type_name)
+    if values.dtype.kind == "i":
+        return values.astype(dtype)
     if dtype.kind == "b":
         return values > 0
     if dtype.kind in "iu":

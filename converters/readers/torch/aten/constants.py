@@ -224,6 +224,43 @@ def _selected(a: Arguments, shape: tuple[int, ...]) -> Any:
     return _numpy("take", a["self"], index, axis=axis)
 
 
+def _chosen(mask: str, then: str, otherwise: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        operands = [a[name] for name in (mask, then, otherwise)]
+        _require_shape(_numpy("broadcast_shapes", *map(np.shape, operands)), shape)
+        return _numpy("where", np.asarray(operands[0]) != 0, *operands[1:])
+
+    return fold
+
+
+def _rows(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    index = _whole(a["indices"])
+    _require_shape((*index.shape, *np.shape(a["weight"])[1:]), shape)
+    return _numpy("take", a["weight"], index, axis=0)
+
+
+def _outer(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    _require_shape((*np.shape(a["self"]), *np.shape(a["vec2"])), shape)
+    return np.multiply.outer(a["self"], a["vec2"])
+
+
+_KINDS: Final = ("Tensor", "Scalar")
+_ARITHMETIC: Final = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}
+_RELATIONS: Final = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+
 FOLDS: Final[dict[str, Fold]] = {
     **dict.fromkeys(
         (
@@ -273,6 +310,27 @@ FOLDS: Final[dict[str, Fold]] = {
     "sub.Tensor": _binary("subtract"),
     "mul.Tensor": _binary("multiply"),
     "div.Tensor": _binary("divide"),
+    **{f"{name}.Scalar": _binary(_ARITHMETIC[name]) for name in _ARITHMETIC},
+    **{f"{one}.{kind}": _binary(_RELATIONS[one]) for one in _RELATIONS for kind in _KINDS},
+    **{f"logical_{one}.default": _binary(f"logical_{one}") for one in ("and", "or", "xor")},
+    "logical_not.default": _unary("logical_not"),
+    "remainder.Scalar": _binary("mod"),
+    "remainder.Tensor": _binary("mod"),
+    "floor_divide.default": _binary("floor_divide"),
+    "maximum.default": _binary("maximum"),
+    "minimum.default": _binary("minimum"),
+    "round.default": _unary("rint"),
+    "sign.default": _unary("sign"),
+    "outer.default": _outer,
+    "tril.default": lambda a, shape: _numpy("tril", a["self"], a.get("diagonal", 0)),
+    "triu.default": lambda a, shape: _numpy("triu", a["self"], a.get("diagonal", 0)),
+    "cumsum.default": lambda a, shape: _numpy("cumsum", a["self"], a["dim"]),
+    **dict.fromkeys(
+        ("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar"),
+        _chosen("condition", "self", "other"),
+    ),
+    **dict.fromkeys(("masked_fill.Scalar", "masked_fill.Tensor"), _chosen("mask", "value", "self")),
+    "embedding.default": _rows,
     "pow.Tensor_Scalar": _to_the(None),
     **{f"{name}.default": _unary(name) for name in ELEMENTWISE},
     "neg.default": _unary("negative"),

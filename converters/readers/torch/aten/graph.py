@@ -71,7 +71,7 @@ class Graph:
                 self._fold(node, arguments)
                 return
             except UnsupportedError:
-                if lowering is None or not tensors:
+                if lowering is None:
                     raise
         if lowering is None:
             raise UnsupportedError("")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any, Final, TypeAlias, TypeGuard
 
-from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.dims import Dim, Size, like
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.operators import (
@@ -23,13 +24,14 @@ from upconv.converters.ir.operators import (
     Linear,
     Operator,
     Reshape,
+    SizeOf,
     Unknown,
 )
 from upconv.converters.ir.origin import Origin
-from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
+from upconv.converters.ir.tensors import ArrayData, FloatArray, TensorData, Weight
 from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.assembly.table import Table
-from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.assembly.workspace import Workspace, with_references
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, Node, TensorMeta, TensorRef
 
 Lowering: TypeAlias = Callable[["AtenCall"], None]
@@ -168,6 +170,30 @@ class AtenCall:
         return work.once(
             name, "constant", lambda: work.add(name, operator, (), origin, weights, (name,))[0]
         )
+
+    def is_truth(self, argument: Any) -> bool:
+        """Whether an argument holds truth values, as far as the file says."""
+        if isinstance(argument, TensorRef):
+            meta = self.state.metas.get(argument.name)
+            return meta is not None and meta.dtype_name == "bool"
+        return isinstance(argument, bool)
+
+    def operand(self, argument: Any) -> str:
+        """The value of a tensor, of a number or of a size that is open."""
+        if isinstance(argument, Dim):
+            return self.step(SizeOf(argument), [], "size")
+        number = None if isinstance(argument, TensorRef) else self.scalar(argument)
+        if number is None:
+            return self.value(argument)
+        weight = Weight((), ArrayData((), partial(_scalar_array, float(number))))
+        return self.step(Constant(()), [], "number", {"value": weight})
+
+    def two_operands(self, left: str, right: str) -> list[str]:
+        """The values of two arguments; a layer reads none of them twice."""
+        first, second = self.operand(self.get(left)), self.operand(self.get(right))
+        if first == second:
+            second = self.step(Identity(), [second], "copy")
+        return [first, second]
 
     def axis(self, name: str = "dim", default: int = 0, added: int = 0) -> int:
         """An axis of the first tensor, from the front; of a number without axes, UnsupportedError.
@@ -314,7 +340,7 @@ class AtenCall:
         outputs: Sequence[str],
         title: str,
     ) -> tuple[str, ...]:
-        if not inputs and not isinstance(operator, Constant | Unknown):
+        if not (with_references(operator, inputs) or isinstance(operator, Constant | Unknown)):
             raise UnsupportedError("it has no tensor to work on")
         for made in (weight.data for weight in (weights or {}).values()):
             if isinstance(made, ArrayData):
@@ -331,6 +357,16 @@ class AtenCall:
         """Where this call was written: the archive, and the user's own line."""
         return Origin(self.state.work.path, "pytorch", self.node.target, code=self.node.site.code)
 
+
+def _scalar_array(number: float) -> FloatArray:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.asarray(number, np.float32)
+
+
+EXACT: Final = 1 << 24
+"""Whole numbers are float32 here, which has every one up to this."""
 
 LARGEST_MADE: Final = 1 << 28
 """Values of a tensor that is not in the file; a file of a few bytes may ask for any number."""

@@ -12,7 +12,6 @@ from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.compositions import (
     LOG_SIGMOID,
     MISH,
-    SIGN,
     Composition,
     celu,
     hard_sigmoid,
@@ -49,6 +48,13 @@ PLAIN: Final[dict[str, Callable[[AtenCall], ops.Operator]]] = {
     "rsqrt": lambda call: ops.Power(-0.5),
     "square": lambda call: ops.Power(2.0),
     "reciprocal": lambda call: ops.Power(-1.0),
+    "exp2": lambda call: ops.Exp(base=2.0),
+    "sin": lambda call: ops.Sin(),
+    "cos": lambda call: ops.Cos(),
+    "round": lambda call: ops.Round(),
+    "floor": lambda call: ops.Floor(),
+    "ceil": lambda call: ops.Ceil(),
+    "sign": lambda call: ops.Sign(),
 }
 IN_PLACE: Final = (
     "relu",
@@ -109,7 +115,6 @@ COMPOSED: Final[dict[str, Callable[[AtenCall], Composition]]] = {
     "log_sigmoid": lambda call: LOG_SIGMOID,
     "softshrink": _soft_shrink,
     "softplus": _softplus,
-    "sign": lambda call: SIGN,
 }
 COMPOSED_IN_PLACE: Final = ("selu", "hardsigmoid", "hardswish", "mish")
 
@@ -162,6 +167,23 @@ def _power(call: AtenCall) -> None:
     call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
 
 
-@lowers("gt.Scalar")
-def _greater(call: AtenCall) -> None:
-    call.emit(ops.Threshold(float(call.number("other", 0.0))), [call.value("self")])
+@lowers("round.decimals")
+def _round_decimals(call: AtenCall) -> None:
+    """round(x * 10^d) / 10^d."""
+    scale = 10.0 ** call.fixed("decimals", 0)
+    large = call.step(ops.Power(scale=scale), [call.value("self")], "large")
+    whole = call.step(ops.Round(), [large], "whole")
+    call.emit(ops.Power(scale=1 / scale), [whole])
+
+
+@lowers("trunc.default", "fix.default")
+def _trunc(call: AtenCall) -> None:
+    call.emit(ops.Identity(), [truncated(call, call.value("self"))])
+
+
+def truncated(call: AtenCall, value: str) -> str:
+    """Whole numbers towards 0: the sign of x times floor(|x|)."""
+    size = call.step(ops.Abs(), [value], "size")
+    whole = call.step(ops.Floor(), [size], "whole")
+    sign = call.step(ops.Sign(), [value], "sign")
+    return call.step(ops.Eltwise("product"), [sign, whole], "truncated")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
 from upconv.converters.readers.assembly.compositions import Kind, with_number
 from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
+from upconv.converters.readers.torch.aten.ops_activations import truncated
 
 KINDS: Final[dict[str, Kind]] = {
     "add": "sum",
@@ -48,7 +50,61 @@ class Operands:
 def _binary(call: AtenCall) -> None:
     kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
     alpha = call.number("alpha", 1.0)
+    if kind == "sum" and all(call.is_truth(call.get(name)) for name in ("self", "other")):
+        kind = "max"  # truth values are added as "or"
     _combine(call, Operands(kind, call.get("self"), call.get("other"), alpha))
+
+
+RESTS: Final[dict[str, Literal["floor_mod", "trunc_mod"]]] = {
+    "remainder": "floor_mod",
+    "fmod": "trunc_mod",
+}
+
+
+@lowers(
+    *(f"{name}.{kind}" for name in RESTS for kind in ("Scalar", "Tensor")),
+    "remainder.Scalar_Tensor",
+)
+def _rest(call: AtenCall) -> None:
+    operator = ops.Eltwise(RESTS[call.node.target.split(".")[1]], broadcast=True)
+    call.emit(operator, call.two_operands("self", "other"))
+
+
+@lowers("div.Tensor_mode", "div.Scalar_mode", "floor_divide.default", "floor_divide.Scalar")
+def _rounded_quotient(call: AtenCall) -> None:
+    """A quotient, rounded down or towards 0."""
+    floors = call.node.target.startswith("aten.floor_divide")
+    mode = "floor" if floors else call.get("rounding_mode")
+    if mode not in ("floor", "trunc", None):
+        raise UnsupportedError(f"its rounding_mode is {mode}")
+    operator = ops.Eltwise("quotient", broadcast=True)
+    quotient = call.step(operator, call.two_operands("self", "other"), "quotient")
+    if mode == "trunc":
+        quotient = truncated(call, quotient)
+    call.emit(ops.Floor() if mode == "floor" else ops.Identity(), [quotient])
+
+
+@lowers("pow.Tensor_Tensor", "pow.Scalar")
+def _power(call: AtenCall) -> None:
+    """A positive number to the power of a tensor is an exponential function."""
+    base = call.scalar(call.get("self"))
+    if base is not None and base > 0 and call.is_value(call.get("exponent")):
+        call.emit(ops.Exp(float(base)), [call.value("exponent")])
+        return
+    call.emit(ops.Eltwise("power", broadcast=True), call.two_operands("self", "exponent"))
+
+
+@lowers("clamp.Tensor")
+def _clamp(call: AtenCall) -> None:
+    """Between two tensors, either of which may be absent."""
+    value = call.value("self")
+    if call.get("min") is not None:
+        bounds = [value, call.operand(call.get("min"))]
+        value = call.step(ops.Eltwise("max", broadcast=True), bounds, "least")
+    if call.get("max") is not None:
+        bounds = [value, call.operand(call.get("max"))]
+        value = call.step(ops.Eltwise("min", broadcast=True), bounds, "most")
+    call.emit(ops.Identity(), [value])
 
 
 @lowers("rsub.Scalar", "rsub.Tensor")
@@ -69,6 +125,8 @@ def _combine(call: AtenCall, operands: Operands) -> None:
     scalar = call.scalar(other)
     if scalar is not None:
         _with_number(call, operands, scalar, reverse=computed[1])
+    elif isinstance(other, Dim):
+        _two_values(call, operands)
     elif _is_scale(call, operands, other, reverse=computed[1]):
         _with_stored(call, operands, other, reverse=computed[1])
     else:
@@ -76,7 +134,7 @@ def _combine(call: AtenCall, operands: Operands) -> None:
 
 
 def _two_values(call: AtenCall, operands: Operands) -> None:
-    left, right = call.value(operands.left), call.value(operands.right)
+    left, right = call.operand(operands.left), call.operand(operands.right)
     shapes = [call.sizes_known(one) for one in (operands.left, operands.right)]
     same = None not in shapes and shapes[0] == shapes[1]
     coefficients: tuple[float, ...] = ()

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.ir.tensors import ArrayData, FloatArray
-from upconv.converters.readers.assembly.compositions import every_nth
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
-from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.ops_shape import requested_shape
 
 NO_END: Final = (1 << 63) - 1
@@ -55,13 +52,7 @@ def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> Non
         operator = ops.Identity() if whole else ops.Crop(axis, (start,), (length,))
         call.emit(operator, [value])
         return
-    rank = call.rank()
-    if axis < 2 or rank < 3:
-        raise UnsupportedError(f"it takes every {step}th along axis {axis}, which is not spatial")
-    if not whole:
-        value = call.step(ops.Crop(axis, (start,), (length,)), [value], "box")
-    strides = tuple(step if spatial == axis else 1 for spatial in range(2, rank))
-    call.emit(every_nth(strides), [value])
+    call.emit(ops.StridedSlice(axis, start, ceil_div(length, step), step), [value])
 
 
 @lowers("select.int")
@@ -166,29 +157,12 @@ def _rolled(call: AtenCall, value: str, axis: int, shift: int) -> str:
     return call.step(ops.Concat(axis), [end, begin], f"rolled{axis}")
 
 
-MAX_FLIPPED: Final = 4096
-"""The longest axis that is turned around by a matrix."""
-
-
 @lowers("flip.default")
 def _flip(call: AtenCall) -> None:
-    """An axis turned around: a product with the matrix that says so, at fixed sizes."""
+    """Axes read backwards."""
     value = call.value("self")
     for axis in sorted(call.axes("dims")):
         size = call.shape()[axis]
-        if not isinstance(size, int) or size > MAX_FLIPPED:
-            raise UnsupportedError(
-                f"it turns axis {axis} around, of which the size is not fixed or large",
-                hint="export it with fixed sizes",
-            )
-        value = along_axis(call, value, axis, call.rank(), _reversal(size))
+        backwards = ops.StridedSlice(axis, size - 1, size, -1)
+        value = call.step(backwards, [value], f"backwards{axis}")
     call.emit(ops.Identity(), [value])
-
-
-def _reversal(size: int) -> ArrayData:
-    def compute() -> FloatArray:
-        import numpy as np
-
-        return np.eye(size, dtype=np.float32)[::-1]
-
-    return ArrayData((size, size), compute)

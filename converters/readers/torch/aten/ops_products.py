@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
-from typing import Any
+from math import inf, prod, sqrt
+from typing import Any, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant, like
+from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
 from upconv.converters.readers.torch.aten.calls import TensorRef
@@ -89,9 +89,12 @@ def _attention_scale(call: AtenCall) -> float:
 def _masked(call: AtenCall, scores: str) -> str:
     mask = call.get("attn_mask")
     if isinstance(mask, TensorRef):
-        if call.meta("attn_mask").dtype_name != "float32":
-            raise UnsupportedError(f"its mask is {call.meta('attn_mask').dtype_name}")
+        kind = call.meta(mask).dtype_name
+        if kind not in ("float32", "bool"):
+            raise UnsupportedError(f"its mask is {kind}")
         added = call.value(mask)
+        if kind == "bool":
+            added = call.step(ops.Where(0.0, -inf), [added], "mask")
     elif call.get("is_causal", False):
         added = _causal(call)
     else:
@@ -180,48 +183,15 @@ def _one_pixel_each(channels: int, kernel: ops.Ints) -> Weight:
     return Weight(shape, ArrayData(shape, compute))
 
 
-@lowers("einsum.default")
-def _einsum(call: AtenCall) -> None:
-    """Two tensors whose letters are shared, summed over or their own: a matrix product over the
-    letters in that order, brought to the order of the result."""
-    equation, tensors = call.get("equation").replace(" ", ""), call.get("tensors")
-    terms, _, result = equation.partition("->")
-    left, _, right = terms.partition(",")
-    if len(tensors) != 2 or not (terms + result).replace(",", "").isalpha() or not result:
-        raise UnsupportedError(f"the sum '{equation}' over {len(tensors)} tensors")
-    if any(len(set(term)) < len(term) for term in (left, right, result)):
-        raise UnsupportedError(f"the sum '{equation}' takes a diagonal")
-    shared = [c for c in left if c in right and c in result]
-    summed = [c for c in left if c in right and c not in result]
-    own = [[c for c in term if c not in other] for term, other in ((left, right), (right, left))]
-    if sorted(shared + own[0] + own[1]) != sorted(result):
-        raise UnsupportedError(f"the sum '{equation}' sums over a letter of one tensor alone")
-    x, y = (call.value(one) for one in tensors)
-    if [call.rank(one) for one in tensors] != [len(left), len(right)]:
-        raise UnsupportedError(f"the sum '{equation}' over tensors of other ranks")
-    sizes = {c: like(v, i) for v, term in ((x, left), (y, right)) for i, c in enumerate(term)}
-    x = _grouped(call, x, left, (shared, own[0], summed), "left")
-    y = _grouped(call, y, right, (shared, summed, own[1]), "right")
-    product = call.step(ops.MatMul(), [x, y], "product")
-    letters = shared + own[0] + own[1]
-    apart = tuple(sizes[c] for c in own[0] + own[1])
-    product = call.step(ops.Reshape(apart, len(shared), 2), [product], "apart")
-    call.emit(ops.Permute(tuple(letters.index(c) for c in result)), [product])
-
-
-def _grouped(
-    call: AtenCall, value: str, term: str, groups: tuple[list[str], list[str], list[str]], what: str
-) -> str:
-    """The axes ordered as the groups say, the last two groups each made one axis."""
-    order = [term.index(letter) for group in groups for letter in group]
-    if order != sorted(order):
-        value = call.step(ops.Permute(tuple(order)), [value], f"{what}_order")
-    at = len(groups[0])
-    for group in groups[1:]:
-        if not group:
-            value = call.step(ops.Reshape((1,), at, 0), [value], f"{what}_axis{at}")
-        elif len(group) > 1:
-            joined = ops.Flatten(at, at + len(group) - 1)
-            value = call.step(joined, [value], f"{what}_joined{at}")
-        at += 1
-    return value
+@lowers("cdist.default", "_cdist_forward.default")
+def _distances(call: AtenCall) -> None:
+    """|x_i - y_j| for every pair of rows: the norm of order 1 or 2 of their differences."""
+    order, rank = float(call.number("p", 2.0)), call.rank("x1", least=2)
+    if order not in (1.0, 2.0):
+        raise UnsupportedError(f"distances of order {order:g}")
+    rows = call.step(ops.Reshape((1,), rank - 1, 0), [call.value("x1")], "rows")
+    others = call.step(ops.Reshape((1,), call.rank("x2", 2) - 2, 0), [call.value("x2")], "others")
+    apart = call.step(ops.Eltwise("difference", broadcast=True), [rows, others], "apart")
+    kind: Literal["abs_sum", "square_sum"] = "abs_sum" if order == 1 else "square_sum"
+    total = call.step(ops.Reduce(kind, -1), [apart], "total")
+    call.emit(ops.Power(1 / order), [total])

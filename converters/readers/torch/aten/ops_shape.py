@@ -9,6 +9,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
 from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
+from upconv.converters.readers.torch.aten.ops_activations import truncated
 
 
 @lowers(
@@ -27,12 +28,20 @@ def _same(call: AtenCall) -> None:
 def _converted(call: AtenCall) -> None:
     """Truth values and whole numbers are floats here already; numbers that lose digits are not."""
     before, after = call.meta("self"), call.meta(TensorRef(call.node.outputs[0]))
-    if before.dtype != after.dtype and (before.dtype_name, after.dtype_name) not in WIDENED:
+    kinds = before.dtype_name, after.dtype_name
+    if before.dtype == after.dtype or kinds in WIDENED:
+        call.same()
+    elif kinds[1] == "bool":
+        call.emit(ops.Compare("not_equal", 0.0), [call.value("self")])
+    elif kinds == ("float32", "int64"):
+        call.emit(ops.Identity(), [truncated(call, call.value("self"))])
+    else:
         raise UnsupportedError(f"it converts {before.dtype_name} to {after.dtype_name}")
-    call.same()
 
 
-WIDENED = {("int64", "float32"), ("bool", "float32"), ("bool", "int64")}
+WHOLE = ("int64", "int32", "int16", "int8", "uint8")
+WIDENED = {(kind, to) for kind in ("bool", *WHOLE) for to in ("float32", "int64", "int32")}
+"""Element types of which the second has every value of the first that stands here."""
 
 
 @lowers("copy_.default")

@@ -37,4 +37,6 @@ def _model(checkpoint: Checkpoint) -> Model:
     except UpconvError as error:
         work.notices.append(Notice("unreadable-part", error))
     path = checkpoint.path
-    return work.model(PurePath(path).stem, origin=Origin(path, "pytorch", "pickle"))
+    return work.model(
+        PurePath(path).stem, origin=Origin(path, "pytorch", "pickle"), has_graph=False
+    )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, multiply
+from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
 from upconv.converters.readers.torch.aten.ops_boxes import NO_END, bounded
 
 MAX_PARTS: Final = 4096
@@ -253,9 +254,29 @@ def _made(call: Arguments) -> list[Shape]:
 
 def _counted(call: Arguments) -> list[Shape]:
     start, end, step = (call.get(*pair) for pair in (("start", 0), ("end", 0), ("step", 1)))
-    if not is_constant(start, end, step) or step == 0:
-        raise UnsupportedError("it counts to an open size or in steps that are no integers")
-    return [(max(-((start - end) // step), 0),)]
+    if not all(isinstance(one, int | float | Dim) for one in (start, end, step)) or step == 0:
+        raise UnsupportedError("it counts to what is no number")
+    if not any(isinstance(one, Dim) for one in (start, end, step)):
+        return [(_count((end - start) / step),)]
+    if not isinstance(step, int) or step < 1 or isinstance(start, float):
+        raise UnsupportedError("it counts to an open size in steps that are no positive integers")
+    return [(maximum(ceil_div(end - start, step), 0),)]
+
+
+def _count(steps: float) -> int:
+    if not isfinite(steps):
+        raise UnsupportedError("it counts for ever")
+    return max(ceil(steps), 0)
+
+
+def _mesh(call: Arguments) -> list[Shape]:
+    """Every tensor as long as all of them together; "xy" swaps the first two axes."""
+    lengths = [multiply(shape) for shape in call.shapes(call.get("tensors", []))]
+    if call.get("indexing", "ij") == "xy":
+        lengths[:2] = lengths[:2][::-1]
+    if len(lengths) > MAX_AXES:
+        raise UnsupportedError(f"it makes tensors of {len(lengths)} axes")
+    return [tuple(lengths)] * len(lengths)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -297,6 +318,9 @@ _RULES: Final[Mapping[str, Rule]] = {
     "zeros_like.default ones_like.default full_like.default": _like,
     "index_select.default": _selected,
     "index.Tensor index.Tensor_hacked_twin": _indexed,
+    "meshgrid.default meshgrid.indexing": _mesh,
+    "embedding.default": lambda call: [(*call.shape("indices"), *call.shape("weight")[1:])],
+    "outer.default": lambda call: [(*call.shape(), *call.shape("vec2"))],
     "linspace.default": lambda call: [(call.integer("steps", 0),)],
     "eye.default": lambda call: [(call.integer("n", 0),) * 2],
     "eye.m": lambda call: [(call.integer("n", 0), call.integer("m", 0))],

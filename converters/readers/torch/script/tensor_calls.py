@@ -210,8 +210,7 @@ class TensorCalls:
         return None, UnsupportedError("how many tensors it gives is not known")
 
     def _output_dtype(self, target: str, given: Mapping[str, Argument], index: int) -> int:
-        first = next(tensors(given), None)
-        own = FLOAT if first is None else self.dtype(first)
+        own = dtypes.promoted(given, self.dtype)
         other = given.get("other")
         if isinstance(other, TensorRef) and target in dtypes.TO_OTHER:
             return self.dtype(other)
