@@ -167,10 +167,17 @@ def _power(call: AtenCall) -> None:
     call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
 
 
+MAX_DECIMALS: Final = 38
+"""float32 has no number with more digits in front of its point, or behind it."""
+
+
 @lowers("round.decimals")
 def _round_decimals(call: AtenCall) -> None:
     """round(x * 10^d) / 10^d."""
-    scale = 10.0 ** call.fixed("decimals", 0)
+    decimals = call.fixed("decimals", 0)
+    if abs(decimals) > MAX_DECIMALS:
+        raise UnsupportedError(f"it rounds to {decimals} decimals")
+    scale = 10.0**decimals
     large = call.step(ops.Power(scale=scale), [call.value("self")], "large")
     whole = call.step(ops.Round(), [large], "whole")
     call.emit(ops.Power(scale=1 / scale), [whole])

@@ -18,7 +18,7 @@ MAX_WINDOW: Final = 256
 def _arange(call: AtenCall) -> None:
     """Up to an open size; with fixed numbers it is a constant."""
     start, step = float(call.number("start", 0)), float(call.number("step", 1))
-    call.emit(ops.Arange(call.output_shape()[0], start, step), [])
+    call.emit(ops.Arange(call.output_shape(least=1)[0], start, step), [])
 
 
 FILLED: Final = {"zeros": 0.0, "ones": 1.0, "full": None}

@@ -59,7 +59,7 @@ def _embedding(call: AtenCall) -> None:
     """Rows of a table, which is stored, or computed."""
     table = call.constant(call.get("weight"))
     if table is None:
-        shape = call.shape("weight")
+        shape = call.shape("weight", least=2, most=2)
         _pick(call, call.value("weight"), 0, call.get("indices"), shape)
         return
     if len(table.shape) != 2:
