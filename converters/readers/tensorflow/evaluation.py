@@ -35,11 +35,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
     **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
     **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
-    "ScaleAndTranslate": (
-        "tf.image.resize with antialias, or with a kernel (lanczos, gaussian, mitchellcubic) that "
-        "no Resize of ONNX has",
-        "use bilinear, nearest or bicubic without antialias",
-    ),
     "Einsum": (
         "a sum of products (tf.einsum)",
         "write it as tf.matmul or a 1x1 convolution, and export again",
