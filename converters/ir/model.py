@@ -23,6 +23,7 @@ Shape: TypeAlias = tuple[Size, ...]
 NoticeKind: TypeAlias = Literal[
     "unreadable-part",  # of the file, or of the weights given for it
     "unknown-layer-type",  # or one whose fields ask for what cannot be said
+    "unknown-field",  # a layer has one that may change what it computes
     "dangling-name",  # a layer reads a value that none before it writes
     "name-of-other-phase",  # ... but a layer of the phase that is not run does
     "missing-name",  # a layer writes a value without a name
@@ -41,7 +42,6 @@ NoticeKind: TypeAlias = Literal[
     "fails-when-called",  # the framework builds the layer, and fails when it runs
     "impossible-output-size",  # no input of the layer has an output of the size that is asked for
     "unread-calls",  # of source code
-    "unknown-field",
 ]
 """What readers have to say. A new kind wants a row in the linter's table of notices too."""
 

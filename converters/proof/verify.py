@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.operators import Identity, Unknown
 from upconv.converters.onnx_writer.layout import channels_first
+from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
 from upconv.converters.proof.end_to_end import Announce, Stimuli, certify_outputs
 from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
@@ -57,6 +58,9 @@ def verify(
     where the input shapes are unknown or too large, or the two have different inputs.
     """
     model = live(model)
+    customs = tuple(_customs(model))
+    if customs:
+        return Verification(model.path, onnx_path, read_onnx(onnx_path).opset, (), (), customs)
     file = read_onnx(onnx_path)
     require_same_inputs(model, file)
     stimuli = own_stimuli(model, data) if data else _made_stimuli(model, seed)
@@ -80,6 +84,17 @@ def _made_stimuli(model: Model, seed: int) -> Stimuli:
     for each in filter(None, (shapes, others)):
         require_memory(model, each)
     return make_stimuli(model, shapes, seed, others)
+
+
+def _customs(model: Model) -> Iterator[str]:
+    """Why a file with layers that are not understood cannot be run, by their names."""
+    unknown = [layer for layer in model.layers if isinstance(layer.operator, Unknown)]
+    for layer in unknown:
+        kind = layer.operator.type if isinstance(layer.operator, Unknown) else ""
+        yield f"layer '{layer.name}': onnxruntime has no operator {kind} of the domain upconv"
+    names = frontier(model, {layer.name for layer in unknown}) if unknown else ()
+    if names:
+        yield f"what can be proven is the part before: --outputs {','.join(names)}"
 
 
 def require_same_inputs(model: Model, file: OnnxFile) -> None:

@@ -221,12 +221,14 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Layers of Caffe whose type and fields fit more than one fork, where these compute different
-        numbers. Keras's UpSampling2D with interpolation "bilinear" in files of the versions that
-        do not tell TensorFlow 1.15 and later (half pixels) from what came before (asymmetric):
-        keras_version 2.2.4-tf, and standalone Keras up to 2.3. Files of Keras 3 that do not record
-        their backend (every .keras) and hold a layer whose numbers depend on it: transposed
-        convolutions with padding "same" before 3.15 and average poolings whose "same" is uneven
-        (torch's differ), bicubic upsampling; once a file.
+        numbers, among them a Crop without crop_param whose aligned offset is not 0: BVLC's takes 0,
+        the forks of HED, CRF-RNN and old FCN nets compute it. Keras's UpSampling2D with
+        interpolation "bilinear" in files of the versions that do not tell TensorFlow 1.15 and later
+        (half pixels) from what came before (asymmetric): keras_version 2.2.4-tf, and standalone
+        Keras up to 2.3. Files of Keras 3 that do not record their backend (every .keras) and hold a
+        layer whose numbers depend on it: transposed convolutions with padding "same" before 3.15
+        and average poolings whose "same" is uneven (torch's differ), bicubic upsampling; once a
+        file.
 
     Why it is bad:
         The net cannot be converted: a guess would be right for one reading and silently wrong for
@@ -237,7 +239,8 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
         layer { name: "up" type: "Upsample" bottom: "data" top: "up" }
 
     Use instead:
-        Name the fork the net was trained with: upconv check --dialect NAME. For Keras say which
+        Name the fork the net was trained with: upconv check --dialect NAME, for a Crop
+        --dialect crop=aligned or crop=bvlc; or `dialect` in the configuration. For Keras say which
         version trained it: --keras-bilinear half-pixel (TensorFlow 1.15 and later) or asymmetric,
         and what computes it: --keras-backend tensorflow, torch, jax or theano.
 

@@ -40,7 +40,8 @@ def model_options(command: Command) -> Command:
             "--dialect",
             envvar="UPCONV_DIALECT",
             metavar="NAME",
-            help="Whose fork a Caffe layer type is from.",
+            help="Whose fork a Caffe layer type is from: segnet, yolo, tiny-dsod; crop=aligned or "
+            "crop=bvlc. Several stand behind commas.",
         ),
         click.option(
             "--keras-bilinear",
@@ -60,6 +61,29 @@ def model_options(command: Command) -> Command:
             envvar="UPCONV_CONFIG",
             metavar="FILE",
             help="Read this configuration, and not the closest upconv.toml or pyproject.toml.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def part_options(command: Command) -> Command:
+    """Decorator: --outputs --inputs."""
+    options = (
+        click.option(
+            "--outputs",
+            "part_outputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="End the model at these values, and leave out what they do not need.",
+        ),
+        click.option(
+            "--inputs",
+            "part_inputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="Begin the model at these values; --input gives a shape where it is not known.",
         ),
     )
     for option in reversed(options):

@@ -17,10 +17,11 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.readers.options import ReadOptions
-from upconv.service.work.reading import Reading, parse_shape, read_options
+from upconv.service.work.reading import Reading, parse_shape, read_options, read_part
 
 if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
+    from upconv.converters.passes.cut import Cut
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
     from upconv.service.work.conversion import Conversion, Only
@@ -122,11 +123,15 @@ def convert(
     prove: bool = True,
     seed: int = 0,
     report: Path | None = None,
+    outputs: str | Iterable[str] = (),
+    cut_inputs: str | Iterable[str] = (),
+    unknown: UnknownLayers = "refuse",
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Conversion:
     """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
 
+    `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
     Where the proof fails there is no `out`, but an `out`.failed. Raises UnreadableError,
     UnsupportedError and UsageError, and OSError for what cannot be written.
     """
@@ -135,6 +140,7 @@ def convert(
     _require_one_of("only", only, Only)
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
+    part, options = _part(outputs, cut_inputs, options)
     request = ConvertRequest(
         source,
         os.fspath(out),
@@ -147,6 +153,8 @@ def convert(
         prove,
         seed,
         _text(report) or "",
+        part,
+        unknown,
     )
     return convert(request, *_given(progress))
 
@@ -165,6 +173,8 @@ def verify(
     against: Judge = "reference",
     seed: int = 0,
     data: Path | None = None,
+    outputs: str | Iterable[str] = (),
+    cut_inputs: str | Iterable[str] = (),
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
@@ -181,9 +191,9 @@ def verify(
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
-    request = VerifyRequest(
-        source, os.fspath(onnx), options, kinds, seed, _text(data) or "", against
-    )
+    part, options = _part(outputs, cut_inputs, options)
+    given = _text(data) or ""
+    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, given, against, part)
     return verify(request, *_given(progress))
 
 
@@ -200,6 +210,12 @@ def from_torch(
     from upconv.converters.readers.torch.live import from_module
 
     return from_module(module, example_inputs, dynamic_shapes)
+
+
+def _part(
+    outputs: str | Iterable[str], inputs: str | Iterable[str], options: ReadOptions
+) -> tuple[Cut, ReadOptions]:
+    return read_part(",".join(_words(outputs)), ",".join(_words(inputs)), options)
 
 
 def _reading(

@@ -7,14 +7,14 @@ from fractions import Fraction
 import pytest
 
 from tests.linter.test_merges import deconv, layer, pool
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.alignment import AxisMap
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context
 from upconv.linter.finding import Finding
-from upconv.linter.running.engine import check_source
+from upconv.linter.running.engine import CheckOptions, check_source
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 64 dim: 64 }\n'
 POOL = "kernel_size: 2 stride: 2"
@@ -48,6 +48,17 @@ def test_sizes_need_not_be_known() -> None:
     net = pool("p", "data", POOL) + fixed("up", "p", "kernel_size: 4 stride: 2")
     (fit,) = coordinates(net + crop("offset: 0")).crops
     assert [one.shift for one in fit.relative] == [1, 1]
+
+
+def test_a_crop_that_forks_align_is_asked_about() -> None:
+    net = pool("p", "data", POOL) + fixed("up", "p", "kernel_size: 4 stride: 2")
+    silent = net + layer("crop", "Crop", "up data") + layer("fuse", "Eltwise", "crop data")
+    assert [f.layer for f in found(silent, "UP307")] == ["crop"]
+    assert found(silent, "UP105") == found(silent, "UP106") == []
+    said = check_source(
+        Source("a", INPUT + silent), CheckOptions(read=ReadOptions(dialect="crop=bvlc"))
+    )
+    assert {"UP105"} == {f.code for f in said.findings if f.code in ("UP105", "UP307", "UP106")}
 
 
 def test_a_wrong_crop_is_one_finding() -> None:

@@ -122,9 +122,6 @@ SQUAREPLUS: Final = _beside(
 )
 """(x + sqrt(x^2 + 4)) / 2."""
 
-ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
-"""0 wherever x is, whatever it holds."""
-
 TRUNCATED: Final = (
     Part("size", ops.Abs(), (0,)),
     Part("whole", ops.Floor(), (1,)),
@@ -132,6 +129,9 @@ TRUNCATED: Final = (
     Part("", ops.Eltwise("product"), (2, 3)),
 )
 """Whole numbers towards 0: the sign of x times floor(|x|)."""
+
+ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
+"""0 wherever x is, whatever it holds."""
 
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""
