@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from upconv.linter.finding import FileReport, Finding
+from upconv.linter.finding import UNCHECKED, FileReport, Finding
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -33,4 +33,4 @@ def told_with_help(finding: Finding) -> str:
 
 def hides_unreadable(file: FileReport) -> bool:
     """Whether a file could not be read, but no finding says so: UP001 is ignored or known."""
-    return file.status == "unreadable" and all(f.code != "UP001" for f in file.findings)
+    return file.status == "unreadable" and all(f.code not in UNCHECKED for f in file.findings)

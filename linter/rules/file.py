@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from upconv.linter.fixing import word_remedies
@@ -10,7 +10,7 @@ from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from upconv.linter.context import Context
+    from upconv.linter.context import Context, Crash
 
 
 @rule(
@@ -24,7 +24,8 @@ def unreadable(context: Context) -> Iterator[Hit]:
         or corrupt weights. All mistakes of a file are reported at once.
 
     Why it is bad:
-        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean".
+        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean":
+        neither --select nor --ignore leaves this rule out.
 
     Example:
         layer { name: "up" type: "Deconvolution" convolution_param { kernel_size: four } }
@@ -178,10 +179,12 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
 
 @rule("UP006", "rule-crashed", severity="error", source="linter/running/engine.py", stage="closing")
 def rule_crashed(context: Context) -> Iterator[Hit]:
-    """A rule of this linter failed on the file.
+    """A reader or a rule of this linter failed on the file.
 
     What it finds:
-        A defect of ours. Other rules ran as usual.
+        A defect of ours. Other rules ran as usual where only one failed, and other files were
+        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
+        comment leaves it out.
 
     Why it is bad:
         What that rule looks for was not checked here. The exit code is 2.
@@ -198,12 +201,23 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
     References:
         linter/running/engine.py
     """
-    for crash in context.crashes:
-        reason = f"{type(crash.error).__name__}: {crash.error}"
-        yield Hit(
-            f"rule {crash.code} ({crash.name}) crashed: {reason}",
-            f"report it with this file; until then, --ignore {crash.code}",
-        )
+    defects: dict[tuple[str, str], list[Crash]] = {}
+    for crash in sorted(context.crashes, key=lambda crash: crash.code):
+        defects.setdefault(crash.defect, []).append(crash)
+    for first, *others in defects.values():
+        yield _crash(first, [first.code, *(crash.code for crash in others)])
+
+
+def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
+    """One defect, and the codes of the rules that it stopped."""
+    if not crash.code:
+        message = f"{crash.name} failed: {crash.reason}; nothing in this file was checked"
+        return Hit(message, "report it with this file; UPCONV_DEBUG=1 shows where it failed")
+    others = f", and so did {', '.join(codes[1:])}" if codes[1:] else ""
+    return Hit(
+        f"rule {crash.code} ({crash.name}) crashed{others}: {crash.reason}",
+        f"report it with this file; until then, --ignore {','.join(codes)}",
+    )
 
 
 @rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")

@@ -1,6 +1,7 @@
 """Runs all rules over one file and turns what they yield into findings.
 
-Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check never
+ends in a traceback, and never because of one file.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
+from typing import Final
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -23,6 +25,8 @@ from upconv.converters.ir.written import Comments
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context, Crash
 from upconv.linter.finding import (
+    CRASHED,
+    UNCHECKED,
     FileReport,
     Finding,
     Severity,
@@ -51,7 +55,13 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+
+        What says that a file was not checked runs always: neither an unreadable file nor a failure
+        of ours may pass as clean.
+        """
+        if code in UNCHECKED:
+            return True
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -89,15 +99,29 @@ def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
     try:
-        model = read()
+        return _judged(path, options, read, named)
     except UsageError:
         raise  # the command is wrong, not the file
+    except Exception as error:
+        crash = Crash("", _READING, error)
+        return _report(Context(path, None, None, crashes=[crash]), options)
+
+
+def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: bool) -> FileReport:
+    try:
+        model = read()
+    except UsageError:
+        raise
     except UpconvError as error:
         if _is_other_file(error, named):
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
     return _report(Context(path, _source_of(model), model), options)
+
+
+_READING: Final = "the reader"
+"""What is said to have failed where no rule has run yet."""
 
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
@@ -135,6 +159,7 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
         context.source,
         tuple(_silenced(found, by)),
         silencer.overrides.used,
+        tuple(crash.trace for crash in context.crashes),
     )
 
 
@@ -184,6 +209,8 @@ def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
     broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
+    if context.model is None:
+        broken += [f"{crash.name} failed: {crash.reason}" for crash in context.crashes]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
@@ -269,6 +296,8 @@ class _Silencer:
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
         """What silences a hit, and the reason given. The configuration is asked too where a
         comment answers: neither is idle then."""
+        if rule.code == CRASHED:
+            return None
         comments = self._comments_on(rule, hit)
         configured = self.overrides.ignores(rule.code, _layer_of(hit))
         if comments:

@@ -52,6 +52,10 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
     if result.baseline:
         _tell_baseline(result.baseline)
     _tell_report(result, request, wanted)
+    if os.environ.get("UPCONV_DEBUG"):
+        for file in result.report.files:
+            for trace in file.traces:
+                _say(f"{file.path}:\n{trace}")
     if any(file.crashed for file in result.report.files):
         return 2
     return int(result.report.fails() and not wanted.exit_zero)
