@@ -24,7 +24,7 @@ CRASHED: Final = "UP006"
 """The code of a failure of ours, which nothing silences."""
 
 UNCHECKED: Final = frozenset({"UP001", CRASHED})
-"""Codes which say that a file, or a part of it, was not checked: no choice of rules leaves them out."""
+"""Codes which say that a file, or a part of it, was not checked: no choice of rules drops them."""
 
 
 @record(frozen=True, slots=True)
@@ -136,13 +136,15 @@ class Report:
     `prefix` leads from the repository's root to the configuration root, which the paths are
     relative to: "" or ending in "/". Code hosts look paths up from the repository's root.
     `fail_on` is the mildest severity that counts as a failure. `shows_silenced`: formats that can
-    mark findings as silenced are to have them too.
+    mark findings as silenced are to have them too. `passed_over` has the kinds of files that a
+    search came across and did not check, with their numbers, the most frequent first.
     """
 
     files: tuple[FileReport, ...]
     prefix: str = ""
     fail_on: Severity = "error"
     shows_silenced: bool = False
+    passed_over: tuple[tuple[str, int], ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

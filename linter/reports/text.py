@@ -8,7 +8,7 @@ from typing import Final
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import SEVERITIES, Finding, Place, Report
 from upconv.linter.reports.colour import PLAIN, Paint
-from upconv.linter.reports.wording import one_line, told
+from upconv.linter.reports.wording import one_line, passed_over, told
 
 WIDTH: Final = 120
 """Columns of code shown; longer lines are cut around the caret."""
@@ -94,6 +94,8 @@ def summary(report: Report, paint: Paint = PLAIN) -> str:
     for status, what in (("unreadable", "unreadable"), ("skipped", "skipped (no model)")):
         if status in statuses:
             files += f", {statuses.count(status)} {what}"
+    if report.passed_over:
+        files += f", {passed_over(report.passed_over)}"
     silenced = sum(one.by == "comment" for one in report.silenced)
     tail = f" ({silenced} silenced by comments)" if silenced else ""
     return f"{', '.join(counts) or 'no findings'}; {files}{tail}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from upconv.linter.finding import UNCHECKED, FileReport, Finding
@@ -29,6 +30,16 @@ def told(finding: Finding) -> str:
 def told_with_help(finding: Finding) -> str:
     """The same, and the next step on a line of its own."""
     return told(finding) + (f"\nhelp: {finding.help}" if finding.help else "")
+
+
+def passed_over(kinds: Sequence[tuple[str, int]]) -> str:
+    """What a search did not check, in words.
+
+    >>> passed_over([(".tflite", 25), (".onnx", 6)])
+    '31 passed over: 25 .tflite, 6 .onnx'
+    """
+    total = sum(count for _, count in kinds)
+    return f"{total} passed over: {', '.join(f'{count} {kind}' for kind, count in kinds)}"
 
 
 def hides_unreadable(file: FileReport) -> bool:

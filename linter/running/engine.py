@@ -1,7 +1,7 @@
 """Runs all rules over one file and turns what they yield into findings.
 
-Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check never
-ends in a traceback, and never because of one file.
+Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check
+never ends in a traceback, and never because of one file.
 """
 
 from __future__ import annotations
