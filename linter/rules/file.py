@@ -44,13 +44,13 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto")
+@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
     What it finds:
         Field names that no schema has. Where one letter or two make it a known name, the finding
-        says which.
+        says which. A field of a layer whose type is not known is not judged: it belongs to a fork.
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
@@ -71,8 +71,11 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
     root = context.net.origin.written.block
+    foreign = {notice.error.layer for notice in context.noticed("UP003")}
     for notice in context.noticed("UP002"):
         error = notice.error
+        if error.layer and error.layer in foreign:
+            continue
         yield Hit(
             error.message,
             error.hint or NOTICES[notice.kind].help,
@@ -82,13 +85,19 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         )
 
 
-@rule("UP003", "unknown-layer-type", severity="warning", source="BVLC/caffe layer_factory.cpp")
+@rule(
+    "UP003",
+    "unknown-layer-type",
+    severity="warning",
+    source="BVLC/caffe layer_factory.cpp",
+    folds=True,
+)
 def unknown_layer_type(context: Context) -> Iterator[Hit]:
     """A layer's type is not known, or forks disagree about what it means.
 
     What it finds:
-        Types that neither BVLC's Caffe nor a known fork has (custom and Python layers among them),
-        and types that need --dialect to be understood.
+        Types that neither BVLC's Caffe nor a known fork has, and types that need --dialect to be
+        understood. Python layers are UP008's.
 
     Why it is bad:
         Sizes behind the layer are unknown, so that nothing behind it is checked, and the net cannot
@@ -106,7 +115,9 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
-    yield from context.notices("UP003")
+    for hit in context.notices("UP003"):
+        if hit.layer is None or hit.layer.origin.type.upper() != "PYTHON":
+            yield hit
 
 
 @rule("UP004", "dangling-or-duplicate-name", severity="error", source="BVLC/caffe net.cpp")

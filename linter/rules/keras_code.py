@@ -43,7 +43,13 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP330")
 
 
-@rule("UP331", "keras-bilinear-version", severity="info", source="keras-team/keras issue 15141")
+@rule(
+    "UP331",
+    "keras-bilinear-version",
+    severity="info",
+    source="keras-team/keras issue 15141",
+    folds=True,
+)
 def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     """What UpSampling2D's bilinear means depends on the version of TensorFlow.
 
@@ -105,7 +111,13 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP332")
 
 
-@rule("UP333", "legacy-resize", severity="warning", source="tensorflow/tensorflow issue 6720")
+@rule(
+    "UP333",
+    "legacy-resize",
+    severity="warning",
+    source="tensorflow/tensorflow issue 6720",
+    folds=True,
+)
 def legacy_resize(context: Context) -> Iterator[Hit]:
     """A resize of TensorFlow 1 that shifts the image.
 

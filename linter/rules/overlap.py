@@ -38,7 +38,13 @@ def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[in
             yield kernel, stride, dilation, taps(kernel, stride, dilation)
 
 
-@rule("UP107", "uneven-overlap", severity="warning", source="Odena, Dumoulin, Olah 2016 (Distill)")
+@rule(
+    "UP107",
+    "uneven-overlap",
+    severity="warning",
+    source="Odena, Dumoulin, Olah 2016 (Distill)",
+    folds=True,
+)
 def uneven_overlap(context: Context) -> Iterator[Hit]:
     """Learned upsampling whose kernel is no multiple of its stride, which leaves a checkerboard.
 
@@ -90,7 +96,7 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp")
+@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp", folds=True)
 def holes(context: Context) -> Iterator[Hit]:
     """A transposed convolution leaves output pixels that no input reaches.
 
@@ -145,7 +151,7 @@ def _hole_fields(stride: int, dilation: int) -> tuple[str, ...]:
     return (*(("dilation",) if gcd(stride, dilation) > 1 else ()), *_KERNEL_FIELDS)
 
 
-@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467")
+@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467", folds=True)
 def inexact_multiple(context: Context) -> Iterator[Hit]:
     """Upsampling whose output is not an exact multiple of its input.
 

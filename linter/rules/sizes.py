@@ -247,7 +247,7 @@ def _window(layer: Layer, index: int, before: int, after: int) -> Hit | None:
     return None
 
 
-@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp")
+@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp", folds=True)
 def pixels_never_read(context: Context) -> Iterator[Hit]:
     """A layer rounds down and never reads its input's last rows or columns.
 
@@ -286,6 +286,7 @@ def pixels_never_read(context: Context) -> Iterator[Hit]:
                     f"{'is' if lost == 1 else 'are'} never read: {_arithmetic(layer, index, size)}",
                     "feed a size that fits, or pad, or round up",
                     layer,
+                    kind="unread",
                 )
                 break
 

@@ -43,6 +43,7 @@ def _why_zero(context: Context, layer: Layer) -> str:
     "zeros-for-ever",
     severity="error",
     source="shelhamer/fcn.berkeleyvision.org surgery.py",
+    folds=True,
 )
 def zeros_for_ever(context: Context) -> Iterator[Hit]:
     """A transposed convolution that outputs zeros and can never learn better.
@@ -94,7 +95,7 @@ def _zeros_help(layer: Layer) -> str:
     )
 
 
-@rule("UP209", "dead-start", severity="warning", source="BVLC/caffe filler.hpp")
+@rule("UP209", "dead-start", severity="warning", source="BVLC/caffe filler.hpp", folds=True)
 def dead_start(context: Context) -> Iterator[Hit]:
     """A transposed convolution that starts its training from zeros.
 

@@ -6,10 +6,10 @@ never ends in a traceback, and never because of one file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -38,6 +38,7 @@ from upconv.linter.finding import (
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
+from upconv.linter.running.fold import folded
 from upconv.linter.running.suppress import Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
@@ -95,6 +96,9 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
+_Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
+
+
 def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
@@ -147,17 +151,18 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
     context.unused += silencer.unused()
     judged += _findings("closing", context, options, silencer)
     status, reason = _status(context)
-    by = dict(judged)
+    by = {finding: (cause, kind) for finding, cause, kind in judged}
     # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
     found = with_fingerprints(by)
+    causes = [(finding, *by[_bare(finding)]) for finding in found]
     return FileReport(
         relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
-        tuple(finding for finding in found if by[_bare(finding)] is None),
+        folded((finding, kind) for finding, cause, kind in causes if cause is None),
         context.source,
-        tuple(_silenced(found, by)),
+        tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
         tuple(crash.trace for crash in context.crashes),
     )
@@ -167,24 +172,16 @@ def _bare(finding: Finding) -> Finding:
     return replace(finding, fingerprint="")
 
 
-def _silenced(
-    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
-) -> Iterator[Silenced]:
-    for finding in found:
-        cause = by[_bare(finding)]
-        if cause is not None:
-            yield Silenced(finding, *cause)
-
-
 def _findings(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
-    """What the rules of a stage find, each with what silences it, and why."""
+) -> list[_Judged]:
+    """What the rules of a stage find, each with what silences it, and why, and with its kind."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     return [
         (
             _finding(rule, hit, context, options, silencer.overrides),
             silencer.silencing(rule, hit),
+            rule.kind(hit),
         )
         for rule in chosen
         for hit in _run(rule, context)
