@@ -147,9 +147,11 @@ class Context:
         return self.inference.shapes.get(layer.outputs[index]) if layer.outputs else None
 
     def contradictions(self, *kinds: str) -> Iterator[tuple[Layer, ShapeError]]:
-        """(layer, error) of the shape errors of these kinds."""
+        """(layer, error) of the shape errors of these kinds. A layer with a field that nobody
+        knows is not judged: in its fork the field may be what makes it fit."""
+        foreign = {one.error.layer for one in self.noticed("UP002") if not one.near}
         for error in self.inference.errors:
-            if error.kind in kinds and error.layer in self.layers:
+            if error.kind in kinds and error.layer in self.layers and error.layer not in foreign:
                 yield self.layers[error.layer], error
 
     def notices(self, code: str) -> Iterator[Hit]:

@@ -14,6 +14,7 @@ from upconv.converters.ir.tensors import Weight
 BLOCKING_NOTICES: Final[frozenset[NoticeKind]] = frozenset(
     {
         "unreadable-part",
+        "template",
         "dangling-name",
         "name-of-other-phase",
         "missing-name",

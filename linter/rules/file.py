@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from upconv.converters.ir.operators import Unknown
+from upconv.linter.facts import words
 from upconv.linter.fixing import word_remedies
 from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.model import Notice
     from upconv.linter.context import Context, Crash
 
 
@@ -132,7 +135,7 @@ def broken_name(context: Context) -> Iterator[Hit]:
     Why it is bad:
         Caffe aborts on a dangling bottom and on a top written twice. Weights are copied by layer
         name, so that of two layers with one name both get the same weights (a warning: Caffe
-        accepts it).
+        accepts it, and of layers without weights it is no matter).
 
     Example:
         layer { name: "relu1" type: "ReLU" bottom: "conv_1" top: "relu1" }   # the blob is "conv1"
@@ -146,7 +149,23 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    yield from context.notices("UP004")
+    for notice in context.noticed("UP004"):
+        if notice.kind == "repeated-layer-name" and not _have_weights(context, notice):
+            continue
+        told = NOTICES[notice.kind]
+        yield context.hit_of(notice.error, told.help, told.severity)
+
+
+def _have_weights(context: Context, notice: Notice) -> bool:
+    """Whether more than one layer of a repeated name has weights, or may have some."""
+    where = notice.error.where
+    named = [
+        layer
+        for layer in context.net.layers
+        if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
+        or layer.origin.span == where
+    ]
+    return sum(bool(one.weights) or isinstance(one.operator, Unknown) for one in named) > 1
 
 
 @rule(

@@ -12,6 +12,7 @@ from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
+from upconv.linter.facts.nearest_idiom import repeats_pixels
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def holes(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Kernels smaller than the stride, and dilations that share a factor with the stride, so that
-        all taps fall on the same pixels.
+        all taps fall on the same pixels. A layer of ones whose zeros a max pooling behind it fills
+        (nearest upsampling of what is not negative) is not judged.
 
     Why it is bad:
         The pixels between hold nothing but the bias, whatever the weights are: a grid of dots.
@@ -122,6 +124,8 @@ def holes(context: Context) -> Iterator[Hit]:
     """
     for layer in context.of(ops.ConvTranspose):
         assert isinstance(layer.operator, ops.ConvTranspose)
+        if repeats_pixels(context, layer):
+            continue
         for kernel, stride, dilation, counts in _coverage(layer.operator):
             if len(counts) < stride:
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
@@ -183,6 +187,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         assert isinstance(op, ops.ConvTranspose)
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
+            continue
+        if repeats_pixels(context, layer):
             continue
         shape = context.input_shape(layer)
         if shape is not None and set(shape[2:]) == {1}:

@@ -121,6 +121,11 @@ def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: 
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    open_ones = [one.error for one in model.notices if one.kind == "template"]
+    if open_ones:
+        where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
+        reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
+        return FileReport(relative_path(path, options.root), "", "skipped", reason)
     return _report(Context(path, _source_of(model), model), options)
 
 
