@@ -134,8 +134,9 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe aborts on a dangling bottom and on a top written twice. Weights are copied by layer
-        name, so that of two layers with one name both get the same weights (a warning: Caffe
-        accepts it, and of layers without weights it is no matter).
+        name, so that of two layers with one name one gets the weights of both, or Caffe aborts at
+        their number (a warning: without weights it accepts it; where none of the name has weights
+        it is no matter).
 
     Example:
         layer { name: "relu1" type: "ReLU" bottom: "conv_1" top: "relu1" }   # the blob is "conv1"
@@ -157,7 +158,8 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
 
 def _have_weights(context: Context, notice: Notice) -> bool:
-    """Whether more than one layer of a repeated name has weights, or may have some."""
+    """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
+    copies trained ones: it takes the first of the name for each, and counts its blobs."""
     where = notice.error.where
     named = [
         layer
@@ -165,7 +167,7 @@ def _have_weights(context: Context, notice: Notice) -> bool:
         if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
         or layer.origin.span == where
     ]
-    return sum(bool(one.weights) or isinstance(one.operator, Unknown) for one in named) > 1
+    return any(one.weights or isinstance(one.operator, Unknown) for one in named)
 
 
 @rule(
