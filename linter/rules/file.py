@@ -167,7 +167,7 @@ def _have_weights(context: Context, notice: Notice) -> bool:
         if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
         or layer.origin.span == where
     ]
-    return any(one.weights or isinstance(one.operator, Unknown) for one in named)
+    return not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
 
 
 @rule(

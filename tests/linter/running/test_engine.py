@@ -113,10 +113,12 @@ def test_what_is_no_net_is_an_error_where_named(tmp_path: Path, text: str) -> No
     assert check_path(path, named=False).status == "skipped"
 
 
-def test_template_that_a_search_found_is_still_unreadable(tmp_path: Path) -> None:
+def test_a_template_without_a_layer_is_skipped_too(tmp_path: Path) -> None:
     template = tmp_path / "net.prototxt"
     template.write_text("${LAYERS}\n", "utf-8")
-    assert check_path(template, named=False).status == "unreadable"
+    report = check_path(template, named=False)
+    assert report.status == "skipped"
+    assert "template" in report.reason
 
 
 def test_crashing_rule_becomes_a_finding_and_the_others_run(
