@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from upconv.converters.audit.open_sizes import with_unknown_sizes
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Notice
+from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, Operator
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
@@ -147,11 +147,9 @@ class Context:
         return self.inference.shapes.get(layer.outputs[index]) if layer.outputs else None
 
     def contradictions(self, *kinds: str) -> Iterator[tuple[Layer, ShapeError]]:
-        """(layer, error) of the shape errors of these kinds. A layer with a field that nobody
-        knows is not judged: in its fork the field may be what makes it fit."""
-        foreign = {one.error.layer for one in self.noticed("UP002") if not one.near}
+        """(layer, error) of the shape errors of these kinds."""
         for error in self.inference.errors:
-            if error.kind in kinds and error.layer in self.layers and error.layer not in foreign:
+            if error.kind in kinds and error.layer in self.layers:
                 yield self.layers[error.layer], error
 
     def notices(self, code: str) -> Iterator[Hit]:

@@ -38,6 +38,7 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "unmatched-weights": Told("UP219", "check the exported model with these weights"),
     "fork-dialect": Told("UP307", "name the fork with --dialect"),
     "unrecorded-convention": Told("UP307", "name the fork with --dialect"),
+    "assumed-backend": Told("UP307", "name the backend with --keras-backend"),
     "refused-call": Told("UP325", "see the framework's documentation"),
     "fails-when-called": Told("UP330", "leave output_padding out, or take an odd kernel"),
     "impossible-output-size": Told(

@@ -230,6 +230,8 @@ def layer_maps(
         tuple(shapes.get(value) for value in layer.inputs),
         tuple(shapes.get(value) for value in layer.outputs),
     )
+    if _spreads_a_pixel(x, site.outputs[0]):
+        return None
     maps = [MAPS[kind](layer.operator, axis, site) for axis in range(len(x) - 2)]
     return None if None in maps else tuple(one for one in maps if one is not None)
 
@@ -243,6 +245,13 @@ def _pooling_of(layer: Layer, producers: Mapping[str, Layer]) -> ops.Pool | None
         value = producers[value].inputs[0]
     made = producers.get(value)
     return made.operator if made is not None and isinstance(made.operator, ops.Pool) else None
+
+
+def _spreads_a_pixel(x: Shape, y: Shape | None) -> bool:
+    """Whether one pixel becomes several along an axis: all of them hold it, and none is its
+    place (an image pooled to one pixel and resized, a generator's first layer)."""
+    pairs = zip(x[2:], y[2:] if y is not None else (), strict=False)
+    return any(before == 1 and after != 1 for before, after in pairs)
 
 
 def carriers(layer: Layer) -> tuple[str, ...]:

@@ -197,8 +197,12 @@ def _format_of(path: str) -> Format:
     raise UnreadableError(
         "no model format that is known" if head.data else nothing,
         path=path,
-        hint=f"known are {', '.join(entry.name for entry in FORMATS)}",
+        hint=f"read are {', '.join(_for_people(entry) for entry in FORMATS if entry.searched)}",
     )
+
+
+def _for_people(entry: Format) -> str:
+    return f"{entry.name} ({', '.join(f'.{end}' for end in entry.searched[:3])})"
 
 
 def _head(path: str) -> Head:

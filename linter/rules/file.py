@@ -10,6 +10,7 @@ from upconv.linter.facts import words
 from upconv.linter.fixing import word_remedies
 from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
+from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Notice
@@ -57,7 +58,8 @@ def unknown_field(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
-        with its default in silence.
+        with its default in silence. A field of a layer's parameters may change the numbers, so that
+        the net is not converted; where it may change a size, nothing behind it is judged.
 
     Example:
         convolution_param { num_ouput: 21 kernel_size: 4 }
@@ -202,7 +204,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
     """
     for comment, code in context.unused:
         yield Hit(
-            f"'{code}' silences nothing here",
+            "this comment silences nothing" if code == ALL else f"'{code}' silences nothing here",
             "delete it",
             where=comment.span,
             fix=word_remedies.drop_ignore(comment, code),

@@ -97,6 +97,7 @@ def options_digest(options: CheckOptions) -> str:
         read.phase,
         read.dialect,
         read.keras_bilinear,
+        read.keras_backend,
         options.select,
         options.ignore,
         options.severities,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
@@ -16,6 +17,7 @@ from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
 from upconv.converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
+from upconv.converters.readers.caffe.crops import aligned_crops
 from upconv.converters.readers.caffe.dialects import require_dialect
 from upconv.converters.readers.caffe.inputs import data_shapes, require_sizes
 from upconv.converters.readers.caffe.lowering import ParamSpec
@@ -60,13 +62,17 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     broken = sorted(error.where.start for error in parsed.errors if error.where is not None)
     add_layers(work, sources, options.dialect)
     problems = [one for one in work.notices[before:] if not _follows(one, broken)]
-    work.notices[:] = _in_order([*work.notices[:before], *problems])
-    return work.model(
+    work.notices[before:] = problems
+    told = {_field_at(one) for one in problems} - {None}
+    work.notices[:before] = [n for n in work.notices[:before] if _field_at(n) not in told]
+    model = work.model(
         net.name,
         phase=options.phase,
         weights_path=options.weights,
         origin=_file(parsed.root),
     )
+    model = aligned_crops(model, options.dialect)
+    return replace(model, notices=_in_order(model.notices))
 
 
 def _kind(error: UnreadableError) -> NoticeKind:
@@ -107,6 +113,12 @@ def _file(root: Message) -> Origin:
     source = root.source
     written = Written(block=root, comments=lambda: source_comments(source))
     return Origin(source.path, "caffe", "net", root.span, written)
+
+
+def _field_at(notice: Notice) -> int | None:
+    """Where the unknown field is that a notice tells of; None for another notice."""
+    where = notice.error.where if notice.kind == "unknown-field" else None
+    return None if where is None else where.start
 
 
 def _follows(notice: Notice, broken: Sequence[int]) -> bool:

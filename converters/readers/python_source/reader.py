@@ -233,10 +233,6 @@ class _Assembly:
             self.skipped.append(Skipped(site.span, name, error.message))
 
 
-def _line(span: Span) -> str:
-    return span.source.landmark(span.start) or f"line {span.line}"
-
-
 def _make(call: Call, place: Place) -> Made:
     if call.problem:
         raise call.refused(call.problem)
