@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
+MARKS: Final = ("pyvenv.cfg", "CACHEDIR.TAG")
+"""Files in folders that are no part of a repository: environments, and caches, ours among them."""
+
 MAX_IGNORE_FILE: Final = 1 << 20
 
 IGNORED: Final = "named by .gitignore"
@@ -85,7 +88,7 @@ def _walk(top: Path, note: Note) -> Iterator[Path]:
 
 
 def _enters(folder: Path, rules: _IgnoreFiles, note: Note) -> bool:
-    if folder.name in NEVER or os.path.exists(folder / "pyvenv.cfg"):
+    if folder.name in NEVER or any(os.path.exists(folder / mark) for mark in MARKS):
         return False
     if rules.ignores(folder, folder=True):
         note(IGNORED_FOLDERS)
