@@ -55,8 +55,9 @@ def executable_code(context: Context) -> Iterator[Hit]:
             given = next(reversed(block.blocks("python_param")), NOTHING)
             module, name = _text(given, "module"), _text(given, "layer")
             what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
+            behind = ", and nothing behind it is checked" if block.has("bottom") else ""
             yield Hit(
-                f"building this net makes Caffe run {what}, and nothing behind it is checked",
+                f"building this net makes Caffe run {what}{behind}",
                 "read that module before you run the net; `upconv` never runs it",
                 where=block.span,
                 layer_name=_text(block, "name"),

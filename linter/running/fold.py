@@ -22,11 +22,17 @@ def folded(findings: Iterable[tuple[Finding, str | None]]) -> tuple[Finding, ...
 
 
 def _one(found: Sequence[Finding]) -> Finding:
-    first, *others = found
+    first = found[0]
+    # A layer that a reader makes several of is one place.
+    others = list({one.place or one.layer: one for one in found if _elsewhere(one, first)}.values())
     if not others:
         return first
     more = f" (and {len(others)} more, {_where(others[0])})"
     return replace(first, message=first.message + more, fix=_together(found))
+
+
+def _elsewhere(one: Finding, first: Finding) -> bool:
+    return (one.place or one.layer) != (first.place or first.layer)
 
 
 def _where(finding: Finding) -> str:

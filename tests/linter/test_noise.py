@@ -416,3 +416,11 @@ def test_python_2_is_skipped_for_that_reason(tmp_path: Path, code: str) -> None:
 def test_broken_python_3_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import torch.nn as nn\nnn.ConvTranspose2d(1, 1\nprint(1)\n")
     assert check_path(tmp_path / "a.py", named=False).status == "unreadable"
+
+
+def test_a_layer_of_several_operators_counts_once() -> None:
+    text = data(1, 4, 16, 16)
+    text += layer("Pooling", "p", "data", "pooling_param { kernel_size: 2 stride: 2 }")
+    text += layer("MergeCrop", "m", "data p") + layer("MergeCrop", "n", "data p")
+    (finding,) = found(text, "UP311")
+    assert finding.message.endswith("(and 1 more, first at line 4)")
