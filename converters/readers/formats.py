@@ -18,7 +18,7 @@ from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE
+from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ __all__ = [
     "open_text",
     "require",
     "require_graph",
+    "unread_kind",
 ]
 
 HEAD_BYTES: Final = 1 << 16
@@ -135,10 +136,25 @@ def may_hold_model(path: str) -> bool:
     """
     try:
         head = _head(path)
-    except UnreadableError:
+    except (UnreadableError, OSError):
         return False
     entry = next((entry for entry in FORMATS if entry.claim(head)), None)
     return entry is not None and (head.is_folder or entry.surely(head))
+
+
+def unread_kind(path: str) -> str:
+    """What a search says of a file that it passes over although it is a model: its ending where
+    nothing here reads that format, "Git LFS pointers" where the model was not fetched; else "".
+    """
+    extension = Head(path).extension
+    if extension in UNREAD_ENDINGS:
+        return f".{extension}"
+    if not any(extension in entry.searched for entry in FORMATS):
+        return ""
+    try:
+        return "Git LFS pointers" if LFS_POINTER.claim(_head(path)) else ""
+    except (UnreadableError, OSError):
+        return ""
 
 
 def companions(path: str) -> tuple[str, ...]:

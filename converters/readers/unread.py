@@ -38,3 +38,9 @@ TENSORFLOW_LITE: Final = Format(
     _not_built("a TensorFlow Lite model"),
     "not built yet",
 )
+
+UNREAD_ENDINGS: Final = frozenset(
+    ("ort", "tflite", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
+)
+"""Endings of models that nothing here reads, and of nothing else that is common in a repository. A
+search counts them: what was not looked at is not clean."""
