@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.files.opening import open_regular, reason
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
@@ -158,17 +158,13 @@ def _format_of(path: str) -> Format:
 def _head(path: str) -> Head:
     if os.path.isdir(path):
         return Head(path, is_folder=True)
-    if Path(path).is_fifo():
-        hint = "write it to a file first"
-        raise UnreadableError("is a pipe, and it is read more than once", path=path, hint=hint)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return Head(path, file.read(HEAD_BYTES))
     except FileNotFoundError:
         raise UnreadableError("no such file", path=path, hint="check the path") from None
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise UnreadableError(f"cannot be read: {reason}", path=path) from None
+    except OSError as problem:
+        raise UnreadableError(f"cannot be read: {reason(problem)}", path=path) from None
 
 
 def _open_caffe(path: str, options: ReadOptions) -> Model:

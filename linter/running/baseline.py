@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.readers.files.opening import read_regular, reason
 from upconv.linter.finding import FileReport, Finding, Silenced
 from upconv.linter.running.files import write_whole
 
@@ -79,12 +80,12 @@ def _entry(finding: Finding) -> dict[str, str]:
 def read_baseline(path: str | Path) -> Baseline:
     """Raises UsageError where the file is missing or is no baseline."""
     try:
-        record = json.loads(Path(path).read_text("utf-8"))
+        record = json.loads(read_regular(path).decode("utf-8"))
     except FileNotFoundError:
         hint = "--write-baseline makes it"
         raise UsageError("no such baseline", path=str(path), hint=hint) from None
     except OSError as problem:
-        raise UsageError(f"cannot be read: {problem.strerror}", path=str(path)) from None
+        raise UsageError(f"cannot be read: {reason(problem)}", path=str(path)) from None
     except ValueError as problem:
         raise UsageError(f"is no baseline: {problem}", path=str(path), hint=_AGAIN) from None
     return Baseline(_entries(record, str(path)))

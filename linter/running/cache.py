@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Source
+from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
 from upconv.linter.running.files import write_whole
@@ -42,7 +43,7 @@ class Cache:
     def load(self, path: str, key: str) -> FileReport | None:
         """The report stored for a file under this key, without its source."""
         try:
-            entry = json.loads(self._entry(path).read_text("utf-8"))
+            entry = json.loads(read_regular(self._entry(path)))
             return _report(entry["report"]) if entry["key"] == key else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, cut off, or of another version: checked again
@@ -111,7 +112,7 @@ def _weights_digest(path: str) -> str:
     """The digest of a weights file, read once a run; "" where it cannot be read."""
     digest = blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError:

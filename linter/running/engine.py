@@ -5,6 +5,7 @@ Reading problems become UP001, a rule that fails becomes UP006: a check never en
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
@@ -236,9 +237,9 @@ def _span_of(hit: Hit) -> Span | None:
 
 def relative_path(path: str, root: Path) -> str:
     """The path as reports show it: POSIX, relative to the root where it lies below it."""
-    whole = Path(path)
+    whole, top = os.path.realpath(path), os.path.realpath(root)  # which a link to itself stops not
     try:
-        return whole.resolve().relative_to(root.resolve()).as_posix()
+        return PurePath(whole).relative_to(top).as_posix()
     except ValueError:
         return PurePath(path).as_posix()
 

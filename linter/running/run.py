@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.proof.processors import processors
+from upconv.converters.readers.files.opening import read_regular
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
 
@@ -73,7 +74,7 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
     try:
         if path.suffix in _WITH_COMPANIONS or path.stat().st_size > MAX_HASHED:
             return "", None
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError:
         return "", None  # a folder, or the check says why
     key = cache_key(data, target.path, target.named, target.options)

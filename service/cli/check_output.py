@@ -87,7 +87,9 @@ def _say_idle_ignores(report: Report, request: CheckRequest, settings: Settings)
     """Ignores of the configuration that silenced nothing, where everything was looked at."""
     from upconv.linter.settings.overrides import ignore_label
 
-    whole = any(settings.root.is_relative_to(Path(path).resolve()) for path in request.paths or ".")
+    whole = any(
+        settings.root.is_relative_to(os.path.realpath(path)) for path in request.paths or "."
+    )
     if not whole or request.select or request.ignore:
         return
     used = {label for file in report.files for label in file.used}

@@ -16,6 +16,8 @@ from upconv.converters.ir.operators import Identity
 from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.passes.rename import renamed
 from upconv.converters.readers.files.json_spans import JsonObject, parse_json
+from upconv.converters.readers.files.prototxt import load_text
+from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.keras.assemble import Assembler, Setting
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
@@ -48,17 +50,12 @@ def read_keras(path: str, options: ReadOptions) -> Model:
     Raises UnreadableError where the file is no model, UnsupportedError where it is HDF5 without an
     architecture.
     """
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise UnreadableError(f"cannot be opened: {error.strerror}", path=path) from None
+    head = bytes(map_file(path, "Keras model")[:8])
     if head.startswith(_ZIP):
         return build(path, _from_archive(path), options)
     if head == _HDF5:
         return build(path, _from_hdf5(path), options)
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as text:
-        return read_keras_source(Source(path, text.read()), options)
+    return read_keras_source(load_text(path), options)
 
 
 def read_keras_source(source: Source, options: ReadOptions) -> Model:
@@ -116,8 +113,7 @@ def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
 
     source = found.weights
     if options.weights:
-        with open(options.weights, "rb") as file:
-            zipped = file.read(4) == _ZIP
+        zipped = bytes(map_file(options.weights, "file of weights")[:4]) == _ZIP
         source = KerasArchive(options.weights) if zipped else Hdf5(whole_file(options.weights))
     if isinstance(source, KerasArchive):
         place = source.weights()
