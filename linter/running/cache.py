@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Source
+from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
@@ -43,7 +44,7 @@ class Cache:
     def load(self, path: str, key: str) -> FileReport | None:
         """The report stored for a file under this key, without its source."""
         try:
-            entry = json.loads(read_regular(self._entry(path)))
+            entry = load_json(read_regular(self._entry(path)))
             return _report(entry["report"]) if entry["key"] == key else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, cut off, or of another version: checked again

@@ -136,7 +136,9 @@ def _parsed(text: str, path: Path) -> Any:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except RecursionError:
+        raise UsageError("is no TOML: nested too deep", path=str(path)) from None
+    except ValueError as problem:  # TOMLDecodeError, and a number of more digits than Python reads
         raise UsageError(f"is no TOML: {problem}", path=str(path)) from None
 
 

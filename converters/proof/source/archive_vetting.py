@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.files.torch_archive import MAX_JSON, Archive
+from upconv.converters.readers.files.budgets import JSON
+from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.torch.script.code import FOLDER
 
 DECIDING: Final = (".json", ".py", ".pkl")
@@ -26,7 +27,7 @@ def require_same_view(torch: Any, archive: Archive) -> None:
     for name in reader.get_all_records():
         known = name in archive
         if known and name.endswith(DECIDING):
-            known = bytes(reader.get_record(name)) == archive.read(name, MAX_JSON)
+            known = bytes(reader.get_record(name)) == archive.read(name, JSON.bytes)
         if not known:
             raise refused(archive, f"PyTorch finds something else than upconv in '{name[:100]}'")
 
