@@ -91,9 +91,9 @@ def _from_archive(path: str) -> Architecture:
 
 
 def _from_hdf5(path: str) -> Architecture:
-    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import open_hdf5
 
-    file = Hdf5(whole_file(path))
+    file = open_hdf5(path)
     text = file.root.text("model_config")
     if text is None:
         raise UnsupportedError(
@@ -108,13 +108,13 @@ def _from_hdf5(path: str) -> Architecture:
 
 def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
     """Where the arrays are: in the file that the user names, else in the model's own."""
-    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import Hdf5, open_hdf5
     from upconv.converters.readers.files.keras_archive import KerasArchive
 
     source = found.weights
     if options.weights:
         zipped = bytes(map_file(options.weights, "file of weights")[:4]) == _ZIP
-        source = KerasArchive(options.weights) if zipped else Hdf5(whole_file(options.weights))
+        source = KerasArchive(options.weights) if zipped else open_hdf5(options.weights)
     if isinstance(source, KerasArchive):
         place = source.weights()
         source = Hdf5(place, source.path) if place is not None else None
