@@ -80,9 +80,18 @@ class Context:
         """Every `layer` and `layers` block of a prototxt, those of other phases included."""
         if self.source is None or self.net.framework != "caffe":
             return ()
-        root = parse(self.source).root
+        written = self.net.origin.node
+        root = written if isinstance(written, Message) else parse(self.source).root
         values = root.all("layer") + root.all("layers")
         return tuple(value for value in values if isinstance(value, Message))
+
+    @cached_property
+    def written_blocks(self) -> tuple[list[int], list[Message]]:
+        """(where each begins, the blocks) of the layers of a prototxt, as the file has them."""
+        root = self.net.origin.node
+        values = root.all("layer") + root.all("layers") if isinstance(root, Message) else []
+        blocks = sorted((v for v in values if isinstance(v, Message)), key=lambda v: v.start)
+        return [block.start for block in blocks], blocks
 
     @cached_property
     def layers(self) -> dict[str, Layer]:

@@ -6,6 +6,7 @@ layer that is written in another way than expected gets no edit rather than a wr
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,12 @@ def replace_text(source: Source, start: int, end: int, text: str) -> Edit:
 
 def layer_block(context: Context, layer: Layer) -> Message | None:
     """The layer's block as the file has it; None where there is none."""
-    root, span = context.net.origin.node, layer.origin.span
-    if not isinstance(root, Message) or span is None:
+    span = layer.origin.span
+    if span is None:
         return None
-    values = (value for field in root.fields for value in field.values)
-    inside = (v for v in values if isinstance(v, Message) and span.start <= v.start < span.end)
-    return next((value for value in inside if value.name in ("layer", "layers")), None)
+    starts, blocks = context.written_blocks
+    at = bisect_left(starts, span.start)
+    return blocks[at] if at < len(starts) and starts[at] < span.end else None
 
 
 def block_around(message: Message, field: Field) -> Message:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.files.prototxt import Message
 from upconv.linter.facts import words
@@ -154,15 +155,13 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/filler.hpp (GetFiller)
     """
-    from difflib import get_close_matches
-
     for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
         for name in ("weight_filler", "bias_filler"):
             block = words.params_of(layer).message(name) or Message.empty()
             written = block.str("type", "constant")
             if written in FILLERS:
                 continue
-            near = get_close_matches(written.lower(), FILLERS, n=1)
+            near = similar(written.lower(), FILLERS, 1)
             yield Hit(
                 f"no {name} of Caffe is called '{written}'",
                 f"did you mean {near[0]}?" if near else f"one of {', '.join(FILLERS)}",

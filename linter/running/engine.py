@@ -157,9 +157,10 @@ def _findings(
 ) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
     """What the rules of a stage find, each with what silences it, and why."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
+    shown = relative_path(context.path, options.root)
     return [
         (
-            _finding(rule, hit, context, options, silencer.overrides),
+            _finding(rule, hit, shown, options.root, silencer.overrides),
             silencer.silencing(rule, hit),
         )
         for rule in chosen
@@ -188,9 +189,7 @@ def _status(context: Context) -> tuple[Status, str]:
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
-def _finding(
-    rule: Rule, hit: Hit, context: Context, options: CheckOptions, overrides: Overrides
-) -> Finding:
+def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
     severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
@@ -198,10 +197,10 @@ def _finding(
         code=rule.code,
         name=rule.name,
         severity=severity,
-        path=relative_path(context.path, options.root),
+        path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, options.root) + _stored_at(hit),
+        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )

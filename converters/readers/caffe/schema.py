@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.prototxt import Field, Message
 
 OPEN: Final = "open"
@@ -290,14 +291,12 @@ def suggestions(field: str, type_name: str) -> tuple[str, ...]:
     >>> suggestions("num_output", "LayerParameter")[0]
     'convolution_param.num_output'
     """
-    from difflib import get_close_matches
-
     # The ending that nearly all sub-messages share would make any two of them look alike.
     ending = "_param" if field.endswith("_param") else ""
     stems = {
         name.removesuffix(ending): name for name in fields_of(type_name) if name.endswith(ending)
     }
-    close = get_close_matches(field.removesuffix(ending), stems, n=3, cutoff=0.75)
+    close = similar(field.removesuffix(ending), stems, 3, 0.75)
     alike = [stems[stem] for stem in close]
     inside = [
         f"{name}.{field}"

@@ -7,12 +7,15 @@ them; an earlier one is named `blob@layer` after its writer. An input keeps its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Notice
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
     INPUT_TYPE,
@@ -29,6 +32,9 @@ Role = Literal["data", "operator", "loss", "metric", "recorder", "silence"]
 _RESULTS: Final[dict[Role, int]] = {"loss": 1, "metric": 1, "recorder": MANY}
 """How many of its first bottoms a role takes as results; a loss's others are labels."""
 
+
+_HINTS, _COMPARED = 100, 1000
+"""How many names that nobody writes are told what they may mean, among how many names."""
 
 _SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
 """Losses that may have the label first: of an input and a computed bottom, the latter counts."""
@@ -123,7 +129,7 @@ class _Wirer:
         self.sources: list[InputSource] = []
         self.nodes: list[Node] = []
         self.notices: list[tuple[Notice, WrittenLayer | None]] = []
-        self.names: set[str] = set()
+        self.names = _Names()
         self.later = _writers(layers)
         self.absent = _writers(absent)
 
@@ -167,20 +173,22 @@ class _Wirer:
         nodes = tuple(node for node in self.nodes if node.kept)
         outputs = sorted(value.name for node in nodes for value in node.tops
                          if self._is_output(value))  # fmt: skip
-        sources = tuple(source for source in self.sources if _is_used(source.value, nodes))
+        read = {value for node in nodes for value in node.bottoms}
+        sources = tuple(source for source in self.sources if _is_used(source.value, read))
         return Wiring(sources, nodes, tuple(outputs), tuple(self._judged_notices(outputs)))
 
     def _judged_notices(self, outputs: Sequence[str]) -> Iterator[Notice]:
         """The notices, harmless where they are about a layer that no output depends on."""
-        needed = {value for value in self.values if value.name in outputs}
-        live: list[WrittenLayer] = []
+        names = set(outputs)
+        needed = {value for value in self.values if value.name in names}
+        dead: set[int] = set()
         for node in reversed(self.nodes):
             if needed.intersection(node.tops):
-                live.append(node.layer)
                 needed.update(node.bottoms)
-        dead = [node.layer for node in self.nodes if not any(node.layer is one for one in live)]
+            else:
+                dead.add(id(node.layer))
         for notice, layer in self.notices:
-            yield replace(notice, harmless=notice.harmless or any(layer is one for one in dead))
+            yield replace(notice, harmless=notice.harmless or id(layer) in dead)
 
     def _keep_what_is_needed(self) -> None:
         """A loss whose result a kept layer computes with stays, for all to see."""
@@ -198,19 +206,18 @@ class _Wirer:
 
     def _name_values(self) -> None:
         inputs = {source.value.blob for source in self.sources}
-        taken: set[str] = set()
+        taken = _Names()
         versions = []
         for value in self.values:
             last = value.blob not in inputs and self.current[value.blob] is value
-            if last or (value.writer is None and value.blob not in taken):
+            if last or (value.writer is None and value.blob not in taken.names):
                 value.name = value.blob
-                taken.add(value.name)
+                taken.names.add(value.name)
             else:
                 versions.append(value)
         for value in versions:
             writer = value.writer.name if value.writer else "input"
-            value.name = _unique(f"{value.blob}@{writer}", taken)
-            taken.add(value.name)
+            value.name = taken.unique(f"{value.blob}@{writer}")
 
     def _version(self, blob: str, writer: Node | None) -> Value:
         value = Value(blob, writer)
@@ -235,13 +242,12 @@ class _Wirer:
         return self.declare(blob, None, 0, span)
 
     def _hint(self, blob: str) -> str:
-        from difflib import get_close_matches
-
         if blob in self.later:
             return f"layer '{self.later[blob].title}' writes it, but stands after it"
         if blob in self.absent:
             return f"layer '{self.absent[blob].title}' writes it, but not in this phase"
-        alike = get_close_matches(blob, self.current, n=3)
+        near = islice(reversed(self.current), _COMPARED) if len(self.notices) < _HINTS else ()
+        alike = similar(blob, near)
         return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
 
     def _write(self, node: Node, blob: str, index: int) -> Value:
@@ -256,12 +262,11 @@ class _Wirer:
         return self._version(blob, node)
 
     def _unique_layer(self, layer: WrittenLayer) -> str:
-        name = _unique(layer.title, self.names)
+        name = self.names.unique(layer.title)
         if name != layer.title:
             hint = "weights are found by name: give each layer its own"
             message = f"another layer is named '{layer.title}'"
             self._notice(message, layer.span, layer, hint, harmless=True)
-        self.names.add(name)
         return name
 
     def _notice(
@@ -289,21 +294,27 @@ def _is_dropped(value: Value) -> bool:
     return value.writer is not None and not value.writer.kept
 
 
-def _is_used(value: Value, nodes: Iterable[Node]) -> bool:
+def _is_used(value: Value, read: AbstractSet[Value]) -> bool:
     """Whether a layer reads the input, or the file declares it and nothing at all reads it."""
-    read = any(value in node.bottoms for node in nodes)
-    return read or (value.declared and not value.is_read)
+    return value in read or (value.declared and not value.is_read)
 
 
 def _writers(layers: Iterable[WrittenLayer]) -> dict[str, WrittenLayer]:
     return {top: layer for layer in layers for top in layer.tops}
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, with "@2", "@3" ... behind it where it is taken."""
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name}@{number}" in taken:
-        number += 1
-    return f"{name}@{number}"
+class _Names:
+    """Names in use; one that is taken gets "@2", "@3" ... behind it."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._last: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        found, number = name, self._last.get(name, 1)
+        while found in self.names:
+            number += 1
+            found = f"{name}@{number}"
+        self._last[name] = number
+        self.names.add(found)
+        return found

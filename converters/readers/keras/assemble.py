@@ -22,6 +22,7 @@ from upconv.converters.ir.errors import (
 from upconv.converters.ir.model import Notice
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
 from upconv.converters.readers.keras.layout import Value
 from upconv.converters.readers.keras.lowering import (
@@ -300,9 +301,7 @@ def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 
 
 def _similar(type_name: str) -> str:
-    from difflib import get_close_matches
-
-    alike = get_close_matches(type_name, LAYERS, 2, 0.8)
+    alike = similar(type_name, LAYERS, 2, 0.8)
     return f"did you mean {' or '.join(alike)}?" if alike else ""
 
 
