@@ -6,8 +6,9 @@ layer does is an operator record of `operators`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from importlib import import_module
 from typing import Literal, TypeAlias
 
 from upconv.converters.ir.dims import Like, Size, leaves
@@ -102,6 +103,23 @@ class Model:
             for value in dict.fromkeys(layer.inputs):
                 found.setdefault(value, []).append(layer)
         return found
+
+    def __repr__(self) -> str:
+        return _drawn("line", self)
+
+    def __str__(self) -> str:
+        return _drawn("text", self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _drawn("html", self)
+
+
+def _drawn(how: str, model: Model) -> str:
+    """A picture by `table`, which is found when it is asked for: it needs the shapes of all values,
+    and what infers them is made of models."""
+    draw: Callable[[Model], str] = getattr(import_module("upconv.converters.ir.table"), how)
+    return draw(model)
 
 
 def validate(model: Model) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.files import write_whole
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import read_regular, reason
 from upconv.linter.finding import FileReport, Finding, Silenced
-from upconv.linter.running.files import write_whole
 
 VERSION: Final = 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -62,8 +61,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and exit code 2."""
     from upconv.converters.ir.errors import UpconvError
+    from upconv.service.cli.collector import collect_seldom
 
-    _collect_rarely()
+    collect_seldom()
     try:
         code = cli.main(args=arguments, prog_name="upconv", standalone_mode=False)
     except click.ClickException as error:
@@ -85,13 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain_of_ourselves(error)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _collect_rarely() -> None:
-    """A model is a large tree without cycles, and going through it again and again takes half the
-    time of a check; this process is ours, and ends."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _complain_of_ourselves(error: Exception) -> None:

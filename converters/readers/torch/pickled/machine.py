@@ -8,12 +8,12 @@ nothing here recurses over what a pickle nests.
 from __future__ import annotations
 
 import pickletools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.files.budgets import PICKLE, WHOLE_BITS, Meter
 
 MAX_BITS: Final = 256
@@ -90,7 +90,7 @@ def run(view: memoryview, path: str, start: int = 0, meter: Meter | None = None)
     machine = _Machine(path)
     spend = (meter or meter_of(path)).spend
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd escapes in texts
+        with quietly():  # of odd escapes in texts
             for opcode, argument, _ in pickletools.genops(stream):
                 spend()
                 machine.step(opcode.name, argument)

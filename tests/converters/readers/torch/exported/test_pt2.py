@@ -15,7 +15,7 @@ from torch import nn
 from tests.converters.readers.torch.conftest import export
 from tests.converters.readers.torch.nets import NETS
 from tests.converters.readers.torch.support import AUTO, Function, compare, model_of, values
-from upconv.converters import from_torch
+from upconv import from_torch
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Like, evaluate, leaves, symbol
 from upconv.converters.ir.errors import UnsupportedError, UsageError
@@ -100,7 +100,7 @@ def test_certified_layer_by_layer(name: str, exported: dict[str, Any], tmp_path:
 def test_a_live_module_gives_the_same_model(exported: dict[str, Any]) -> None:
     module, path = export(exported, "unet")
     net = NETS["unet"]
-    live = from_torch(module, (torch.randn(net.example),), net.dynamic)
+    live = from_torch(module, (torch.randn(net.example),), dynamic_shapes=net.dynamic)
     filed = open_model(str(path), ReadOptions())
     assert live.inputs[0].shape == filed.inputs[0].shape
     assert live.outputs == filed.outputs
