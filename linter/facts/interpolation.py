@@ -11,7 +11,7 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import Intent
-from upconv.linter.facts.stored import Bilinear, bilinear_row, stored_kernel
+from upconv.linter.facts.stored import Bilinear, stored_kernel
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
@@ -98,9 +98,26 @@ def gains(kernel: int, stride: int) -> tuple[float, float]:
     >>> gains(2, 2)
     (0.5, 0.5)
     """
-    row, double = bilinear_row(kernel)
-    sums = [sum(row[phase::stride]) / double for phase in range(stride)]
-    return min(sums), max(sums)
+    # A sum is a piece of a straight line between the phases where its taps change: where the last
+    # of them leaves the kernel, and where one passes the middle.
+    bends = (kernel % stride, (kernel - 1) // 2 % stride)
+    near = {bend + step for bend in bends for step in (-2, -1, 0, 1, 2)} | {0, stride - 1}
+    sums = [_phase_sum(kernel, stride, phase) for phase in near if 0 <= phase < stride]
+    double = 2 * ((kernel + 1) // 2)
+    return min(sums) / double, max(sums) / double
+
+
+def _phase_sum(kernel: int, stride: int, phase: int) -> int:
+    """The sum of every `stride`-th number of `bilinear_row`, in closed form:
+    2f - |2x - (k-1)| at x = phase, phase + stride ..."""
+    count = -(-(kernel - phase) // stride) if phase < kernel else 0
+    rising = min(max(-(-(kernel - 1 - 2 * phase) // (2 * stride)), 0), count)
+
+    def below(n: int) -> int:
+        """The sum of the first n of 2x - (k-1)."""
+        return n * (2 * phase - (kernel - 1)) + stride * n * (n - 1)
+
+    return count * 2 * ((kernel + 1) // 2) - (below(count) - 2 * below(rising))
 
 
 def gain_of(op: ops.ConvTranspose) -> str:

@@ -65,10 +65,9 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
         given = layer.weights.get("weight", Weight(None)).present
         if given or words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
             continue
-        from upconv.linter.facts.stored import bilinear_row
+        from upconv.linter.facts.interpolation import gains
 
-        row, double = bilinear_row(op.kernel[0])
-        gain = (sum(row) / double) ** len(op.kernel)
+        gain = gains(op.kernel[0], 1)[0] ** len(op.kernel)
         if gain != 1:
             yield Hit(
                 f"the bilinear filler is for Deconvolution: here a constant 1 becomes {gain:.4g} "
