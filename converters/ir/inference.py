@@ -10,7 +10,7 @@ from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of,
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
-from upconv.converters.ir.shapes import SHAPES, Call, Shape
+from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
 from upconv.converters.ir.weight_shapes import check_weights
 
 LARGEST: Final = (1 << 63) - 1
@@ -89,7 +89,7 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
             raise ShapeError(f"axis {leaf.axis} of '{leaf.tensor}' does not exist", "rank")
         return shape[leaf.axis]
 
-    call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
+    call = InputShapes(known, len(layer.outputs), lambda size: substitute(size, size_of))
     unknown = (None,) * len(layer.outputs)
     try:
         results = SHAPES[type(layer.operator)](layer.operator, call)

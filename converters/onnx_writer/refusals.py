@@ -45,8 +45,8 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
 
 def _weights_of_another_net(model: Model) -> bool:
     apart = model.weights_path not in ("", model.path)
-    told = (notice for notice in model.notices if not notice.harmless)
-    return apart and any(notice.error.path == model.weights_path for notice in told)
+    doubtful = (notice for notice in model.notices if not notice.harmless)
+    return apart and any(notice.error.path == model.weights_path for notice in doubtful)
 
 
 def notice_problems(model: Model) -> Iterator[UpconvError]:

@@ -53,7 +53,7 @@ class OutputCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFramework:
     """The framework that computed what the outputs were compared with."""
 
     framework: str
@@ -73,7 +73,7 @@ class Verification:
     layers: tuple[LayerCertificate, ...]
     outputs: tuple[OutputCertificate, ...]
     reasons: tuple[str, ...] = ()
-    source: Source | None = None
+    source: SourceFramework | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -115,7 +115,7 @@ def worst_element(
     Equal values, NaN beside NaN and equal infinities among them, have error 0, and so has an
     infinity where `want` is beyond float32's range. A ratio is None where error or bound is not
     finite or a bound of 0 is exceeded. Of values that differ, a bound that is not finite counts
-    as just reached, so that it is told unless another one is exceeded.
+    as just reached, so that it is reported unless another one is exceeded.
     """
     if not want.size:
         return 0.0, 0.0, 0.0
@@ -162,7 +162,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
     }
 
 
-def _source(source: Source | None) -> dict[str, str] | None:
+def _source(source: SourceFramework | None) -> dict[str, str] | None:
     return None if source is None else {"framework": source.framework, "version": source.version}
 
 

@@ -11,9 +11,10 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import Intent
-from upconv.linter.facts.stored import Bilinear, stored_kernel
+from upconv.linter.facts.stored import stored_kernel
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.kernels import Bilinear
     from upconv.linter.context import Context
 
 
@@ -108,7 +109,7 @@ def gains(kernel: int, stride: int) -> tuple[float, float]:
 
 
 def _phase_sum(kernel: int, stride: int, phase: int) -> int:
-    """The sum of every `stride`-th number of `bilinear_row`, in closed form:
+    """The sum of every `stride`-th number of `bilinear_taps`, in closed form:
     2f - |2x - (k-1)| at x = phase, phase + stride ..."""
     count = -(-(kernel - phase) // stride) if phase < kernel else 0
     rising = min(max(-(-(kernel - 1 - 2 * phase) // (2 * stride)), 0), count)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.model import Model
@@ -31,10 +30,7 @@ from upconv.linter.finding import (
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
 from upconv.linter.running.suppress import Ignore, ignores, unused
-from upconv.linter.settings.overrides import Overrides, longest_prefix
-
-if TYPE_CHECKING:
-    from upconv.linter.settings.config import Override
+from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
 
 @record(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
-from upconv.converters.proof.processors import processors
+from upconv.converters.processors import processors
 from upconv.converters.readers.files.opening import read_regular
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UsageError
 from upconv.linter.finding import SEVERITIES
-from upconv.linter.settings.config import FORMATS, Override
+from upconv.linter.reports import FORMATS
+from upconv.linter.settings.overrides import Override
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -181,7 +182,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "per-layer-ignores": _ignores,
     "overrides": _tables,
     "fail-on": _severity,
-    "format": _choice(FORMATS),
+    "format": _choice(tuple(FORMATS)),
     "jobs": _jobs,
     "cache": _boolean,
     "cache-dir": _text,

@@ -8,11 +8,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upconv.converters.ir.records import record
 from upconv.linter.settings.patterns import Patterns, parsed
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Severity
-    from upconv.linter.settings.config import Override
+
+
+@record(frozen=True, slots=True)
+class Override:
+    """Settings for the files and the layers that match; no pattern matches all.
+
+    `files` are patterns as in .gitignore, from `root`; `layers` are shell patterns. `label` says
+    where the configuration has it.
+    """
+
+    label: str
+    root: Path
+    files: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severities: tuple[tuple[str, Severity], ...] = ()
 
 
 def longest_prefix(code: str, prefixes: Iterable[str]) -> int:

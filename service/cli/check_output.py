@@ -10,7 +10,7 @@ import click
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
-from upconv.linter.settings.config import FORMATS
+from upconv.linter.reports import FORMATS
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Report
@@ -103,7 +103,6 @@ def _say(message: str) -> None:
 
 
 def _tell_report(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> None:
-    from upconv.linter.reports import FORMATS
 
     for name, file in wanted.targets:
         from upconv.service.work.staging import write_text
@@ -119,7 +118,6 @@ def _tell_report(result: CheckResult, request: CheckRequest, wanted: CheckOutput
 
 
 def _shown(result: CheckResult, wanted: CheckOutput, stream: TextIO) -> str:
-    from upconv.linter.reports import FORMATS
     from upconv.linter.reports.colour import wants_colour
     from upconv.linter.reports.text import text
 

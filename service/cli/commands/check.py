@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from upconv.converters.ir.errors import UsageError
-from upconv.linter.settings.config import FORMATS
+from upconv.linter.reports import FORMATS
 from upconv.service.cli.model_options import model_options, reading
 
 if TYPE_CHECKING:
