@@ -23,9 +23,9 @@ from upconv.linter.running.suppress import Ignore
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A rule that failed, and why."""
+    """A rule that failed, and why; without a rule it is the reading of the file."""
 
-    rule: Rule
+    rule: Rule | None
     error: Exception
 
 

@@ -211,13 +211,14 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
 
 @rule("UP006", "rule-crashed", severity="error", source="linter/running/engine.py", stage="closing")
 def rule_crashed(context: Context) -> Iterator[Hit]:
-    """A rule of this linter failed on the file.
+    """A rule of this linter, or its reader, failed on the file.
 
     What it finds:
-        A defect of ours. Other rules ran as usual.
+        A defect of ours, in a rule or in the reader. Other rules, and other files, are checked as
+        usual.
 
     Why it is bad:
-        What that rule looks for was not checked here. The exit code is 2.
+        What that rule looks for, or the file, was not checked here. The exit code is 2.
 
     Example:
         (none: every example is mended and becomes a test)
@@ -232,7 +233,13 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
         linter/running/engine.py
     """
     for crash in context.crashes:
-        reason = f"{type(crash.error).__name__}: {crash.error}"
+        reason = " ".join(f"{type(crash.error).__name__}: {crash.error}".split())[:300]
+        if crash.rule is None:
+            yield Hit(
+                f"the reader crashed: {reason}",
+                "report it with this file; UPCONV_DEBUG=1 shows where",
+            )
+            continue
         yield Hit(
             f"rule {crash.rule.code} ({crash.rule.name}) crashed: {reason}",
             f"report it with this file; until then, --ignore {crash.rule.code}",

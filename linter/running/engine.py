@@ -92,7 +92,26 @@ def _check(
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    except (RecursionError, MemoryError) as error:
+        return _report(Context(path, None, None, [_overflow(error, path)]), options)
+    except Exception as error:  # a defect of ours, which stops no other file's check
+        return _report(Context(path, None, None, crashes=[_crash(None, error)]), options)
     return _report(Context(path, _source_of(model), model), options)
+
+
+def _crash(rule: Rule | None, error: Exception) -> Crash:
+    if os.environ.get("UPCONV_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    return Crash(rule, error)
+
+
+def _overflow(error: Exception, path: str) -> UnreadableError:
+    """The error of a file that is nested, or holds, more than this process can take."""
+    deep = isinstance(error, RecursionError)
+    what = "it is nested too deep" if deep else "there is not enough memory for what it says"
+    return UnreadableError(what, path=path)
 
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
@@ -174,7 +193,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
         # A value is misspelt that the rule is the first to read: the user's to mend.
         context.failures.append(error)
     except Exception as error:
-        context.crashes.append(Crash(rule, error))
+        context.crashes.append(_crash(rule, error))
     return hits
 
 
@@ -182,6 +201,7 @@ def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
     broken = [notice.error.message for notice in notices if notice.code == "UP001"]
     broken += [error.message for error in context.failures]
+    broken += ["the reader crashed" for crash in context.crashes if crash.rule is None]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
