@@ -25,7 +25,7 @@ _HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
 def writable(words: str) -> str:
-    """Words that every encoding of Unicode can hold.
+    r"""Words that every encoding of Unicode can hold.
 
     >>> writable("a\udcff") == "a\ufffd"
     True

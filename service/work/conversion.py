@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.limits import Limits
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
     SUFFIXES,
@@ -35,7 +36,7 @@ class ConvertRequest:
 
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
-    is where the proof goes as JSON.
+    is where the proof goes as JSON. `limits` are of the process that proves.
     """
 
     model: str | Model
@@ -49,6 +50,7 @@ class ConvertRequest:
     prove: bool = True
     seed: int = 0
     report: str = ""
+    limits: Limits = Limits()
 
     @property
     def writing(self) -> WriteOptions:
@@ -150,7 +152,14 @@ def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conv
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
-    return VerifyRequest(request.model, str(written), request.options, request.fill, request.seed)
+    return VerifyRequest(
+        request.model,
+        str(written),
+        request.options,
+        request.fill,
+        request.seed,
+        limits=request.limits,
+    )
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:

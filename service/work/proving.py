@@ -12,6 +12,7 @@ from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.child import run_in_child
+from upconv.service.work.limits import Limits
 from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class VerifyRequest:
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
     from. `against` is who judges: our float64 reference, or the framework that the model is from.
+    `limits` are of each process that runs a model.
     """
 
     model: str | Model
@@ -42,6 +44,7 @@ class VerifyRequest:
     fill: tuple[str, ...] = ()
     seed: int = 0
     against: Judge = "reference"
+    limits: Limits = Limits()
 
 
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
@@ -72,7 +75,9 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         from upconv.service.work.portable import portable
 
         model = portable(model)
-    return ProofRequest(model, request.onnx, request.options, request.fill, request.seed)
+    return ProofRequest(
+        model, request.onnx, request.options, request.fill, request.seed, request.limits
+    )
 
 
 def _certify(request: ProofRequest, progress: Progress) -> Verification:
@@ -80,7 +85,8 @@ def _certify(request: ProofRequest, progress: Progress) -> Verification:
 
     clean = partial(remove_copies, request.onnx)
     environment = {ONE_THREAD: "1", **os.environ}
-    return run_in_child(prove, request, progress, clean, environment=environment)
+    seconds = request.limits.seconds
+    return run_in_child(prove, request, progress, clean, environment=environment, seconds=seconds)
 
 
 def _certify_against_source(request: ProofRequest, progress: Progress) -> Verification:
@@ -95,6 +101,8 @@ def _certify_against_source(request: ProofRequest, progress: Progress) -> Verifi
         progress,
         what="the source framework",
         environment={**os.environ, **ENVIRONMENT},
+        seconds=request.limits.seconds,
     )
     clean = partial(remove_copies, request.onnx)
-    return run_in_child(prove_against, (request, source), progress, clean)
+    seconds = request.limits.seconds
+    return run_in_child(prove_against, (request, source), progress, clean, seconds=seconds)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Weights in a file of their own (auto: above 1 GiB).",
 )
+@limit_options
 @click.option("--no-verify", is_flag=True, help="Write without proving.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
@@ -53,6 +55,8 @@ def command(
     bilinear: Bilinear,
     fill_missing: str,
     external_data: ExternalData,
+    timeout: float,
+    memory: float,
     no_verify: bool,
     seed: int,
     report: str | None,
@@ -67,6 +71,7 @@ def command(
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
+    from upconv.service.work.limits import Limits
 
     end_as_interrupted()
     options = options_of(**common)
@@ -82,6 +87,7 @@ def command(
         not no_verify,
         seed,
         report or "",
+        Limits(timeout, memory),
     )
     with progress_line() as progress:
         done = convert(request, progress)

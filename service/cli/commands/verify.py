@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     metavar="KINDS",
     help="The fillers that the conversion made weights from: bilinear,constant.",
 )
+@limit_options
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(
     model: str,
@@ -39,6 +41,8 @@ def command(
     against: Judge,
     seed: int,
     fill_missing: str,
+    timeout: float,
+    memory: float,
     format_: str,
     **common: Any,
 ) -> int:
@@ -51,11 +55,13 @@ def command(
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import fill_kinds
+    from upconv.service.work.limits import Limits
     from upconv.service.work.proving import VerifyRequest, verify
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
-    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against)
+    limits = Limits(timeout, memory)
+    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against, limits)
     with progress_line() as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))
