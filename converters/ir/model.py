@@ -20,6 +20,26 @@ from upconv.converters.ir.tensors import Weight
 
 Shape: TypeAlias = tuple[Size, ...]
 
+NoticeKind: TypeAlias = Literal[
+    "unreadable-part",  # of the file, or of the weights given for it
+    "unknown-layer-type",  # or one whose fields ask for what cannot be said
+    "dangling-name",  # a layer reads a value that none before it writes
+    "name-of-other-phase",  # ... but a layer of the phase that is not run does
+    "missing-name",  # a layer writes a value without a name
+    "repeated-name",  # two layers write one value
+    "repeated-layer-name",  # harmless but to weights, which are found by name
+    "foreign-weights",  # no layer has the name of a layer of the weights
+    "unmatched-weights",  # some of their names fit no layer
+    "obsolete-format",
+    "executable-code",  # loading the file, or running the model, runs code
+    "dangerous-code",  # ... which no model has a use for
+    "half-given-field",  # kernel_h without kernel_w
+    "fork-dialect",  # forks of the framework disagree about the layer
+    "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "unread-calls",  # of source code
+]
+"""What readers have to say. A new kind wants a row in the linter's table of notices too."""
+
 
 @record(frozen=True, slots=True)
 class Layer:
@@ -52,12 +72,12 @@ class ModelInput:
 
 @record(frozen=True, slots=True)
 class Notice:
-    """Something a reader saw and went on after: the rule that reports it, and the error.
+    """Something a reader saw and went on after: of which kind it is, and its cause.
 
     `harmless`: the outputs are still what the file says, so that conversion may go on.
     """
 
-    code: str
+    kind: NoticeKind
     error: UpconvError
     harmless: bool = False
 

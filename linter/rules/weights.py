@@ -258,4 +258,4 @@ def weights_under_other_names(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch torch/nn/modules/module.py (load_state_dict: missing and unexpected keys)
     """
-    yield from context.notices("UP219", "check the exported model with these weights")
+    yield from context.notices("UP219")

@@ -199,7 +199,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
 
 def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
-    broken = [notice.error.message for notice in notices if notice.code == "UP001"]
+    broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
     broken += ["the reader crashed" for crash in context.crashes if crash.rule is None]
     return ("unreadable", broken[0]) if broken else ("ok", "")

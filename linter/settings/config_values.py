@@ -129,7 +129,7 @@ def _text(key: str, value: Any) -> str:
 
 
 def _dialect(key: str, value: Any) -> str:
-    from upconv.converters.readers.caffe.assemble import require_dialect
+    from upconv.converters.readers.caffe.dialects import require_dialect
 
     try:
         require_dialect(_text(key, value))

@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.ir.model import Notice
+from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
 from upconv.converters.ir.similar import similar
+from upconv.converters.readers.assembly.names import Names
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
     INPUT_TYPE,
@@ -57,7 +59,7 @@ class Value:
     result: Role | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputSource:
     """An input: its value, and the data layer (with the top's number) or field that declares it.
 
@@ -85,7 +87,7 @@ class Node:
     kept: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wiring:
     """A net's layers in single-assignment form."""
 
@@ -129,7 +131,7 @@ class _Wirer:
         self.sources: list[InputSource] = []
         self.nodes: list[Node] = []
         self.notices: list[tuple[Notice, WrittenLayer | None]] = []
-        self.names = _Names()
+        self.names = Names("@", 2)
         self.later = _writers(layers)
         self.absent = _writers(absent)
 
@@ -143,7 +145,7 @@ class _Wirer:
     ) -> Value:
         """Make an input of this name."""
         if blob in self.current:
-            self._notice(f"the input '{blob}' is declared twice", span, layer)
+            self._notice("repeated-name", f"the input '{blob}' is declared twice", span, layer)
         value = self._version(blob, None)
         value.declared = layer is None or layer.type == INPUT_TYPE
         self.sources.append(InputSource(value, layer, top, span, shape))
@@ -206,18 +208,18 @@ class _Wirer:
 
     def _name_values(self) -> None:
         inputs = {source.value.blob for source in self.sources}
-        taken = _Names()
+        names = Names("@", 2)
         versions = []
         for value in self.values:
             last = value.blob not in inputs and self.current[value.blob] is value
-            if last or (value.writer is None and value.blob not in taken.names):
+            if last or (value.writer is None and value.blob not in names.taken):
                 value.name = value.blob
-                taken.names.add(value.name)
+                names.taken.add(value.name)
             else:
                 versions.append(value)
         for value in versions:
             writer = value.writer.name if value.writer else "input"
-            value.name = taken.unique(f"{value.blob}@{writer}")
+            value.name = names.unique(f"{value.blob}@{writer}")
 
     def _version(self, blob: str, writer: Node | None) -> Value:
         value = Value(blob, writer)
@@ -238,27 +240,32 @@ class _Wirer:
         scalars = layer.node.all("bottom")
         span = scalars[index].span if index < len(scalars) else layer.span
         message = f"reads '{blob}', which no layer before it writes"
-        self._notice(message, span, layer, self._hint(blob))
+        kind, hint = self._why_dangling(blob)
+        self._notice(kind, message, span, layer, hint)
         return self.declare(blob, None, 0, span)
 
-    def _hint(self, blob: str) -> str:
+    def _why_dangling(self, blob: str) -> tuple[NoticeKind, str]:
+        """What kind of name nobody has written yet, and a hint where it may be found."""
         if blob in self.later:
-            return f"layer '{self.later[blob].title}' writes it, but stands after it"
+            title = self.later[blob].title
+            return "dangling-name", f"layer '{title}' writes it, but stands after it"
         if blob in self.absent:
-            return f"layer '{self.absent[blob].title}' writes it, but not in this phase"
+            title = self.absent[blob].title
+            return "name-of-other-phase", f"layer '{title}' writes it, but not in this phase"
         near = islice(reversed(self.current), _COMPARED) if len(self.notices) < _HINTS else ()
         alike = similar(blob, near)
-        return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        return "dangling-name", hint
 
     def _write(self, node: Node, blob: str, index: int) -> Value:
         layer = node.layer
         in_place = layer.bottoms[index : index + 1] == (blob,)
         if not blob:
-            self._notice("a top has no name", layer.span, layer, "give it one")
+            self._notice("missing-name", "a top has no name", layer.span, layer, "give it one")
         elif blob in self.current and not in_place:
             message = f"writes '{blob}', which is written before"
             hint = "a layer may overwrite only the bottom in the place of its top"
-            self._notice(message, layer.span, layer, hint)
+            self._notice("repeated-name", message, layer.span, layer, hint)
         return self._version(blob, node)
 
     def _unique_layer(self, layer: WrittenLayer) -> str:
@@ -266,11 +273,12 @@ class _Wirer:
         if name != layer.title:
             hint = "weights are found by name: give each layer its own"
             message = f"another layer is named '{layer.title}'"
-            self._notice(message, layer.span, layer, hint, harmless=True)
+            self._notice("repeated-layer-name", message, layer.span, layer, hint, harmless=True)
         return name
 
     def _notice(
         self,
+        kind: NoticeKind,
         message: str,
         span: Span,
         layer: WrittenLayer | None,
@@ -279,7 +287,7 @@ class _Wirer:
     ) -> None:
         title = "" if layer is None else layer.title
         error = UnreadableError(message, where=span, layer=title, hint=hint)
-        self.notices.append((Notice("UP004", error, harmless), layer))
+        self.notices.append((Notice(kind, error, harmless), layer))
 
 
 def _results(layer: WrittenLayer, role: Role, bottoms: Sequence[Value]) -> Sequence[Value]:
@@ -301,20 +309,3 @@ def _is_used(value: Value, read: AbstractSet[Value]) -> bool:
 
 def _writers(layers: Iterable[WrittenLayer]) -> dict[str, WrittenLayer]:
     return {top: layer for layer in layers for top in layer.tops}
-
-
-class _Names:
-    """Names in use; one that is taken gets "@2", "@3" ... behind it."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self._last: dict[str, int] = {}
-
-    def unique(self, name: str) -> str:
-        found, number = name, self._last.get(name, 1)
-        while found in self.names:
-            number += 1
-            found = f"{name}@{number}"
-        self._last[name] = number
-        self.names.add(found)
-        return found

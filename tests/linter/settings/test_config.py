@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import ROOT
 from upconv.converters.ir.errors import UsageError
-from upconv.converters.readers.caffe.assemble import known_dialects
+from upconv.converters.readers.caffe.dialects import known_dialects
 from upconv.linter.reports import FORMATS
 from upconv.linter.settings.config import closest_config, read_config
 from upconv.linter.settings.config_values import KEYS, OVERRIDE_KEYS
