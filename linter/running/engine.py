@@ -29,7 +29,7 @@ from upconv.linter.finding import (
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
-from upconv.linter.running.suppress import Ignore, ignores, unused
+from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
 
@@ -272,6 +272,7 @@ class _Silencer:
         node = model.origin.node if model else None
         written = node.comments if isinstance(node, PythonFile) else None
         self.comments = ignores(context.source, spans, written) if context.source else ()
+        self._covering = Covering(self.comments)
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
@@ -289,7 +290,7 @@ class _Silencer:
             return []
         words = [
             (comment, word)
-            for comment in self.comments
+            for comment in self._covering.line(span.line)
             for word in comment.covering(rule.code, rule.name, span.line)
         ]
         self.used.update(words)
