@@ -203,8 +203,7 @@ def _for_people(entry: Format) -> str:
 
 
 def _head(path: str) -> Head:
-    file = Path(path)
-    if file.is_dir():
+    if Path(path).is_dir():
         return Head(path, is_folder=True)
     try:
         with open_regular(path) as file:

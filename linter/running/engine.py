@@ -302,7 +302,7 @@ class _Silencer:
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
         self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
-        self._covering = Covering(self.comments)
+        self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
@@ -322,11 +322,17 @@ class _Silencer:
             return []
         words = [
             (comment, word)
-            for comment in self._covering.line(span.line)
+            for comment in self._speaking_of(rule).line(span.line)
             for word in comment.covering(rule.code, rule.name, span.line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]
+
+    def _speaking_of(self, rule: Rule) -> Covering:
+        if rule.code not in self._by_rule:
+            mine = [one for one in self.comments if one.speaks_of(rule.code, rule.name)]
+            self._by_rule[rule.code] = Covering(mine)
+        return self._by_rule[rule.code]
 
     def unused(self) -> list[tuple[Ignore, str]]:
         """Words of no use, those left out that speak of a rule that was not run."""

@@ -49,8 +49,10 @@ class Ignore:
 
         A finding has one line that counts: its layer's first, its own where it has no layer.
         """
-        if not self.first_line <= line <= self.last_line:
-            return ()
+        return self.speaks_of(code, name) if self.first_line <= line <= self.last_line else ()
+
+    def speaks_of(self, code: str, name: str) -> tuple[str, ...]:
+        """Its words that mean that rule."""
         if self.codes == (ALL,):
             return () if code in _SPOKEN_OF else self.codes
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))

@@ -19,7 +19,7 @@ from tests.fuzz.seeds import CODE, field, seeds, zipped
 
 Maker: TypeAlias = Callable[[Path], None]
 
-COUNT: Final = 20_000
+COUNT: Final = 6_000
 """Layers of a net that is only large; the benchmark of growth goes further."""
 
 
@@ -29,7 +29,7 @@ def _write(folder: Path, name: str, data: bytes | str) -> None:
 
 def _deflated(members: Mapping[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", how) as archive:
+    with zipfile.ZipFile(buffer, "w", how, compresslevel=1) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return buffer.getvalue()
@@ -45,15 +45,15 @@ def _members(target: str) -> dict[str, bytes]:
 _JSON: Final[dict[str, bytes]] = {
     "deep_list": b"[" * 200_000,
     "deep_object": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
-    "empty_lists": b"[" + b"[]," * 5_000_000 + b"1]",
-    "empty_objects": b"[" + b"{}," * 5_000_000 + b"1]",
-    "pairs": b"[" + b'{"a":{}},' * 2_000_000 + b"1]",
-    "names": b"{" + b",".join(b'"%d":1' % n for n in range(1_500_000)) + b"}",
+    "empty_lists": b"[" + b"[]," * 1_600_000 + b"1]",
+    "empty_objects": b"[" + b"{}," * 1_600_000 + b"1]",
+    "pairs": b"[" + b'{"a":{}},' * 700_000 + b"1]",
+    "names": b"{" + b",".join(b'"%d":1' % n for n in range(800_000)) + b"}",
     "digits": b"[" + b"9" * 100_000 + b"]",
     "exponent": b"[1e999999999]",
     "halves": b'["' + b"\\ud800" * 200_000 + b'"]',
-    "spaces": b"[" + b" " * 20_000_000 + b"]",
-    "open_text": b'"' + b"a" * 20_000_000,
+    "spaces": b"[" + b" " * 5_000_000 + b"]",
+    "open_text": b'"' + b"a" * 5_000_000,
     "escapes": b'["' + b"\\" * 2_000_001 + b'"]',
     "nothing": b"",
 }
@@ -119,7 +119,7 @@ def archives(folder: Path) -> None:
             packed[at] ^= 0xFF
         _write(folder, f"broken.{suffix}", bytes(packed))
         first = next(name for name in members if name.endswith((".json", ".pkl")))
-        _write(folder, f"bomb.{suffix}", _deflated(members | {first: bytes(1 << 28)}))
+        _write(folder, f"bomb.{suffix}", _deflated(members | {first: bytes(1 << 27)}))
     entries = b"".join(
         struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0)
         + b"%05d" % (number % 100_000)
@@ -290,9 +290,9 @@ def nets(folder: Path) -> None:
         "deep_list": "a: [" * 200_000,
         "errors": "a: : " * 1_000_000,
         "texts": "a: " + "'b' " * 1_000_000,
-        "line": "a: 1 " * 2_000_000,
-        "quote": "name: '" + "a" * 20_000_000,
-        "comments": "#\n" * 5_000_000,
+        "line": "a: 1 " * 500_000,
+        "quote": "name: '" + "a" * 5_000_000,
+        "comments": "#\n" * 1_000_000,
         "conflicts": "<<<<<<< a\n=======\n>>>>>>> b\n" * 200_000,
         "digits": "layer { type: 'ReLU' name: 'a' top: 'a' bottom: " + "9" * 100_000 + " }",
         "dims": "input: 'a' " + "input_dim: 4000000000 " * 100_000,
@@ -347,9 +347,14 @@ KINDS: Final[dict[str, Maker]] = {
 
 def special_files(folder: Path) -> None:
     """What is no file, under every name that a search looks at."""
-    from upconv.linter.running.discovery import SUFFIXES
+    from upconv.converters.readers.formats import FORMATS
 
-    for suffix in (*SUFFIXES, ".py", ".ipynb", ".caffemodel"):
+    for suffix in (
+        *(f".{end}" for entry in FORMATS for end in entry.searched),
+        ".py",
+        ".ipynb",
+        ".caffemodel",
+    ):
         os.mkfifo(folder / f"pipe{suffix}")
         (folder / f"zero{suffix}").symlink_to("/dev/zero")
         (folder / f"itself{suffix}").symlink_to(f"itself{suffix}")
