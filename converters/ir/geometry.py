@@ -286,3 +286,16 @@ def segments(size: Any, points: tuple[int, ...], parts: int) -> tuple[Any, ...]:
         return (size // parts,) * parts
     edges = (0, *points, size)
     return tuple(edges[i + 1] - edges[i] for i in range(len(edges) - 1))
+
+
+def onnx_transposed_pads(full: Any, target: Any, *, upper: bool) -> tuple[Any, Any]:
+    """(pad_begin, pad_end) of ONNX's ConvTranspose where output_shape or auto_pad names the size:
+    full - target is cut, the odd pixel at the end for SAME_UPPER and else at the begin (ONNX
+    operators, ConvTranspose). `full` is the size without pads, output padding included.
+
+    >>> onnx_transposed_pads(11, 10, upper=True), onnx_transposed_pads(11, 10, upper=False)
+    ((0, 1), (1, 0))
+    """
+    total = full - target
+    half = total // 2
+    return (half, total - half) if upper else (total - half, half)

@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.readers.caffe.row import CAFFE, CAFFE_WEIGHTS
 from upconv.converters.readers.keras.row import KERAS
+from upconv.converters.readers.onnx.row import ONNX
 from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import (
-    LFS_POINTER,
-    ONNX,
-    TENSORFLOW_LITE,
-    UNREAD_ENDINGS,
-)
+from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

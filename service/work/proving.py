@@ -31,7 +31,8 @@ products' own threads beside them would only wait for each other, which takes ha
 
 @record(frozen=True, slots=True)
 class VerifyRequest:
-    """A model, in a file or in memory, and the ONNX file that is to be equal to it.
+    """A model, in a file or in memory, and the ONNX file that is to be equal to it: the model
+    itself, of which the runtime is judged, where none is named.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
     from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
@@ -84,12 +85,23 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         model = portable(model)
     return ProofRequest(
         model,
-        request.onnx,
+        request.onnx or _own_file(request.model),
         request.options,
         request.fill,
         request.seed,
         request.data,
         request.part,
+    )
+
+
+def _own_file(model: str | Model) -> str:
+    """The model's own file, where it is ONNX."""
+    from upconv.converters.readers.formats import identify
+
+    if isinstance(model, str) and identify(model) == "ONNX":
+        return model
+    raise UsageError(
+        "a model that is no ONNX file is verified against one", hint="name the ONNX file too"
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.argument("onnx", type=click.Path())
+@click.argument("onnx", type=click.Path(), default="")
 @model_options
 @part_options
 @click.option(
@@ -53,7 +53,8 @@ def command(
     part_inputs: str,
     **common: Any,
 ) -> int:
-    """Prove that ONNX computes what MODEL does.
+    """Prove that ONNX computes what MODEL does, or that onnxruntime computes what MODEL says,
+    which is an ONNX file then.
 
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
     or unreadable files, or a framework that is not installed.

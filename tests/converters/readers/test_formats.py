@@ -162,7 +162,7 @@ def test_a_search_takes_texts_unseen_and_looks_into_the_rest(tmp_path: Path) -> 
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     taken = {name for name in files if is_candidate(str(tmp_path / name))}
-    assert taken == {"net.prototxt", "graph.pb", "up.py", "UP.PY"}
+    assert taken == {"net.prototxt", "thing.onnx", "graph.pb", "up.py", "UP.PY"}
     assert identify(str(tmp_path / "UP.PY")) == "Python source"
 
 
