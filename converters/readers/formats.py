@@ -148,10 +148,8 @@ def unread_kind(path: str) -> str:
     nothing here reads that format, "Git LFS pointers" where the model was not fetched; else "".
     """
     extension = Head(path).extension
-    if extension in UNREAD_ENDINGS:
-        return f".{extension}"
     if not any(extension in entry.searched for entry in FORMATS):
-        return ""
+        return f".{extension}" if extension in UNREAD_ENDINGS else ""
     try:
         return "Git LFS pointers" if LFS_POINTER.claim(_head(path)) else ""
     except (UnreadableError, OSError):
