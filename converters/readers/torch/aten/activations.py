@@ -9,6 +9,8 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly import compositions
+from upconv.converters.readers.assembly.compositions import composed
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
 
 SELU_SCALE: Final = 1.0507009873554804934193349852946
@@ -208,8 +210,9 @@ def _trunc(call: Call) -> None:
 
 
 def truncated(call: Call, value: str) -> str:
-    """Whole numbers towards 0: the sign of x times floor(|x|)."""
-    size = call.step(ops.Abs(), [value], "size")
-    whole = call.step(ops.Floor(), [size], "whole")
-    sign = call.step(ops.Sign(), [value], "sign")
-    return call.step(ops.Eltwise("product"), [sign, whole], "truncated")
+    """Whole numbers towards 0."""
+    return composed(
+        compositions.TRUNCATED,
+        value,
+        lambda operator, inputs, what: call.step(operator, inputs, what or "truncated"),
+    )
