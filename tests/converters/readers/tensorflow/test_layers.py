@@ -487,7 +487,7 @@ def test_whole_numbers_as_truth(tmp_path: Path) -> None:
         image = tf.cast(placeholder(*OPEN), tf.int32)
         tf.cast(tf.cast(image, tf.bool), tf.float32, name="y")
 
-    feeds = {"x": 2 * noise(2, 5, 6, 3)}
+    feeds = {"x": 2 * noise(2, 5, 6, 4)}
     assert_same_as_tensorflow(graph_of(build), tmp_path, feeds)
 
 
