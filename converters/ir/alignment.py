@@ -222,8 +222,17 @@ def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
         tuple(shapes.get(value) for value in layer.inputs),
         tuple(shapes.get(value) for value in layer.outputs),
     )
+    if _spreads_a_pixel(x, site.outputs[0]):
+        return None
     maps = [MAPS[kind](layer.operator, axis, site) for axis in range(len(x) - 2)]
     return None if None in maps else tuple(one for one in maps if one is not None)
+
+
+def _spreads_a_pixel(x: Shape, y: Shape | None) -> bool:
+    """Whether one pixel becomes several along an axis: all of them hold it, and none is its
+    place (an image pooled to one pixel and resized, a generator's first layer)."""
+    pairs = zip(x[2:], y[2:] if y is not None else (), strict=False)
+    return any(before == 1 and after != 1 for before, after in pairs)
 
 
 def carriers(layer: Layer) -> tuple[str, ...]:

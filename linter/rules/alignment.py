@@ -7,12 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from upconv.converters.audit.open_sizes import SPATIAL
-from upconv.converters.audit.places import CropFit, PixelMap, drift
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.open_sizes import SPATIAL
+from upconv.converters.ir.places import CropFit, PixelMap, drift
 from upconv.converters.ir.shapes import Shape, provably_differ, text_of
 from upconv.linter.facts import words
 from upconv.linter.finding import Severity
@@ -34,13 +34,15 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         branches since they parted. The finding gives the right one. Half a pixel that no whole
         offset can mend is an info; inputs of different scale, which no offset aligns, are said.
         Where learned upsampling lies on the way, which may have made up for it, it is a warning.
+        A Crop without crop_param, which some forks align by themselves, is UP307's.
 
     Why it is bad:
         Scores are added to, or compared with, pixels that lie elsewhere: FCN's offset of 31
         forgotten moves the whole segmentation by 31 pixels. Nothing fails; it is only worse.
 
     Example:
-        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score" }
+        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
+          crop_param { axis: 2 offset: 0 } }
 
     Use instead:
         layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
@@ -52,7 +54,10 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe python/caffe/coord_map.py (crop_params); shelhamer/fcn.berkeleyvision.org
     """
+    open_to_forks = {n.error.layer for n in context.net.notices if n.kind == "fork-dialect"}
     for fit in context.coordinates.crops:
+        if fit.layer.name in open_to_forks:
+            continue  # a fork's Crop may align by itself: UP307 asks
         if not fit.same_scale:
             yield _other_scale(context, fit)
         elif any(fit.residuals):

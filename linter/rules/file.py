@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from upconv.converters.readers.caffe.schema import unknown_fields
-from upconv.converters.readers.files.prototxt import Message, Scalar
 from upconv.linter.fixing import word_remedies
+from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
+from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
@@ -55,7 +54,8 @@ def unknown_field(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
-        with its default in silence.
+        with its default in silence. A field of a layer's parameters may change the numbers, so that
+        the net is not converted; where it may change a size, nothing behind it is judged.
 
     Example:
         convolution_param { num_ouput: 21 kernel_size: 4 }
@@ -71,34 +71,16 @@ def unknown_field(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
-    root = context.net.origin.node
-    if not isinstance(root, Message) or context.net.framework != "caffe":
-        return
-    blocks = sorted(_layer_blocks(root), key=lambda block: block.start)
-    starts = [block.start for block in blocks]
-    for field, message, near in unknown_fields(root):
-        at = bisect_right(starts, field.start) - 1
-        inside = at >= 0 and field.start < blocks[at].end
+    root = context.net.origin.written.block
+    for notice in context.noticed("UP002"):
+        error = notice.error
         yield Hit(
-            f"unknown field '{field.name}' in {message}",
-            f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
-            where=field.name_span,
-            fix=word_remedies.respelt(root, field, near),
-            layer_name=_name_of(blocks[at]) if inside else "",
+            error.message,
+            error.hint or NOTICES[notice.kind].help,
+            where=error.where,
+            fix=word_remedies.respelt(root, error.where, notice.near) if error.where else None,
+            layer_name=error.layer,
         )
-
-
-_NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"
-
-
-def _layer_blocks(root: Message) -> Iterator[Message]:
-    values = root.all("layer") + root.all("layers")
-    return (value for value in values if isinstance(value, Message))
-
-
-def _name_of(block: Message) -> str:
-    name = block.get("name")
-    return "" if not isinstance(name, Scalar) else name.text.strip("\"'")
 
 
 @rule("UP003", "unknown-layer-type", severity="warning", source="BVLC/caffe layer_factory.cpp")
@@ -189,7 +171,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
     """
     for comment, code in context.unused:
         yield Hit(
-            f"'{code}' silences nothing here",
+            "this comment silences nothing" if code == ALL else f"'{code}' silences nothing here",
             "delete it",
             where=comment.span,
             fix=word_remedies.drop_ignore(comment, code),
@@ -221,8 +203,8 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
     for crash in context.crashes:
         reason = f"{type(crash.error).__name__}: {crash.error}"
         yield Hit(
-            f"rule {crash.rule.code} ({crash.rule.name}) crashed: {reason}",
-            f"report it with this file; until then, --ignore {crash.rule.code}",
+            f"rule {crash.code} ({crash.name}) crashed: {reason}",
+            f"report it with this file; until then, --ignore {crash.code}",
         )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
-from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
-from upconv.converters.readers.python_source.call import Call
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import interpolators
 from upconv.linter.rule import Hit, rule
@@ -55,7 +54,7 @@ def align_corners(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.Resize)
         before, after = context.input_shape(layer), context.output_shape(layer)
-        in_code = isinstance(layer.origin.node, Call)  # its author chose it where it is read
+        in_code = layer.origin.written.call is not None  # its author chose it where it is read
         if op.coordinate_mode != "align_corners" or in_code or _same_anyhow(before, after):
             continue
         sizes = ""
@@ -222,30 +221,45 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Layers of Caffe whose type and fields fit more than one fork, where these compute different
-        numbers. Keras's UpSampling2D with interpolation "bilinear" in files of the versions that
-        do not tell TensorFlow 1.15 and later (half pixels) from what came before (asymmetric):
-        keras_version 2.2.4-tf, and standalone Keras up to 2.3.
+        numbers, among them a Crop without crop_param whose aligned offset is not 0: BVLC's takes 0,
+        the forks of HED, CRF-RNN and old FCN nets compute it. Keras's UpSampling2D with
+        interpolation "bilinear" in files of the versions that do not tell TensorFlow 1.15 and later
+        (half pixels) from what came before (asymmetric): keras_version 2.2.4-tf, and standalone
+        Keras up to 2.3. Files of Keras 3 that do not record their backend (every .keras) and hold a
+        layer whose numbers depend on it: transposed convolutions with padding "same" before 3.15
+        and average poolings whose "same" is uneven (torch's differ), bicubic upsampling; once a
+        file.
 
     Why it is bad:
         The net cannot be converted: a guess would be right for one reading and silently wrong for
         the others. Nothing behind a layer of an unknown fork is checked; Keras's is checked as
-        today's Keras reads it.
+        today's Keras reads it. A model whose backend is not recorded is read as TensorFlow's.
 
     Example:
         layer { name: "up" type: "Upsample" bottom: "data" top: "up" }
 
     Use instead:
-        Name the fork the net was trained with: upconv check --dialect NAME. For Keras say which
-        version trained it: --keras-bilinear half-pixel (TensorFlow 1.15 and later) or asymmetric.
+        Name the fork the net was trained with: upconv check --dialect NAME, for a Crop
+        --dialect crop=aligned or crop=bvlc; or `dialect` in the configuration. For Keras say which
+        version trained it: --keras-bilinear half-pixel (TensorFlow 1.15 and later) or asymmetric,
+        and what computes it: --keras-backend tensorflow, torch, jax or theano.
 
     Fix safety:
         There is no fix: the file does not say which is meant.
 
     References:
         TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet;
-        tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
+        tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15;
+        keras/src/backend/torch/nn.py of 3.14 and 3.15
     """
-    yield from context.notices("UP307")
+    notices = context.model.notices if context.model else ()
+    assumed = [one.error.layer for one in notices if one.kind == "assumed-backend"]
+    for hit in context.notices("UP307"):
+        if hit.layer_name not in assumed:
+            yield hit
+        elif hit.layer_name == assumed[0]:
+            count = f" ({len(assumed)} layers of this kind)" if len(assumed) > 1 else ""
+            yield replace(hit, message=f"{hit.message}{count}")
 
 
 @rule(
@@ -280,11 +294,9 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
     """
     found: dict[str, list[Layer]] = defaultdict(list)
     for layer in context.net.layers:
-        found[v1_type(layer.origin.type)].append(layer)
+        if layer.origin.written.fork_type:
+            found[layer.origin.written.fork_type].append(layer)
     for kind, layers in found.items():
-        known = LAYER_TYPES.get(kind)
-        if known is None or not known.fork:
-            continue
         yield Hit(
             f"BVLC's Caffe has no layer type {kind}{_count(layers)}",
             "name the fork in the net's documentation, or replace the layer",
@@ -331,5 +343,5 @@ def batch_statistics(context: Context) -> Iterator[Hit]:
                 f"and {context.training.reason}",
                 "write use_global_stats: true for inference",
                 layer,
-                next((f.span for f in param.fields if f.name == "use_global_stats"), None),
+                param.span_of("use_global_stats"),
             )

@@ -142,8 +142,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     References:
         fizyr/keras-retinanet issue 4; Long, Shelhamer, Darrell 2015 (pad 100 and Crop)
     """
-    from upconv.converters.audit.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
     from upconv.converters.audit.sizes import axis_rule, conditions
+    from upconv.converters.ir.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
 
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.errors import UnsupportedError, UsageError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 
 Feeds: TypeAlias = Mapping[str, Any]
 
@@ -58,6 +58,30 @@ def importing(framework: str, extra: str) -> Iterator[None]:
             f"--against source runs {framework}, which cannot be imported: {one_line(error)}",
             hint=f"pip install 'upconv[{extra}]'",
         ) from None
+
+
+@contextmanager
+def asking(framework: str, path: str) -> Iterator[None]:
+    """A call into a framework, and nothing of ours: it may raise anything, which is its refusal of
+    the file, an UnreadableError."""
+    try:
+        yield
+    except (UpconvError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnreadableError(f"{framework} refuses it: {one_line(error)}", path=path) from None
+
+
+def in_order(names: Sequence[str], feeds: Feeds) -> list[Any]:
+    """The values of inputs that the framework calls so; UnsupportedError where upconv knows no
+    input of a name."""
+    unknown = [name for name in names if name not in feeds]
+    if unknown:
+        raise UnsupportedError(
+            f"its inputs are {', '.join(names)}, and upconv reads {', '.join(feeds)}",
+            hint="please report it",
+        )
+    return [feeds[name] for name in names]
 
 
 def by_name(names: Sequence[str], values: Sequence[Any], what: str) -> dict[str, Any]:

@@ -130,6 +130,9 @@ TRUNCATED: Final = (
 )
 """Whole numbers towards 0: the sign of x times floor(|x|)."""
 
+ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
+"""0 wherever x is, whatever it holds."""
+
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""
 

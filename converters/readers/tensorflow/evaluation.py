@@ -35,11 +35,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
     **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
     **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
-    "ScaleAndTranslate": (
-        "tf.image.resize with antialias, or with a kernel (lanczos, gaussian, mitchellcubic) that "
-        "no Resize of ONNX has",
-        "use bilinear, nearest or bicubic without antialias",
-    ),
     "Einsum": (
         "a sum of products (tf.einsum)",
         "write it as tf.matmul or a 1x1 convolution, and export again",
@@ -79,7 +74,7 @@ class Evaluation:
 
     def origin(self, flat: FlatNode) -> Origin:
         """Where a node was written."""
-        return Origin(self.work.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+        return Origin(self.work.path, "tensorflow", flat.node.op, flat.node.span)
 
     def entry(self, place: Place) -> Entry:
         """One output of a node that has been evaluated."""

@@ -37,6 +37,7 @@ _SIMPLE: Final[Mapping[str, Operator]] = {
     "Square": ops.Power(power=2.0),
     "Sqrt": ops.Power(power=0.5),
     "Rsqrt": ops.Power(power=-0.5),
+    "OnesLike": ops.Power(power=0.0),
     "Reciprocal": ops.Power(power=-1.0),
     "Inv": ops.Power(power=-1.0),
 }
@@ -54,6 +55,7 @@ def _leaky(call: Call) -> Entry:
 
 _COMPOSED: Final[Mapping[str, Composition]] = {
     "Erfc": compositions.ERFC,
+    "ZerosLike": compositions.ZEROS,
     "Expm1": compositions.EXPM1,
     "Selu": compositions.selu(),
     "Softsign": compositions.SOFTSIGN,

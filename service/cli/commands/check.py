@@ -21,7 +21,7 @@ SEVERITIES = ("error", "warning", "info")
 OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics")
 """The options that say what is printed, and how; the others say what is checked."""
 
-READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear")
+READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_backend")
 
 
 @click.command()
