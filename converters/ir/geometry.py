@@ -5,9 +5,11 @@ Sizes are in pixels along one spatial axis. Where a formula takes per-axis tuple
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any, Final, Literal
 
 from upconv.converters.ir.dims import ceil_div, maximum, minimum
+from upconv.converters.ir.records import record
 
 
 def effective_kernel(kernel: int, dilation: int) -> int:
@@ -17,6 +19,30 @@ def effective_kernel(kernel: int, dilation: int) -> int:
     5
     """
     return dilation * (kernel - 1) + 1
+
+
+@record(frozen=True, slots=True)
+class Taps:
+    """How the taps of one axis fall on the output pixels of each phase: how many phases get any,
+    and the fewest and the most that one of those gets."""
+
+    phases: int
+    fewest: int
+    most: int
+
+
+def taps(kernel: int, stride: int, dilation: int) -> Taps:
+    """How many taps of a transposed convolution reach each phase of its output. Tap j falls on
+    phase dilation*j mod stride, which comes back every stride/gcd(dilation, stride) taps.
+
+    >>> taps(3, 2, 1), taps(2, 2, 2)
+    (Taps(phases=2, fewest=1, most=2), Taps(phases=1, fewest=2, most=2))
+    """
+    period = stride // gcd(dilation, stride)
+    fewest, more = divmod(kernel, period)
+    if not fewest:
+        return Taps(kernel, 1, 1)
+    return Taps(period, fewest, fewest + bool(more))
 
 
 def conv_size(

@@ -166,12 +166,25 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
 
 def _meets_fixed(context: Context, condition: Condition) -> bool:
     """Whether a size that is written in meets another there: one size fits, as UP306 says, and no
-    rule of rests holds."""
+    rule of rests holds.
+
+    A program of PyTorch's that is read at one size has numbers where its code computes how much to
+    pad or to cut: nothing can be said of other sizes then.
+    """
+    traced = context.net.framework == "pytorch" and not _open(context)
     return any(
-        isinstance(made.operator, ops.Resize | ops.Unpool | ops.WindowUnpool)
-        and any(isinstance(part, int) for part in made.operator.size or ())
+        (traced and isinstance(made.operator, ops.Pad | ops.Crop | ops.StridedSlice))
+        or (
+            isinstance(made.operator, ops.Resize | ops.Unpool | ops.WindowUnpool)
+            and any(isinstance(part, int) for part in made.operator.size or ())
+        )
         for made in behind(context, condition.layer)
     )
+
+
+def _open(context: Context) -> bool:
+    """Whether an input has a size that is not fixed."""
+    return any(not isinstance(size, int) for one in context.net.inputs for size in one.shape or ())
 
 
 def _failure(broken: AxisRule) -> str:

@@ -34,9 +34,10 @@ def _claim(head: Head) -> bool:
 
 
 def _open(path: str, options: ReadOptions) -> Model:
+    from upconv.converters.readers.files.opening import open_regular
     from upconv.converters.readers.onnx.reader import read_onnx
 
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         head = Head(path, stream.read(1 << 16))
     if head.is_text and (form := _form(head)):
         from upconv.converters.ir.errors import UnsupportedError
