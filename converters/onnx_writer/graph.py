@@ -184,7 +184,9 @@ class GraphBuilder:
         return self._constants[key]
 
     def ints(self, values: Sequence[int]) -> str:
-        """A one-dimensional int64 constant."""
+        """A one-dimensional int64 constant; UnsupportedError for numbers beyond 64 bits."""
+        if not all(-(1 << 63) <= value < 1 << 63 for value in values):
+            raise UnsupportedError("it counts with numbers that 64 bits do not hold")
         return self.constant(np.array(values, np.int64))
 
     def index(self, value: int) -> str:

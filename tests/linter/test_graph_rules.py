@@ -66,6 +66,8 @@ def test_same_with_an_even_extent_and_no_output_padding_fails_when_called(
     words = {"kernel_size": [kernel] * 2, "padding": "same", "output_padding": extra}
     layer = up(**words, dilation_rate=[dilation] * 2)
     path = architecture(tmp_path, IMAGE, layer)
+    written = json.loads(path.read_text("utf-8")) | {"backend": "tensorflow"}
+    path.write_text(json.dumps(written, indent=1), "utf-8")
     found = findings(path, "UP330")
     assert [finding.layer for finding in found] == ["up"] * fails
     for finding in found:

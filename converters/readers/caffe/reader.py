@@ -49,7 +49,8 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     net = upgrade(parsed.root)
     work = Workspace(source.path, "caffe", KINDS)
     work.notices += [Notice(_kind(error), error) for error in parsed.errors]
-    work.notices += _left_open(parsed.root)
+    left_open = list(_left_open(parsed.root))
+    work.notices += left_open
     work.notices += net.notices
     work.notices += _unknown_fields(parsed.root)
     present, absent = _by_phase(net, options, work)
@@ -59,7 +60,8 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     _feed(work, wiring.sources, options)
     sources = _layer_sources(wiring.nodes, options, work)
     before = len(work.notices)
-    broken = sorted(error.where.start for error in parsed.errors if error.where is not None)
+    unread = (*parsed.errors, *(notice.error for notice in left_open))
+    broken = sorted(error.where.start for error in unread if error.where is not None)
     add_layers(work, sources, options.dialect)
     problems = [one for one in work.notices[before:] if not _follows(one, broken)]
     work.notices[before:] = problems

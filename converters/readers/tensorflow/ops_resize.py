@@ -48,7 +48,8 @@ def _resize(call: Call) -> Entry:
 def _scale_and_translate(call: Call) -> Entry:
     """What tf.image.resize makes of antialias and of the kernels that no other operation has."""
     x = call.spatial(0, 4, last=True)
-    scales, shifts = call.numbers(2, "scale").tolist(), call.numbers(3, "translation").tolist()
+    scales = call.numbers(2, "scale").reshape(-1).tolist()
+    shifts = call.numbers(3, "translation").reshape(-1).tolist()
     sizes = call.size_list(1, "size")
     kind = call.node.word("kernel_type", "lanczos3")
     if not len(scales) == len(shifts) == len(sizes) == 2 or min(scales) <= 0:

@@ -388,6 +388,11 @@ def _has_tensors(argument: Any) -> bool:
     return isinstance(argument, TensorRef)
 
 
+def empty(shape: tuple[int, ...]) -> ArrayData:
+    """A tensor without values."""
+    return ArrayData(shape, lambda: _numpy("empty", shape, "float32"))
+
+
 def _is_open(argument: Any) -> bool:
     if isinstance(argument, list):
         return any(map(_is_open, argument))

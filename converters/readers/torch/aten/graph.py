@@ -11,7 +11,7 @@ from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.torch.aten.aliases import Aliases
 from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorRef, references
-from upconv.converters.readers.torch.aten.constants import OF_A_SHAPE, fold
+from upconv.converters.readers.torch.aten.constants import OF_A_SHAPE, empty, fold
 from upconv.converters.readers.torch.aten.lowering import (
     LOWERINGS,
     AtenCall,
@@ -107,7 +107,10 @@ class Graph:
         stored = self.state.constants
         origin, output = AtenCall(self.state, node, {}).origin(), node.outputs[0]
         meta = self.state.metas.get(output)
-        stored[output] = fold(node.target, arguments, stored, meta, fixed, origin)
+        if 0 in fixed:  # and sizes that are left open make no difference to it
+            stored[output] = empty(fixed)
+        else:
+            stored[output] = fold(node.target, arguments, stored, meta, fixed, origin)
         self.aliases.note(node)
 
     def unknown(self, node: Node, error: UnsupportedError, *, told: bool = True) -> None:
