@@ -6,29 +6,53 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from upconv.converters.audit.open_sizes import with_unknown_sizes
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
-from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.model import Layer, Model, Notice
+from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, Operator
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.shapes import Shape
-from upconv.converters.readers.files.prototxt import Message, parse
+from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
 from upconv.linter.finding import Severity
+from upconv.linter.hit import Hit
 from upconv.linter.notices import NOTICES
-from upconv.linter.rule import Hit, Rule
 from upconv.linter.running.suppress import Ignore
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A rule that failed, and why; without a rule it is the reading of the file."""
+    """A rule that failed, by its code and name, and why. What is no rule has no code."""
 
-    rule: Rule | None
+    code: str
+    name: str
     error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error on one line."""
+        words = str(self.error).splitlines()
+        return f"{type(self.error).__name__}: {words[0] if words else '(no message)'}"
+
+    @property
+    def trace(self) -> str:
+        """The whole traceback, for whoever mends it."""
+        from traceback import format_exception
+
+        return "".join(format_exception(self.error))
+
+    @property
+    def defect(self) -> tuple[str, str]:
+        """What tells one defect from another: where it was raised, and why. Rules that stumble over
+        one part, such as the inference of shapes, have one in common."""
+        frame = self.error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+        return where, self.reason
 
 
 @dataclass
@@ -78,22 +102,16 @@ class Context:
         return any(True for _ in self.of(*UPSAMPLING))
 
     @cached_property
-    def blocks(self) -> tuple[Message, ...]:
+    def blocks(self) -> tuple[Block, ...]:
         """Every `layer` and `layers` block of a prototxt, those of other phases included."""
-        if self.source is None or self.net.framework != "caffe":
-            return ()
-        written = self.net.origin.node
-        root = written if isinstance(written, Message) else parse(self.source).root
-        values = root.all("layer") + root.all("layers")
-        return tuple(value for value in values if isinstance(value, Message))
+        root = self.net.origin.written.block
+        return (*root.blocks("layer"), *root.blocks("layers"))
 
     @cached_property
-    def written_blocks(self) -> tuple[list[int], list[Message]]:
+    def blocks_in_order(self) -> tuple[list[int], list[Block]]:
         """(where each begins, the blocks) of the layers of a prototxt, as the file has them."""
-        root = self.net.origin.node
-        values = root.all("layer") + root.all("layers") if isinstance(root, Message) else []
-        blocks = sorted((v for v in values if isinstance(v, Message)), key=lambda v: v.start)
-        return [block.start for block in blocks], blocks
+        blocks = sorted(self.blocks, key=lambda block: block.span.start)
+        return [block.span.start for block in blocks], blocks
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
@@ -142,10 +160,14 @@ class Context:
 
     def notices(self, code: str) -> Iterator[Hit]:
         """What the reader noticed that the rule of this code tells."""
-        for notice in self.model.notices if self.model else ():
+        for notice in self.noticed(code):
             told = NOTICES[notice.kind]
-            if told.code == code:
-                yield self.hit_of(notice.error, told.help, told.severity)
+            yield self.hit_of(notice.error, told.help, told.severity)
+
+    def noticed(self, code: str) -> Iterator[Notice]:
+        """The notices themselves, for a rule that has more to say of them."""
+        found = self.model.notices if self.model else ()
+        return (notice for notice in found if NOTICES[notice.kind].code == code)
 
     def hit_of(self, error: UpconvError, help: str, severity: Severity | None = None) -> Hit:
         """A reader's error as what a rule yields; `help` stands in where it has no hint."""

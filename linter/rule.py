@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from upconv.converters.ir.model import Layer
-from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
-from upconv.linter.finding import Fix, Severity
+from upconv.linter.finding import Severity
+from upconv.linter.hit import Hit
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
+
+__all__ = ["HEADINGS", "RULES", "Check", "Hit", "Rule", "Stage", "Status", "rule"]
 
 HEADINGS: Final = (
     "What it finds",
@@ -35,23 +36,6 @@ Stage: TypeAlias = Literal["model", "closing"]
 Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
 
 
-@record(frozen=True, slots=True)
-class Hit:
-    """What a rule yields. The narrower of `where` and the layer's span is shown.
-
-    `severity` overrides the rule's own where a case is milder. `layer_name` names the layer where
-    the reader saw it and no Layer record exists.
-    """
-
-    message: str
-    help: str
-    layer: Layer | None = None
-    where: Span | None = None
-    severity: Severity | None = None
-    fix: Fix | None = None
-    layer_name: str = ""
-
-
 Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 
 
@@ -59,7 +43,8 @@ Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 class Rule:
     """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread.
 
-    `frameworks` are those whose layers it judges; none means all.
+    `frameworks` are those whose layers it judges; none means all. What it finds again and again in
+    a file is one finding with its count where it `folds`.
     """
 
     code: str
@@ -70,6 +55,11 @@ class Rule:
     stage: Stage = "model"
     status: Status = "stable"
     frameworks: tuple[str, ...] = ()
+    folds: bool = False
+
+    def kind(self, hit: Hit) -> str | None:
+        """What hits of one file have in common that are told as one; None where none are."""
+        return (hit.kind or hit.message) if self.folds else None
 
     def concerns(self, hit: Hit) -> bool:
         """Whether a hit's layer is of a framework that the rule speaks of."""
@@ -110,6 +100,7 @@ def rule(
     stage: Stage = "model",
     status: Status = "stable",
     frameworks: tuple[str, ...] = (),
+    folds: bool = False,
 ) -> Callable[[Check], Check]:
     """Decorator: the generator is the rule of that code.
 
@@ -118,7 +109,7 @@ def rule(
     """
 
     def enter(check: Check) -> Check:
-        made = Rule(code, name, severity, source, check, stage, status, frameworks)
+        made = Rule(code, name, severity, source, check, stage, status, frameworks, folds)
         problem = next(_problems(made), "")
         if problem:
             raise ValueError(f"rule {code} ({name}): {problem}")

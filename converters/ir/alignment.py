@@ -140,6 +140,24 @@ def _crop(op: ops.Crop, axis: int, site: Site) -> AxisMap | None:
     return AxisMap(shift=Fraction(offset)) if isinstance(offset, int) else None
 
 
+@MAPS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, axis: int, site: Site) -> AxisMap | None:
+    """Backwards a pixel has its mirror's place, which nothing is to be aligned with."""
+    x = site.inputs[0]
+    if x is not None and op.axis % len(x) != axis + 2:
+        return IDENTITY
+    if not isinstance(op.start, int) or op.step < 0:
+        return None
+    return AxisMap(Fraction(op.step), Fraction(op.start))
+
+
+@MAPS.register(ops.Expand)
+def _expand(op: ops.Expand, axis: int, site: Site) -> AxisMap | None:
+    x, y = site.inputs[0], site.outputs[0]
+    same = x is not None and y is not None and len(x) == len(y) and x[axis + 2] == y[axis + 2]
+    return IDENTITY if same else None
+
+
 @MAPS.register(ops.Pad)
 def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     begin = op.begin[axis + 2]
@@ -150,6 +168,9 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     *ops.POINTWISE,
     ops.Concat,
     ops.Slice,
+    ops.Gather,
+    ops.Compare,
+    ops.Where,
     ops.Eltwise,
     ops.Lrn,
     ops.MeanVarianceNorm,
@@ -158,12 +179,14 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     ops.L2Normalize,
     ops.Softmax,
     ops.ArgMax,
+    ops.CumSum,
     ops.ChannelShuffle,
 )
 def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     along = getattr(op, "axis", 1)
-    moves_space = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax) and along not in (0, 1)
-    return None if moves_space else IDENTITY
+    moves = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax | ops.Gather | ops.CumSum)
+    same_rank = not isinstance(op, ops.Gather) or op.indices is not None
+    return None if (moves and along not in (0, 1)) or not same_rank else IDENTITY
 
 
 @MAPS.register(
@@ -176,33 +199,68 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.Permute,
     ops.MatMul,
     ops.Constant,
+    ops.Arange,
+    ops.SizeOf,
+    ops.Embedding,
+    ops.GridSample,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None
 
 
-def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
+def layer_maps(
+    layer: Layer,
+    shapes: Mapping[str, Shape | None],
+    producers: Mapping[str, Layer] | None = None,
+) -> Maps | None:
     """One map per spatial axis of a layer, or None where it breaks alignment or is unknown.
 
     A layer that does not fit its input (a kernel of two axes, a volume) has no output shape, and
-    no map.
+    no map. An unpooling puts pixels back where the pooling that made its indices took them: where
+    `producers` knows that pooling, its map is that one's inverse.
     """
     kind = type(layer.operator)
     x = shapes.get(layer.inputs[0]) if layer.inputs else None
     if kind not in MAPS or x is None or len(x) < 3 or shapes.get(layer.outputs[0]) is None:
         return None
+    pooling = _pooling_of(layer, producers or {})
+    if pooling is not None and len(pooling.kernel) == len(x) - 2:
+        return tuple(convolution_map(pooling, axis).inverse() for axis in range(len(x) - 2))
     site = Site(
         tuple(shapes.get(value) for value in layer.inputs),
         tuple(shapes.get(value) for value in layer.outputs),
     )
+    if _spreads_a_pixel(x, site.outputs[0]):
+        return None
     maps = [MAPS[kind](layer.operator, axis, site) for axis in range(len(x) - 2)]
     return None if None in maps else tuple(one for one in maps if one is not None)
 
 
+def _pooling_of(layer: Layer, producers: Mapping[str, Layer]) -> ops.Pool | None:
+    """The pooling whose indices an unpooling scatters by."""
+    if not isinstance(layer.operator, ops.Unpool) or len(layer.inputs) < 2:
+        return None
+    value = layer.inputs[1]
+    while value in producers and isinstance(producers[value].operator, ops.Identity):
+        value = producers[value].inputs[0]
+    made = producers.get(value)
+    return made.operator if made is not None and isinstance(made.operator, ops.Pool) else None
+
+
+def _spreads_a_pixel(x: Shape, y: Shape | None) -> bool:
+    """Whether one pixel becomes several along an axis: all of them hold it, and none is its
+    place (an image pooled to one pixel and resized, a generator's first layer)."""
+    pairs = zip(x[2:], y[2:] if y is not None else (), strict=False)
+    return any(before == 1 and after != 1 for before, after in pairs)
+
+
 def carriers(layer: Layer) -> tuple[str, ...]:
-    """The inputs whose pixels reach the output: not a size reference, not indices."""
-    if isinstance(layer.operator, ops.Concat | ops.Eltwise):
+    """The inputs whose pixels reach the output: not a size reference, not indices, not what only
+    decides which pixels do."""
+    if isinstance(layer.operator, ops.Concat | ops.Eltwise | ops.Compare):
         return layer.inputs
+    if isinstance(layer.operator, ops.Where):
+        return layer.inputs[1:] or layer.inputs
     return layer.inputs[:1]
 
 
@@ -217,7 +275,7 @@ def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> d
     queue = [value]
     for current in queue:
         layer = producers.get(current)
-        maps = layer_maps(layer, shapes) if layer is not None else None
+        maps = layer_maps(layer, shapes, producers) if layer is not None else None
         if layer is None or maps is None or len(maps) != len(found[current]):
             continue
         for source in carriers(layer):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import TensorProto, ValueInfoProto, helper
 
 from upconv.converters.ir.model import Model, Shape
-from upconv.converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
+from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.layout import Inside, last, to_first, to_last
 
@@ -51,6 +51,9 @@ def outputs_of(model: Model, graph: GraphBuilder, inside: Inside) -> Iterator[Va
         if name in model.integer_outputs:
             yield typed_value(name, graph.shape(inner or name), TensorProto.INT64)
             continue
+        if graph.shapes.get(inner or name) is None and graph.has_custom:
+            yield helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            continue
         shape = graph.shape(name) if inner is None else last(graph.shape(inner))
         yield typed_value(name, shape, _kind(graph, name))
 
@@ -66,6 +69,8 @@ def inner_values(graph: GraphBuilder) -> Iterator[ValueInfoProto]:
 
 
 def _kind(graph: GraphBuilder, name: str) -> int:
+    if graph.truths.get(name) == name:
+        return TensorProto.BOOL
     return TensorProto.INT64 if graph.integers.get(name) == name else TensorProto.FLOAT
 
 

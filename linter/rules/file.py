@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from upconv.converters.readers.caffe.schema import unknown_fields
-from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.ir.operators import Unknown
+from upconv.linter.facts import words
 from upconv.linter.fixing import word_remedies
+from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
+from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
-    from upconv.linter.context import Context
+    from upconv.converters.ir.model import Notice
+    from upconv.linter.context import Context, Crash
 
 
 @rule(
@@ -26,7 +28,8 @@ def unreadable(context: Context) -> Iterator[Hit]:
         or corrupt weights. All mistakes of a file are reported at once.
 
     Why it is bad:
-        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean".
+        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean":
+        neither --select nor --ignore leaves this rule out.
 
     Example:
         layer { name: "up" type: "Deconvolution" convolution_param { kernel_size: four } }
@@ -45,17 +48,18 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto")
+@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
     What it finds:
         Field names that no schema has. Where one letter or two make it a known name, the finding
-        says which.
+        says which. A field of a layer whose type is not known is not judged: it belongs to a fork.
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
-        with its default in silence.
+        with its default in silence. A field of a layer's parameters may change the numbers, so that
+        the net is not converted; where it may change a size, nothing behind it is judged.
 
     Example:
         convolution_param { num_ouput: 21 kernel_size: 4 }
@@ -71,43 +75,34 @@ def unknown_field(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
-    root = context.net.origin.node
-    if not isinstance(root, Message) or context.net.framework != "caffe":
-        return
-    blocks = sorted(_layer_blocks(root), key=lambda block: block.start)
-    starts = [block.start for block in blocks]
-    for field, message, near in unknown_fields(root):
-        at = bisect_right(starts, field.start) - 1
-        inside = at >= 0 and field.start < blocks[at].end
+    root = context.net.origin.written.block
+    foreign = {notice.error.layer for notice in context.noticed("UP003")}
+    for notice in context.noticed("UP002"):
+        error = notice.error
+        if error.layer and error.layer in foreign:
+            continue
         yield Hit(
-            f"unknown field '{field.name}' in {message}",
-            f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
-            where=field.name_span,
-            fix=word_remedies.respelt(root, field, near),
-            layer_name=_name_of(blocks[at]) if inside else "",
+            error.message,
+            error.hint or NOTICES[notice.kind].help,
+            where=error.where,
+            fix=word_remedies.respelt(root, error.where, notice.near) if error.where else None,
+            layer_name=error.layer,
         )
 
 
-_NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"
-
-
-def _layer_blocks(root: Message) -> Iterator[Message]:
-    values = root.all("layer") + root.all("layers")
-    return (value for value in values if isinstance(value, Message))
-
-
-def _name_of(block: Message) -> str:
-    name = block.get("name")
-    return "" if not isinstance(name, Scalar) else name.text.strip("\"'")
-
-
-@rule("UP003", "unknown-layer-type", severity="warning", source="BVLC/caffe layer_factory.cpp")
+@rule(
+    "UP003",
+    "unknown-layer-type",
+    severity="warning",
+    source="BVLC/caffe layer_factory.cpp",
+    folds=True,
+)
 def unknown_layer_type(context: Context) -> Iterator[Hit]:
     """A layer's type is not known, or forks disagree about what it means.
 
     What it finds:
-        Types that neither BVLC's Caffe nor a known fork has (custom and Python layers among them),
-        and types that need --dialect to be understood.
+        Types that neither BVLC's Caffe nor a known fork has, and types that need --dialect to be
+        understood. Python layers are UP008's.
 
     Why it is bad:
         Sizes behind the layer are unknown, so that nothing behind it is checked, and the net cannot
@@ -125,7 +120,9 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
-    yield from context.notices("UP003")
+    for hit in context.notices("UP003"):
+        if hit.layer is None or hit.layer.origin.type.upper() != "PYTHON":
+            yield hit
 
 
 @rule("UP004", "dangling-or-duplicate-name", severity="error", source="BVLC/caffe net.cpp")
@@ -139,8 +136,9 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe aborts on a dangling bottom and on a top written twice. Weights are copied by layer
-        name, so that of two layers with one name both get the same weights (a warning: Caffe
-        accepts it).
+        name, so that of two layers with one name one gets the weights of both, or Caffe aborts at
+        their number (a warning: without weights it accepts it; where none of the name has weights
+        it is no matter).
 
     Example:
         layer { name: "relu1" type: "ReLU" bottom: "conv_1" top: "relu1" }   # the blob is "conv1"
@@ -154,7 +152,24 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    yield from context.notices("UP004")
+    for notice in context.noticed("UP004"):
+        if notice.kind == "repeated-layer-name" and not _have_weights(context, notice):
+            continue
+        told = NOTICES[notice.kind]
+        yield context.hit_of(notice.error, told.help, told.severity)
+
+
+def _have_weights(context: Context, notice: Notice) -> bool:
+    """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
+    copies trained ones: it takes the first of the name for each, and counts its blobs."""
+    where = notice.error.where
+    named = [
+        layer
+        for layer in context.net.layers
+        if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
+        or layer.origin.span == where
+    ]
+    return not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
 
 
 @rule(
@@ -189,7 +204,7 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
     """
     for comment, code in context.unused:
         yield Hit(
-            f"'{code}' silences nothing here",
+            "this comment silences nothing" if code == ALL else f"'{code}' silences nothing here",
             "delete it",
             where=comment.span,
             fix=word_remedies.drop_ignore(comment, code),
@@ -198,11 +213,12 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
 
 @rule("UP006", "rule-crashed", severity="error", source="linter/running/engine.py", stage="closing")
 def rule_crashed(context: Context) -> Iterator[Hit]:
-    """A rule of this linter, or its reader, failed on the file.
+    """A reader or a rule of this linter failed on the file.
 
     What it finds:
-        A defect of ours, in a rule or in the reader. Other rules, and other files, are checked as
-        usual.
+        A defect of ours. Other rules ran as usual where only one failed, and other files were
+        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
+        comment leaves it out.
 
     Why it is bad:
         What that rule looks for, or the file, was not checked here. The exit code is 2.
@@ -219,18 +235,23 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
     References:
         linter/running/engine.py
     """
-    for crash in context.crashes:
-        reason = " ".join(f"{type(crash.error).__name__}: {crash.error}".split())[:300]
-        if crash.rule is None:
-            yield Hit(
-                f"the reader crashed: {reason}",
-                "report it with this file; UPCONV_DEBUG=1 shows where",
-            )
-            continue
-        yield Hit(
-            f"rule {crash.rule.code} ({crash.rule.name}) crashed: {reason}",
-            f"report it with this file; until then, --ignore {crash.rule.code}",
-        )
+    defects: dict[tuple[str, str], list[Crash]] = {}
+    for crash in sorted(context.crashes, key=lambda crash: crash.code):
+        defects.setdefault(crash.defect, []).append(crash)
+    for first, *others in defects.values():
+        yield _crash(first, [first.code, *(crash.code for crash in others)])
+
+
+def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
+    """One defect, and the codes of the rules that it stopped."""
+    if not crash.code:
+        message = f"{crash.name} failed: {crash.reason}; nothing in this file was checked"
+        return Hit(message, "report it with this file; UPCONV_DEBUG=1 shows where it failed")
+    others = f", and so did {', '.join(codes[1:])}" if codes[1:] else ""
+    return Hit(
+        f"rule {crash.code} ({crash.name}) crashed{others}: {crash.reason}",
+        f"report it with this file; until then, --ignore {','.join(codes)}",
+    )
 
 
 @rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")

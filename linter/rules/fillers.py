@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.files.prototxt import Message
+from upconv.converters.ir.written import NOTHING
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import RANDOM_FILLERS
 from upconv.linter.rule import Hit, rule
@@ -25,8 +25,9 @@ FILLERS: Final = (
     "xavier",
     "msra",
     "bilinear",
+    "gabor",
 )
-"""Caffe filler.hpp, GetFiller: the comparison is exact, capitals count."""
+"""Caffe filler.hpp, GetFiller: the comparison is exact, capitals count; "gabor" is Intel's."""
 
 
 @rule(
@@ -156,7 +157,7 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
     """
     for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
         for name in ("weight_filler", "bias_filler"):
-            block = words.params_of(layer).message(name) or Message.empty()
+            block = words.params_of(layer).message(name) or NOTHING
             written = block.str("type", "constant")
             if written in FILLERS:
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Layer
-from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.ir.written import NOTHING, Block
 from upconv.linter.facts import words
 from upconv.linter.rule import Hit, rule
 
@@ -18,14 +17,20 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP008", "executable-code", severity="warning", source="BVLC/caffe python_layer.hpp")
+@rule(
+    "UP008",
+    "executable-code",
+    severity="warning",
+    source="BVLC/caffe python_layer.hpp",
+    folds=True,
+)
 def executable_code(context: Context) -> Iterator[Hit]:
     """Loading the model runs code.
 
     What it finds:
         Pickles that call anything but what holds tensors and plain values, and Lambda layers with
         their marshalled code. Of Caffe: Python layers, of any phase: Caffe imports python_param's
-        module and runs its class. Each class is reported once a file.
+        module and runs its class.
 
     Why it is bad:
         Loading the net runs code that is not in the file, from whatever directory comes first in
@@ -45,26 +50,22 @@ def executable_code(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
     yield from context.notices("UP008")
-    found: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for block in context.blocks:
         if _text(block, "type").upper() == "PYTHON":
-            param = block.get("python_param")
-            given = param if isinstance(param, Message) else Message.empty()
-            found[_text(given, "module"), _text(given, "layer")].append(block)
-    for (module, name), blocks in found.items():
-        what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
-        more = f" ({len(blocks)} layers do so)" if len(blocks) > 1 else ""
-        yield Hit(
-            f"building this net makes Caffe run {what}{more}",
-            "read that module before you run the net; `upconv` never runs it",
-            where=blocks[0].span,
-            layer_name=_text(blocks[0], "name"),
-        )
+            given = next(reversed(block.blocks("python_param")), NOTHING)
+            module, name = _text(given, "module"), _text(given, "layer")
+            what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
+            behind = ", and nothing behind it is checked" if block.has("bottom") else ""
+            yield Hit(
+                f"building this net makes Caffe run {what}{behind}",
+                "read that module before you run the net; `upconv` never runs it",
+                where=block.span,
+                layer_name=_text(block, "name"),
+            )
 
 
-def _text(block: Message, name: str) -> str:
-    value = block.get(name)
-    return value.text.strip("\"'") if isinstance(value, Scalar) else ""
+def _text(block: Block, name: str) -> str:
+    return "".join(block.texts(name)[-1:])
 
 
 _OVERWRITES: Final[dict[type, str]] = {
@@ -213,14 +214,9 @@ def _is_read(context: Context, value: str) -> bool:
     return any(_reads(block, blob) for block in context.blocks)
 
 
-def _reads(block: Message, blob: str) -> bool:
+def _reads(block: Block, blob: str) -> bool:
     """Whether a block has the blob as a bottom; what overwrites it in place does not count."""
-    named = [_names(block, field) for field in ("bottom", "top")]
-    return blob in named[0] and blob not in named[1]
-
-
-def _names(block: Message, field: str) -> list[str]:
-    return [value.text.strip("\"'") for value in block.all(field) if isinstance(value, Scalar)]
+    return blob in block.texts("bottom") and blob not in block.texts("top")
 
 
 def _is_left_over(context: Context, made: Layer) -> bool:

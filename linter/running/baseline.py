@@ -18,7 +18,7 @@ from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.files import write_whole
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import read_regular, reason
-from upconv.linter.finding import FileReport, Finding, Silenced
+from upconv.linter.finding import CRASHED, FileReport, Finding, Silenced
 
 VERSION: Final = 1
 
@@ -75,7 +75,7 @@ class Run:
         return frozenset(file.path for file in self.files)
 
 
-NEVER_KNOWN: Final = frozenset({"UP006"})
+NEVER_KNOWN: Final = frozenset({CRASHED})
 """What cannot be accepted: a failure of ours."""
 
 

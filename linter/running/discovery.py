@@ -1,8 +1,9 @@
 """Which files a check looks at: files named are taken as they are, folders are searched.
 
-A search skips what .gitignore names, version control and environments. An ending makes a file
-worth looking at, and its first bytes a candidate; whether it holds a model, the reader says. A
-folder of TensorFlow's (SavedModel) is one candidate, and its files are none.
+A search skips what .gitignore names and git does not track, version control and environments. An
+ending makes a file worth looking at, and its first bytes a candidate; whether it holds a model, the
+reader says. A folder of TensorFlow's (SavedModel) is one candidate, and its files are none. What is
+passed over and might have been a model is told, kind by kind, so that it can be counted.
 """
 
 from __future__ import annotations
@@ -14,29 +15,24 @@ from pathlib import Path
 from typing import Final
 
 from upconv.converters.readers.files.opening import read_regular
-from upconv.converters.readers.formats import FORMATS, may_hold_model
+from upconv.converters.readers.formats import is_candidate, may_hold_model, unread_kind
+from upconv.linter.running.tracked import tracked
 from upconv.linter.settings.patterns import MOST, Patterns, parsed
 
-PYTHON_SUFFIXES: Final = frozenset({".py", ".ipynb"})
-"""Endings of code, of which only that with upsampling in it is a candidate."""
+NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
-SUFFIXES: Final = tuple(
-    dict.fromkeys(
-        suffix
-        for entry in FORMATS
-        for suffix in (f".{extension}" for extension in entry.searched)
-        if suffix not in PYTHON_SUFFIXES
-    )
-)
-"""Endings that models have; what such a file holds is for its content to say."""
-
-_TEXT_SUFFIXES: Final = (".prototxt", ".prototext", ".prototmp", ".pbtxt")
-"""Endings of texts, which are read anyway: looking at them first would be reading them twice."""
+MARKS: Final = ("pyvenv.cfg", "CACHEDIR.TAG")
+"""Files in folders that are no part of a repository: environments, and caches, ours among them."""
 
 MAX_IGNORE_FILE: Final = 1 << 20
-"""Bytes of a .gitignore; a larger one is not obeyed, so that nothing is lost with it."""
 
-NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
+IGNORED: Final = "named by .gitignore"
+IGNORED_FOLDERS: Final = "folders named by .gitignore"
+UNREADABLE_FOLDERS: Final = "folders that cannot be read"
+EXCLUDED: Final = "excluded"
+
+Note = Callable[[str], None]
+"""Is told the kind of each file that is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +44,14 @@ class Found:
 
 
 def discover(
-    paths: Iterable[Path], leave_out: Callable[[Path], bool] = lambda path: False
+    paths: Iterable[Path],
+    leave_out: Callable[[Path], bool] = lambda path: False,
+    note: Note = lambda kind: None,
 ) -> Iterator[Found]:
     """The candidates, each once, folders in the order of their names. `leave_out` is asked for
     files that a search finds, not for those that are named.
+
+    A folder that cannot be read ends nothing; `note` is told of it.
 
     Raises FileNotFoundError for a path that does not exist.
     """
@@ -60,14 +60,18 @@ def discover(
         if not path.exists():
             raise FileNotFoundError(path)
         named = not path.is_dir() or may_hold_model(str(path))
-        for file in [path] if named else _walk(path):
+        for file in [path] if named else _walk(path, note):
             key = os.path.realpath(file)
-            if key not in seen and (named or not leave_out(file)):
+            if key in seen:
+                continue
+            if named or not leave_out(file):
                 seen.add(key)
                 yield Found(file, named)
+            else:
+                note(EXCLUDED)
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def _walk(top: Path, note: Note) -> Iterator[Path]:
     """The candidates below a folder; a list of folders instead of a recursion, since trees may be
     as deep as paths are long."""
     waiting = [(top, os.path.realpath(top), _IgnoreFiles.around(top))]
@@ -77,21 +81,15 @@ def _walk(top: Path) -> Iterator[Path]:
             yield here
             continue
         rules = outer.with_folder(real)
-        folders, files = _content(here)
+        folders, files = _content(here, note)
         for name in files:
-            file = here / name
-            if _is_candidate(file) and not rules.ignores(os.path.join(real, name)):
-                yield file
-        inner = [
-            (here / name, os.path.join(real, name), rules)
-            for name in folders
-            if _is_searched(here / name)
-            and not rules.ignores(os.path.join(real, name), folder=True)
-        ]
-        waiting += reversed(inner)
+            if _takes(here / name, os.path.join(real, name), rules, note):
+                yield here / name
+        entered = [name for name in folders if _enters(os.path.join(real, name), rules, note)]
+        waiting += [(here / name, os.path.join(real, name), rules) for name in reversed(entered)]
 
 
-def _content(folder: Path) -> tuple[list[str], list[str]]:
+def _content(folder: Path, note: Note) -> tuple[list[str], list[str]]:
     """(folders, other names) in a folder, sorted; nothing where it may not be read. Links to
     folders are not followed."""
     folders, files = [], []
@@ -103,40 +101,40 @@ def _content(folder: Path) -> tuple[list[str], list[str]]:
                 else:
                     files.append(entry.name)
     except OSError:
-        pass  # as git does: what cannot be listed is not searched
+        note(UNREADABLE_FOLDERS)
     return sorted(folders), sorted(files)
 
 
-def _is_searched(folder: Path) -> bool:
-    return folder.name not in NEVER and not os.path.exists(folder / "pyvenv.cfg")
-
-
-def _is_candidate(file: Path) -> bool:
-    """Whether the ending says so; most Python files have nothing to do with models, and what
-    they mention is cheaper to find than to parse."""
-    suffix = file.suffix.lower()
-    if suffix in _TEXT_SUFFIXES:
-        return os.path.isfile(file)  # no pipe, no device, no link to one or to nothing
-    if suffix in SUFFIXES:
-        return may_hold_model(str(file))
-    return file.suffix in PYTHON_SUFFIXES and mentions_upsampling(file)
-
-
-def mentions_upsampling(file: Path) -> bool:
-    """Whether code mentions a call that is looked for, and a framework that has it."""
-    from upconv.converters.readers.python_source.mentions import mentions
-
-    try:
-        return mentions(read_regular(file))
-    except OSError:
+def _enters(folder: str, rules: _IgnoreFiles, note: Note) -> bool:
+    marks = (os.path.join(folder, mark) for mark in MARKS)
+    if os.path.basename(folder) in NEVER or any(map(os.path.exists, marks)):
         return False
+    if rules.ignores(folder, folder=True):
+        note(IGNORED_FOLDERS)
+        return False
+    return True
+
+
+def _takes(file: Path, real: str, rules: _IgnoreFiles, note: Note) -> bool:
+    candidate = is_candidate(str(file))
+    kind = IGNORED if candidate else unread_kind(str(file))
+    if not kind:
+        return False
+    if rules.ignores(real):
+        note(IGNORED)
+        return False
+    if not candidate:
+        note(kind)
+    return candidate
 
 
 @dataclass(frozen=True, slots=True)
 class _IgnoreFiles:
-    """The .gitignore files that speak for a folder, outermost first, each with its folder."""
+    """The .gitignore files that speak for a folder, outermost first, each with its folder, and the
+    root of the repository it is in, which knows what they do not speak for."""
 
     specs: tuple[tuple[str, Patterns], ...] = ()
+    repository: str = ""
 
     @classmethod
     def around(cls, top: Path) -> _IgnoreFiles:
@@ -149,41 +147,38 @@ class _IgnoreFiles:
                 break
         else:
             return cls()
-        found = cls()
+        found = cls(repository=str(chain[-1]))
         if not os.path.exists(os.path.join(real, ".git")):
             for folder in reversed(chain):
                 found = found.with_folder(str(folder))
         # Who names a folder that git ignores wants it searched all the same.
-        return cls() if found.takes(real) else found
+        return cls() if found.names(real, folder=True) else found
 
     def with_folder(self, folder: str) -> _IgnoreFiles:
-        """With the file in a folder, where there is one; of files in files, so many patterns count
-        as one may have."""
+        """With what a folder's own files say; of files in files, so many patterns count as one may
+        have."""
+        own = folder if os.path.exists(os.path.join(folder, ".git")) else self.repository
         try:
             text = read_regular(os.path.join(folder, ".gitignore"), MAX_IGNORE_FILE)
         except OSError:
-            return self
+            return _IgnoreFiles(self.specs, own)
         left = MOST - sum(len(patterns.entries) for _, patterns in self.specs)
         lines = text.decode("utf-8", "replace").splitlines()
-        return _IgnoreFiles((*self.specs, (folder, Patterns(parsed(lines, max(left, 0))))))
-
-    def takes(self, folder: str) -> bool:
-        """Whether git would ignore a folder, or one that it lies in."""
-        return bool(self._verdict(folder, lambda patterns, inner: patterns.verdict(inner, True)))
+        patterns = Patterns(parsed(lines, max(left, 0)))
+        return _IgnoreFiles((*self.specs, (folder, patterns)), own)
 
     def ignores(self, path: str, folder: bool = False) -> bool:
-        """Whether git would ignore what lies in a folder that it does not ignore: the innermost
-        file with an opinion decides."""
-        return bool(
-            self._verdict(
-                path, lambda patterns, inner: patterns.verdict_alone(inner.split("/"), folder)
-            )
-        )
+        """Whether git would ignore it: it is named, and neither tracked nor leads to what is."""
+        if not self.names(path, folder):
+            return False
+        return not self.repository or not tracked(Path(self.repository)).holds(Path(path), folder)
 
-    def _verdict(self, path: str, ask: Callable[[Patterns, str], bool | None]) -> bool | None:
-        for folder, patterns in reversed(self.specs):
-            inner = os.path.relpath(path, folder).replace(os.sep, "/")
-            verdict = ask(patterns, inner)
+    def names(self, path: str, folder: bool = False) -> bool:
+        """Whether the files name it, or a folder that it lies in: the innermost with an opinion
+        decides."""
+        for root, patterns in reversed(self.specs):
+            inner = os.path.relpath(path, root).replace(os.sep, "/")
+            verdict = patterns.verdict(inner, folder)
             if verdict is not None:
                 return verdict
-        return None
+        return False

@@ -1,23 +1,33 @@
 """Runs all rules over one file and turns what they yield into findings.
 
-Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check
+never ends in a traceback, and never because of one file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
+from typing import Final, TypeAlias
 
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.errors import (
+    NotAModelError,
+    UnreadableError,
+    UnsupportedError,
+    UpconvError,
+    UsageError,
+)
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.records import record
+from upconv.converters.ir.written import Comments
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.python_source.call import PythonFile
 from upconv.linter.context import Context, Crash
 from upconv.linter.finding import (
+    CRASHED,
+    UNCHECKED,
     FileReport,
     Finding,
     Severity,
@@ -29,6 +39,7 @@ from upconv.linter.finding import (
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
+from upconv.linter.running.fold import folded
 from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
@@ -46,7 +57,13 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+
+        What says that a file was not checked runs always: neither an unreadable file nor a failure
+        of ours may pass as clean.
+        """
+        if code in UNCHECKED:
+            return True
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -80,13 +97,26 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
+_Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
+
+
 def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
     try:
-        model = read()
+        return _judged(path, options, read, named)
     except UsageError:
         raise  # the command is wrong, not the file
+    except Exception as error:
+        crash = Crash("", _READING, error)
+        return _report(Context(path, None, None, crashes=[crash]), options)
+
+
+def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: bool) -> FileReport:
+    try:
+        model = read()
+    except UsageError:
+        raise
     except UpconvError as error:
         if _is_other_file(error, named):
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
@@ -94,17 +124,16 @@ def _check(
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
     except (RecursionError, MemoryError) as error:
         return _report(Context(path, None, None, [_overflow(error, path)]), options)
-    except Exception as error:  # a defect of ours, which stops no other file's check
-        return _report(Context(path, None, None, crashes=[_crash(None, error)]), options)
+    open_ones = [one.error for one in model.notices if one.kind == "template"]
+    if open_ones:
+        where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
+        reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
+        return FileReport(relative_path(path, options.root), "", "skipped", reason)
     return _report(Context(path, _source_of(model), model), options)
 
 
-def _crash(rule: Rule | None, error: Exception) -> Crash:
-    if os.environ.get("UPCONV_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
-    return Crash(rule, error)
+_READING: Final = "the reader"
+"""What is said to have failed where no rule has run yet."""
 
 
 def _overflow(error: Exception, path: str) -> UnreadableError:
@@ -116,10 +145,8 @@ def _overflow(error: Exception, path: str) -> UnreadableError:
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
     """Whether an error says that the file is surely no model that could be checked."""
-    from upconv.converters.readers.caffe.sniff import EMPTY, OTHER, NotANetError
-
-    if isinstance(error, NotANetError):
-        return error.where is None and not (named and error.kind in (EMPTY, OTHER))
+    if isinstance(error, NotAModelError):
+        return error.where is None and not (named and not error.known)
     return not named and isinstance(error, UnsupportedError) and not error.layer
 
 
@@ -139,18 +166,20 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
     context.unused += silencer.unused()
     judged += _findings("closing", context, options, silencer)
     status, reason = _status(context)
-    by = dict(judged)
+    by = {finding: (cause, kind) for finding, cause, kind in judged}
     # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
     found = with_fingerprints(by)
+    causes = [(finding, *by[_bare(finding)]) for finding in found]
     return FileReport(
         relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
-        tuple(finding for finding in found if by[_bare(finding)] is None),
+        folded((finding, kind) for finding, cause, kind in causes if cause is None),
         context.source,
-        tuple(_silenced(found, by)),
+        tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
+        tuple(crash.trace for crash in context.crashes),
     )
 
 
@@ -158,25 +187,17 @@ def _bare(finding: Finding) -> Finding:
     return replace(finding, fingerprint="")
 
 
-def _silenced(
-    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
-) -> Iterator[Silenced]:
-    for finding in found:
-        cause = by[_bare(finding)]
-        if cause is not None:
-            yield Silenced(finding, *cause)
-
-
 def _findings(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
-    """What the rules of a stage find, each with what silences it, and why."""
+) -> list[_Judged]:
+    """What the rules of a stage find, each with what silences it, and why, and with its kind."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     shown = relative_path(context.path, options.root)
     return [
         (
             _finding(rule, hit, shown, options.root, silencer.overrides),
             silencer.silencing(rule, hit),
+            rule.kind(hit),
         )
         for rule in chosen
         for hit in _run(rule, context)
@@ -193,7 +214,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
         # A value is misspelt that the rule is the first to read: the user's to mend.
         context.failures.append(error)
     except Exception as error:
-        context.crashes.append(_crash(rule, error))
+        context.crashes.append(Crash(rule.code, rule.name, error))
     return hits
 
 
@@ -201,7 +222,8 @@ def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
     broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
-    broken += ["the reader crashed" for crash in context.crashes if crash.rule is None]
+    if context.model is None:
+        broken += [f"{crash.name} failed: {crash.reason}" for crash in context.crashes]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
@@ -226,7 +248,7 @@ def _stored_at(hit: Hit) -> str:
     """Where the layer's arrays are inside a file whose lines cannot be shown."""
     if hit.layer is None or hit.layer.origin.span is not None or not hit.layer.weights:
         return ""
-    path = getattr(hit.layer.origin.node, "h5_path", "")
+    path = hit.layer.origin.written.stored_at
     return f" (stored at {path})" if path else ""
 
 
@@ -259,6 +281,16 @@ def relative_path(path: str, root: Path) -> str:
         return PurePath(path).as_posix()
 
 
+def _comments(context: Context) -> Comments:
+    """What finds the comments of a text, also of one that could not be read."""
+    from upconv.converters.readers.formats import comments
+
+    if context.model is not None:
+        return context.model.origin.written.comments
+    source = context.source
+    return lambda: comments(source) if source is not None else ()
+
+
 class _Silencer:
     """What silences findings in one file, comments and configuration, and which were of use."""
 
@@ -269,15 +301,15 @@ class _Silencer:
         origins = [layer.origin for layer in model.layers] if model else []
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
-        node = model.origin.node if model else None
-        written = node.comments if isinstance(node, PythonFile) else None
-        self.comments = ignores(context.source, spans, written) if context.source else ()
+        self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
         self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
         """What silences a hit, and the reason given. The configuration is asked too where a
         comment answers: neither is idle then."""
+        if rule.code == CRASHED:
+            return None
         comments = self._comments_on(rule, hit)
         configured = self.overrides.ignores(rule.code, _layer_of(hit))
         if comments:

@@ -11,6 +11,7 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.processors import processors
 from upconv.converters.readers.files.opening import read_regular
+from upconv.converters.readers.formats import companions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from upconv.linter.running.cache import Cache
 
 MAX_HASHED: Final = 1 << 24
-"""Bytes of a file beyond which checking it, which reads a part, is cheaper than hashing it."""
-
-_WITH_COMPANIONS: Final = (".meta",)
-"""Endings of files whose check reads another file beside them, too."""
+"""Bytes of a file, and of those that belong to it, beyond which checking it, which reads a part, is
+cheaper than hashing it."""
 
 FEW: Final = 24
 """Up to so many files one process is done before others have started."""
@@ -63,9 +62,23 @@ def check_files(
         reports[index] = report
         done += 1
         progress(done, len(targets))
-        if cache is not None and keys[index]:
-            cache.store(_entry_of(targets[index]), keys[index], report)
+        if (
+            cache is not None
+            and keys[index]
+            and not _stored(cache, targets[index], keys[index], report)
+        ):
+            cache = None
     return [report for report in reports if report is not None]
+
+
+def _stored(cache: Cache, target: Target, key: str, report: FileReport) -> bool:
+    """Whether the cache could be written. It only saves time: where it cannot (a read-only
+    checkout, a full disk), the check goes on without."""
+    try:
+        cache.store(_entry_of(target), key, report)
+    except OSError:
+        return False
+    return True
 
 
 def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
@@ -74,14 +87,20 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
 
     path = Path(target.path)
     try:
-        if path.suffix in _WITH_COMPANIONS or path.stat().st_size > MAX_HASHED:
+        if not 0 < _size(path) <= MAX_HASHED:
             return "", None
-        data = read_regular(path)
+        data = b"" if path.is_dir() else read_regular(path)
     except OSError:
-        return "", None  # a folder, or the check says why
+        return "", None  # the check says why
     key = cache_key(data, target.path, target.named, target.options)
     report = cache.load(_entry_of(target), key)
     return key, with_source(report, target.path, data) if report is not None else None
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file, or of a folder's model, with those that belong to it."""
+    files = [path, *map(Path, companions(str(path)))]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _entry_of(target: Target) -> str:

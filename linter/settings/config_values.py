@@ -131,10 +131,11 @@ def _text(key: str, value: Any) -> str:
 
 
 def _dialect(key: str, value: Any) -> str:
-    from upconv.converters.readers.caffe.dialects import require_dialect
+    from upconv.converters.readers.formats import require
+    from upconv.converters.readers.options import ReadOptions
 
     try:
-        require_dialect(_text(key, value))
+        require(ReadOptions(dialect=_text(key, value)))
     except UsageError as error:
         raise ConfigError(key, error.message, error.hint) from None
     return str(value)
@@ -192,6 +193,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "phase": _choice(("TEST", "TRAIN")),
     "dialect": _dialect,
     "keras-bilinear": _choice(("half-pixel", "asymmetric")),
+    "keras-backend": _choice(("tensorflow", "torch", "jax", "theano")),
 }
 """Key -> its check."""
 

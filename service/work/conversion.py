@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.limits import Limits
 from upconv.service.work.proving import VerifyRequest, verify
@@ -23,7 +24,7 @@ from upconv.service.work.staging import (
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.onnx_writer import UpsamplingFile, WriteOptions
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.proof.report import Verdict, Verification
 
 Progress = Callable[[str], None]
@@ -36,7 +37,9 @@ class ConvertRequest:
 
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
-    is where the proof goes as JSON. `limits` are of the process that proves.
+    is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
+    names nothing. `unknown` layers are refused or become nodes of a domain of our own. `limits` are
+    of the process that proves.
     """
 
     model: str | Model
@@ -50,13 +53,15 @@ class ConvertRequest:
     prove: bool = True
     seed: int = 0
     report: str = ""
+    part: Cut = Cut()
+    unknown: UnknownLayers = "refuse"
     limits: Limits = Limits()
 
     @property
     def writing(self) -> WriteOptions:
         from upconv.converters.onnx_writer import WriteOptions
 
-        return WriteOptions(self.opset, self.external_data, self.bilinear)
+        return WriteOptions(self.opset, self.external_data, self.bilinear, self.unknown)
 
 
 @record(frozen=True, slots=True)
@@ -123,6 +128,7 @@ def _read(request: ConvertRequest) -> tuple[str, str]:
 
 
 def _source(request: ConvertRequest) -> Model:
+    from upconv.converters.passes.cut import cut
     from upconv.converters.passes.fill import fill_missing
     from upconv.converters.readers.formats import open_graph, require_graph
 
@@ -130,7 +136,7 @@ def _source(request: ConvertRequest) -> Model:
         model = open_graph(request.model, request.options)
     else:
         model = require_graph(request.model)
-    return fill_missing(model, request.fill)
+    return fill_missing(cut(model, request.part), request.fill)
 
 
 def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conversion:
@@ -152,14 +158,8 @@ def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conv
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
-    return VerifyRequest(
-        request.model,
-        str(written),
-        request.options,
-        request.fill,
-        request.seed,
-        limits=request.limits,
-    )
+    asked = (request.model, str(written), request.options, request.fill, request.seed)
+    return VerifyRequest(*asked, part=request.part, limits=request.limits)
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.child import run_in_child
 from upconv.service.work.limits import Limits
@@ -31,11 +32,13 @@ products' own threads beside them would only wait for each other, which takes ha
 
 @record(frozen=True, slots=True)
 class VerifyRequest:
-    """A model, in a file or in memory, and the ONNX file that is to be equal to it.
+    """A model, in a file or in memory, and the ONNX file that is to be equal to it: the model
+    itself, of which the runtime is judged, where none is named.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
-    from. `against` is who judges: our float64 reference, or the framework that the model is from.
-    `limits` are of each process that runs a model.
+    from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
+    made ones. `against` is who judges: our float64 reference, or the framework that the model is
+    from. `limits` are of each process that runs a model.
     """
 
     model: str | Model
@@ -43,7 +46,9 @@ class VerifyRequest:
     options: ReadOptions = ReadOptions()
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
     against: Judge = "reference"
+    part: Cut = Cut()
     limits: Limits = Limits()
 
 
@@ -56,6 +61,11 @@ def verify(request: VerifyRequest, progress: Progress = lambda message: None) ->
     asked = _proof_request(request)
     if request.against == "reference":
         return _certify(asked, progress)
+    if request.part != Cut():
+        raise UsageError(
+            "--outputs and --inputs cut the model, and its framework runs the whole",
+            hint="use --against reference",
+        )
     if request.fill:
         raise UsageError(
             "--fill-missing makes weights that the source framework does not have",
@@ -76,7 +86,25 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
 
         model = portable(model)
     return ProofRequest(
-        model, request.onnx, request.options, request.fill, request.seed, request.limits
+        model,
+        request.onnx or _own_file(request.model),
+        request.options,
+        request.fill,
+        request.seed,
+        request.data,
+        request.part,
+        request.limits,
+    )
+
+
+def _own_file(model: str | Model) -> str:
+    """The model's own file, where it is ONNX."""
+    from upconv.converters.readers.formats import identify
+
+    if isinstance(model, str) and identify(model) == "ONNX":
+        return model
+    raise UsageError(
+        "a model that is no ONNX file is verified against one", hint="name the ONNX file too"
     )
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
-from upconv.converters.proof.source.loaded import Feeds, Loaded, by_name, importing
+from upconv.converters.ir.quiet import quietly
+from upconv.converters.proof.source.loaded import (
+    Feeds,
+    Loaded,
+    asking,
+    by_name,
+    importing,
+    in_order,
+)
 from upconv.converters.readers.files.json_spans import JsonObject
-from upconv.converters.readers.keras.reader import Architecture
+from upconv.converters.readers.keras.backends import DEFAULT, MODERN, chosen
+from upconv.converters.readers.keras.reader import Architecture, build, read_architecture
+from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.options import ReadOptions
 
 OWN_MODULES: Final = ("keras", "tf_keras", "tensorflow", "builtins")
@@ -22,42 +35,96 @@ CODE: Final = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLa
 def load(model: Model, options: ReadOptions) -> Loaded:
     """The model as Keras loads it, in safe mode, without its optimizer.
 
-    Raises what Keras raises, and UnsupportedError where the architecture names classes that are
-    not Keras's.
+    Raises UnreadableError where Keras refuses it, and UnsupportedError where the architecture
+    names classes that are not Keras's.
     """
-    found = model.origin.node
-    assert isinstance(found, Architecture), "a model of Keras's reader knows its architecture"
+    found = read_architecture(model.path)
     _require_own(found.node, model.path)
     _require_today(model, options)
-    with importing("Keras on TensorFlow", "tensorflow"):
-        import keras
-        import tensorflow  # noqa: F401  (what Keras computes with)
-    with _quiet():
-        network = _loaded(keras, model, found, options)
+    backend = chosen(found.version, options)
+    keras = _keras_on(backend, model.path)
+    _require_same_meaning(model, found, options, str(keras.__version__))
+    text = _architecture_text(model.path) if found.is_text else ""
+    with quietly(), asking("Keras", model.path):
+        network = _loaded(keras, model.path, text, options.weights)
         flat = keras.Model(list(network.inputs), list(network.outputs))
     names = [_layer_name(tensor) for tensor in network.inputs]
+    version = str(keras.__version__)
 
     def run(feeds: Feeds) -> dict[str, Any]:
-        arguments = [feeds[name] for name in names]
-        with _quiet():
+        arguments = in_order(names, feeds)
+        with quietly(), asking(f"Keras {version}", model.path):
             results = flat(arguments, training=False)
-        values = [keras.ops.convert_to_numpy(one) for one in _listed(results)]
+            values = [keras.ops.convert_to_numpy(one) for one in _listed(results)]
         return _named_outputs(model, names, network.outputs, values)
 
     types = {name: str(tensor.dtype) for name, tensor in zip(names, flat.inputs, strict=True)}
-    return Loaded("Keras", str(keras.__version__), run, types)
+    title = "Keras" if backend == DEFAULT else f"Keras on {backend}"
+    return Loaded(title, version, run, types)
 
 
-def _loaded(keras: Any, model: Model, found: Architecture, options: ReadOptions) -> Any:
-    if found.is_text:
-        with open(model.path, encoding="utf-8-sig") as file:
-            text = json.load(file)
-        text = text.get("model_config", text)
-        network = keras.models.model_from_json(text if isinstance(text, str) else json.dumps(text))
+def _keras_on(backend: str, path: str) -> Any:
+    """Keras computing with that backend; whoever calls is a process of its own.
+
+    Raises UnsupportedError where no Keras of today computes with it, or this process already does
+    with another, and UsageError where it is not installed.
+    """
+    if backend not in MODERN:
+        raise UnsupportedError(
+            f"it is not run: its backend is '{backend}', which Keras has no more",
+            path=path,
+            hint="use --against reference",
+        )
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    with importing(f"Keras on {backend}", backend):
+        import_module(backend)
+        keras = import_module("keras")
+    if keras.backend.backend() != backend:
+        raise UnsupportedError(
+            f"it is not run: its backend is {backend}, and Keras runs on "
+            f"{keras.backend.backend()} here",
+            path=path,
+        )
+    return keras
+
+
+def _require_same_meaning(
+    model: Model, found: Architecture, options: ReadOptions, installed: str
+) -> None:
+    """Raise UnsupportedError where the Keras that is installed computes another net of the file
+    than the one that wrote it."""
+    version = found.version
+    today = replace(found, version=KerasVersion(installed, version.generation, version.backend))
+    as_written = build(model.path, found, options)
+    theirs = build(model.path, today, replace(options, keras_bilinear="half-pixel"))
+    for ours, other in zip(as_written.layers, theirs.layers, strict=False):
+        if ours.operator != other.operator:
+            raise UnsupportedError(
+                f"it is not run: Keras {installed} computes another thing of it than "
+                f"Keras {version.text} on {chosen(version, options)}, which it is from",
+                path=model.path,
+                layer=ours.name,
+                hint=f"use --against reference, or install keras=={version.text.split('-')[0]}",
+            )
+
+
+def _architecture_text(path: str) -> str:
+    """What Keras is given of a file of text: the part of it that says the layers."""
+    with open(path, encoding="utf-8-sig") as file:
+        written = json.load(file)
+    config = written.get("model_config", written)
+    return config if isinstance(config, str) else json.dumps(config)
+
+
+def _loaded(keras: Any, path: str, architecture: str, weights: str) -> Any:
+    """What Keras makes of an architecture, or of the whole file where that is none alone."""
+    if architecture:
+        network = keras.models.model_from_json(architecture)
     else:
-        network = keras.saving.load_model(model.path, compile=False, safe_mode=True)
-    if options.weights:
-        network.load_weights(options.weights)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if weights:
+        network.load_weights(weights)
     return network
 
 
@@ -131,13 +198,3 @@ def _objects(node: JsonObject) -> Iterator[JsonObject]:
             waiting.extend(one.values.values())
         elif isinstance(one, list):
             waiting.extend(one)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings, which speak to who wrote the model."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -95,7 +95,7 @@ def soft_shrink(bound: float = 0.5) -> Composition:
 
 def hard_shrink(bound: float = 0.5) -> Composition:
     """x where |x| > bound, else 0."""
-    above = ("above", ops.Threshold(bound))
+    above = ("above", ops.Compare("greater", bound))
     return _beside(ops.Eltwise("product"), ("abs", ops.Abs()), above)
 
 
@@ -122,13 +122,16 @@ SQUAREPLUS: Final = _beside(
 )
 """(x + sqrt(x^2 + 4)) / 2."""
 
-SIGN: Final = (
-    Part("above", ops.Threshold(), (0,)),
-    Part("negative", ops.Power(scale=-1.0), (0,)),
-    Part("below", ops.Threshold(), (2,)),
-    Part("", ops.Eltwise("difference"), (1, 3)),
+TRUNCATED: Final = (
+    Part("size", ops.Abs(), (0,)),
+    Part("whole", ops.Floor(), (1,)),
+    Part("sign", ops.Sign(), (0,)),
+    Part("", ops.Eltwise("product"), (2, 3)),
 )
-"""[x > 0] - [-x > 0]."""
+"""Whole numbers towards 0: the sign of x times floor(|x|)."""
+
+ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
+"""0 wherever x is, whatever it holds."""
 
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""
@@ -163,11 +166,6 @@ def with_number(kind: Kind, number: float) -> Operator:
 def repeated(factor: Sequence[int]) -> ops.Resize:
     """Every pixel so many times along each spatial axis."""
     return ops.Resize("nearest", "asymmetric", factor=tuple(factor), nearest_mode="floor")
-
-
-def every_nth(stride: Sequence[int]) -> ops.Pool:
-    """Every n-th pixel along each spatial axis: a pooling whose window is one pixel."""
-    return pool("max", (1,) * len(stride), tuple(stride))
 
 
 def pool(

@@ -1,29 +1,34 @@
-"""Entries of an axis picked by their numbers, in the words of boxes."""
+"""Entries of an axis picked by their numbers, or by slices that run backwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-MAX_RUNS: Final = 256
-"""Of entries that follow each other, each of which is a box."""
+from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 
 MAX_PICKED: Final = 1 << 16
-"""Entries that are looked at."""
+"""Entries that are named one by one."""
 
 
-def runs_of(picked: Iterable[int]) -> list[tuple[int, int]] | None:
-    """(first, length) of the entries that follow each other; None where they are too many.
+def backwards(size: Size, start: Size | None, stop: Size | None, step: int) -> tuple[Size, Size]:
+    """(first, count) of `[start:stop:step]` for a negative step, as Python reads it: a negative
+    bound counts from the end, and none lies outside.
 
-    >>> runs_of([4, 5, 6, 0, 1, 1])
-    [(4, 3), (0, 2), (1, 1)]
+    >>> backwards(9, None, None, -1), backwards(9, 7, 1, -2), backwards(4, -2, -9, -2)
+    ((8, 9), (7, 3), (2, 2))
     """
-    runs: list[tuple[int, int]] = []
-    for one in picked:
-        if runs and one == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        elif len(runs) == MAX_RUNS:
-            return None
-        else:
-            runs.append((one, 1))
-    return runs
+    first = _bound(size, start, size - 1)
+    end = _bound(size, stop, -1)
+    return first, maximum(ceil_div(first - end, -step), 0)
+
+
+def _bound(size: Size, bound: Size | None, default: Size) -> Size:
+    """Between -1, before the first entry, and the last entry."""
+    if bound is None:
+        return default
+    found: Size = size - 1
+    if isinstance(bound, int) and bound < 0:
+        found = maximum(size + bound, -1)
+    elif bound != size:
+        found = minimum(bound, size - 1)
+    return found

@@ -29,7 +29,14 @@ def _plain(layer: CaffeLayer) -> Lowered:
 
 @lowers("ReLU")
 def _relu(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Relu(layer.field("relu_param").float("negative_slope", 0.0)))
+    """relu_layer.cpp; Synopsys' `relu6` cuts what is above 6."""
+    param = layer.field("relu_param")
+    slope = param.float("negative_slope", 0.0)
+    if not param.bool("relu6", False):
+        return Lowered(ops.Relu(slope))
+    if slope:
+        raise layer.unsupported("relu6 with a negative_slope, which no operator says")
+    return Lowered(ops.Clip(0.0, 6.0))
 
 
 @lowers("PReLU")
@@ -80,7 +87,8 @@ def _base(layer: CaffeLayer, param: Message) -> float | None:
 
 @lowers("Threshold")
 def _threshold(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Threshold(layer.field("threshold_param").float("threshold", 0.0)))
+    threshold = layer.field("threshold_param").float("threshold", 0.0)
+    return Lowered(ops.Compare("greater", threshold))
 
 
 @lowers("Clip")

@@ -20,25 +20,29 @@ from upconv.converters.ir.errors import (
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.similar import similar
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
+from upconv.converters.readers.keras.backends import BackendNotice
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
     ConsequenceError,
     KerasLayer,
-    KerasNode,
     LambdaError,
     Lowering,
+    NotRunnableError,
     Step,
     Value,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
+from upconv.converters.readers.keras.written import written_layer
 from upconv.converters.readers.options import ReadOptions
 
 KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
+    (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
+    (BackendNotice, "assumed-backend"),
 )
 
 MAX_CALLS: Final = 20_000
@@ -143,9 +147,9 @@ class Assembler:
             arrays = scope.arrays(layer)
         except UpconvError as problem:
             arrays, error = {}, problem
-        node = KerasNode(layer.node, layer.config, scope.place(layer), setting.version)
+        written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, node)
+        origin = Origin(setting.path, "keras", layer.type, span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
@@ -164,7 +168,7 @@ class Assembler:
     def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
-        A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
+        A consequence of another layer's error is not.
         """
         made = self.work.unknown(
             layer.name,
@@ -175,6 +179,8 @@ class Assembler:
             (f"{layer.name}/Unknown",) * outputs,
             told=not isinstance(error, ConsequenceError),
         )
+        if isinstance(error, NotRunnableError):
+            error.layer = self.work.layers[-1].name  # each use fails, not the layer once
         moved = any(value.moved for value in layer.inputs)
         return tuple(Value(name, moved) for name in made)
 
@@ -266,6 +272,11 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
         return _operation(layer, seen)
     if seen.type in LAYERS:
         return LAYERS[seen.type]
+    if (seen.version.numbers or (2,))[0] == 1:
+        raise seen.unsupported(
+            f"a layer of Keras {seen.version.text}, whose words are others, is not read",
+            hint="load the file with Keras 2.0 to 2.2 (keras.models.load_model) and save it again",
+        )
     what = "a model without a graph" if layer.type in CONTAINERS else "layers of this type"
     raise seen.unsupported(f"{what} are not supported", hint=_similar(seen.type))
 

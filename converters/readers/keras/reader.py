@@ -7,7 +7,7 @@ else can still be checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Model
@@ -17,6 +17,7 @@ from upconv.converters.readers.files.json_spans import JsonObject, parse_json
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
+from upconv.converters.readers.keras.backends import require_known
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
 from upconv.converters.readers.keras.lowering import Value
@@ -47,19 +48,30 @@ def read_keras(path: str, options: ReadOptions) -> Model:
     Raises UnreadableError where the file is no model, UnsupportedError where it is HDF5 without an
     architecture.
     """
+    return build(path, read_architecture(path), options)
+
+
+def read_architecture(path: str) -> Architecture:
+    """What a file says of its model; raises as `read_keras`."""
     head = bytes(map_file(path, "Keras model")[:8])
     if head.startswith(_ZIP):
-        return build(path, _from_archive(path), options)
+        return _from_archive(path)
     if head == _HDF5:
-        return build(path, _from_hdf5(path), options)
-    return read_keras_source(load_text(path), options)
+        return _from_hdf5(path)
+    return _from_text(load_text(path))
 
 
 def read_keras_source(source: Source, options: ReadOptions) -> Model:
     """The model in an architecture that is already read; raises as `read_keras`."""
+    return build(source.path, _from_text(source), options)
+
+
+def _from_text(source: Source) -> Architecture:
     node = _architecture(source)
-    version = _version(node.text("keras_version"), node)
-    return build(source.path, Architecture(node, version, is_text=True), options)
+    outer = parse_json(source)
+    assert isinstance(outer, JsonObject), "an architecture was found in it"
+    version = _version(outer.text("keras_version"), outer.text("backend"), node)
+    return Architecture(node, version, is_text=True)
 
 
 def _architecture(source: Source) -> JsonObject:
@@ -71,9 +83,10 @@ def _architecture(source: Source) -> JsonObject:
     return node
 
 
-def _version(text: str, node: JsonObject) -> KerasVersion:
+def _version(text: str, backend: str, node: JsonObject) -> KerasVersion:
     """Keras 3's words have a `module` for every class; Keras 2's had none before 2.12."""
-    return KerasVersion(text, 3 if "module" in node else 2)
+    generation: Literal[2, 3] = 3 if "module" in node else 2
+    return KerasVersion(text, generation, backend.lower())
 
 
 def _from_archive(path: str) -> Architecture:
@@ -99,7 +112,8 @@ def _from_hdf5(path: str) -> Architecture:
             hint=f"give the architecture, as in: upconv convert model.json --weights {path}",
         )
     node = _architecture(Source(path, text))
-    version = _version(file.root.text("keras_version") or "", node)
+    written, backend = (file.root.text(name) or "" for name in ("keras_version", "backend"))
+    version = _version(written, backend, node)
     return Architecture(node, version, is_text=False, weights=file)
 
 
@@ -134,6 +148,8 @@ def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     has_weights = not isinstance(scope, NoScope)
     work = Workspace(path, "keras", KINDS)
     work.values.reserved = {layer.name for layer in graph.layers}
+    origin = Origin(path, "keras")
+    require_known(found.version, options.keras_backend, work, origin)
     setting = Setting(path, found.version, options, has_weights, found.is_text)
     inputs = graph_inputs(graph, setting, work)
     results = Assembler(setting, work).run(graph, inputs, scope)
@@ -142,7 +158,7 @@ def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     return work.model(
         graph.name,
         weights_path=options.weights or (path if has_weights else ""),
-        origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None, found),
+        origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from upconv.service.cli.limit_options import limit_options
-from upconv.service.cli.model_options import model_options, options_of
+from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
     from upconv.service.work.proving import Judge
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.argument("onnx", type=click.Path())
+@click.argument("onnx", type=click.Path(), default="")
 @model_options
+@part_options
 @click.option(
     "--against",
     type=click.Choice(["reference", "source"]),
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     "then reads MODEL itself, so use it for files that you trust.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@click.option(
+    "--data",
+    default="",
+    metavar="FILE.npz|FOLDER",
+    help="Compare on these inputs, and not on noise: .npz with the inputs' names, .npy, or a "
+    "folder of them, in the model's own layout.",
+)
 @click.option(
     "--fill-missing",
     default="",
@@ -40,13 +48,17 @@ def command(
     onnx: str,
     against: Judge,
     seed: int,
+    data: str,
     fill_missing: str,
     timeout: float,
     memory: float,
     format_: str,
+    part_outputs: str,
+    part_inputs: str,
     **common: Any,
 ) -> int:
-    """Prove that ONNX computes what MODEL does.
+    """Prove that ONNX computes what MODEL does, or that onnxruntime computes what MODEL says,
+    which is an ONNX file then.
 
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
     or unreadable files, or a framework that is not installed.
@@ -57,11 +69,13 @@ def command(
     from upconv.service.work.conversion import fill_kinds
     from upconv.service.work.limits import Limits
     from upconv.service.work.proving import VerifyRequest, verify
+    from upconv.service.work.reading import read_part
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
+    part, options = read_part(part_outputs, part_inputs, options_of(**common))
     limits = Limits(timeout, memory)
-    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against, limits)
+    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part, limits)
     with progress_line() as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))

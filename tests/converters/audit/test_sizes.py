@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from tests.linter.test_merges import deconv, layer, pool
-from upconv.converters.audit.open_sizes import with_free_sizes
 from upconv.converters.audit.sizes import AxisRule, axis_rule, conditions, period
 from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.open_sizes import with_free_sizes
 from upconv.converters.ir.origin import Source
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions

@@ -6,15 +6,16 @@ as the file spells them, `aten.conv2d.default`; a name that comes twice raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
-from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
+from typing import Any, Final, TypeAlias, TypeGuard
 
-from upconv.converters.ir.dims import Like, Size, leaves, like
+from upconv.converters.ir.dims import Dim, Size, like
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Layer
+from upconv.converters.ir.model import Shape
 from upconv.converters.ir.operators import (
     Constant,
     Flatten,
@@ -23,73 +24,52 @@ from upconv.converters.ir.operators import (
     Linear,
     Operator,
     Reshape,
+    SizeOf,
     Unknown,
-    targets,
 )
 from upconv.converters.ir.origin import Origin
-from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
-from upconv.converters.readers.torch.exported.schema import Node, TensorMeta, TensorRef
+from upconv.converters.ir.tensors import ArrayData, FloatArray, TensorData, Weight
+from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.workspace import Workspace, with_references
+from upconv.converters.readers.torch.aten.calls import MAX_AXES, Node, TensorMeta, TensorRef
 
-Lowering: TypeAlias = Callable[["Call"], None]
-_Function = TypeVar("_Function", bound=Callable[["Call"], None])
+Lowering: TypeAlias = Callable[["AtenCall"], None]
 
-LOWERINGS: Final[dict[str, Lowering]] = {}
+LOWERINGS: Final[Table[Lowering]] = Table(__package__, "ops_")
 TORCH_MODULES: Final = ("torch.nn.modules.", "torch.nn.utils.parametrize.")
 
 
-def lowers(*names: str) -> Callable[[_Function], _Function]:
+def lowers(*names: str) -> Callable[[Lowering], Lowering]:
     """Decorator: the function lowers these operators (without the leading `aten.`)."""
-
-    def enter(function: _Function) -> _Function:
-        for name in names:
-            target = f"aten.{name}"
-            if target in LOWERINGS:
-                raise ValueError(f"the lowering of {target} is given twice")
-            LOWERINGS[target] = function
-        return function
-
-    return enter
+    return LOWERINGS.enters(*(f"aten.{name}" for name in names))
 
 
 @dataclass(slots=True)
 class GraphState:
-    """The graph so far: what each name of the file stands for, and the layers.
+    """The graph so far: its layers, and what each name of the file stands for.
 
     `values` maps a tensor's name to the value that carries it, `constants` to data that does not
-    depend on any input, `constant_values` to the value of a layer that holds such data. `sizes_of`
-    gives a tensor's sizes where the file says them; `used` are the names that anyone reads,
-    `pending` says how often each still is, `renames` what the graph's outputs are called.
+    depend on any input. `metas` and `sizes_of` give a tensor's sizes where the file says them;
+    `used` are the names that anyone reads, `pending` says how often each still is.
     """
 
-    path: str
+    work: Workspace
     values: dict[str, str] = field(default_factory=dict)
     constants: dict[str, TensorData] = field(default_factory=dict)
-    constant_values: dict[str, str] = field(default_factory=dict)
     metas: Mapping[str, TensorMeta] = field(default_factory=dict)
-    sizes_of: Callable[[str], tuple[Size, ...] | None] = lambda name: None
-    layers: list[Layer] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    sizes_of: Callable[[str], Shape | None] = lambda name: None
     used: AbstractSet[str] = frozenset()
     pending: dict[str, int] = field(default_factory=dict)
-    renames: Mapping[str, str] = field(default_factory=dict)
 
-    def layer_name(self, wanted: str) -> str:
-        """The name, with @2, @3 ... behind it where a layer before has it."""
-        count = self.names[wanted] = self.names.get(wanted, 0) + 1
-        return wanted if count == 1 else f"{wanted}@{count}"
-
-    def value_name(self, wanted: str) -> str:
-        """A name that no value has yet."""
-        chosen, count = wanted, 0
-        while chosen in self.taken:
-            count += 1
-            chosen = f"{wanted}_{count}"
-        self.taken.add(chosen)
-        return chosen
+    def feed(self, name: str, shape: Shape, *, integer: bool) -> None:
+        """A graph input."""
+        origin = Origin(self.work.path, "pytorch", "input")
+        self.work.feed(name, shape, origin, integer=integer)
+        self.values[name] = name
 
 
-class Call:
+class AtenCall:
     """One ATen call that is being lowered: its arguments, and the layers it becomes."""
 
     def __init__(self, state: GraphState, node: Node, arguments: Mapping[str, Any]) -> None:
@@ -131,19 +111,21 @@ class Call:
 
     def sizes(self, name: str, axes: int, default: int | None = None) -> tuple[Size, ...]:
         """As `ints`, but the integers may be sizes."""
-        given = self.get(name)
-        values = given if isinstance(given, list) else ([] if given is None else [given])
+        values = self.get(name) or ([] if default is None else [default])
         if not values:
-            if default is None:
-                raise UnsupportedError(f"it has no {name}")
-            values = [default]
+            raise UnsupportedError(f"it has no {name}")
         if len(values) == 1:
             values = values * axes
         if len(values) != axes:
             raise UnsupportedError(f"its {name} has {len(values)} values for {axes} axes")
-        if any(isinstance(value, bool) for value in values):
-            raise UnsupportedError(f"its {name} is no number")
         return tuple(values)
+
+    def divisor(self, name: str, default: float) -> float:
+        """A plain number that is divided by."""
+        number = self.number(name, default)
+        if number == 0:
+            raise UnsupportedError(f"its {name} is 0")
+        return number
 
     # Tensors
 
@@ -176,26 +158,42 @@ class Call:
         if reference.name not in self.state.values:
             raise UnreadableError(
                 f"'{self.node.name}' reads '{reference.name}', which no node before it writes",
-                path=self.state.path,
+                path=self.state.work.path,
             )
         return self.state.values[reference.name]
 
     def _constant_value(self, name: str) -> str:
         """The value of a stored tensor, from a layer that is written where it is first read."""
-        state = self.state
-        if name not in state.constant_values:
-            data = state.constants[name]
-            layer = Layer(
-                state.layer_name(name),
-                Constant(data.shape),
-                (),
-                (state.value_name(name),),
-                {"value": Weight(data.shape, data)},
-                self.origin(),
-            )
-            state.layers.append(layer)
-            state.constant_values[name] = layer.outputs[0]
-        return state.constant_values[name]
+        work, data = self.state.work, self.state.constants[name]
+        weights = {"value": Weight(data.shape, data)}
+        operator, origin = Constant(data.shape), self.origin()
+        return work.once(
+            name, "constant", lambda: work.add(name, operator, (), origin, weights, (name,))[0]
+        )
+
+    def is_truth(self, argument: Any) -> bool:
+        """Whether an argument holds truth values, as far as the file says."""
+        if isinstance(argument, TensorRef):
+            meta = self.state.metas.get(argument.name)
+            return meta is not None and meta.dtype_name == "bool"
+        return isinstance(argument, bool)
+
+    def operand(self, argument: Any) -> str:
+        """The value of a tensor, of a number or of a size that is open."""
+        if isinstance(argument, Dim):
+            return self.step(SizeOf(argument), [], "size")
+        number = None if isinstance(argument, TensorRef) else self.scalar(argument)
+        if number is None:
+            return self.value(argument)
+        weight = Weight((), ArrayData((), partial(_scalar_array, float(number))))
+        return self.step(Constant(()), [], "number", {"value": weight})
+
+    def two_operands(self, left: str, right: str) -> list[str]:
+        """The values of two arguments; a layer reads none of them twice."""
+        first, second = self.operand(self.get(left)), self.operand(self.get(right))
+        if first == second:
+            second = self.step(Identity(), [second], "copy")
+        return [first, second]
 
     def axis(self, name: str = "dim", default: int = 0, added: int = 0) -> int:
         """An axis of the first tensor, from the front; of a number without axes, UnsupportedError.
@@ -215,28 +213,50 @@ class Call:
             raise UnsupportedError(f"its {name} names an axis twice: {given}")
         return found
 
-    def meta(self, argument: str) -> TensorMeta:
-        """What the exporter knew of a tensor argument."""
-        reference = self.get(argument)
+    def meta(self, argument: Any) -> TensorMeta:
+        """What the file says of a tensor argument (an argument's name, or a TensorRef)."""
+        reference = self.get(argument) if isinstance(argument, str) else argument
         if not isinstance(reference, TensorRef) or reference.name not in self.state.metas:
-            raise UnsupportedError(f"the shape of its {argument} is not known")
+            named = f"its {argument}" if isinstance(argument, str) else "one of its tensors"
+            raise UnsupportedError(f"the shape of {named} is not known")
         return self.state.metas[reference.name]
 
-    def rank(self, argument: str = "self") -> int:
-        """How many axes a tensor argument has."""
-        return len(self.meta(argument).sizes)
+    def sizes_known(self, argument: Any) -> tuple[int | str, ...] | None:
+        """The sizes that the file says of a tensor argument; None where it says none."""
+        known = isinstance(argument, TensorRef) and argument.name in self.state.metas
+        return self.meta(argument).sizes if known else None
 
-    def shape(self, argument: str = "self") -> tuple[Size, ...]:
-        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis)."""
+    def rank(self, argument: Any = "self", least: int = 0, most: int = MAX_AXES) -> int:
+        """How many axes a tensor argument has; UnsupportedError for fewer or more than it may."""
+        rank = len(self.meta(argument).sizes)
+        if not least <= rank <= most:
+            raise UnsupportedError(f"it works on a tensor with {rank} axes")
+        return rank
+
+    def shape(self, argument: str = "self", least: int = 0, most: int = MAX_AXES) -> Shape:
+        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis). Raises as
+        `rank`."""
         value = self.value(argument)
+        self.rank(argument, least, most)
         known = self.meta(argument).sizes
         return tuple(n if isinstance(n, int) else like(value, i) for i, n in enumerate(known))
 
-    def output_shape(self, index: int = 0) -> tuple[Size, ...]:
-        """The sizes of an output; dynamic ones in terms of the graph's inputs."""
+    def own_sizes(self, argument: str = "self") -> Shape:
+        """The sizes of a tensor argument; dynamic ones in terms of the graph's inputs."""
+        reference = self.get(argument)
+        shape = self.state.sizes_of(reference.name) if isinstance(reference, TensorRef) else None
+        if shape is None:
+            raise UnsupportedError(f"the shape of its {argument} is not known")
+        return shape
+
+    def output_shape(self, index: int = 0, least: int = 0) -> Shape:
+        """The sizes of an output; dynamic ones in terms of the graph's inputs. UnsupportedError
+        where it has fewer axes than it must have."""
         shape = self.state.sizes_of(self.node.outputs[index])
         if shape is None:
             raise UnsupportedError("the shape of its output is not known")
+        if len(shape) < least:
+            raise UnsupportedError(f"it gives a tensor with {len(shape)} axes")
         return shape
 
     def used_outputs(self) -> tuple[str, ...]:
@@ -276,8 +296,10 @@ class Call:
 
         Tensors whose sizes the operator takes are added to its inputs.
         """
-        names = [self._carrier(name) for name in (outputs or self.node.outputs)]
-        return self._write(operator, inputs, weights, names, self._title())
+        names = tuple(outputs or self.node.outputs)
+        made = self._write(operator, inputs, weights, names, self._title())
+        self.state.values.update(zip(names, made, strict=True))
+        return made[0]
 
     def step(
         self,
@@ -288,26 +310,27 @@ class Call:
         outputs: int = 1,
     ) -> str:
         """Write a layer on the way to the call's output; its first value."""
-        base = f"{self.node.outputs[0]}/{what}"
-        names = [self.state.value_name(base) for _ in range(outputs)]
-        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")
+        names = [f"{self.node.outputs[0]}/{what}"] * outputs
+        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")[0]
+
+    def compose(self, composition: Composition) -> None:
+        """Write the layers of a composition on the call's own tensor, which give its output."""
+
+        def write(operator: Operator, inputs: Sequence[str], what: str) -> str:
+            return self.step(operator, inputs, what) if what else self.emit(operator, inputs)
+
+        composed(composition, self.value("self"), write)
 
     def same(self, argument: str = "self") -> None:
         """Let the output be the argument itself, under its own name."""
         self.emit(Identity(), [self.value(argument)])
 
-    def _carrier(self, output: str) -> str:
-        renamed = self.state.renames.get(output)
-        value = renamed or self.state.value_name(output)
-        self.state.values[output] = value
-        return value
-
     def _title(self) -> str:
         """The module's path for a module of torch.nn; the path and the node's name otherwise."""
-        node = self.node
-        if node.module and node.module_type.startswith(TORCH_MODULES):
-            return node.module
-        return f"{node.module}.{node.name}" if node.module else node.name
+        site, name = self.node.site, self.node.name
+        if site.module and site.module_type.startswith(TORCH_MODULES):
+            return site.module
+        return f"{site.module}.{name}" if site.module else name
 
     def _write(
         self,
@@ -316,25 +339,15 @@ class Call:
         weights: Mapping[str, Weight] | None,
         outputs: Sequence[str],
         title: str,
-    ) -> str:
-        references = _references(operator)
-        if not inputs and not isinstance(operator, Constant | Unknown):
+    ) -> tuple[str, ...]:
+        if not (with_references(operator, inputs) or isinstance(operator, Constant | Unknown)):
             raise UnsupportedError("it has no tensor to work on")
         for made in (weight.data for weight in (weights or {}).values()):
             if isinstance(made, ArrayData):
                 require_makeable(made.shape)
         if isinstance(operator, _NEEDS_VALUES) and self._is_empty():
             raise UnsupportedError("it works on a tensor without values")
-        layer = Layer(
-            self.state.layer_name(title),
-            operator,
-            (*inputs, *(name for name in references if name not in inputs)),
-            tuple(outputs),
-            dict(weights or {}),
-            self.origin(),
-        )
-        self.state.layers.append(layer)
-        return outputs[0]
+        return self.state.work.add(title, operator, inputs, self.origin(), weights, outputs)
 
     def _is_empty(self) -> bool:
         metas = [self.state.metas.get(name) for name in self.node.outputs]
@@ -342,8 +355,18 @@ class Call:
 
     def origin(self) -> Origin:
         """Where this call was written: the archive, and the user's own line."""
-        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+        return Origin(self.state.work.path, "pytorch", self.node.target, code=self.node.site.code)
 
+
+def _scalar_array(number: float) -> FloatArray:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.asarray(number, np.float32)
+
+
+EXACT: Final = 1 << 24
+"""Whole numbers are float32 here, which has every one up to this."""
 
 LARGEST_MADE: Final = 1 << 28
 """Values of a tensor that is not in the file; a file of a few bytes may ask for any number."""
@@ -372,8 +395,3 @@ _POSITIVE: Final = ("kernel_size", "stride", "dilation")
 
 _NEEDS_VALUES: Final = (Reshape, Flatten, Linear, GroupNorm)
 """Operators whose ONNX form takes an axis of size 0 for a word of its own, or for an error."""
-
-
-def _references(operator: Operator) -> Iterable[str]:
-    found = (leaf for size in targets(operator) for leaf in leaves(size))
-    return sorted({leaf.tensor for leaf in found if isinstance(leaf, Like)})

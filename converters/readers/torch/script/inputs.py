@@ -7,21 +7,22 @@ The code has no shapes. The user gives them; a trace keeps those it was made wit
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from upconv.converters.ir.dims import leaves, symbol
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UsageError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
+from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.exported.schema import FLOAT
-from upconv.converters.readers.torch.exported.sizes import letter
-from upconv.converters.readers.torch.pickled.checkpoint import element_of
-from upconv.converters.readers.torch.pickled.machine import Inert, Persistent, run
+from upconv.converters.readers.torch.aten.letters import letter
 from upconv.converters.readers.torch.script.code import Function
-from upconv.converters.readers.torch.state.weights import DTYPES, MAX_AXES
+from upconv.converters.readers.torch.state.checkpoint import element_of
+from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
+from upconv.converters.readers.torch.state.pickles import Inert, Persistent, run
+from upconv.converters.readers.torch.state.stored import MAX_AXES
 
 TRACED: Final = "traced_inputs.pkl"
 RANKS: Final = (4, 5, 3, 2)
@@ -44,7 +45,7 @@ def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> t
     where the user names none of them.
     """
     traced = _traced(archive, function.node.name)
-    found = []
+    found: list[Input] = []
     for index, (name, kind, has_default) in enumerate(_parameters(function.node)):
         if not kind.removeprefix("Optional[").startswith("Tensor") and not has_default:
             raise UnsupportedError(
@@ -55,12 +56,11 @@ def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> t
         known = traced[index] if index < len(traced) else None
         if "Tensor" in kind and (not has_default or name in options.inputs or known):
             shape, dtype = known or (None, FLOAT)
-            found.append(Input(name, options.inputs.get(name, shape), dtype))
-    names = [one.name for one in found]
-    for name in options.inputs:
-        if name not in names:
-            raise UsageError(f"there is no input '{name}'; there are {names}", path=archive.path)
-    return tuple(found)
+            found.append(Input(name, shape, dtype))
+    # A trace's example says no more of an input that the user gives a shape of.
+    written = {one.name: None if one.name in options.inputs else one.shape for one in found}
+    shapes = overridden(written, options.inputs, archive.path)
+    return tuple(replace(one, shape=shapes[one.name]) for one in found)
 
 
 def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, bool]]:
@@ -115,7 +115,4 @@ def _example(value: Any) -> tuple[Shape, int] | None:
     plain = isinstance(sizes, tuple) and len(sizes) <= MAX_AXES
     if element is None or not plain or not all(type(n) is int and 0 <= n < 1 << 31 for n in sizes):
         return None
-    return tuple(sizes), _CODES[element]
-
-
-_CODES: Final[Mapping[str, int]] = {name: code for code, name in DTYPES.items()}
+    return tuple(sizes), CODES[element]
