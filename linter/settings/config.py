@@ -25,6 +25,8 @@ OWN_FILE: Final = "upconv.toml"
 SHARED_FILE: Final = "pyproject.toml"
 MAX_BYTES: Final = 1 << 20
 """Of a file of settings."""
+MOST_PARTS: Final = 64
+_LONG_KEY: Final = re.compile(rf"""(?:[\w\-"']++[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}""")
 
 _OURS: Final = re.compile(
     r"""^\s*\[?\[?\s*["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
@@ -115,6 +117,10 @@ def _read(path: Path) -> Config | None:
 def _parsed(text: str, path: Path) -> Any:
     import tomllib
 
+    long = _LONG_KEY.search(text)
+    if long is not None:  # which Python's reader takes apart in time that grows with the square
+        line = text.count("\n", 0, long.start()) + 1
+        raise UsageError(f"has a key of more than {MOST_PARTS} parts", path=f"{path}:{line}")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -124,6 +124,8 @@ def _choice(words: Collection[str]) -> Check:
 
 def _text(key: str, value: Any) -> str:
     if isinstance(value, str) and value:
+        if not value.isprintable():
+            raise ConfigError(key, f"'{key}' holds a control character")
         return value
     raise ConfigError(key, f"'{key}' is to be a text", f'write {key} = "..."')
 
