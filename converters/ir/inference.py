@@ -72,10 +72,26 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     Raises ShapeError where they contradict the layer.
     """
+    call = call_of(layer, shapes)
+    if isinstance(layer.operator, Unknown) or call is None:
+        return (None,) * len(layer.outputs)
+    results = SHAPES[type(layer.operator)](layer.operator, call)
+    _require_countable(call.inputs, results)
+    try:
+        if call.inputs:
+            check_weights(layer, call.x)
+    except ShapeError as error:
+        error.guess = results
+        raise
+    return results
+
+
+def call_of(layer: Layer, shapes: Mapping[str, Shape | None]) -> Call | None:
+    """What a layer's shape function is asked with; None where an input's shape is not known."""
     inputs = tuple(shapes[value] for value in layer.inputs)
     known = tuple(shape for shape in inputs if shape is not None)
-    if isinstance(layer.operator, Unknown) or len(known) != len(inputs):
-        return (None,) * len(layer.outputs)
+    if len(known) != len(inputs):
+        return None
 
     def size_of(leaf: Symbol | Like) -> Size | None:
         if isinstance(leaf, Symbol):
@@ -86,13 +102,4 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
             raise ShapeError(f"axis {leaf.axis} of '{leaf.tensor}' does not exist", "rank")
         return shape[leaf.axis]
 
-    call = Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
-    results = SHAPES[type(layer.operator)](layer.operator, call)
-    _require_countable(known, results)
-    try:
-        if known:
-            check_weights(layer, known[0])
-    except ShapeError as error:
-        error.guess = results
-        raise
-    return results
+    return Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
