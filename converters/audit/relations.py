@@ -11,7 +11,7 @@ from typing import Literal
 
 from upconv.converters.audit.growth import Growth, Growths, Unsayable, scaled_sum, settled
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet, not_negative, zeros
-from upconv.converters.ir.dims import Dim, Product, Size, Symbol, falls, is_ceiling, leaves
+from upconv.converters.ir.dims import Atom, Dim, Product, Size, Symbol, falls, leaves
 
 Kind = Literal["==", ">="]
 
@@ -62,7 +62,7 @@ class Relation:
         left: Size = max(self.difference.constant, 0)
         right: Size = max(-self.difference.constant, 0)
         for atom, factor in self.difference.terms:
-            if factor > 0 or is_ceiling(atom):
+            if _rises(atom, factor):
                 left += Dim(((atom, factor),))
             else:
                 right += Dim(((atom, -factor),))
@@ -78,9 +78,15 @@ def _certain(holds: bool, kind: Kind) -> Relation:
 
 
 def _is_turned(size: Dim) -> bool:
-    """Whether a size reads better with all signs changed: ceilings to the left, else its first."""
-    ceilings = [factor for atom, factor in size.terms if is_ceiling(atom)]
-    return ceilings[0] > 0 if ceilings else size.terms[0][1] < 0
+    """Whether a size reads better with all signs changed: what is more than a letter goes left."""
+    first = next((term for term in size.terms if not isinstance(term[0], Symbol)), size.terms[0])
+    return not _rises(*first)
+
+
+def _rises(atom: Atom, factor: int) -> bool:
+    """Whether a term grows with its letters, as a floor does, and minus a floor of a fall."""
+    inner = atom.factors if isinstance(atom, Product) else (Dim(((atom, 1),)),)
+    return (factor > 0) == (sum(map(falls, inner)) % 2 == 0)
 
 
 def solutions(relation: Relation, growths: Growths) -> SizeSet:
