@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from upconv.converters.readers.files.prototxt import Message, Scalar, Source, load_text, parse
+from upconv.service.cli.collector import collect_seldom
 
 # protobuf ships no types.
 descriptor_pb2: Any = importlib.import_module("google.protobuf.descriptor_pb2")
@@ -205,6 +206,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    collect_seldom()  # as the command does
     cls = net_class()
     compare("made-up net", [made_up_net()], cls, options.rounds)
     if options.files:

@@ -72,9 +72,9 @@ WAYS = {
     ),
     "upconv from the live module": (
         NET,
-        "from upconv.converters import from_torch\n"
+        "from upconv import from_torch\n"
         "from upconv.converters.onnx_writer import write_onnx\n"
-        "write_onnx(from_torch(module, example, shapes), 'FOLDER/live.onnx')",
+        "write_onnx(from_torch(module, example, dynamic_shapes=shapes), 'FOLDER/live.onnx')",
     ),
     "torch.onnx.export": (
         NET,

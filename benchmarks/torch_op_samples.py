@@ -168,7 +168,7 @@ def _said(argument: Any) -> str:
 
 def ours(sample: Sample, path: Path) -> None:
     """Export, read and write with this project."""
-    from upconv.converters import from_torch
+    from upconv import from_torch
     from upconv.converters.onnx_writer import write_onnx
 
     write_onnx(from_torch(sample.module, sample.inputs), path)

@@ -17,6 +17,8 @@ from upconv.converters.ir.shapes import Shape
 from upconv.converters.readers.files.prototxt import Message, parse
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
+from upconv.linter.finding import Severity
+from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, Rule
 from upconv.linter.running.suppress import Ignore
 
@@ -129,15 +131,18 @@ class Context:
             if error.kind in kinds and error.layer in self.layers:
                 yield self.layers[error.layer], error
 
-    def notices(self, code: str, help: str) -> Iterator[Hit]:
-        """What the reader saw on behalf of a rule; `help` stands in where it gives no hint."""
+    def notices(self, code: str) -> Iterator[Hit]:
+        """What the reader noticed that the rule of this code tells."""
         for notice in self.model.notices if self.model else ():
-            if notice.code == code:
-                yield self.hit_of(notice.error, help)
+            told = NOTICES[notice.kind]
+            if told.code == code:
+                yield self.hit_of(notice.error, told.help, told.severity)
 
-    def hit_of(self, error: UpconvError, help: str) -> Hit:
+    def hit_of(self, error: UpconvError, help: str, severity: Severity | None = None) -> Hit:
         """A reader's error as what a rule yields; `help` stands in where it has no hint."""
         layer = self.layers.get(error.layer) if self.model else None
         elsewhere = error.path not in ("", self.path)  # the weights' file, say
         message = f"{error.path}: {error.message}" if elsewhere else error.message
-        return Hit(message, error.hint or help, layer, error.where, layer_name=error.layer)
+        return Hit(
+            message, error.hint or help, layer, error.where, severity, layer_name=error.layer
+        )

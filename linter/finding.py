@@ -144,12 +144,25 @@ class Report:
     def silenced(self) -> tuple[Silenced, ...]:
         return tuple(one for file in self.files for one in file.silenced)
 
+    def __repr__(self) -> str:
+        return f"<Report: {_written(self, 'summary')}>"
+
+    def __str__(self) -> str:
+        return _written(self, "text")
+
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)
 
     def fails(self, threshold: Severity | None = None) -> bool:
         """Whether any finding is at or above a severity, `fail_on` where none is given."""
         return any(at_least(f.severity, threshold or self.fail_on) for f in self.findings)
+
+
+def _written(report: Report, how: str) -> str:
+    """A report as text. The module that writes it is found when it is asked for: it is made of
+    reports."""
+    write: Callable[[Report], str] = getattr(import_module("upconv.linter.reports.text"), how)
+    return write(report)
 
 
 def at_least(severity: Severity, threshold: Severity) -> bool:

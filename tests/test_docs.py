@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
 import json
 import re
 import runpy
@@ -15,6 +17,7 @@ import click
 import pytest
 import yaml
 
+import upconv
 from tests.support import ROOT
 from upconv.linter.reports import FORMATS
 from upconv.linter.rules import RULES
@@ -128,6 +131,35 @@ def test_command_named_in_a_sentence_exists(page: str, line: str) -> None:
 def test_wrong_commands_do_not_parse(line: str) -> None:
     with pytest.raises(click.ClickException):
         parse(line)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_examples_in_python_print_what_they_say(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The examples of a page are one session, in a folder of its own."""
+    text = "\n".join(blocks(path, "pycon"))
+    if not text:
+        return
+    if "import torch" in text:
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    session = doctest.DocTestParser().get_doctest(text, {}, page_name(path), str(path), 0)
+    said: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(session, out=said.append)
+    assert result.attempted == text.count(">>> ")
+    assert result.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_code_uses_public_names(path: Path) -> None:
+    for block in blocks(path, "python"):
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(block))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "upconv"
+        }
+        assert used <= set(upconv.__all__)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)

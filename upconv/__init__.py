@@ -1,1 +1,85 @@
-"""The layers that make feature maps larger: checked, converted to ONNX, and proven equal."""
+"""The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
+
+`load`, `check`, `convert`, `verify` and `from_torch` do what the command line does; see
+docs/python.md. What stands in `__all__` is the public interface. Nothing is imported before it is
+used, so `import upconv` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.errors import (
+        AmbiguousError,
+        ShapeError,
+        UnreadableError,
+        UnsupportedError,
+        UpconvError,
+        UsageError,
+    )
+    from upconv.converters.ir.model import Model
+    from upconv.converters.proof.report import Verification
+    from upconv.linter.finding import Finding, Report
+    from upconv.service.python.calls import check, convert, from_torch, load, verify
+    from upconv.service.work.conversion import Conversion
+
+    __version__: str
+
+__all__ = [
+    "AmbiguousError",
+    "Conversion",
+    "Finding",
+    "Model",
+    "Report",
+    "ShapeError",
+    "UnreadableError",
+    "UnsupportedError",
+    "UpconvError",
+    "UsageError",
+    "Verification",
+    "__version__",
+    "check",
+    "convert",
+    "from_torch",
+    "load",
+    "verify",
+]
+
+_HOMES = {
+    "AmbiguousError": "converters.ir.errors",
+    "Conversion": "service.work.conversion",
+    "Finding": "linter.finding",
+    "Model": "converters.ir.model",
+    "Report": "linter.finding",
+    "ShapeError": "converters.ir.errors",
+    "UnreadableError": "converters.ir.errors",
+    "UnsupportedError": "converters.ir.errors",
+    "UpconvError": "converters.ir.errors",
+    "UsageError": "converters.ir.errors",
+    "Verification": "converters.proof.report",
+    "check": "service.python.calls",
+    "convert": "service.python.calls",
+    "from_torch": "service.python.calls",
+    "load": "service.python.calls",
+    "verify": "service.python.calls",
+}
+"""Name -> the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("upconv")
+    elif name in _HOMES:
+        value = getattr(import_module(f"upconv.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'upconv' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,10 +25,10 @@ from upconv.converters.ir.dims import (
     symbol,
 )
 from upconv.converters.ir.errors import ShapeError
-from upconv.converters.ir.inference import Inference, call_of
+from upconv.converters.ir.inference import Inference, input_shapes
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.registry import OperatorTable
-from upconv.converters.ir.shapes import Call, Shape
+from upconv.converters.ir.shapes import InputShapes, Shape
 from upconv.converters.ir.weight_shapes import expected_weights
 
 LARGEST: Final = 1000
@@ -78,12 +78,12 @@ class Site:
     """The layer that asks, the shapes of its inputs, and the shape of its first output."""
 
     layer: Layer
-    call: Call
+    given: InputShapes
     output: Shape
 
     @property
     def x(self) -> Shape:
-        return self.call.x
+        return self.given.x
 
     def asks(self, left: Size, kind: Literal["==", ">="], right: Size) -> Condition:
         return Condition(self.layer, (Relation.of(left, kind, right),))
@@ -99,11 +99,11 @@ def asked(model: Model, inference: Inference) -> Asked:
     unknown = ""
     failing = {error.layer: error for error in inference.errors}
     for layer in model.layers:
-        call = call_of(layer, inference.shapes)
-        if call is None or type(layer.operator) not in CONDITIONS:
+        given = input_shapes(layer, inference.shapes)
+        if given is None or type(layer.operator) not in CONDITIONS:
             unknown = unknown or _unknown(layer)
             continue
-        for condition in _of_layer(layer, call, inference, layer.name in failing):
+        for condition in _of_layer(layer, given, inference, layer.name in failing):
             if any(is_larger(one.difference, LARGEST) for one in condition.any_of):
                 unknown = unknown or f"the sizes of '{layer.name}' are expressions without end"
             elif condition.may_fail and not _follows(condition, found):
@@ -128,11 +128,11 @@ def _unknown(layer: Layer) -> str:
     return f"the shape of what '{layer.name}' reads is not known"
 
 
-def _of_layer(layer: Layer, call: Call, inference: Inference, failing: bool) -> Iterator[Condition]:
+def _of_layer(layer: Layer, given: InputShapes, inference: Inference, failing: bool) -> Iterator[Condition]:
     output = inference.shapes.get(layer.outputs[0]) if layer.outputs else ()
     found: list[Condition] = []
     if output is not None:
-        site = Site(layer, call, output)
+        site = Site(layer, given, output)
         found += CONDITIONS[type(layer.operator)](layer.operator, site)
         found += _fitting_weights(site)
     yield from found
@@ -153,7 +153,7 @@ def _keeps_positive(op: ops.Operator) -> bool:
 
 def _fitting_weights(site: Site) -> Iterator[Condition]:
     try:
-        expected = expected_weights(site.layer, site.x) if site.call.inputs else {}
+        expected = expected_weights(site.layer, site.x) if site.given.inputs else {}
     except ShapeError:
         return  # then the layer fails as a whole
     for name, shape in expected.items():
@@ -187,31 +187,31 @@ def _broadcast(site: Site, shapes: Sequence[Shape], result: Shape) -> Iterator[C
 @CONDITIONS.register(ops.Eltwise)
 def _eltwise(op: ops.Eltwise, site: Site) -> Iterator[Condition]:
     if op.broadcast:
-        return _broadcast(site, site.call.inputs, site.output)
-    return _same(site, site.call.inputs)
+        return _broadcast(site, site.given.inputs, site.output)
+    return _same(site, site.given.inputs)
 
 
 @CONDITIONS.register(ops.Concat)
 def _concat(op: ops.Concat, site: Site) -> Iterator[Condition]:
     joined = op.axis % len(site.output)
-    others = [(*shape[:joined], *shape[joined + 1 :]) for shape in site.call.inputs]
+    others = [(*shape[:joined], *shape[joined + 1 :]) for shape in site.given.inputs]
     return _same(site, others)
 
 
 @CONDITIONS.register(ops.Scale)
 def _scale(op: ops.Scale, site: Site) -> Iterator[Condition]:
     if op.operand != "none":
-        yield from _same(site, (site.x[op.axis % len(site.x) :], site.call.inputs[1]))
+        yield from _same(site, (site.x[op.axis % len(site.x) :], site.given.inputs[1]))
 
 
 @CONDITIONS.register(ops.Unpool)
 def _unpool(op: ops.Unpool, site: Site) -> Iterator[Condition]:
-    return _same(site, site.call.inputs[:2])
+    return _same(site, site.given.inputs[:2])
 
 
 @CONDITIONS.register(ops.MatMul)
 def _matmul(op: ops.MatMul, site: Site) -> Iterator[Condition]:
-    left, right = site.call.inputs
+    left, right = site.given.inputs
     yield site.asks(left[-1], "==", right[-2])
     yield from _broadcast(site, (left[:-2], right[:-2]), site.output[:-2])
 
@@ -219,7 +219,7 @@ def _matmul(op: ops.MatMul, site: Site) -> Iterator[Condition]:
 @CONDITIONS.register(ops.Crop)
 def _crop(op: ops.Crop, site: Site) -> Iterator[Condition]:
     for index, offset in enumerate(op.offsets, start=op.axis % len(site.x)):
-        end = site.output[index] + site.call.resolve(offset)
+        end = site.output[index] + site.given.resolve(offset)
         yield site.asks(site.x[index], ">=", end)
 
 
@@ -229,7 +229,7 @@ def _pad(op: ops.Pad, site: Site) -> Iterator[Condition]:
     if op.mode == "constant":
         return
     for size, *sides in zip(site.x, op.begin, op.end, strict=True):
-        begin, end = map(site.call.resolve, sides)
+        begin, end = map(site.given.resolve, sides)
         most, left = maximum(begin, end), size + minimum(begin, 0) + minimum(end, 0)
         needed = most + 1 if op.mode == "reflect" else 1
         yield Condition(site.layer, (Relation.of(0, ">=", most), Relation.of(left, ">=", needed)))
@@ -241,7 +241,7 @@ def _slice(op: ops.Slice, site: Site) -> Iterator[Condition]:
     if op.points:
         yield site.asks(size, ">=", op.points[-1] + 1)
     else:
-        yield from _divides(site, size, site.call.outputs)
+        yield from _divides(site, size, site.given.outputs)
 
 
 @CONDITIONS.register(ops.Reshape)

@@ -25,7 +25,7 @@ from upconv.converters.ir.shapes import Shape
 
 
 @record(frozen=True, slots=True)
-class Place:
+class PixelMap:
     """root = scale * index + shift, one map per spatial axis."""
 
     root: str
@@ -66,7 +66,7 @@ class Coordinates:
         self._model = model
         self._shapes = shapes
         self._inputs = {entry.name for entry in model.inputs}
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PixelMap] = {}
         self.crops: list[CropFit] = []
         for entry in model.inputs:
             self._root(entry.name)
@@ -87,7 +87,7 @@ class Coordinates:
     def _root(self, value: str) -> None:
         shape = self._shapes.get(value)
         if shape is not None and len(shape) > 2:
-            self.places[value] = Place(value, (IDENTITY,) * (len(shape) - 2))
+            self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
         maps = layer_maps(layer, self._shapes)
@@ -99,9 +99,9 @@ class Coordinates:
                 self._root(value)
             else:
                 pairs = zip(maps, base.maps, strict=True)
-                self.places[value] = Place(base.root, tuple(m.after(b) for m, b in pairs))
+                self.places[value] = PixelMap(base.root, tuple(m.after(b) for m, b in pairs))
 
-    def _base(self, layer: Layer) -> Place | None:
+    def _base(self, layer: Layer) -> PixelMap | None:
         """The place of the input that the output is placed by: the first that leads to an input
         of the net, else the first."""
         found = [self.places[name] for name in carriers(layer) if name in self.places]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Origin, Span
@@ -44,6 +44,17 @@ class UpconvError(Exception):
         parts = [place, self.code, f"layer '{self.layer}'" if self.layer else "", self.message]
         line = ": ".join(part for part in parts if part)
         return f"{line} ({self.hint})" if self.hint else line
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors come out of child processes as what they were raised as; Python would make one
+        anew from its message alone."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[UpconvError], words: tuple[Any, ...], state: dict[str, Any]) -> UpconvError:
+    error = kind.__new__(kind, *words)
+    error.__dict__.update(state)
+    return error
 
 
 class UnreadableError(UpconvError):

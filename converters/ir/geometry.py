@@ -5,7 +5,7 @@ Sizes are in pixels along one spatial axis. Where a formula takes per-axis tuple
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from upconv.converters.ir.dims import ceil_div, maximum, minimum
 
@@ -221,6 +221,29 @@ def bilinear_pad(factor: int) -> int:
     [1, 1, 2, 4]
     """
     return factor // 2
+
+
+def bilinear_taps(kernel: int) -> tuple[tuple[int, ...], int]:
+    """One axis of the bilinear kernel, as integers over a common denominator.
+
+    f = ceil(k/2), w[x] = 1 - |x/f - (k-1)/(2f)| (Caffe filler.hpp), here times 2f.
+
+    >>> bilinear_taps(4)
+    ((1, 3, 3, 1), 4)
+    """
+    double = 2 * ((kernel + 1) // 2)
+    return tuple(double - abs(2 * x - (kernel - 1)) for x in range(kernel)), double
+
+
+BILINEAR_TOLERANCE: Final = 1e-6
+"""How far a stored weight may lie from the number it is meant to be, numbers up to 1.
+
+A bilinear weight is m/(4f^2), m an integer. Stored in float32 it is off by up to 3e-8, and by up to
+1.8e-7 where each step of the formula was rounded, as in Caffe (kernels to 64). Five times that is
+still a 240th of the smallest weight of a 64 x 64 kernel. float16 has 11 bits for m: kernels of the
+factors 2, 4, 8 and 16 are exact in it, others are off by up to 2.4e-4, no longer add up to 1, and
+are taken for what they are.
+"""
 
 
 def inferred_axis(total: Any, known: Any) -> Any:

@@ -10,7 +10,7 @@ from upconv.converters.ir.dims import Like, Size, Symbol, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
-from upconv.converters.ir.shapes import SHAPES, Call, Shape
+from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
 from upconv.converters.ir.weight_shapes import check_weights
 
 LARGEST: Final = (1 << 63) - 1
@@ -72,21 +72,21 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     Raises ShapeError where they contradict the layer.
     """
-    call = call_of(layer, shapes)
-    if isinstance(layer.operator, Unknown) or call is None:
+    given = input_shapes(layer, shapes)
+    if isinstance(layer.operator, Unknown) or given is None:
         return (None,) * len(layer.outputs)
-    results = SHAPES[type(layer.operator)](layer.operator, call)
-    _require_countable(call.inputs, results)
+    results = SHAPES[type(layer.operator)](layer.operator, given)
+    _require_countable(given.inputs, results)
     try:
-        if call.inputs:
-            check_weights(layer, call.x)
+        if given.inputs:
+            check_weights(layer, given.x)
     except ShapeError as error:
         error.guess = results
         raise
     return results
 
 
-def call_of(layer: Layer, shapes: Mapping[str, Shape | None]) -> Call | None:
+def input_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> InputShapes | None:
     """What a layer's shape function is asked with; None where an input's shape is not known."""
     inputs = tuple(shapes[value] for value in layer.inputs)
     known = tuple(shape for shape in inputs if shape is not None)
@@ -102,4 +102,4 @@ def call_of(layer: Layer, shapes: Mapping[str, Shape | None]) -> Call | None:
             raise ShapeError(f"axis {leaf.axis} of '{leaf.tensor}' does not exist", "rank")
         return shape[leaf.axis]
 
-    return Call(known, len(layer.outputs), lambda size: substitute(size, size_of))
+    return InputShapes(known, len(layer.outputs), lambda size: substitute(size, size_of))

@@ -6,8 +6,9 @@ layer does is an operator record of `operators`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from importlib import import_module
 from typing import Literal, TypeAlias
 
 from upconv.converters.ir.dims import Like, Size, leaves
@@ -18,6 +19,26 @@ from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
 
 Shape: TypeAlias = tuple[Size, ...]
+
+NoticeKind: TypeAlias = Literal[
+    "unreadable-part",  # of the file, or of the weights given for it
+    "unknown-layer-type",  # or one whose fields ask for what cannot be said
+    "dangling-name",  # a layer reads a value that none before it writes
+    "name-of-other-phase",  # ... but a layer of the phase that is not run does
+    "missing-name",  # a layer writes a value without a name
+    "repeated-name",  # two layers write one value
+    "repeated-layer-name",  # harmless but to weights, which are found by name
+    "foreign-weights",  # no layer has the name of a layer of the weights
+    "unmatched-weights",  # some of their names fit no layer
+    "obsolete-format",
+    "executable-code",  # loading the file, or running the model, runs code
+    "dangerous-code",  # ... which no model has a use for
+    "half-given-field",  # kernel_h without kernel_w
+    "fork-dialect",  # forks of the framework disagree about the layer
+    "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "unread-calls",  # of source code
+]
+"""What readers have to say. A new kind wants a row in the linter's table of notices too."""
 
 
 @record(frozen=True, slots=True)
@@ -51,12 +72,12 @@ class ModelInput:
 
 @record(frozen=True, slots=True)
 class Notice:
-    """Something a reader saw and went on after: the rule that reports it, and the error.
+    """Something a reader saw and went on after: of which kind it is, and its cause.
 
     `harmless`: the outputs are still what the file says, so that conversion may go on.
     """
 
-    code: str
+    kind: NoticeKind
     error: UpconvError
     harmless: bool = False
 
@@ -102,6 +123,23 @@ class Model:
             for value in dict.fromkeys(layer.inputs):
                 found.setdefault(value, []).append(layer)
         return found
+
+    def __repr__(self) -> str:
+        return _drawn("line", self)
+
+    def __str__(self) -> str:
+        return _drawn("text", self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _drawn("html", self)
+
+
+def _drawn(how: str, model: Model) -> str:
+    """A picture by `table`, which is found when it is asked for: it needs the shapes of all values,
+    and what infers them is made of models."""
+    draw: Callable[[Model], str] = getattr(import_module("upconv.converters.ir.table"), how)
+    return draw(model)
 
 
 def validate(model: Model) -> None:

@@ -44,7 +44,8 @@ else:
             values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
         )
         made.__hash__ = lambda self: hash(values(self))
-        made.__repr__ = _represent
+        if "__repr__" not in vars(cls):
+            made.__repr__ = _represent
         made.__setattr__ = made.__delattr__ = _refuse
         made.__getstate__ = _state
         made.__setstate__ = _restore

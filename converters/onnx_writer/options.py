@@ -1,4 +1,4 @@
-"""What a caller may choose about the written file, and what he is told about it."""
+"""What a caller may choose about the written file, and what the file turned out to be."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class Written:
 
     path: Path
     opset: int
-    ir_version: int
     external_path: Path | None
     forms: Mapping[str, str]
 

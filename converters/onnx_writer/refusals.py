@@ -7,13 +7,22 @@ from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
 from upconv.converters.ir.inference import Inference
-from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.model import Layer, Model, NoticeKind
 from upconv.converters.ir.operators import Conv, ConvTranspose, Pool, Unknown
 from upconv.converters.ir.tensors import Weight
 
-BLOCKING_NOTICES: Final = frozenset({"UP001", "UP004"})
-"""Notices of a reader after which the graph is not what the file says: a part that cannot be
-read, a name that is dangling or written twice."""
+BLOCKING_NOTICES: Final[frozenset[NoticeKind]] = frozenset(
+    {
+        "unreadable-part",
+        "dangling-name",
+        "name-of-other-phase",
+        "missing-name",
+        "repeated-name",
+        "repeated-layer-name",
+        "foreign-weights",
+    }
+)
+"""Kinds of notices of a reader after which the graph is not what the file says."""
 
 _ONE_PIXEL: Final = "its dilation 0 lays a whole kernel on one pixel, which ONNX cannot say"
 _SUM_OF_TAPS: Final = "make it kernel_size 1, with the sum of each kernel as its weight"
@@ -45,8 +54,8 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
 
 def _weights_of_another_net(model: Model) -> bool:
     apart = model.weights_path not in ("", model.path)
-    told = (notice for notice in model.notices if not notice.harmless)
-    return apart and any(notice.error.path == model.weights_path for notice in told)
+    doubtful = (notice for notice in model.notices if not notice.harmless)
+    return apart and any(notice.error.path == model.weights_path for notice in doubtful)
 
 
 def notice_problems(model: Model) -> Iterator[UpconvError]:
@@ -56,7 +65,7 @@ def notice_problems(model: Model) -> Iterator[UpconvError]:
         if notice.harmless:
             continue
         undecided = isinstance(notice.error, AmbiguousError) and notice.error.layer not in unknown
-        if notice.code in BLOCKING_NOTICES or undecided:
+        if notice.kind in BLOCKING_NOTICES or undecided:
             yield notice.error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 from onnx import ModelProto, TensorProto
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.files import temporary_file
 from upconv.converters.onnx_writer.graph import StoredWeight
 from upconv.converters.onnx_writer.options import ExternalData
 from upconv.converters.onnx_writer.wire import (
@@ -119,12 +119,11 @@ def _aligned_bytes(weights: Sequence[StoredWeight]) -> Iterator[memoryview | byt
 @contextmanager
 def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]:
     """A temporary file beside the target with these bytes; removed unless it was moved away."""
-    handle, name = tempfile.mkstemp(prefix=".upconv-", dir=target.parent)
+    handle, name = temporary_file(target.parent)
     try:
         with os.fdopen(handle, "wb", buffering=0) as stream:
             for chunk in chunks:
                 _write_all(stream.fileno(), chunk, target)
-            os.chmod(name, 0o666 & ~_umask())
         yield name
     finally:
         Path(name).unlink(missing_ok=True)
@@ -137,13 +136,6 @@ def _write_all(descriptor: int, chunk: memoryview | bytes, target: Path) -> None
             left = left[os.write(descriptor, left) :]
         except OSError as error:  # a full disk; os.write does not know the file's name
             raise OSError(error.errno, error.strerror, str(target)) from None
-
-
-def _umask() -> int:
-    """The process's umask; mkstemp ignores it and gives 0600."""
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
 
 
 def move_model(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from upconv.converters.ir.dims import (
     Atom,
@@ -22,16 +22,34 @@ from upconv.converters.ir.dims import (
     symbol,
 )
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.ir.model import Shape
+from upconv.converters.ir.model import Model, Shape
 
-if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.graph import GraphBuilder
+
+class Nodes(Protocol):
+    """What sizes are written into: a graph, which knows the shapes of the model's values."""
+
+    @property
+    def model(self) -> Model: ...
+
+    def shape(self, value: str) -> Shape: ...
+
+    def tensor(self, value: str) -> str: ...
+
+    def ints(self, values: Sequence[int]) -> str: ...
+
+    def node(
+        self, operator: str, inputs: Sequence[str], to: str = "", **attributes: Any
+    ) -> str: ...
+
+    def shared_node(
+        self, operator: str, inputs: Sequence[str], to: str, **attributes: Any
+    ) -> str: ...
 
 
 class SizeWriter:
     """Writes sizes into a graph as one-element int64 tensors."""
 
-    def __init__(self, graph: GraphBuilder) -> None:
+    def __init__(self, graph: Nodes) -> None:
         self._graph = graph
         self._written: dict[Size | Atom, str] = {}
         self._shapes: dict[str, str] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upconv.converters.ir.model import Model
 from upconv.converters.onnx_writer.build import build
-from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions, Written, require_valid
+from upconv.converters.onnx_writer.options import WriteOptions, Written, require_valid
 from upconv.converters.onnx_writer.save import save
 
 DEFAULTS = WriteOptions()
@@ -25,4 +25,4 @@ def write_onnx(model: Model, path: str | Path, options: WriteOptions = DEFAULTS)
     target = Path(path)
     built = build(model, options)
     external = save(built.proto, built.weights, target, options.external_data)
-    return Written(target, options.opset, IR_VERSIONS[options.opset], external, built.forms)
+    return Written(target, options.opset, external, built.forms)

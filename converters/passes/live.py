@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from upconv.converters.ir.model import Layer, Model
@@ -14,19 +15,26 @@ def live(model: Model) -> Model:
     model that a reader gives, for all to see; a converted file has no use for them, and their
     inputs would have to be fed. An input that no layer reads at all stays.
     """
-    needed = set(model.outputs)
-    layers: list[Layer] = []
-    for layer in reversed(model.layers):
-        if needed.intersection(layer.outputs):
-            layers.append(layer)
-            needed.update(layer.inputs)
+    layers = live_layers(model.layers, model.outputs)
     if len(layers) == len(model.layers):
         return model
+    needed = {*model.outputs, *(value for layer in layers for value in layer.inputs)}
     dead = {layer.name for layer in model.layers} - {layer.name for layer in layers}
     read = {value for layer in model.layers for value in layer.inputs}
     return replace(
         model,
         inputs=tuple(e for e in model.inputs if e.name in needed or e.name not in read),
-        layers=tuple(reversed(layers)),
+        layers=tuple(layers),
         notices=tuple(notice for notice in model.notices if notice.error.layer not in dead),
     )
+
+
+def live_layers(layers: Sequence[Layer], outputs: Iterable[str]) -> list[Layer]:
+    """The layers that the outputs need, in their order."""
+    needed = set(outputs)
+    kept: list[Layer] = []
+    for layer in reversed(layers):
+        if needed.intersection(layer.outputs):
+            kept.append(layer)
+            needed.update(layer.inputs)
+    return kept[::-1]

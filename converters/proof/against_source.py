@@ -32,7 +32,12 @@ from upconv.converters.proof.end_to_end import (
     tolerance_of,
 )
 from upconv.converters.proof.memory import require_memory
-from upconv.converters.proof.report import OutputCertificate, Source, Verification, worse_output
+from upconv.converters.proof.report import (
+    OutputCertificate,
+    SourceFramework,
+    Verification,
+    worse_output,
+)
 from upconv.converters.proof.runtime import OnnxFile, read_onnx, run, session
 from upconv.converters.proof.source import SourceRun
 from upconv.converters.proof.stimuli import fixed_shapes, other_shapes, stimuli
@@ -86,7 +91,7 @@ def verify_against(
             for name in outputs:
                 one = judge.compare(name, sides, stimulus, optimized)
                 found[name] = worse_output(found[name], one) if name in found else one
-    by = Source(source.framework, source.version)
+    by = SourceFramework(source.framework, source.version)
     reasons = tuple(missing_outputs(model, file))
     return Verification(
         model.path, onnx_path, file.opset, (), tuple(found.values()), reasons, source=by

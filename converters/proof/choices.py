@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import ArgMax, Identity, Pool
+from upconv.converters.ir.operators import ArgMax, GlobalPool, Identity, Pool
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def index_outputs(layer: Layer) -> tuple[str, ...]:
     match layer.operator:
         case ArgMax(output=output):
             return layer.outputs if output != "values" else ()
-        case Pool():
+        case Pool() | GlobalPool():
             return layer.outputs[1:]
     return ()
 

@@ -13,7 +13,7 @@ from upconv.converters.ir.model import Layer, Model
 from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
 from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
-from upconv.converters.reference import run_layer
+from upconv.converters.reference.run import Results, run_model
 
 Array = NDArray[np.float64]
 Announce: TypeAlias = Callable[[str], None]
@@ -138,26 +138,22 @@ def run_reference(
     Readers of an index value see the one of `choices`: the rest of the network must be compared
     after the same choice. With `rounded`, each layer's values are rounded to float32.
     """
-    values: dict[str, Array] = {n: np.asarray(x, np.float64) for n, x in feeds.items()}
-    last = {value: layer.name for layer in model.layers for value in layer.inputs}
     choosers = [found for found in (chooser_of(model, name) for name in model.outputs) if found]
     kept = {
         *model.outputs,
         *(value for layer, made in choosers for value in (layer.inputs[0], made)),
     }
     own: dict[str, Array] = {}
-    for layer in model.layers:
-        inputs = [values[value] for value in layer.inputs]
-        results = run_layer(layer, inputs)
+
+    def amend(layer: Layer, inputs: Sequence[Array], results: Results) -> Results:
         if rounded:
             results = tuple(map(_rounded, results))
-        own |= {v: r for v, r in zip(layer.outputs, results, strict=True) if v in kept}
-        for value, result in zip(layer.outputs, results, strict=True):
-            values[value] = _followed(layer, inputs, result, (choices or {}).get(value))
-        for value in {*layer.inputs, *layer.outputs}:
-            if last.get(value) in (None, layer.name) and value not in kept:
-                del values[value]
-    return {**values, **own}
+        named = dict(zip(layer.outputs, results, strict=True))
+        own.update((value, result) for value, result in named.items() if value in kept)
+        others = choices or {}
+        return tuple(_followed(layer, inputs, x, others.get(value)) for value, x in named.items())
+
+    return run_model(model, feeds, kept, amend) | own
 
 
 def _followed(layer: Layer, inputs: Sequence[Array], own: Array, other: Array | None) -> Array:

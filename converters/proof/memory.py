@@ -48,7 +48,7 @@ def bytes_needed(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 def bytes_there() -> int | None:
-    """This machine's memory, or what the container may use of it; None where it is not told."""
+    """This machine's memory, or what the container may use of it; None where nothing says it."""
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):

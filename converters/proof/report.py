@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.converters.ir.operators import UPSAMPLING
+
 Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
 
@@ -51,7 +53,7 @@ class OutputCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFramework:
     """The framework that computed what the outputs were compared with."""
 
     framework: str
@@ -71,7 +73,7 @@ class Verification:
     layers: tuple[LayerCertificate, ...]
     outputs: tuple[OutputCertificate, ...]
     reasons: tuple[str, ...] = ()
-    source: Source | None = None
+    source: SourceFramework | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -79,6 +81,9 @@ class Verification:
         verdicts += [one.verdict for one in self.outputs]
         verdicts += ["incomplete"] * bool(self.reasons)
         return max(verdicts, key=RANKS.__getitem__, default="incomplete")
+
+    def __str__(self) -> str:
+        return summary(self)
 
 
 def worse_layer(left: LayerCertificate, right: LayerCertificate) -> LayerCertificate:
@@ -110,7 +115,7 @@ def worst_element(
     Equal values, NaN beside NaN and equal infinities among them, have error 0, and so has an
     infinity where `want` is beyond float32's range. A ratio is None where error or bound is not
     finite or a bound of 0 is exceeded. Of values that differ, a bound that is not finite counts
-    as just reached, so that it is told unless another one is exceeded.
+    as just reached, so that it is reported unless another one is exceeded.
     """
     if not want.size:
         return 0.0, 0.0, 0.0
@@ -157,7 +162,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
     }
 
 
-def _source(source: Source | None) -> dict[str, str] | None:
+def _source(source: SourceFramework | None) -> dict[str, str] | None:
     return None if source is None else {"framework": source.framework, "version": source.version}
 
 
@@ -165,3 +170,45 @@ def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]
     fields = type(certificate).__dataclass_fields__
     record = {name: getattr(certificate, name) for name in fields}
     return {name: value for name, value in record.items() if name != "reason" or value}
+
+
+def summary(verification: Verification) -> str:
+    """The verdict in a few lines: upsampling layers one by one, the rest counted, outputs."""
+    shown = [
+        one for one in verification.layers if one.operator in _UPSAMPLING or one.verdict != "pass"
+    ]
+    others = [one for one in verification.layers if one not in shown]
+    lines = [f"{verification.onnx}: {verification.verdict}, opset {verification.opset}"]
+    if verification.source is not None:
+        source = verification.source
+        lines.append(f"  against {source.framework} {source.version}")
+    lines += [_layer_line(one) for one in shown]
+    if others:
+        worst = max((one.ratio or 0.0 for one in others), default=0.0)
+        lines.append(f"  {len(others)} other layers pass, at most {worst:.2f} of their bounds")
+    lines += [_output_line(one) for one in verification.outputs]
+    lines += [f"  incomplete: {reason}" for reason in verification.reasons]
+    return "\n".join(lines)
+
+
+def _layer_line(one: LayerCertificate) -> str:
+    form = f" ({one.form})" if one.form not in ("", one.operator) else ""
+    head = f"  {one.verdict:4} {one.layer} {one.operator}{form}"
+    if one.reason:
+        return f"{head}: {one.reason}"
+    return f"{head}: error {_number(one.max_abs_error)}, {one.kind} {_number(one.bound)}"
+
+
+def _output_line(one: OutputCertificate) -> str:
+    shape = "x".join(map(str, one.shape))
+    head = f"  {one.verdict:4} output {one.name} {shape}"
+    if one.reason:
+        return f"{head}: {one.reason}"
+    return f"{head}: end-to-end error {_number(one.max_abs_error)}, tolerance {one.tolerance:.3g}"
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3g}"
+
+
+_UPSAMPLING: Final = frozenset(operator.__name__ for operator in UPSAMPLING)

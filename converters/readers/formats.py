@@ -29,6 +29,7 @@ __all__ = [
     "open_graph",
     "open_model",
     "open_text",
+    "require_graph",
 ]
 
 HEAD_BYTES: Final = 1 << 16
@@ -96,14 +97,21 @@ def open_model(path: str, options: ReadOptions) -> Model:
 def open_graph(path: str, options: ReadOptions) -> Model:
     """The model in a file, for whoever runs or converts it.
 
-    Raises as `open_model`, and UnsupportedError where the file says which layers there are and
-    not how they are connected (code, a pickled module): that is enough for a check only.
+    Raises as `open_model` and `require_graph`.
     """
-    model = open_model(path, options)
+    return require_graph(open_model(path, options))
+
+
+def require_graph(model: Model) -> Model:
+    """The model itself.
+
+    Raises UnsupportedError where its file says which layers there are and not how they are
+    connected (code, a pickled module): that is enough for a check only.
+    """
     if not model.outputs and model.framework != "caffe":  # a net of Caffe's always has its graph
         raise UnsupportedError(
             "a file of layers without a graph, which can be checked and not run",
-            path=path,
+            path=model.path,
             hint="save the model itself, as ONNX, .pt2 or .keras",
         )
     return model

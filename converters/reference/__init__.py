@@ -1,8 +1,7 @@
 """The float64 meaning of every operator: what "right" means for a converted model.
 
 `run_layer` evaluates one layer, `run_model` a whole model, `MEANINGS` maps each operator record to
-its function, one module a family. `bounds` says how far a float32 result may lie from them, and
-`transposed_views` derives transposed convolution in three further ways.
+its function, one module a family. `bounds` says how far a float32 result may lie from them.
 
 Arrays are channels-first, (N, C, spatial...), with one to three spatial axes. Values are float64;
 stored float32 weights are widened block by block, so that a large network needs its activations
@@ -20,7 +19,7 @@ from upconv.converters.reference import (
     reduction,
     unpooling,
 )
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.run import run_layer, run_model, widened
 
 FAMILIES = (
@@ -36,4 +35,4 @@ FAMILIES = (
 )
 """The modules that fill MEANINGS when they are imported."""
 
-__all__ = ["FAMILIES", "MEANINGS", "Array", "Call", "run_layer", "run_model", "widened"]
+__all__ = ["FAMILIES", "MEANINGS", "Array", "Operands", "run_layer", "run_model", "widened"]

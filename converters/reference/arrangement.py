@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.windows import region
 
 
 @MEANINGS.register(ops.Crop)
-def _crop(op: ops.Crop, call: Call) -> tuple[Array, ...]:
+def _crop(op: ops.Crop, call: Operands) -> tuple[Array, ...]:
     """A copy, so that the whole input can be freed."""
     axis = op.axis % call.x.ndim
     starts = map(call.size, op.offsets)
@@ -21,7 +21,7 @@ def _crop(op: ops.Crop, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Pad)
-def _pad(op: ops.Pad, call: Call) -> tuple[Array, ...]:
+def _pad(op: ops.Pad, call: Operands) -> tuple[Array, ...]:
     """Negative amounts crop, before the other modes look at the edges."""
     pairs = list(zip(map(call.size, op.begin), map(call.size, op.end), strict=True))
     if op.mode == "constant":
@@ -33,45 +33,45 @@ def _pad(op: ops.Pad, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Concat)
-def _concat(op: ops.Concat, call: Call) -> tuple[Array, ...]:
+def _concat(op: ops.Concat, call: Operands) -> tuple[Array, ...]:
     return (np.concatenate(call.inputs, axis=op.axis),)
 
 
 @MEANINGS.register(ops.Slice)
-def _slice(op: ops.Slice, call: Call) -> tuple[Array, ...]:
+def _slice(op: ops.Slice, call: Operands) -> tuple[Array, ...]:
     ends = np.cumsum([shape[op.axis] for shape in call.shapes])
     return tuple(np.split(call.x, ends[:-1], axis=op.axis))
 
 
 @MEANINGS.register(ops.Tile)
-def _tile(op: ops.Tile, call: Call) -> tuple[Array, ...]:
+def _tile(op: ops.Tile, call: Operands) -> tuple[Array, ...]:
     return (np.concatenate([call.x] * call.size(op.tiles), axis=op.axis),)
 
 
 @MEANINGS.register(ops.Reshape, ops.Flatten)
-def _reshape(op: ops.Reshape | ops.Flatten, call: Call) -> tuple[Array, ...]:
+def _reshape(op: ops.Reshape | ops.Flatten, call: Operands) -> tuple[Array, ...]:
     return (call.x.reshape(call.shape),)
 
 
 @MEANINGS.register(ops.Permute)
-def _permute(op: ops.Permute, call: Call) -> tuple[Array, ...]:
+def _permute(op: ops.Permute, call: Operands) -> tuple[Array, ...]:
     return (call.x.transpose(op.order),)
 
 
 @MEANINGS.register(ops.ChannelShuffle)
-def _channel_shuffle(op: ops.ChannelShuffle, call: Call) -> tuple[Array, ...]:
+def _channel_shuffle(op: ops.ChannelShuffle, call: Operands) -> tuple[Array, ...]:
     n, c, *spatial = call.x.shape
     grouped = call.x.reshape(n, op.groups, c // op.groups, *spatial)
     return (grouped.swapaxes(1, 2).reshape(call.shape),)
 
 
 @MEANINGS.register(ops.SpaceToDepth)
-def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Array, ...]:
+def _space_to_depth(op: ops.SpaceToDepth, call: Operands) -> tuple[Array, ...]:
     return (_TO_DEPTH[op.mode](call.x, op.block),)
 
 
 @MEANINGS.register(ops.DepthToSpace)
-def _depth_to_space(op: ops.DepthToSpace, call: Call) -> tuple[Array, ...]:
+def _depth_to_space(op: ops.DepthToSpace, call: Operands) -> tuple[Array, ...]:
     return (_TO_SPACE[op.mode](call.x, op.block),)
 
 

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.registry import OperatorTable
-from upconv.converters.reference.call import FLOAT32, FLOAT64, Array, Call
+from upconv.converters.reference.call import FLOAT32, FLOAT64, Array, Operands
 from upconv.converters.reference.run import Sizes, bind, evaluate_call
 from upconv.converters.reference.unpooling import unpool_windows
 from upconv.converters.reference.windows import Windows, taps_inside, writes
@@ -66,7 +66,7 @@ class SumOfProducts:
     count: Counts
 
 
-CountFunction: TypeAlias = Callable[[Any, Call], Counts | None]
+CountFunction: TypeAlias = Callable[[Any, Operands], Counts | None]
 COUNTS: OperatorTable[CountFunction] = OperatorTable("products")
 
 
@@ -137,49 +137,49 @@ def _of_magnitudes(operator: ops.Operator) -> ops.Operator:
 
 
 @COUNTS.register(ops.Conv)
-def _conv(op: ops.Conv, call: Call) -> Counts:
+def _conv(op: ops.Conv, call: Operands) -> Counts:
     taps = taps_inside(Windows.of(op), call.x.shape[2:], call.spatial)
     return taps * int(call.x.shape[1] // op.groups)
 
 
 @COUNTS.register(ops.ConvTranspose)
-def _conv_transpose(op: ops.ConvTranspose, call: Call) -> Counts:
+def _conv_transpose(op: ops.ConvTranspose, call: Operands) -> Counts:
     taps = writes(Windows.of(op), call.x.shape[2:], call.spatial)
     return taps * int(call.x.shape[1] // op.groups)
 
 
 @COUNTS.register(ops.Linear)
-def _linear(op: ops.Linear, call: Call) -> Counts:
+def _linear(op: ops.Linear, call: Operands) -> Counts:
     return prod(call.x.shape[op.axis % call.x.ndim :])
 
 
 @COUNTS.register(ops.MatMul)
-def _matmul(op: ops.MatMul, call: Call) -> Counts:
+def _matmul(op: ops.MatMul, call: Operands) -> Counts:
     return int(call.x.shape[-1])
 
 
 @COUNTS.register(ops.Pool)
-def _pool(op: ops.Pool, call: Call) -> Counts | None:
+def _pool(op: ops.Pool, call: Operands) -> Counts | None:
     if op.kind == "max":
         return None
     return taps_inside(Windows.of(op), call.x.shape[2:], call.spatial)
 
 
 @COUNTS.register(ops.GlobalPool)
-def _global_pool(op: ops.GlobalPool, call: Call) -> Counts | None:
+def _global_pool(op: ops.GlobalPool, call: Operands) -> Counts | None:
     return None if op.kind == "max" else prod(call.x.shape[2:])
 
 
 @COUNTS.register(ops.WindowUnpool)
-def _window_unpool(op: ops.WindowUnpool, call: Call) -> Counts:
+def _window_unpool(op: ops.WindowUnpool, call: Operands) -> Counts:
     return writes(unpool_windows(op), call.x.shape[2:], call.spatial)
 
 
 @COUNTS.register(ops.Eltwise)
-def _eltwise(op: ops.Eltwise, call: Call) -> Counts | None:
+def _eltwise(op: ops.Eltwise, call: Operands) -> Counts | None:
     return len(call.inputs) if op.kind in ("sum", "difference") else None
 
 
 @COUNTS.register(ops.Scale)
-def _scale(op: ops.Scale, call: Call) -> Counts:
+def _scale(op: ops.Scale, call: Operands) -> Counts:
     return 1

@@ -22,7 +22,7 @@ FLOAT32: Final[np.dtype[Any]] = np.dtype(np.float32)
 
 
 class Blocks(Protocol):
-    """Values that may be taken block by block, in `dtype`: an array, or a `Stored` weight."""
+    """Values that may be taken block by block, in `dtype`: an array, or a `WidenedWeight`."""
 
     @property
     def shape(self) -> Shape: ...
@@ -34,7 +34,7 @@ class Blocks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class WidenedWeight:
     """A stored float32 weight, widened to `dtype` only where it is indexed.
 
     With `magnitude` every value comes out as its absolute value.
@@ -54,7 +54,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Operands:
     """The arguments of one evaluation of an operator.
 
     `inputs` are float64 arrays, but those of a convolution are as they were given: it widens them
@@ -64,7 +64,7 @@ class Call:
     """
 
     inputs: tuple[Array, ...]
-    weights: Mapping[str, Stored]
+    weights: Mapping[str, WidenedWeight]
     shapes: tuple[Shape, ...]
     size: Callable[[Size], int]
 
@@ -97,18 +97,18 @@ class Call:
         return self.per_channel(name) if name in self.weights else None
 
 
-Meaning: TypeAlias = Callable[[Any, Call], tuple[Array, ...]]
+Meaning: TypeAlias = Callable[[Any, Operands], tuple[Array, ...]]
 MEANINGS: OperatorTable[Meaning] = OperatorTable("reference")
 
 
 def stored_weights(
     layer: Layer, magnitude: bool, dtype: np.dtype[Any] = FLOAT64
-) -> dict[str, Stored]:
+) -> dict[str, WidenedWeight]:
     """The layer's weights as views of their file.
 
     Raises UpconvError where one is missing: nothing becomes zero silently.
     """
-    found: dict[str, Stored] = {}
+    found: dict[str, WidenedWeight] = {}
     for name, weight in layer.weights.items():
         if not weight.present:
             raise UpconvError(
@@ -118,5 +118,5 @@ def stored_weights(
                 layer=layer.name,
                 hint="give the weights, or --fill-missing where its filler may stand for them",
             )
-        found[name] = Stored(weight.array(), magnitude, dtype)
+        found[name] = WidenedWeight(weight.array(), magnitude, dtype)
     return found

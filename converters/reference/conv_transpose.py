@@ -1,7 +1,4 @@
-"""Transposed convolution, the fast way: one matrix product per kernel tap, then a strided sum.
-
-`transposed_views` holds three slower, independent derivations of the same numbers.
-"""
+"""Transposed convolution, the fast way: one matrix product per kernel tap, then a strided sum."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from math import prod
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Blocks, Call
+from upconv.converters.reference.call import MEANINGS, Array, Blocks, Operands
 from upconv.converters.reference.convolution import add_bias
 from upconv.converters.reference.threads import each
 from upconv.converters.reference.windows import Windows, at
@@ -21,7 +18,7 @@ PART = 1 << 18
 
 
 @MEANINGS.register(ops.ConvTranspose)
-def _conv_transpose(op: ops.ConvTranspose, call: Call) -> tuple[Array, ...]:
+def _conv_transpose(op: ops.ConvTranspose, call: Operands) -> tuple[Array, ...]:
     """pads_end, output_padding and a target only decide the output's size, which is known here."""
     windows = Windows.of(op)
     result = transposed_convolve(call.x, call.weights["weight"], windows, call.spatial, op.groups)

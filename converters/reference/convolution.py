@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Blocks, Call
+from upconv.converters.reference.call import MEANINGS, Array, Blocks, Operands
 from upconv.converters.reference.threads import each, workers
 from upconv.converters.reference.windows import Windows, region
 
@@ -23,14 +23,14 @@ and the values in one block of widened weights."""
 
 
 @MEANINGS.register(ops.Conv)
-def _conv(op: ops.Conv, call: Call) -> tuple[Array, ...]:
+def _conv(op: ops.Conv, call: Operands) -> tuple[Array, ...]:
     windows = Windows.of(op)
     weight = call.weights["weight"]
     result = convolve(call.x, weight, windows, call.spatial, op.groups)
     return (add_bias(result, call),)
 
 
-def add_bias(values: Array, call: Call) -> Array:
+def add_bias(values: Array, call: Operands) -> Array:
     """values (N, C, spatial...) plus the weight bias (C) where there is one, in place."""
     bias = call.channels("bias")
     if bias is not None:
@@ -124,7 +124,7 @@ def _accumulate(out: Array, weight: Blocks, channels: slice, columns: Array) -> 
 
 
 @MEANINGS.register(ops.Linear)
-def _linear(op: ops.Linear, call: Call) -> tuple[Array, ...]:
+def _linear(op: ops.Linear, call: Operands) -> tuple[Array, ...]:
     """y[..., o] = sum over i of x[..., i] * w[o, i] + b[o]; the weight widened in blocks."""
     lead = call.shape[:-1]
     weight = call.weights["weight"]
@@ -146,13 +146,13 @@ def _linear(op: ops.Linear, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.MatMul)
-def _matmul(op: ops.MatMul, call: Call) -> tuple[Array, ...]:
+def _matmul(op: ops.MatMul, call: Operands) -> tuple[Array, ...]:
     """y[..., m, n] = sum over k of x[..., m, k] * z[..., k, n]."""
     left, right = call.inputs
     return (np.matmul(left, right),)
 
 
 @MEANINGS.register(ops.Constant)
-def _constant(op: ops.Constant, call: Call) -> tuple[Array, ...]:
+def _constant(op: ops.Constant, call: Operands) -> tuple[Array, ...]:
     """The stored values."""
     return (call.weights["value"][...],)

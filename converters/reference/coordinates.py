@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Coordinates:
+class SourceCoordinates:
     """The source coordinate of every output pixel along one axis: numerators / denominator.
 
     `step` is how far the coordinate moves from one output pixel to the next, in input pixels.
@@ -61,7 +61,7 @@ def _simple(scale: float) -> Fraction:
 
 def source_coordinates(
     size: int, out: int, mode: CoordinateMode, scale: float | None = None
-) -> Coordinates:
+) -> SourceCoordinates:
     """The coordinates in an axis of `size` pixels of the `out` pixels it is resized to (ONNX
     Resize, coordinate_transformation_mode).
 
@@ -77,5 +77,5 @@ def source_coordinates(
         step = Fraction(size, out) if scale is None else 1 / _simple(scale)
     p, q = step.numerator, step.denominator
     if mode == "half_pixel":
-        return Coordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, step)
-    return Coordinates(tuple(i * p for i in range(out)), q, step)
+        return SourceCoordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, step)
+    return SourceCoordinates(tuple(i * p for i in range(out)), q, step)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
-from upconv.converters.reference.coordinates import Coordinates, Indices, source_coordinates
+from upconv.converters.reference.call import MEANINGS, Array, Operands
+from upconv.converters.reference.coordinates import Indices, SourceCoordinates, source_coordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Taps:
 
 
 @MEANINGS.register(ops.Resize)
-def _resize(op: ops.Resize, call: Call) -> tuple[Array, ...]:
+def _resize(op: ops.Resize, call: Operands) -> tuple[Array, ...]:
     result = call.x
     for axis, (size, out) in enumerate(zip(call.x.shape[2:], call.spatial, strict=True)):
         scale = None if op.scale is None else op.scale[axis]
@@ -46,7 +46,7 @@ def _resize(op: ops.Resize, call: Call) -> tuple[Array, ...]:
     return (result,)
 
 
-def _axis_taps(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
+def _axis_taps(op: ops.Resize, coordinates: SourceCoordinates, size: int) -> Taps:
     """Taps beyond an edge fall on the edge, or are left out."""
     if op.antialias or op.exclude_outside:
         return _inside_only(op, coordinates, size)
@@ -57,7 +57,7 @@ def _axis_taps(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
     return Taps(index, _KERNELS[op.mode].value(distance, op.cubic_a))
 
 
-def _inside_only(op: ops.Resize, coordinates: Coordinates, size: int) -> Taps:
+def _inside_only(op: ops.Resize, coordinates: SourceCoordinates, size: int) -> Taps:
     """The kernel over the pixels inside, weights summing to 1 (ONNX Resize exclude_outside); with
     antialias stretched by the downscaling (Pillow Resample.c)."""
     kernel = _KERNELS[op.mode]

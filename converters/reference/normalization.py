@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.windows import Windows, at
 
 
 @MEANINGS.register(ops.BatchNorm)
-def _batch_norm(op: ops.BatchNorm, call: Call) -> tuple[Array, ...]:
+def _batch_norm(op: ops.BatchNorm, call: Operands) -> tuple[Array, ...]:
     result = (call.x - call.per_channel("mean")) / np.sqrt(
         call.per_channel("variance") + op.epsilon
     )
@@ -22,7 +22,7 @@ def _batch_norm(op: ops.BatchNorm, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Lrn)
-def _lrn(op: ops.Lrn, call: Call) -> tuple[Array, ...]:
+def _lrn(op: ops.Lrn, call: Operands) -> tuple[Array, ...]:
     return (call.x / lrn_scale(op, call.x) ** op.beta,)
 
 
@@ -47,7 +47,7 @@ def lrn_scale(op: ops.Lrn, x: Array) -> Array:
 
 
 @MEANINGS.register(ops.MeanVarianceNorm)
-def _mean_variance_norm(op: ops.MeanVarianceNorm, call: Call) -> tuple[Array, ...]:
+def _mean_variance_norm(op: ops.MeanVarianceNorm, call: Operands) -> tuple[Array, ...]:
     axes = tuple(range(1 if op.across_channels else 2, call.x.ndim))
     centred = call.x - call.x.mean(axis=axes, keepdims=True)
     if not op.normalize_variance:
@@ -57,7 +57,7 @@ def _mean_variance_norm(op: ops.MeanVarianceNorm, call: Call) -> tuple[Array, ..
 
 
 @MEANINGS.register(ops.GroupNorm)
-def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Array, ...]:
+def _group_norm(op: ops.GroupNorm, call: Operands) -> tuple[Array, ...]:
     grouped = call.x.reshape(call.x.shape[0], op.groups, -1)
     result = _standardized(grouped, (2,), op.epsilon).reshape(call.shape)
     if (scale := call.channels("scale")) is not None:
@@ -68,7 +68,7 @@ def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.LayerNorm)
-def _layer_norm(op: ops.LayerNorm, call: Call) -> tuple[Array, ...]:
+def _layer_norm(op: ops.LayerNorm, call: Operands) -> tuple[Array, ...]:
     first = op.axis % call.x.ndim
     last = call.x.ndim if op.num_axes == -1 else first + op.num_axes
     result = _standardized(call.x, tuple(range(first, last)), op.epsilon)
@@ -89,7 +89,7 @@ def _standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
 
 
 @MEANINGS.register(ops.L2Normalize)
-def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Array, ...]:
+def _l2_normalize(op: ops.L2Normalize, call: Operands) -> tuple[Array, ...]:
     axes = tuple(range(1, call.x.ndim)) if op.across_spatial else (1,)
     length = np.sqrt(np.square(call.x).sum(axis=axes, keepdims=True) + op.epsilon)
     scale = call.channels("scale")
@@ -98,7 +98,7 @@ def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Array, ...]:
 
 
 @MEANINGS.register(ops.Softmax)
-def _softmax(op: ops.Softmax, call: Call) -> tuple[Array, ...]:
+def _softmax(op: ops.Softmax, call: Operands) -> tuple[Array, ...]:
     shifted = call.x - call.x.max(axis=op.axis, keepdims=True)
     powers = np.exp(shifted)
     total = powers.sum(axis=op.axis, keepdims=True)

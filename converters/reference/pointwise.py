@@ -9,28 +9,28 @@ from math import erf, log, pi, sqrt
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 
 
 @MEANINGS.register(ops.Identity)
-def _identity(op: ops.Identity, call: Call) -> tuple[Array, ...]:
+def _identity(op: ops.Identity, call: Operands) -> tuple[Array, ...]:
     return (call.x,) * len(call.shapes)
 
 
 @MEANINGS.register(ops.Relu)
-def _relu(op: ops.Relu, call: Call) -> tuple[Array, ...]:
+def _relu(op: ops.Relu, call: Operands) -> tuple[Array, ...]:
     positive = np.maximum(call.x, 0)
     return (positive + op.slope * np.minimum(call.x, 0) if op.slope else positive,)
 
 
 @MEANINGS.register(ops.PRelu)
-def _prelu(op: ops.PRelu, call: Call) -> tuple[Array, ...]:
+def _prelu(op: ops.PRelu, call: Operands) -> tuple[Array, ...]:
     slope = call.per_channel("slope") if call.x.ndim > 1 else call.weights["slope"][...]
     return (np.maximum(call.x, 0) + slope * np.minimum(call.x, 0),)
 
 
 @MEANINGS.register(ops.Elu)
-def _elu(op: ops.Elu, call: Call) -> tuple[Array, ...]:
+def _elu(op: ops.Elu, call: Operands) -> tuple[Array, ...]:
     return (np.maximum(call.x, 0) + op.alpha * np.expm1(np.minimum(call.x, 0)),)
 
 
@@ -46,22 +46,22 @@ def sigmoid(x: Array) -> Array:
 
 
 @MEANINGS.register(ops.Sigmoid)
-def _sigmoid(op: ops.Sigmoid, call: Call) -> tuple[Array, ...]:
+def _sigmoid(op: ops.Sigmoid, call: Operands) -> tuple[Array, ...]:
     return (sigmoid(call.x),)
 
 
 @MEANINGS.register(ops.Tanh)
-def _tanh(op: ops.Tanh, call: Call) -> tuple[Array, ...]:
+def _tanh(op: ops.Tanh, call: Operands) -> tuple[Array, ...]:
     return (np.tanh(call.x),)
 
 
 @MEANINGS.register(ops.Swish)
-def _swish(op: ops.Swish, call: Call) -> tuple[Array, ...]:
+def _swish(op: ops.Swish, call: Operands) -> tuple[Array, ...]:
     return (call.x * sigmoid(op.beta * call.x),)
 
 
 @MEANINGS.register(ops.Gelu)
-def _gelu(op: ops.Gelu, call: Call) -> tuple[Array, ...]:
+def _gelu(op: ops.Gelu, call: Operands) -> tuple[Array, ...]:
     x = call.x
     cubic = sqrt(2 / pi) * (x + 0.044715 * x**3)
     gate = np.tanh(cubic) if op.tanh else _erf(x / sqrt(2))
@@ -73,50 +73,50 @@ def _erf(x: Array) -> Array:
 
 
 @MEANINGS.register(ops.Erf)
-def _error_function(op: ops.Erf, call: Call) -> tuple[Array, ...]:
+def _error_function(op: ops.Erf, call: Operands) -> tuple[Array, ...]:
     return (_erf(call.x),)
 
 
 @MEANINGS.register(ops.Power)
-def _power(op: ops.Power, call: Call) -> tuple[Array, ...]:
+def _power(op: ops.Power, call: Operands) -> tuple[Array, ...]:
     base = op.shift + op.scale * call.x
     return (base if op.power == 1 else base**op.power,)
 
 
 @MEANINGS.register(ops.Exp)
-def _exp(op: ops.Exp, call: Call) -> tuple[Array, ...]:
+def _exp(op: ops.Exp, call: Operands) -> tuple[Array, ...]:
     exponent = op.shift + op.scale * call.x
     return (np.exp(exponent) if op.base is None else np.power(op.base, exponent),)
 
 
 @MEANINGS.register(ops.Log)
-def _log(op: ops.Log, call: Call) -> tuple[Array, ...]:
+def _log(op: ops.Log, call: Operands) -> tuple[Array, ...]:
     natural = np.log(op.shift + op.scale * call.x)
     return (natural if op.base is None else natural / log(op.base),)
 
 
 @MEANINGS.register(ops.Abs)
-def _abs(op: ops.Abs, call: Call) -> tuple[Array, ...]:
+def _abs(op: ops.Abs, call: Operands) -> tuple[Array, ...]:
     return (np.abs(call.x),)
 
 
 @MEANINGS.register(ops.Softplus)
-def _softplus(op: ops.Softplus, call: Call) -> tuple[Array, ...]:
+def _softplus(op: ops.Softplus, call: Operands) -> tuple[Array, ...]:
     return (np.maximum(call.x, 0) + np.log1p(np.exp(-np.abs(call.x))),)
 
 
 @MEANINGS.register(ops.Threshold)
-def _threshold(op: ops.Threshold, call: Call) -> tuple[Array, ...]:
+def _threshold(op: ops.Threshold, call: Operands) -> tuple[Array, ...]:
     return ((call.x > op.threshold).astype(np.float64),)
 
 
 @MEANINGS.register(ops.Clip)
-def _clip(op: ops.Clip, call: Call) -> tuple[Array, ...]:
+def _clip(op: ops.Clip, call: Operands) -> tuple[Array, ...]:
     return (np.clip(call.x, op.low, op.high),)
 
 
 @MEANINGS.register(ops.Scale)
-def _scale(op: ops.Scale, call: Call) -> tuple[Array, ...]:
+def _scale(op: ops.Scale, call: Operands) -> tuple[Array, ...]:
     """x * scale + bias, either of them absent, a weight, or the second input."""
     factors = {name: call.weight(name) for name in ("scale", "bias")}
     if op.operand != "none":
@@ -146,7 +146,7 @@ _ELTWISE: dict[str, Callable[[Array, Array], Array]] = {
 
 
 @MEANINGS.register(ops.Eltwise)
-def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Array, ...]:
+def _eltwise(op: ops.Eltwise, call: Operands) -> tuple[Array, ...]:
     """The inputs joined from left to right; coefficients belong to sums."""
     operands = list(call.inputs)
     if op.coefficients:

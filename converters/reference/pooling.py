@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import ceil_div
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.windows import Windows, at, taps_inside
 
 LOWEST = float(np.finfo(np.float32).min)
@@ -17,7 +17,7 @@ LOWEST = float(np.finfo(np.float32).min)
 
 
 @MEANINGS.register(ops.Pool)
-def _pool(op: ops.Pool, call: Call) -> tuple[Array, ...]:
+def _pool(op: ops.Pool, call: Operands) -> tuple[Array, ...]:
     if op.kind == "average":
         return (_average(op, call),)
     windows = Windows.of(op)
@@ -26,7 +26,7 @@ def _pool(op: ops.Pool, call: Call) -> tuple[Array, ...]:
     return _maximum_with_indices(windows, call)
 
 
-def _maximum(windows: Windows, call: Call) -> Array:
+def _maximum(windows: Windows, call: Operands) -> Array:
     view = windows.view(call.x, call.spatial, -np.inf)
     best = np.full(call.shape, -np.inf)
     for offset in windows.offsets():
@@ -34,13 +34,13 @@ def _maximum(windows: Windows, call: Call) -> Array:
     return _with_empty(best, windows, call)
 
 
-def _with_empty(best: Array, windows: Windows, call: Call) -> Array:
+def _with_empty(best: Array, windows: Windows, call: Operands) -> Array:
     empty = taps_inside(windows, call.x.shape[2:], call.spatial) == 0
     best[..., empty] = LOWEST
     return best
 
 
-def _maximum_with_indices(windows: Windows, call: Call) -> tuple[Array, ...]:
+def _maximum_with_indices(windows: Windows, call: Operands) -> tuple[Array, ...]:
     """The maxima, and where each lies in its (N, C) plane, the first of equals, -1 for none."""
     view = windows.view(call.x, call.spatial, -np.inf)
     best = np.full(call.shape, -np.inf)
@@ -55,7 +55,7 @@ def _maximum_with_indices(windows: Windows, call: Call) -> tuple[Array, ...]:
 
 
 def _places(
-    windows: Windows, call: Call, offset: ops.Ints
+    windows: Windows, call: Operands, offset: ops.Ints
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The flat index in the plane of one tap of every window, and whether it is inside."""
     place = np.zeros((), np.int64)
@@ -67,7 +67,7 @@ def _places(
     return place, inside
 
 
-def _average(op: ops.Pool, call: Call) -> Array:
+def _average(op: ops.Pool, call: Operands) -> Array:
     windows = Windows.of(op)
     view = windows.view(call.x, call.spatial)
     total = np.zeros(call.shape)
@@ -100,7 +100,7 @@ def divisors(op: ops.Pool, sizes: ops.Ints, spatial: ops.Ints) -> Array:
 
 
 @MEANINGS.register(ops.GlobalPool)
-def _global_pool(op: ops.GlobalPool, call: Call) -> tuple[Array, ...]:
+def _global_pool(op: ops.GlobalPool, call: Operands) -> tuple[Array, ...]:
     flat = call.x.reshape(*call.x.shape[:2], prod(call.x.shape[2:]))
     if op.kind == "average":
         return (flat.mean(axis=2).reshape(call.shape),)

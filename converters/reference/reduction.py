@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 
 
 @MEANINGS.register(ops.ArgMax)
-def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Array, ...]:
+def _arg_max(op: ops.ArgMax, call: Operands) -> tuple[Array, ...]:
     """The top_k entries, largest first."""
     if op.axis is not None:
         index, value = _top(call.x, op.axis, op)
@@ -45,7 +45,7 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 @MEANINGS.register(ops.Reduce)
-def _reduce(op: ops.Reduce, call: Call) -> tuple[Array, ...]:
+def _reduce(op: ops.Reduce, call: Operands) -> tuple[Array, ...]:
     axes = tuple(range(op.axis % call.x.ndim, call.x.ndim))
     total = _REDUCTIONS[op.kind](call.x, axis=axes)
     return (np.asarray(op.coefficient * total, np.float64),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,14 +11,23 @@ from upconv.converters.ir.dims import Dim, Like, Size, Symbol, evaluate, substit
 from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Conv, Unknown
-from upconv.converters.ir.shapes import SHAPES
-from upconv.converters.ir.shapes import Call as ShapeCall
-from upconv.converters.reference.call import FLOAT64, MEANINGS, Array, Call, Shape, stored_weights
+from upconv.converters.ir.shapes import SHAPES, InputShapes
+from upconv.converters.reference.call import (
+    FLOAT64,
+    MEANINGS,
+    Array,
+    Operands,
+    Shape,
+    stored_weights,
+)
 
-Sizes = Callable[[Size], int]
+Sizes: TypeAlias = Callable[[Size], int]
+Results: TypeAlias = tuple[Array, ...]
+Amend: TypeAlias = Callable[[Layer, Sequence[Array], Results], Results]
+"""(layer, its inputs, its outputs) -> the outputs that its readers are to see."""
 
 
-def run_layer(layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None) -> tuple[Array, ...]:
+def run_layer(layer: Layer, inputs: Sequence[Any], sizes: Sizes | None = None) -> Results:
     """The outputs of a layer on these inputs, in float64; channels-first, (N, C, spatial...).
 
     `inputs` are in the order of layer.inputs; `sizes` turns a Size into a number, by default
@@ -44,7 +53,7 @@ def bind(
     sizes: Sizes | None = None,
     magnitude: bool = False,
     dtype: np.dtype[Any] = FLOAT64,
-) -> Call:
+) -> Operands:
     """The arguments of the layer's meaning, as `dtype`; with `magnitude`, |x| and |w|."""
     if isinstance(layer.operator, Unknown):
         raise UnsupportedError(
@@ -58,13 +67,13 @@ def bind(
     else:
         arrays = widened(layer, inputs)
     resolve = sizes or _sizes_of(layer, arrays)
-    request = ShapeCall(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
+    request = InputShapes(tuple(x.shape for x in arrays), len(layer.outputs), resolve)
     shapes = SHAPES[type(layer.operator)](layer.operator, request)
     plain = tuple(tuple(map(resolve, shape)) for shape in shapes)
-    return Call(arrays, stored_weights(layer, magnitude, dtype), plain, resolve)
+    return Operands(arrays, stored_weights(layer, magnitude, dtype), plain, resolve)
 
 
-def evaluate_call(layer: Layer, operator: Any, call: Call) -> tuple[Array, ...]:
+def evaluate_call(layer: Layer, operator: Any, call: Operands) -> tuple[Array, ...]:
     """The meaning of `operator` on a bound call; `layer` is named in errors."""
     try:
         with np.errstate(all="ignore"):  # NaN and infinity are values here, as in float32
@@ -92,12 +101,15 @@ def _sizes_of(
 
 
 def run_model(
-    model: Model, feeds: Mapping[str, Any], keep: Collection[str] | None = None
+    model: Model,
+    feeds: Mapping[str, Any],
+    keep: Collection[str] | None = None,
+    amend: Amend = lambda layer, inputs, results: results,
 ) -> dict[str, Array]:
     """Value name -> array of a whole model on these inputs, in float64.
 
     With `keep` only those values are returned, and the others are freed once their last reader
-    has run.
+    has run. Whoever reads a layer sees its outputs as `amend` returns them.
 
     Raises UsageError where an input is not fed or does not have the shape the model says, and
     what `run_layer` raises.
@@ -108,6 +120,7 @@ def run_model(
     for index, layer in enumerate(model.layers):
         inputs = [values[name] for name in layer.inputs]
         results = run_layer(layer, inputs, _sizes_of(layer, inputs, symbols))
+        results = amend(layer, inputs, results)
         values.update(zip(layer.outputs, results, strict=True))
         del inputs, results
         if keep is not None:

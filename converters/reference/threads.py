@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from upconv.converters.proof.processors import processors
+from upconv.converters.processors import processors
 
 Item = TypeVar("Item")
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
-from upconv.converters.reference.call import MEANINGS, Array, Call
+from upconv.converters.reference.call import MEANINGS, Array, Operands
 from upconv.converters.reference.windows import Windows, at, taps_inside
 
 
 @MEANINGS.register(ops.Unpool)
-def _unpool(op: ops.Unpool, call: Call) -> tuple[Array, ...]:
+def _unpool(op: ops.Unpool, call: Operands) -> tuple[Array, ...]:
     """Zero everywhere but at the indices into each (N, C) plane; of equal ones the last wins.
 
     Raises ShapeError where an index is no place of the plane.
@@ -38,7 +38,7 @@ def _require_places(indices: Array, plane: int) -> None:
 
 
 @MEANINGS.register(ops.WindowUnpool)
-def _window_unpool(op: ops.WindowUnpool, call: Call) -> tuple[Array, ...]:
+def _window_unpool(op: ops.WindowUnpool, call: Operands) -> tuple[Array, ...]:
     windows = unpool_windows(op)
     inner, outer = call.x.shape[2:], call.spatial
     values = call.x

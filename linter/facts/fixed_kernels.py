@@ -12,11 +12,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import BILINEAR_TOLERANCE
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import input_channels
-from upconv.linter.facts.stored import TOLERANCE, is_zero, stored_kernel
+from upconv.linter.facts.stored import is_zero, stored_kernel
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
@@ -72,7 +73,7 @@ def _of_stored(layer: Layer, op: ops.ConvTranspose) -> FixedKernel | None:
     from upconv.converters.ir.kernels import centre_of_mass, phase_sums
 
     values = weight.array()
-    if float(abs(values - values[:1]).max()) > TOLERANCE:
+    if float(abs(values - values[:1]).max()) > BILINEAR_TOLERANCE:
         return None
     sums = phase_sums(values[0, 0], op.stride, op.dilation)
     centres = centre_of_mass(values[0, 0])

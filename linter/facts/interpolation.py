@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad, bilinear_taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import Intent
-from upconv.linter.facts.stored import Bilinear, bilinear_row, stored_kernel
+from upconv.linter.facts.stored import stored_kernel
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.kernels import Bilinear
     from upconv.linter.context import Context
 
 
@@ -98,7 +99,7 @@ def gains(kernel: int, stride: int) -> tuple[float, float]:
     >>> gains(2, 2)
     (0.5, 0.5)
     """
-    row, double = bilinear_row(kernel)
+    row, double = bilinear_taps(kernel)
     sums = [sum(row[phase::stride]) / double for phase in range(stride)]
     return min(sums), max(sums)
 

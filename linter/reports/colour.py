@@ -27,6 +27,9 @@ class Paint:
         return f"\x1b[{_CODES[role]}m{words}\x1b[0m" if self.on and words else words
 
 
+PLAIN: Final = Paint()
+
+
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether a stream is to be coloured (no-color.org; FORCE_COLOR turns it on)."""
     if environment.get("NO_COLOR"):

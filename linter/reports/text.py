@@ -7,7 +7,7 @@ from typing import Final
 
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import SEVERITIES, Finding, Place, Report
-from upconv.linter.reports.colour import Paint
+from upconv.linter.reports.colour import PLAIN, Paint
 from upconv.linter.reports.wording import one_line, told
 
 WIDTH: Final = 120
@@ -81,7 +81,7 @@ def _window(line: str, start: int) -> tuple[str, int]:
     return line[first : first + WIDTH], start - first
 
 
-def summary(report: Report, paint: Paint) -> str:
+def summary(report: Report, paint: Paint = PLAIN) -> str:
     """How many findings of which severity, in how many files, on one line."""
     counts = [
         paint(severity, f"{count} {severity}{'' if count == 1 else 's'}")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from upconv.converters.audit.open_sizes import SPATIAL
-from upconv.converters.audit.places import CropFit, Place, drift
+from upconv.converters.audit.places import CropFit, PixelMap, drift
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps
 from upconv.converters.ir.dims import Size
@@ -317,7 +317,7 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
             yield Hit(text, help_text, context.producers[value])
 
 
-def _off_input(context: Context, value: str, place: Place) -> str:
+def _off_input(context: Context, value: str, place: PixelMap) -> str:
     shapes = context.open_inference.shapes
     ours, theirs = shapes.get(value), shapes.get(place.root)
     if (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upconv.converters.readers.caffe.schema import unknown_fields
 from upconv.converters.readers.files.prototxt import Message, Scalar
-from upconv.linter.finding import Severity
 from upconv.linter.fixing import word_remedies
 from upconv.linter.rule import Hit, rule
 
@@ -42,7 +40,7 @@ def unreadable(context: Context) -> Iterator[Hit]:
     References:
         protobuf's text format; BVLC/caffe src/caffe/util/upgrade_proto.cpp
     """
-    yield from context.notices("UP001", "correct it; everything else in the file was checked")
+    yield from context.notices("UP001")
     for error in context.failures:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
@@ -127,10 +125,7 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
-    yield from context.notices("UP003", _UNKNOWN_TYPE)
-
-
-_UNKNOWN_TYPE = "checks go on around it, but the net cannot be converted"
+    yield from context.notices("UP003")
 
 
 @rule("UP004", "dangling-or-duplicate-name", severity="error", source="BVLC/caffe net.cpp")
@@ -159,15 +154,7 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    for hit in context.notices("UP004", "give each blob and each layer a name of its own"):
-        yield replace(hit, severity=_name_severity(hit))
-
-
-def _name_severity(hit: Hit) -> Severity:
-    """Caffe accepts two layers of one name, and never builds a phase that is not run."""
-    if hit.help.endswith("not in this phase"):
-        return "info"
-    return "warning" if hit.message.startswith("another layer is named") else "error"
+    yield from context.notices("UP004")
 
 
 @rule(
@@ -262,4 +249,4 @@ def obsolete_format(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe tools/upgrade_net_proto_text.cpp
     """
-    yield from context.notices("UP007", "write it in today's format")
+    yield from context.notices("UP007")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.files.prototxt import Message
@@ -64,9 +65,7 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
         given = layer.weights.get("weight", Weight(None)).present
         if given or words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
             continue
-        from upconv.linter.facts.stored import bilinear_row
-
-        row, double = bilinear_row(op.kernel[0])
+        row, double = bilinear_taps(op.kernel[0])
         gain = (sum(row) / double) ** len(op.kernel)
         if gain != 1:
             yield Hit(

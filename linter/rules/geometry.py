@@ -182,7 +182,7 @@ def half_given_pair(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/{base_conv,pooling}_layer.cpp, LayerSetUp
     """
-    yield from context.notices("UP110", "give both fields")
+    yield from context.notices("UP110")
     for layer in context.of(ops.Conv, ops.ConvTranspose):
         params = words.params_of(layer)
         for given, absent in (("pad_h", "pad_w"), ("pad_w", "pad_h")):

@@ -245,7 +245,7 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
         TimoSaemann/ENet caffe-enet; alexgkendall/caffe-segnet;
         tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
-    yield from context.notices("UP307", "name the fork with --dialect")
+    yield from context.notices("UP307")
 
 
 @rule(

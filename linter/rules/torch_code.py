@@ -41,7 +41,7 @@ def not_read(context: Context) -> Iterator[Hit]:
     References:
         the Python language reference, Naming and binding
     """
-    yield from context.notices("UP320", "check the exported model too")
+    yield from context.notices("UP320")
 
 
 @rule("UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.geometry import BILINEAR_TOLERANCE
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Filler, Weight
 from upconv.linter.facts import words
-from upconv.linter.facts.stored import TOLERANCE, is_zero, stored_kernel
+from upconv.linter.facts.stored import is_zero, stored_kernel
 from upconv.linter.fixing import remedies
 from upconv.linter.rule import Hit, rule
 
@@ -179,7 +180,7 @@ def _difference(layer: Layer, filler: Filler) -> str:
     if filler.type == "constant":
         values = layer.weights["weight"].array()
         low, high = float(values.min()), float(values.max())
-        if max(abs(low - filler.value), abs(high - filler.value)) > TOLERANCE:
+        if max(abs(low - filler.value), abs(high - filler.value)) > BILINEAR_TOLERANCE:
             return f"they go from {low:.4g} to {high:.4g}, not {filler.value:g}"
     return ""
 
@@ -257,4 +258,4 @@ def weights_under_other_names(context: Context) -> Iterator[Hit]:
     References:
         pytorch/pytorch torch/nn/modules/module.py (load_state_dict: missing and unexpected keys)
     """
-    yield from context.notices("UP219", "check the exported model with these weights")
+    yield from context.notices("UP219")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +44,7 @@ def executable_code(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
-    yield from _named_by_pickles(context)
+    yield from context.notices("UP008")
     found: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for block in context.blocks:
         if _text(block, "type").upper() == "PYTHON":
@@ -61,15 +60,6 @@ def executable_code(context: Context) -> Iterator[Hit]:
             where=blocks[0].span,
             layer_name=_text(blocks[0], "name"),
         )
-
-
-def _named_by_pickles(context: Context) -> Iterator[Hit]:
-    """What the reader found in a file; what no model has a use for is an error."""
-    for notice in context.net.notices:
-        if notice.code == "UP008":
-            hit = context.hit_of(notice.error, "use a format that holds weights alone")
-            dangerous = getattr(notice.error, "dangerous", False)
-            yield replace(hit, severity="error" if dangerous else hit.severity)
 
 
 def _text(block: Message, name: str) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.files import write_whole
 from upconv.linter.finding import FileReport, Finding, Silenced
-from upconv.linter.running.files import write_whole
 
 VERSION: Final = 1
 

@@ -11,16 +11,16 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
-from upconv.linter.running.files import write_whole
 
 FORMAT: Final = 2
 """Raised when what an entry holds changes its meaning."""
@@ -106,16 +106,23 @@ def _sizes(shape: tuple[Size, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-@cache
 def _weights_digest(path: str) -> str:
-    """The digest of a weights file, read once a run; "" where it cannot be read."""
-    digest = blake2b(digest_size=16)
+    """The digest of a weights file; "" where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        stat = os.stat(path)
+        return _content_digest(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     except OSError:
         return ""
+
+
+@lru_cache(maxsize=64)
+def _content_digest(path: str, *stamps: int) -> str:
+    """The digest of a file, read once for all the models that are checked with it, and again
+    when its stamps are others."""
+    digest = blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
     return digest.hexdigest()
 
 

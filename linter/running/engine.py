@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.model import Model
@@ -30,10 +29,7 @@ from upconv.linter.finding import (
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
 from upconv.linter.running.suppress import Ignore, ignores, unused
-from upconv.linter.settings.overrides import Overrides, longest_prefix
-
-if TYPE_CHECKING:
-    from upconv.linter.settings.config import Override
+from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
 
 @record(frozen=True, slots=True)
@@ -182,7 +178,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
 
 def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
-    broken = [notice.error.message for notice in notices if notice.code == "UP001"]
+    broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
-from upconv.converters.proof.processors import processors
+from upconv.converters.processors import processors
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
 
 if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
     from upconv.linter.running.cache import Cache
 
 MAX_HASHED: Final = 1 << 24
@@ -105,7 +107,7 @@ def _shared_out(targets: Sequence[Target], jobs: int) -> Iterator[FileReport]:
     from concurrent.futures.process import BrokenProcessPool
 
     size = max(1, min(16, len(targets) // (4 * jobs)))
-    pool = ProcessPoolExecutor(jobs, initializer=_prepare)
+    pool = ProcessPoolExecutor(jobs, _start_method(), initializer=_prepare)
     try:
         yield from pool.map(check_target, targets, chunksize=size)
     except BrokenProcessPool:
@@ -114,6 +116,15 @@ def _shared_out(targets: Sequence[Target], jobs: int) -> Iterator[FileReport]:
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_method() -> BaseContext | None:
+    """How the processes begin: in the system's way, but never as a copy of a process with other
+    threads, whose locks would be copied too, held by nobody."""
+    import multiprocessing
+    import threading
+
+    return multiprocessing.get_context("spawn") if threading.active_count() > 1 else None
 
 
 def _prepare() -> None:

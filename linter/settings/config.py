@@ -14,37 +14,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.linter.settings.overrides import Override
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Severity
 
 OWN_FILE: Final = "upconv.toml"
 SHARED_FILE: Final = "pyproject.toml"
-FORMATS: Final = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
-"""The names of `upconv.linter.reports.FORMATS`, which costs more to import than to repeat."""
-
-SCHEMA_PATH: Final = Path(__file__).parent / "config.schema.json"
 
 _OURS: Final = re.compile(
     r"""^\s*\[?\[?\s*["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
 )
 """What a pyproject.toml with our table has on some line; most have none and are not parsed."""
-
-
-@record(frozen=True, slots=True)
-class Override:
-    """Settings for the files and the layers that match; no pattern matches all.
-
-    `files` are patterns as in .gitignore, from `root`; `layers` are shell patterns. `label` says
-    where the configuration has it.
-    """
-
-    label: str
-    root: Path
-    files: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    severities: tuple[tuple[str, Severity], ...] = ()
 
 
 @record(frozen=True, slots=True)

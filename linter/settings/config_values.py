@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UsageError
 from upconv.linter.finding import SEVERITIES
-from upconv.linter.settings.config import FORMATS, Override
+from upconv.linter.reports import FORMATS
+from upconv.linter.settings.overrides import Override
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -128,7 +129,7 @@ def _text(key: str, value: Any) -> str:
 
 
 def _dialect(key: str, value: Any) -> str:
-    from upconv.converters.readers.caffe.assemble import require_dialect
+    from upconv.converters.readers.caffe.dialects import require_dialect
 
     try:
         require_dialect(_text(key, value))
@@ -181,7 +182,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "per-layer-ignores": _ignores,
     "overrides": _tables,
     "fail-on": _severity,
-    "format": _choice(FORMATS),
+    "format": _choice(tuple(FORMATS)),
     "jobs": _jobs,
     "cache": _boolean,
     "cache-dir": _text,

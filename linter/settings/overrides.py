@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
     from upconv.linter.finding import Severity
-    from upconv.linter.settings.config import Override
+
+
+@record(frozen=True, slots=True)
+class Override:
+    """Settings for the files and the layers that match; no pattern matches all.
+
+    `files` are patterns as in .gitignore, from `root`; `layers` are shell patterns. `label` says
+    where the configuration has it.
+    """
+
+    label: str
+    root: Path
+    files: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severities: tuple[tuple[str, Severity], ...] = ()
 
 
 def longest_prefix(code: str, prefixes: Iterable[str]) -> int:
@@ -95,7 +112,7 @@ def matches_file(patterns: Iterable[str], root: Path, path: Path) -> bool:
     return _spec(tuple(patterns)).match_file(inside.as_posix())
 
 
-@cache
+@lru_cache(maxsize=256)
 def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 

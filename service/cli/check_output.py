@@ -4,62 +4,129 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.records import record
+from upconv.linter.reports import FORMATS
+
 if TYPE_CHECKING:
-    from upconv.linter.finding import FileReport, Report
-    from upconv.service.work.check_request import CheckRequest, Settings
-
-
-def as_report(files: Sequence[FileReport], settings: Settings) -> Report:
-    """The report of a run."""
     from upconv.linter.finding import Report
-
-    fail_on = settings.run.fail_on or "error"
-    return Report(tuple(files), _prefix(settings.root), fail_on, settings.shows_silenced)
-
-
-def _prefix(root: Path) -> str:
-    """What leads from the repository's root to the configuration's: "" or ending in "/"."""
-    for folder in (root, *root.parents):
-        if (folder / ".git").exists():
-            inner = root.relative_to(folder).as_posix()
-            return "" if inner == "." else f"{inner}/"
-    return ""
+    from upconv.service.work.baselines import BaselineUse
+    from upconv.service.work.check_request import CheckRequest
+    from upconv.service.work.checking import CheckResult
+    from upconv.service.work.fixing import Fixes
 
 
-def tell(report: Report, request: CheckRequest, settings: Settings) -> None:
-    """Write the reports that were asked for. Raises UsageError and OSError for an --output that
-    cannot be written."""
-    from upconv.linter.reports import FORMATS
+@record(frozen=True, slots=True)
+class CheckOutput:
+    """What the command line asks to be printed, and written as reports."""
 
-    for name, file in request.targets:
-        from upconv.service.cli.output import write_text
+    format_: str | None = None
+    outputs: tuple[str, ...] = ()
+    diff: bool = False
+    exit_zero: bool = False
+    statistics: bool = False
 
-        write_text(file, FORMATS[name](report))
-    _say_idle_ignores(report, request, settings)
-    if request.diff:
+    @property
+    def targets(self) -> list[tuple[str, str]]:
+        """(format, file) of each --output; UsageError for one that is no such thing."""
+        return [_target(text) for text in self.outputs]
+
+
+def _target(text: str) -> tuple[str, str]:
+    name, separator, file = text.partition(":")
+    if not separator or not file or name not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"--output {text}: write it as FORMAT:FILE, FORMAT one of {known}")
+    return name, file
+
+
+def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int:
+    """Say what a check found and did, and write the reports that were asked for; returns the exit
+    code. Raises UsageError and OSError for an --output that cannot be written."""
+    if result.fixes:
+        _tell_fixes(result.fixes, wanted.diff)
+    if result.baseline:
+        _tell_baseline(result.baseline)
+    _tell_report(result, request, wanted)
+    if any(file.crashed for file in result.report.files):
+        return 2
+    return int(result.report.fails() and not wanted.exit_zero)
+
+
+def _tell_fixes(fixes: Fixes, shown: bool) -> None:
+    for diff in fixes.diffs:
+        click.echo(diff, nl=False, color=True)
+    if fixes.text is not None:
+        sys.stdout.buffer.write(fixes.text)
+    if fixes.count:
+        plural = "" if fixes.count == 1 else "s"
+        where = "" if fixes.files == 1 else f" in {fixes.files} files"
+        what = "can be fixed" if shown else "fixed"
+        _say(f"{fixes.count} finding{plural}{where} {what}")
+    if fixes.more:
+        _say(f"{fixes.more} more can be fixed with --unsafe-fixes, which change numbers")
+
+
+def _tell_baseline(use: BaselineUse) -> None:
+    if use.written is not None:
+        _say(f"{use.path}: {_count(use.written, 'finding')} written")
+    elif use.pruned:
+        _say(f"{use.path}: {_count(len(use.stale), 'entry')} found no more, dropped")
+    elif use.stale:
+        _tell_stale(use)
+    if use.held:
+        _say(f"{use.path}: {_count(use.held, 'known finding')} not shown")
+
+
+def _tell_stale(use: BaselineUse) -> None:
+    first = min(use.stale, key=lambda key: (use.stale[key]["path"], key))
+    entry = use.stale[first]
+    layer = f" layer '{entry['layer']}'" if entry["layer"] else ""
+    _say(
+        f"{use.path}: {_count(len(use.stale), 'entry')} found no more ({entry['path']}: "
+        f"{entry['code']}{layer}{', ...' if len(use.stale) > 1 else ''}); "
+        "--prune-baseline drops them"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def _tell_report(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> None:
+
+    for name, file in wanted.targets:
+        from upconv.service.work.staging import write_text
+
+        write_text(file, FORMATS[name](result.report))
+    for label in result.idle:
+        _say(f"{result.config.path}: {label} silences nothing")
+    if wanted.diff:
         return
     to_error = bool(request.levels) and "-" in request.paths
-    format_ = settings.run.format or "text"
-    click.echo(_shown(report, format_, request, to_error), nl=False, color=True, err=to_error)
+    shown = _shown(result, wanted, sys.stderr if to_error else sys.stdout)
+    click.echo(shown, nl=False, color=True, err=to_error)
 
 
-def _shown(report: Report, format_: str, request: CheckRequest, to_error: bool) -> str:
-    from upconv.linter.reports import FORMATS
+def _shown(result: CheckResult, wanted: CheckOutput, stream: TextIO) -> str:
     from upconv.linter.reports.colour import wants_colour
     from upconv.linter.reports.text import text
 
-    if request.statistics:
-        return _statistics(report, format_)
+    format_ = wanted.format_ or result.config.format or "text"
+    if wanted.statistics:
+        return _statistics(result.report, format_)
     if format_ != "text":
-        return FORMATS[format_](report)
-    stream = sys.stderr if to_error else sys.stdout
-    return text(report, colour=wants_colour(stream, os.environ))
+        return FORMATS[format_](result.report)
+    return text(result.report, colour=wants_colour(stream, os.environ))
 
 
 def _statistics(report: Report, format_: str) -> str:
@@ -76,24 +143,7 @@ def _statistics(report: Report, format_: str) -> str:
             json.dumps([{**dict(zip(names, row, strict=True)), "count": n} for row, n in rows])
             + "\n"
         )
-    from upconv.linter.reports.colour import Paint
     from upconv.linter.reports.text import summary
 
     lines = [f"{n:6} {code} {severity:7} {name}" for (code, name, severity), n in rows]
-    return "\n".join([*lines, *([""] if lines else []), summary(report, Paint())]) + "\n"
-
-
-def _say_idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> None:
-    """Ignores of the configuration that silenced nothing, where everything was looked at."""
-    from upconv.linter.settings.overrides import ignore_label
-
-    whole = any(settings.root.is_relative_to(Path(path).resolve()) for path in request.paths or ".")
-    if not whole or request.select or request.ignore:
-        return
-    used = {label for file in report.files for label in file.used}
-    labels = [
-        ignore_label(entry, word) for entry in settings.run.overrides for word in entry.ignore
-    ]
-    for label in dict.fromkeys(labels):
-        if label not in used:
-            click.echo(f"{settings.run.path}: {label} silences nothing", err=True)
+    return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"

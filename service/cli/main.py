@@ -61,7 +61,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and exit code 2."""
     from upconv.converters.ir.errors import UpconvError
+    from upconv.service.cli.collector import collect_seldom
 
+    collect_seldom()
     try:
         code = cli.main(args=arguments, prog_name="upconv", standalone_mode=False)
     except click.ClickException as error:

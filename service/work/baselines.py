@@ -1,13 +1,13 @@
-"""The baseline options of a check: write, use, prune."""
+"""The baseline of a check: written, used, pruned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
+from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
     from upconv.linter.finding import FileReport
@@ -15,7 +15,24 @@ if TYPE_CHECKING:
     from upconv.service.work.check_request import CheckRequest, Settings
 
 DEFAULT_NAME: Final = "upconv-baseline.json"
-"""What --write-baseline writes where no --baseline names a file, beside the configuration."""
+"""What is written where no baseline is named, beside the configuration."""
+
+
+@record(frozen=True, slots=True)
+class BaselineUse:
+    """What became of a baseline. `reports` are what is left to tell.
+
+    `written` is how many findings it now holds, None where it was not asked to be written; then
+    `held` is how many findings it kept back, and `stale` are its entries that were found no more,
+    which are gone from it where they were `pruned`.
+    """
+
+    path: Path
+    reports: tuple[FileReport, ...]
+    written: int | None = None
+    held: int = 0
+    stale: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pruned: bool = False
 
 
 def keep_baseline(
@@ -24,11 +41,11 @@ def keep_baseline(
     known: Baseline,
     checked: Sequence[FileReport],
     shown: Sequence[FileReport],
-) -> list[FileReport]:
-    """Write or prune the baseline as asked, and say what it holds back.
+) -> BaselineUse:
+    """Write or prune the baseline as asked.
 
-    `checked` are all findings as they were found, `shown` the new ones, after fixes. Returns
-    what is to be reported. Raises OSError.
+    `checked` are all findings as they were found, `shown` the new ones, after fixes. Raises
+    OSError.
     """
     from upconv.linter.running.baseline import Run, write_baseline
 
@@ -38,18 +55,14 @@ def keep_baseline(
         rest = Run(_found_after_fixes(known, checked, shown), run.root, run.wants)
         known = known.updated(rest)
         write_baseline(path, known)
-        _say(f"{path}: {_count(len(known.entries), 'finding')} written")
-        return [known.split(report)[0] for report in shown]
+        left = tuple(known.split(report)[0] for report in shown)
+        return BaselineUse(path, left, written=len(known.entries))
     held = sum(known.knows(finding) for report in checked for finding in report.findings)
     stale = known.stale(run)
-    if stale and request.prune_baseline:
+    pruned = bool(stale) and request.prune_baseline
+    if pruned:
         write_baseline(path, known.without(stale))
-        _say(f"{path}: {_count(len(stale), 'entry')} found no more, dropped")
-    elif stale:
-        _say_stale(path, known, set(stale))
-    if held:
-        _say(f"{path}: {_count(held, 'known finding')} not shown")
-    return list(shown)
+    return BaselineUse(path, tuple(shown), held=held, stale=stale, pruned=pruned)
 
 
 def _found_after_fixes(
@@ -68,22 +81,3 @@ def _wants(settings: Settings) -> Callable[[str], bool]:
     return CheckOptions(
         root=settings.root, select=settings.run.select, ignore=settings.run.ignore
     ).wants
-
-
-def _say_stale(path: Path, known: Baseline, stale: set[str]) -> None:
-    first = min(stale, key=lambda key: (known.entries[key]["path"], key))
-    entry = known.entries[first]
-    layer = f" layer '{entry['layer']}'" if entry["layer"] else ""
-    _say(
-        f"{path}: {_count(len(stale), 'entry')} found no more ({entry['path']}: {entry['code']}"
-        f"{layer}{', ...' if len(stale) > 1 else ''}); --prune-baseline drops them"
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)

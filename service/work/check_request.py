@@ -1,37 +1,47 @@
-"""What the user asks of a check, and how the configuration completes it."""
+"""What is asked of a check, and how the configuration completes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
-from upconv.linter.settings.config import FORMATS, Config, closest_config, read_config
-from upconv.service.cli.model_options import read_options
+from upconv.linter.settings.config import Config, closest_config, read_config
+from upconv.service.work.reading import Reading, read_options
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
     from upconv.linter.finding import FileReport, Safety, Severity
     from upconv.linter.fixing.fix import Text
     from upconv.linter.running.engine import CheckOptions
 
+STDIN = "-"
+"""The path that stands for a text which the request holds itself."""
+
 
 @record(frozen=True, slots=True)
 class CheckRequest:
-    """The command line and the environment; None and () where they say nothing."""
+    """What a caller asks; None and () where he leaves it to the configuration.
+
+    `paths` are files and folders, and "-" for `text`, which is called `text_name`; without paths
+    and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
+    make, `write` is False where they are only to be shown. `config` is a configuration, or the
+    file that holds it, or None for the closest.
+    """
 
     paths: tuple[str, ...] = ()
+    text: bytes = b""
+    text_name: str = STDIN
+    models: tuple[Model, ...] = ()
+    reading: Reading = field(default_factory=Reading)
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    format_: str | None = None
-    outputs: tuple[str, ...] = ()
-    fix: bool = False
-    unsafe_fixes: bool = False
-    diff: bool = False
+    levels: tuple[Safety, ...] = ()
+    write: bool = True
     fail_on: Severity | None = None
-    exit_zero: bool = False
     show_silenced: bool = False
     baseline: str | None = None
     write_baseline: bool = False
@@ -39,44 +49,18 @@ class CheckRequest:
     jobs: int | None = None
     cache: bool | None = None
     cache_dir: str | None = None
-    stdin_filename: str = "-"
-    statistics: bool = False
-    weights: str = ""
-    inputs: tuple[str, ...] = ()
-    phase: str | None = None
-    dialect: str | None = None
-    keras_bilinear: str | None = None
-    config: str | None = None
-
-    @property
-    def levels(self) -> tuple[Safety, ...]:
-        """The fixes that are to be applied or shown."""
-        if self.unsafe_fixes:
-            return ("safe", "unsafe")
-        return ("safe",) if self.fix or self.diff else ()
-
-    @property
-    def targets(self) -> list[tuple[str, str]]:
-        """(format, file) of each --output; UsageError for one that is no such thing."""
-        return [_output(text) for text in self.outputs]
-
-
-def _output(text: str) -> tuple[str, str]:
-    name, separator, file = text.partition(":")
-    if not separator or not file or name not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise UsageError(f"--output {text}: write it as FORMAT:FILE, FORMAT one of {known}")
-    return name, file
+    config: str | Config | None = None
 
 
 @record(frozen=True, slots=True)
 class CheckedFile:
-    """A file as the user named it, or as it was found, with its report. `text` is what standard
-    input held."""
+    """A file as the user named it, or as it was found, with its report. `text` is what came with
+    the request; a model in memory has nothing that could be fixed."""
 
     path: str
     report: FileReport
     text: Text | None = None
+    fixable: bool = True
 
 
 class Settings:
@@ -91,18 +75,18 @@ class Settings:
 
     def __init__(self, request: CheckRequest) -> None:
         self._request = request
-        self.shows_silenced = request.show_silenced
         self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}
-        base = read_config(request.config) if request.config else _base_config(request.paths)
+        self._named = _named_config(request.config)
+        base = self._named or _base_config(request.paths)
         self.root = base.root
         said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
         self.run = replace(base, **said)
 
     def config_of(self, path: Path) -> Config:
         """The configuration that holds for a file."""
-        return self.run if self._request.config else closest_config(path.parent, self._seen)
+        return self.run if self._named else closest_config(path.parent, self._seen)
 
     def options_of(self, path: Path) -> CheckOptions:
         """How a file is to be checked."""
@@ -114,16 +98,8 @@ class Settings:
     def _options_from(self, config: Config) -> CheckOptions:
         from upconv.linter.running.engine import CheckOptions
 
-        asked = self._request
         return CheckOptions(
-            read_options(
-                asked.weights,
-                asked.inputs,
-                asked.phase,
-                asked.dialect,
-                asked.keras_bilinear,
-                config,
-            ),
+            read_options(self._request.reading, config),
             self.root,
             self._codes["select"] or config.select,
             self._codes["ignore"] or config.ignore,
@@ -156,6 +132,10 @@ class Settings:
         return self.root / (self.run.cache_dir or FOLDER)
 
 
+def _named_config(config: str | Config | None) -> Config | None:
+    return read_config(config) if isinstance(config, str) else config
+
+
 def _base_config(paths: Sequence[str]) -> Config:
     here = closest_config(Path())
     first = next((Path(path) for path in paths if path != "-"), None)
@@ -166,9 +146,8 @@ def _base_config(paths: Sequence[str]) -> Config:
 
 
 def _said(request: CheckRequest) -> dict[str, Any]:
-    """Field of Config -> what the command line or the environment says."""
+    """Field of Config -> what the caller says."""
     words = {
-        "format": request.format_,
         "fail_on": request.fail_on,
         "jobs": request.jobs,
         "cache": request.cache,

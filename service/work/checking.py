@@ -1,88 +1,106 @@
-"""One `upconv check`: files in, findings told, an exit code out."""
+"""A check: files, a text or models in, findings out, and what became of fixes and baseline."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import UsageError
-from upconv.service.work.check_request import CheckedFile, CheckRequest, Settings
+from upconv.converters.ir.records import record
+from upconv.service.work.check_request import STDIN, CheckedFile, CheckRequest, Settings
 
 if TYPE_CHECKING:
-    from upconv.linter.finding import FileReport
+    from upconv.linter.finding import FileReport, Report
     from upconv.linter.running.baseline import Baseline
+    from upconv.linter.settings.config import Config
+    from upconv.service.work.baselines import BaselineUse
+    from upconv.service.work.fixing import Fixes
 
-__all__ = ["CheckRequest", "check"]
+__all__ = ["CheckRequest", "CheckResult", "check"]
+
+Progress = Callable[[int, int], None]
+"""Is told how many files are checked, of how many."""
 
 
-def check(request: CheckRequest) -> int:
-    """Do what is asked. Returns 0, 1 or 2 as the command's help says.
+@record(frozen=True, slots=True)
+class CheckResult:
+    """What a check found and did.
+
+    `config` is the configuration that held for the run as a whole, with the request's own words
+    in it. `fixes` is None where none were asked for, `baseline` where none was in use. `idle` are
+    the configuration's ignores that silenced nothing, where everything was looked at.
+    """
+
+    report: Report
+    config: Config
+    fixes: Fixes | None = None
+    baseline: BaselineUse | None = None
+    idle: tuple[str, ...] = ()
+
+
+def check(request: CheckRequest, progress: Progress = lambda done, total: None) -> CheckResult:
+    """Do what is asked.
 
     Raises UsageError for a request that cannot be met, and UpconvError or OSError where a file
     cannot be written.
     """
     from upconv.linter.running.plugins import load_plugins
-    from upconv.service.cli import check_output
 
     load_plugins()
-    _require_possible(request)
     settings = Settings(request)
-    files = _checked(request, settings)
+    files = _checked(request, settings, progress)
     checked = [file.report for file in files]
     _require_models(request, checked)
     known = _known(request, settings)
     shown = [known.split(report)[0] for report in checked] if known else checked
+    fixes = use = None
     if request.levels:
         from upconv.service.work.fixing import fix_files
 
         new = [replace(file, report=r) for file, r in zip(files, shown, strict=True)]
-        shown = fix_files(new, request, settings, known)
+        fixes = fix_files(new, request, settings, known)
+        shown = list(fixes.reports)
     if known is not None:
         from upconv.service.work.baselines import keep_baseline
 
-        shown = keep_baseline(request, settings, known, checked, shown)
-    report = check_output.as_report(shown, settings)
-    check_output.tell(report, request, settings)
-    if any(file.crashed for file in report.files):
-        return 2
-    return int(report.fails() and not request.exit_zero)
+        use = keep_baseline(request, settings, known, checked, shown)
+        shown = list(use.reports)
+    report = _as_report(shown, request, settings)
+    return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
 
 
-def _require_possible(request: CheckRequest) -> None:
-    to_output = "--diff" if request.diff else "--fix on standard input"
-    fixes_stdin = bool(request.levels) and "-" in request.paths
-    if (request.diff or fixes_stdin) and (request.format_ not in (None, "text")):
-        raise UsageError(
-            f"{to_output} and --format {request.format_} both want standard output",
-            hint=f"write the report to a file: --output {request.format_}:FILE",
-        )
-    if fixes_stdin and len(request.paths) > 1:
-        raise UsageError("standard input is fixed by itself", hint="leave the other paths out")
-    if request.diff and request.statistics:
-        raise UsageError("--diff and --statistics both want standard output")
+def _checked(request: CheckRequest, settings: Settings, progress: Progress) -> list[CheckedFile]:
+    given = [_check_text(request, settings)] if STDIN in request.paths else []
+    paths = [path for path in request.paths if path != STDIN]
+    if not request.paths and not request.models:
+        paths = ["."]
+    found = _check_files(paths, settings, progress) if paths else []
+    return given + found + _check_models(request, settings)
 
 
-def _checked(request: CheckRequest, settings: Settings) -> list[CheckedFile]:
-    files = [_check_stdin(request.stdin_filename, settings)] if "-" in request.paths else []
-    paths = [path for path in request.paths or (".",) if path != "-"]
-    return files + _check_files(paths, settings)
-
-
-def _check_stdin(name: str, settings: Settings) -> CheckedFile:
-    """Raises UnreadableError where standard input holds no text."""
+def _check_text(request: CheckRequest, settings: Settings) -> CheckedFile:
+    """Raises UnreadableError where it is no text."""
     from upconv.linter.fixing.fix import decoded
     from upconv.linter.running.engine import check_source
 
-    text = decoded(name, sys.stdin.buffer.read())
+    name = request.text_name
+    text = decoded(name, request.text)
     return CheckedFile(name, check_source(text.source, settings.options_of(Path(name))), text)
 
 
-def _check_files(paths: Sequence[str], settings: Settings) -> list[CheckedFile]:
+def _check_models(request: CheckRequest, settings: Settings) -> list[CheckedFile]:
+    from upconv.linter.running.engine import check_model
+
+    return [
+        CheckedFile(m.path, check_model(m, settings.options_of(Path(m.path))), fixable=False)
+        for m in request.models
+    ]
+
+
+def _check_files(paths: Sequence[str], settings: Settings, progress: Progress) -> list[CheckedFile]:
     from upconv.linter.running.run import Target, check_files
-    from upconv.service.cli.progress import progress_bar
 
     found = _discovered(paths, settings)
     targets = [Target(str(p), settings.options_of(p), named) for p, named in found]
@@ -92,8 +110,7 @@ def _check_files(paths: Sequence[str], settings: Settings) -> list[CheckedFile]:
         from upconv.linter.running.cache import Cache
 
         cache = Cache(settings.cache_folder)
-    with progress_bar("checking") as progress:
-        reports = check_files(targets, settings.run.jobs, cache, progress)
+    reports = check_files(targets, settings.run.jobs, cache, progress)
     return [CheckedFile(t.path, report) for t, report in zip(targets, reports, strict=True)]
 
 
@@ -140,3 +157,32 @@ def _known(request: CheckRequest, settings: Settings) -> Baseline | None:
         return Baseline({})
     assert path is not None
     return read_baseline(path)
+
+
+def _as_report(files: Sequence[FileReport], request: CheckRequest, settings: Settings) -> Report:
+    from upconv.linter.finding import Report
+
+    fail_on = settings.run.fail_on or "error"
+    return Report(tuple(files), _prefix(settings.root), fail_on, request.show_silenced)
+
+
+def _prefix(root: Path) -> str:
+    """What leads from the repository's root to the configuration's: "" or ending in "/"."""
+    for folder in (root, *root.parents):
+        if (folder / ".git").exists():
+            inner = root.relative_to(folder).as_posix()
+            return "" if inner == "." else f"{inner}/"
+    return ""
+
+
+def _idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> tuple[str, ...]:
+    from upconv.linter.settings.overrides import ignore_label
+
+    whole = any(settings.root.is_relative_to(Path(path).resolve()) for path in request.paths or ".")
+    if not whole or request.select or request.ignore or request.models:
+        return ()
+    used = {label for file in report.files for label in file.used}
+    labels = [
+        ignore_label(entry, word) for entry in settings.run.overrides for word in entry.ignore
+    ]
+    return tuple(label for label in dict.fromkeys(labels) if label not in used)

@@ -1,102 +1,179 @@
-"""Work in a child process, so that a crash of a native library becomes an error message."""
+"""Work in a child process, so that a crash of a native library becomes an error message.
+
+The child is a plain interpreter that is sent its work through a pipe. `multiprocessing` would run
+the caller's main module in it again, which a script that calls upconv need not be written for,
+and gives a child the caller's environment and no other.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import signal
+import sys
 import traceback
-from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from subprocess import PIPE, Popen, TimeoutExpired
+from typing import IO, Any, Final, TypeVar
 
 from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.records import record
 
 Result = TypeVar("Result")
+Progress = Callable[[str], None]
 
-SAFE_PATH = ("PYTHONSAFEPATH", "1")
-"""For the child's interpreter, which would look for its first modules in the working folder: a
-repository of models may have a multiprocessing.py there."""
+SAFE_PATH: Final = "PYTHONSAFEPATH"
+"""For the child and its own children: a repository of models may have a pickle.py in it, and an
+interpreter looks for its first modules in the working folder."""
+
+START: Final = """\
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from upconv.service.work.child import main
+main()
+"""
+"""What the child runs. The parent decides when to stop, so the child is deaf to Ctrl-C."""
 
 
 class ChildError(UpconvError):
-    """An error of the child, already rendered as one line."""
+    """The child was ended, or has a defect."""
 
 
 def run_in_child(
-    work: Callable[..., Result],
+    work: Callable[[Any, Progress], Result],
     request: object,
-    progress: Callable[[str], None],
+    progress: Progress,
     cleanup: Callable[[int], None] = lambda process: None,
     what: str = "onnxruntime",
+    environment: Mapping[str, str] | None = None,
 ) -> Result:
     """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
 
-    Once the child is gone, however it went, `cleanup` is called with its process id. Raises
-    ChildError with the child's own message, or saying that it was killed.
+    `environment` is the child's whole environment, the caller's where it is None. Once the child
+    is gone, however it went, `cleanup` is called with its process id. Raises the UpconvError that
+    the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(work, request, sender), daemon=True)
-    os.environ.setdefault(*SAFE_PATH)
-    process.start()
-    sender.close()
+    environment = os.environ if environment is None else environment
+    process = Popen(
+        [sys.executable, "-I" if sys.flags.isolated else "-P", "-c", START],
+        stdin=PIPE,
+        stdout=PIPE,
+        env={SAFE_PATH: "1", **environment},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        result: Result = _await(receiver, progress)
-        return result
-    except EOFError:
-        process.join()
-        raise ChildError(_death(process.exitcode, what)) from None
-    except KeyboardInterrupt:
+        _send(process.stdin, work, request)
+        outcome = _await(process.stdout, progress)
+    except (EOFError, pickle.UnpicklingError):  # it was cut off in the middle of a message
+        raise ChildError(_death(process.wait(), what)) from None
+    except BaseException:
         process.kill()
         raise
     finally:
-        process.join(timeout=5)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        cleanup(process.pid or 0)
+        _end(process)
+        cleanup(process.pid)
+    if isinstance(outcome, _Failure):
+        raise outcome.error
+    result: Result = outcome
+    return result
 
 
-def _await(receiver: Connection, progress: Callable[[str], None]) -> Any:
-    while True:
-        kind, value = receiver.recv()
-        if kind == "progress":
-            progress(value)
-        elif kind == "error":
-            raise ChildError(value)
-        else:
-            return value
+@record(frozen=True, slots=True)
+class _Failure:
+    """What the child answers in place of a result."""
+
+    error: UpconvError
 
 
-def _serve(work: Callable[..., Any], request: object, sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+@record(frozen=True, slots=True)
+class _Step:
+    """What the child is doing."""
+
+    message: str
+
+
+def _send(stream: IO[bytes], work: Callable[..., Any], request: object) -> None:
+    """Raises EOFError where the child is gone."""
+    folders = [os.path.abspath(folder) if folder == "" else folder for folder in sys.path]
     try:
-        _tell(sender, "result", work(request, lambda text: _tell(sender, "progress", text)))
+        pickle.dump(folders, stream)
+        pickle.dump((work, request), stream, protocol=pickle.HIGHEST_PROTOCOL)
+        stream.flush()
+    except BrokenPipeError:
+        raise EOFError from None
+
+
+def _await(stream: IO[bytes], progress: Progress) -> Any:
+    while isinstance(answer := pickle.load(stream), _Step):
+        progress(answer.message)
+    return answer
+
+
+def _end(process: Popen[bytes]) -> None:
+    """Wait for a child that has said its last word, or is being ended."""
+    try:
+        process.wait(timeout=5)
+    except TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None and not stream.closed:
+            with suppress(BrokenPipeError):  # of what a child that is gone was still to be sent
+                stream.close()
+
+
+def main() -> None:
+    """In the child: read the work from standard input, do it, and answer where standard output
+    led. Whatever else is printed goes to standard error, so that it garbles no answer."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    work, request = pickle.load(sys.stdin.buffer)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    serve(work, request, answers)
+
+
+def serve(work: Callable[..., Any], request: object, answers: IO[bytes]) -> None:
+    """Send what is done, and the result or what went wrong. Raises SystemExit where nobody waits
+    for it."""
+    try:
+        _tell(answers, work(request, lambda message: _tell(answers, _Step(message))))
     except UpconvError as error:
-        _tell(sender, "error", str(error))
+        _tell(answers, _Failure(_sendable(error)))
     except MemoryError:
-        _tell(sender, "error", "there is not enough memory to run this model at this input size")
+        reason = "there is not enough memory to run this model at this input size"
+        _tell(answers, _Failure(ChildError(reason)))
     except Exception as error:  # a defect of ours
         if os.environ.get("UPCONV_DEBUG"):
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         text = f"upconv failed: {reason} (please report it; UPCONV_DEBUG=1 shows where)"
-        _tell(sender, "error", text)
-    finally:
-        sender.close()
+        _tell(answers, _Failure(ChildError(text)))
 
 
-def _tell(sender: Connection, kind: str, value: object) -> None:
+def _sendable(error: UpconvError) -> UpconvError:
+    """The error, or its one line where it speaks of a place that cannot be sent."""
+    try:
+        pickle.dumps(error)
+    except Exception:
+        return ChildError(str(error))
+    return error
+
+
+def _tell(answers: IO[bytes], answer: object) -> None:
     """Raises SystemExit where the parent is gone: nobody waits for the rest."""
     try:
-        sender.send((kind, value))
+        pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
+        answers.flush()
     except BrokenPipeError:
         raise SystemExit(1) from None
 
 
-def _death(code: int | None, what: str) -> str:
-    if code is not None and code < 0:
+def _death(code: int, what: str) -> str:
+    if code < 0:
         name = signal.Signals(-code).name
         why = "out of memory?" if name == "SIGKILL" else "a crash of the native library"
         return f"the process that runs {what} was ended by {name} ({why})"

@@ -1,20 +1,35 @@
-"""The fix options of a check: apply, or show as a diff."""
+"""The fixes of a check: made, or only shown."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
     from upconv.converters.ir.origin import Source
     from upconv.linter.finding import FileReport
-    from upconv.linter.fixing.fix import Fixed
     from upconv.linter.running.baseline import Baseline
     from upconv.service.work.check_request import CheckedFile, CheckRequest, Settings
+
+
+@record(frozen=True, slots=True)
+class Fixes:
+    """What was fixed, or would be. `reports` are what is left to tell, file by file.
+
+    `count` findings in `files` files; `diffs` are unified diffs of them where nothing was to be
+    written. `text` is the request's own text, fixed or not; None where it has none. `more` can be
+    fixed by fixes that change numbers.
+    """
+
+    reports: tuple[FileReport, ...]
+    count: int = 0
+    files: int = 0
+    diffs: tuple[str, ...] = ()
+    text: bytes | None = None
+    more: int = 0
 
 
 def fix_files(
@@ -22,33 +37,46 @@ def fix_files(
     request: CheckRequest,
     settings: Settings,
     known: Baseline | None,
-) -> list[FileReport]:
-    """Fix what can be fixed, each file whole or not at all; returns what is left to report.
+) -> Fixes:
+    """Fix what can be fixed, each file whole or not at all.
 
-    With --diff nothing is written, and nothing counts as mended. Standard input goes to standard
-    output, fixed or not. Raises UpconvError and OSError.
+    Where nothing is to be written, nothing counts as mended. Raises UpconvError and OSError.
     """
     done = [_fixed(file, request, settings, known) for file in files]
-    counts = [one.count for one in done if one is not None and one.count]
-    _say(sum(counts), len(counts), "can be fixed" if request.diff else "fixed")
-    if request.diff:
-        return [file.report for file in files]
-    left = [one.report if one else file.report for one, file in zip(done, files, strict=True)]
-    _say_left(left)
-    return left
+    reports = tuple(one.report for one in done)
+    counts = [one.count for one in done if one.count]
+    return Fixes(
+        reports,
+        sum(counts),
+        len(counts),
+        tuple(one.diff for one in done if one.diff),
+        next((one.text for one in done if one.text is not None), None),
+        _unsafe(reports) if request.write else 0,
+    )
+
+
+@record(frozen=True, slots=True)
+class _Done:
+    """One file: what is left to tell, and what was fixed, or is shown as a diff."""
+
+    report: FileReport
+    count: int = 0
+    diff: str = ""
+    text: bytes | None = None
 
 
 def _fixed(
     file: CheckedFile, request: CheckRequest, settings: Settings, known: Baseline | None
-) -> Fixed | None:
-    """One file, fixed and written or shown; None where there is nothing to fix."""
+) -> _Done:
+    """Fix one file, and write it where it may be written."""
+    from upconv.converters.ir.files import write_whole
     from upconv.linter.fixing.fix import fix_text, read_text, unified_diff
     from upconv.linter.running.engine import check_source
-    from upconv.linter.running.files import write_whole
 
     fixes = [finding.fix for finding in file.report.findings]
-    if not file.text and not any(fix and fix.safety in request.levels for fix in fixes):
-        return None
+    wanted = any(fix and fix.safety in request.levels for fix in fixes)
+    if not file.fixable or not (file.text or wanted):
+        return _Done(file.report)
     text = file.text or read_text(file.path)
     options = settings.options_of(Path(file.path))
 
@@ -57,26 +85,16 @@ def _fixed(
         return known.split(again)[0] if known else again
 
     fixed = fix_text(text, file.report, request.levels, recheck)
-    if request.diff:
+    if not request.write:
         diff = unified_diff(text.source, fixed.text.source, file.report.path)
-        click.echo(diff, nl=False, color=True)
-    elif file.text:
-        sys.stdout.buffer.write(fixed.text.encoded())
-    elif fixed.count:
+        return _Done(file.report, fixed.count, diff)
+    if file.text:
+        return _Done(fixed.report, fixed.count, text=fixed.text.encoded())
+    if fixed.count:
         write_whole(file.path, fixed.text.encoded())
-    return fixed
+    return _Done(fixed.report, fixed.count)
 
 
-def _say(count: int, files: int, what: str) -> None:
-    if count:
-        plural = "" if count == 1 else "s"
-        where = "" if files == 1 else f" in {files} files"
-        click.echo(f"{count} finding{plural}{where} {what}", err=True)
-
-
-def _say_left(reports: Sequence[FileReport]) -> None:
-    """How many more --unsafe-fixes would mend."""
+def _unsafe(reports: Sequence[FileReport]) -> int:
     fixes = [finding.fix for report in reports for finding in report.findings]
-    more = sum(fix is not None and fix.safety == "unsafe" for fix in fixes)
-    if more:
-        click.echo(f"{more} more can be fixed with --unsafe-fixes, which change numbers", err=True)
+    return sum(fix is not None and fix.safety == "unsafe" for fix in fixes)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import evaluate, like
 from upconv.converters.ir.weight_shapes import EXPECTED
-from upconv.converters.reference.call import Stored
+from upconv.converters.reference.call import WidenedWeight
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Inputs = tuple[tuple[int, ...], ...]
@@ -276,12 +276,12 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 """Weights of one value per channel."""
 
 
-def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, Stored]:
+def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, WidenedWeight]:
     """Weights of ones that fit the operator on an input of this shape."""
     kind = type(op)
     if isinstance(op, ops.Constant):
-        return {"value": Stored(np.ones(op.shape, np.float32))}
+        return {"value": WidenedWeight(np.ones(op.shape, np.float32))}
     wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
     shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
     plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
-    return {name: Stored(np.ones(shape, np.float32)) for name, shape in plain.items()}
+    return {name: WidenedWeight(np.ones(shape, np.float32)) for name, shape in plain.items()}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fixtures.make_caffemodel import write_caffemodel
 from fixtures.make_safetensors import write_safetensors
+from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.readers.options import ReadOptions
-from upconv.linter.facts.stored import bilinear_row
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_model, check_path
 
@@ -74,7 +74,7 @@ def _values(shape: list[int], recipe: str | float) -> NDArray[np.float32]:
         return np.full(shape, recipe, dtype=np.float32)
     if recipe == "noise":
         return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    numerators, double = bilinear_row(shape[-1])
+    numerators, double = bilinear_taps(shape[-1])
     row = np.array(numerators, dtype=np.float32) / np.float32(double)
     values = np.broadcast_to(np.outer(row, row), shape)
     if recipe == "bilinear diagonal":

@@ -18,7 +18,6 @@ from upconv.linter.reports.concise import concise
 from upconv.linter.reports.json_report import SCHEMA_PATH, json_report
 from upconv.linter.reports.text import text
 from upconv.linter.running.engine import check_source
-from upconv.linter.settings import config
 
 FOLDER = ROOT / "fixtures" / "rules"
 
@@ -147,10 +146,6 @@ def test_concise_is_one_line_a_finding() -> None:
 
 def test_every_format_takes_an_empty_report() -> None:
     assert {name for name, form in FORMATS.items() if not form(Report(()))} == {"concise"}
-
-
-def test_configuration_knows_the_formats() -> None:
-    assert tuple(FORMATS) == config.FORMATS
 
 
 def test_summary_counts_what_is_silenced_skipped_and_unreadable() -> None:

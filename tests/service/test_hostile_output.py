@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import signal
@@ -22,8 +21,8 @@ from upconv.converters.passes.fill import fill_missing
 from upconv.converters.proof.verify import verify
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
-from upconv.service.cli.output import Staging, require_apart, write_text
-from upconv.service.work.child import ChildError, _serve, run_in_child
+from upconv.service.work.child import ChildError, run_in_child, serve
+from upconv.service.work.staging import Staging, require_apart, write_text
 
 NET = """\
 layer { name: "data" type: "Input" top: "data"
@@ -271,11 +270,10 @@ def talk(request: object, progress: Callable[[str], None]) -> None:
 
 
 def test_a_child_whose_parent_is_gone_ends_silently() -> None:
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    receiver.close()
-    with pytest.raises(SystemExit):
-        _serve(talk, None, sender)
-    assert sender.closed
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(SystemExit), os.fdopen(writer, "wb", buffering=0) as answers:
+        serve(talk, None, answers)
 
 
 HOSTILE = {

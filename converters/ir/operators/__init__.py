@@ -2,15 +2,16 @@
 
 Each has every default filled in and each convention explicit, so that whoever uses it never asks
 which framework it came from. Layouts are channels-first, `(N, C, spatial...)`; per-axis tuples
-list the spatial axes in the order of the layout. An operator's four facets (shape, alignment,
-float64 reference, ONNX emission) live in modules of their own.
+list the spatial axes in the order of the layout. An operator's five facets (shape, alignment,
+float64 reference, ONNX emission, certificate) live in modules of their own.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TypeAlias
 
-from upconv.converters.ir.dims import Size
+from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.operators.algebra import ArgMax, Constant, Linear, MatMul, Reduce
 from upconv.converters.ir.operators.arrangement import (
     ChannelShuffle,
@@ -213,19 +214,14 @@ UPSAMPLING = (ConvTranspose, Resize, Unpool, WindowUnpool, DepthToSpace)
 """Operators that make feature maps larger: what this project exists for."""
 
 
-def targets(operator: Operator) -> tuple[Size, ...]:
-    """The sizes an operator takes from elsewhere (a Crop's, a Resize's ...), possibly none."""
-    match operator:
-        case Resize(size=size) | Unpool(size=size) | WindowUnpool(size=size):
-            return size or ()
-        case ConvTranspose(target=target):
-            return target or ()
-        case Crop(sizes=sizes, offsets=offsets):
-            return sizes + offsets
-        case Pad(begin=begin, end=end):
-            return begin + end
-        case Reshape(dims=dims):
-            return dims
-        case Tile(tiles=tiles):
-            return (tiles,)
-    return ()
+def targets(operator: Operator) -> tuple[Dim, ...]:
+    """The sizes that no number is, in whichever fields they stand: what an operator takes from
+    other tensors (a Crop's, a Resize's ...), possibly none.
+
+    >>> from upconv.converters.ir.dims import like
+    >>> [str(size) for size in targets(Crop(2, (0, 0), (like("skip", 2), 7)))]
+    ['size(skip, 2)']
+    """
+    values = (getattr(operator, entry.name) for entry in fields(operator))
+    each = (value if isinstance(value, tuple) else (value,) for value in values)
+    return tuple(size for sizes in each for size in sizes if isinstance(size, Dim))

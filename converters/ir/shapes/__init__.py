@@ -9,7 +9,7 @@ from __future__ import annotations
 from upconv.converters.ir.shapes import algebra, arrangement, pointwise, windows
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     broadcast_shape,
     normalized_axis,
@@ -24,7 +24,7 @@ FAMILIES = (algebra, arrangement, pointwise, windows)
 __all__ = [
     "FAMILIES",
     "SHAPES",
-    "Call",
+    "InputShapes",
     "Shape",
     "broadcast_shape",
     "normalized_axis",

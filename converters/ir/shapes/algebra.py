@@ -7,7 +7,7 @@ from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     broadcast_shape,
     normalized_axis,
@@ -18,7 +18,7 @@ from upconv.converters.ir.shapes.call import (
 
 
 @SHAPES.register(ops.ArgMax)
-def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
+def _arg_max(op: ops.ArgMax, call: InputShapes) -> tuple[Shape, ...]:
     axis = 1 if op.axis is None else normalized_axis(op.axis, len(call.x))
     end = len(call.x) if op.axis is None else axis + 1
     among = multiply(call.x[axis:end])
@@ -32,18 +32,18 @@ def _arg_max(op: ops.ArgMax, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Reduce)
-def _reduce(op: ops.Reduce, call: Call) -> tuple[Shape, ...]:
+def _reduce(op: ops.Reduce, call: InputShapes) -> tuple[Shape, ...]:
     return (call.x[: normalized_axis(op.axis, len(call.x))],)
 
 
 @SHAPES.register(ops.Linear)
-def _linear(op: ops.Linear, call: Call) -> tuple[Shape, ...]:
+def _linear(op: ops.Linear, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     return ((*call.x[:axis], op.out_features),)
 
 
 @SHAPES.register(ops.MatMul)
-def _matmul(op: ops.MatMul, call: Call) -> tuple[Shape, ...]:
+def _matmul(op: ops.MatMul, call: InputShapes) -> tuple[Shape, ...]:
     left, right = call.inputs
     if min(len(left), len(right)) < 2:
         raise ShapeError("a matrix product of inputs without two axes", "rank")
@@ -56,5 +56,5 @@ def _matmul(op: ops.MatMul, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Constant)
-def _constant(op: ops.Constant, call: Call) -> tuple[Shape, ...]:
+def _constant(op: ops.Constant, call: InputShapes) -> tuple[Shape, ...]:
     return (op.shape,)

@@ -10,7 +10,7 @@ from upconv.converters.ir.dims import Size, multiply
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     normalized_axis,
     provably_differ,
@@ -23,7 +23,7 @@ from upconv.converters.ir.shapes.call import (
 
 
 @SHAPES.register(ops.Resize)
-def _resize(op: ops.Resize, call: Call) -> tuple[Shape, ...]:
+def _resize(op: ops.Resize, call: InputShapes) -> tuple[Shape, ...]:
     if op.size is not None:
         spatial = tuple(call.resolve(size) for size in op.size)
     else:
@@ -35,7 +35,7 @@ def _resize(op: ops.Resize, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Crop)
-def _crop(op: ops.Crop, call: Call) -> tuple[Shape, ...]:
+def _crop(op: ops.Crop, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     sizes = tuple(call.resolve(size) for size in op.sizes)
     require_axes(call.x, axis + len(sizes))
@@ -52,7 +52,7 @@ def _crop(op: ops.Crop, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Pad)
-def _pad(op: ops.Pad, call: Call) -> tuple[Shape, ...]:
+def _pad(op: ops.Pad, call: InputShapes) -> tuple[Shape, ...]:
     if len(op.begin) != len(call.x):
         message = f"pads {len(op.begin)} axes, its input has {text_of(call.x)}"
         raise ShapeError(message, "rank")
@@ -81,7 +81,7 @@ def _require_mirrored(mode: str, size: Size, amounts: Sequence[Size]) -> None:
 
 
 @SHAPES.register(ops.Concat)
-def _concat(op: ops.Concat, call: Call) -> tuple[Shape, ...]:
+def _concat(op: ops.Concat, call: InputShapes) -> tuple[Shape, ...]:
     first = call.x
     axis = normalized_axis(op.axis, len(first))
     total = sum((shape[axis] for shape in call.inputs if len(shape) > axis), start=0)
@@ -98,7 +98,7 @@ def _concat(op: ops.Concat, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Slice)
-def _slice(op: ops.Slice, call: Call) -> tuple[Shape, ...]:
+def _slice(op: ops.Slice, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     size = call.x[axis]
     _require_slices(op.points, size, call.outputs)
@@ -120,13 +120,13 @@ def _require_slices(points: tuple[int, ...], size: Size, outputs: int) -> None:
 
 
 @SHAPES.register(ops.Tile)
-def _tile(op: ops.Tile, call: Call) -> tuple[Shape, ...]:
+def _tile(op: ops.Tile, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     return ((*call.x[:axis], call.x[axis] * call.resolve(op.tiles), *call.x[axis + 1 :]),)
 
 
 @SHAPES.register(ops.Reshape)
-def _reshape(op: ops.Reshape, call: Call) -> tuple[Shape, ...]:
+def _reshape(op: ops.Reshape, call: InputShapes) -> tuple[Shape, ...]:
     rank = len(call.x)
     start = op.axis if op.axis >= 0 else rank + 1 + op.axis
     end = rank if op.num_axes == -1 else start + op.num_axes
@@ -153,28 +153,28 @@ def _reshaped(dims: Shape, x: Shape, start: int, total: Size) -> list[Size]:
 
 
 @SHAPES.register(ops.Flatten)
-def _flatten(op: ops.Flatten, call: Call) -> tuple[Shape, ...]:
+def _flatten(op: ops.Flatten, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))
     end = normalized_axis(op.end_axis, len(call.x)) + 1
     return ((*call.x[:axis], multiply(call.x[axis:end]), *call.x[end:]),)
 
 
 @SHAPES.register(ops.Permute)
-def _permute(op: ops.Permute, call: Call) -> tuple[Shape, ...]:
+def _permute(op: ops.Permute, call: InputShapes) -> tuple[Shape, ...]:
     if sorted(op.order) != list(range(len(call.x))):
         raise ShapeError(f"order {list(op.order)} does not permute {text_of(call.x)}", "axis")
     return (tuple(call.x[axis] for axis in op.order),)
 
 
 @SHAPES.register(ops.ChannelShuffle)
-def _shuffle(op: ops.ChannelShuffle, call: Call) -> tuple[Shape, ...]:
+def _shuffle(op: ops.ChannelShuffle, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 2)
     require_groups(call.x[1], op.groups, op.groups)
     return (call.x,)
 
 
 @SHAPES.register(ops.SpaceToDepth)
-def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
+def _space_to_depth(op: ops.SpaceToDepth, call: InputShapes) -> tuple[Shape, ...]:
     _require_blocks(op.block, call.x)
     for size in call.x[2:]:
         if isinstance(size, int) and size % op.block:
@@ -187,7 +187,7 @@ def _space_to_depth(op: ops.SpaceToDepth, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.DepthToSpace)
-def _depth_to_space(op: ops.DepthToSpace, call: Call) -> tuple[Shape, ...]:
+def _depth_to_space(op: ops.DepthToSpace, call: InputShapes) -> tuple[Shape, ...]:
     _require_blocks(op.block, call.x)
     cells = op.block ** (len(call.x) - 2)
     _require_cells(call.x[1], cells**2 if op.mode == "darknet" else cells)

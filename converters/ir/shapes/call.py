@@ -14,7 +14,7 @@ Shape: TypeAlias = tuple[Size, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class InputShapes:
     """What a shape function is asked with: the shapes of the inputs, how many outputs the layer
     has, and how to turn `like(tensor, axis)` into that tensor's size."""
 
@@ -27,7 +27,7 @@ class Call:
         return self.inputs[0]
 
 
-ShapeFunction: TypeAlias = Callable[[Any, Call], tuple[Shape, ...]]
+ShapeFunction: TypeAlias = Callable[[Any, InputShapes], tuple[Shape, ...]]
 SHAPES: OperatorTable[ShapeFunction] = OperatorTable("shape")
 
 

@@ -6,7 +6,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     broadcast_shape,
     normalized_axis,
@@ -19,7 +19,7 @@ from upconv.converters.ir.shapes.call import (
 
 
 @SHAPES.register(ops.Eltwise)
-def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
+def _eltwise(op: ops.Eltwise, call: InputShapes) -> tuple[Shape, ...]:
     if op.broadcast:
         return (broadcast_shape(call.inputs),)
     names = [f"input {index}" for index in range(len(call.inputs))]
@@ -28,7 +28,7 @@ def _eltwise(op: ops.Eltwise, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Scale)
-def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
+def _scale(op: ops.Scale, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x)) if call.x else 0
     if op.operand != "none":
         operand = call.inputs[1]
@@ -58,42 +58,42 @@ def _scale(op: ops.Scale, call: Call) -> tuple[Shape, ...]:
     ops.Swish,
     ops.Gelu,
 )
-def _unchanged(op: object, call: Call) -> tuple[Shape, ...]:
+def _unchanged(op: object, call: InputShapes) -> tuple[Shape, ...]:
     return (call.x,) * call.outputs
 
 
 @SHAPES.register(ops.MeanVarianceNorm)
-def _mean_variance(op: ops.MeanVarianceNorm, call: Call) -> tuple[Shape, ...]:
+def _mean_variance(op: ops.MeanVarianceNorm, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 2 if op.across_channels else 3)
     return (call.x,)
 
 
 @SHAPES.register(ops.L2Normalize)
-def _l2_normalize(op: ops.L2Normalize, call: Call) -> tuple[Shape, ...]:
+def _l2_normalize(op: ops.L2Normalize, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 2)
     return (call.x,)
 
 
 @SHAPES.register(ops.PRelu)
-def _prelu(op: ops.PRelu, call: Call) -> tuple[Shape, ...]:
+def _prelu(op: ops.PRelu, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 1)
     return (call.x,)
 
 
 @SHAPES.register(ops.GroupNorm)
-def _group_norm(op: ops.GroupNorm, call: Call) -> tuple[Shape, ...]:
+def _group_norm(op: ops.GroupNorm, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 2)
     require_groups(call.x[1], op.groups, op.groups)
     return (call.x,)
 
 
 @SHAPES.register(ops.Lrn)
-def _lrn(op: ops.Lrn, call: Call) -> tuple[Shape, ...]:
+def _lrn(op: ops.Lrn, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 3 if op.region == "within" else 2)
     return (call.x,)
 
 
 @SHAPES.register(ops.Softmax)
-def _softmax(op: ops.Softmax, call: Call) -> tuple[Shape, ...]:
+def _softmax(op: ops.Softmax, call: InputShapes) -> tuple[Shape, ...]:
     normalized_axis(op.axis, len(call.x))
     return (call.x,)

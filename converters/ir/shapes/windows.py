@@ -9,7 +9,7 @@ from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.shapes.call import (
     SHAPES,
-    Call,
+    InputShapes,
     Shape,
     require_axes,
     require_groups,
@@ -20,7 +20,7 @@ from upconv.converters.ir.shapes.call import (
 
 
 def _windows(
-    op: ops.Conv | ops.ConvTranspose | ops.Pool, call: Call, *more: ops.Ints
+    op: ops.Conv | ops.ConvTranspose | ops.Pool, call: InputShapes, *more: ops.Ints
 ) -> Iterator[tuple[Any, ...]]:
     """For each spatial axis its size, and the settings of its window as `geometry` takes them."""
     settings = (op.kernel, op.stride, op.dilation, op.pads_begin, op.pads_end)
@@ -28,7 +28,7 @@ def _windows(
 
 
 @SHAPES.register(ops.Conv)
-def _conv(op: ops.Conv, call: Call) -> tuple[Shape, ...]:
+def _conv(op: ops.Conv, call: InputShapes) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.kernel))
     spatial = [geometry.conv_size(size, *settings) for size, *settings in _windows(op, call)]
     require_groups(call.x[1], op.groups, op.out_channels)
@@ -36,7 +36,7 @@ def _conv(op: ops.Conv, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.ConvTranspose)
-def _conv_transpose(op: ops.ConvTranspose, call: Call) -> tuple[Shape, ...]:
+def _conv_transpose(op: ops.ConvTranspose, call: InputShapes) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.kernel))
     spatial = [
         geometry.conv_transpose_size(size, *settings)
@@ -49,7 +49,7 @@ def _conv_transpose(op: ops.ConvTranspose, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.Pool)
-def _pool(op: ops.Pool, call: Call) -> tuple[Shape, ...]:
+def _pool(op: ops.Pool, call: InputShapes) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.kernel))
     clip = op.clip == "always" or (op.clip == "if_padded" and any(op.pads_begin + op.pads_end))
     spatial = [
@@ -60,13 +60,13 @@ def _pool(op: ops.Pool, call: Call) -> tuple[Shape, ...]:
 
 
 @SHAPES.register(ops.GlobalPool)
-def _global_pool(op: ops.GlobalPool, call: Call) -> tuple[Shape, ...]:
+def _global_pool(op: ops.GlobalPool, call: InputShapes) -> tuple[Shape, ...]:
     require_axes(call.x, 3)
     return ((*call.x[:2], *(1 for _ in call.x[2:])),) * call.outputs
 
 
 @SHAPES.register(ops.Unpool, ops.WindowUnpool)
-def _unpool(op: ops.Unpool | ops.WindowUnpool, call: Call) -> tuple[Shape, ...]:
+def _unpool(op: ops.Unpool | ops.WindowUnpool, call: InputShapes) -> tuple[Shape, ...]:
     require_spatial(call.x, len(op.size))
     spatial = tuple(call.resolve(size) for size in op.size)
     shape = with_spatial(call.x[0], call.x[1], spatial, "the unpooling")

@@ -20,9 +20,7 @@ from upconv.converters.onnx_writer.emitters import (
 )
 from upconv.converters.onnx_writer.table import EMITTERS
 
-__all__ = ["EMITTERS"]
-
-_FAMILIES = (
+FAMILIES = (
     activations,
     arithmetic,
     blocks,
@@ -38,4 +36,6 @@ _FAMILIES = (
     unpooling,
     window_unpooling,
 )
-"""Named, so that nobody takes the imports for unused."""
+"""The modules that fill EMITTERS when they are imported."""
+
+__all__ = ["EMITTERS", "FAMILIES"]

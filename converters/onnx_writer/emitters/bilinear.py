@@ -1,14 +1,12 @@
 """Faster forms of transposed convolutions whose kernels are a column times a row.
 
-A bilinear kernel is such a product, channel by channel. The factors come from the stored kernel,
-never from the formula of the interpolation: at factor 12 the formula is 2.4 times over the error
-bound of one rounding per weight, the stored kernel's own factors are inside it.
+A bilinear kernel is such a product, channel by channel. These are forms in which ONNX says one
+layer, and no pass over the model: the layer keeps its name in the file, and its certificate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,30 +15,24 @@ from numpy.typing import NDArray
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.geometry import conv_transpose_size
+from upconv.converters.ir.kernels import Factors, depthwise_kernels, factored
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.transposed import Axis, convolve
+from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """kernel[c, y, x] = column[c, y] * row[c, x], float32; `exact`: to the last bit."""
-
-    column: Array
-    row: Array
-    exact: bool
-
-
-def factored(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Sequence[Axis]) -> str:
+def factored_form(
+    op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]
+) -> str:
     """Emit the separable or the MatMul form and return its name; "" where the layer must stay as
     it is: asked for as such, not two-dimensional, not depthwise, or not a product."""
     wanted = graph.options.bilinear
     if wanted == "conv-transpose" or not all(axis.plain for axis in axes):
         return ""
     kernels = depthwise_kernels(op, layer)
-    factors = None if kernels is None else factor(kernels)
+    factors = None if kernels is None else factored(kernels)
     if factors is None or (wanted == "auto" and not factors.exact):
         return ""
     if wanted == "matmul" and _fits_matrices(layer, graph, axes):
@@ -54,46 +46,18 @@ MATRIX_LIMIT: Final = 1 << 24
 """Entries of a matrix, 64 MiB, beyond which it is no faster form of a few taps."""
 
 
-def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis]) -> bool:
+def _fits_matrices(layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]) -> bool:
     sizes = zip(graph.shape(layer.inputs[0])[2:], axes, strict=True)
     entries = [size * size * axis.stride for size, axis in sizes if isinstance(size, int)]
     return max(entries, default=0) <= MATRIX_LIMIT
 
 
-def depthwise_kernels(op: ops.ConvTranspose, layer: Layer) -> Array | None:
-    """The kernels (C, k_h, k_w) of a layer that keeps channels apart, else None: grouped by
-    channel, or a dense weight (C, C, k_h, k_w) that is zero off its diagonal, as FCN stores it."""
-    shape = layer.weights["weight"].shape or ()
-    if len(op.kernel) != 2 or not shape or shape[0] != op.out_channels:
-        return None
-    if op.groups == op.out_channels:
-        return layer.weights["weight"].array()[:, 0]
-    if op.groups != 1:
-        return None
-    dense = layer.weights["weight"].array()
-    channels = np.arange(op.out_channels)
-    diagonal = dense[channels, channels]
-    return diagonal if np.count_nonzero(dense) == np.count_nonzero(diagonal) else None
-
-
-def factor(kernels: Array) -> Factors | None:
-    """Columns and rows of kernels (C, k_h, k_w); None where one is not their product."""
-    from upconv.converters.ir.kernels import separate
-
-    parts = [separate(kernel) for kernel in kernels]
-    found = [part for part in parts if part is not None]
-    if len(found) < len(parts) or not found:
-        return None
-    column = np.stack([part[0] for part in found]).astype(np.float32)
-    row = np.stack([part[1] for part in found]).astype(np.float32)
-    product = column[:, :, None].astype(np.float64) * row[:, None, :]
-    return Factors(column, row, bool((product == kernels).all()))
-
-
-def _separable(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors: Factors) -> None:
+def _separable(
+    layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis], factors: Factors
+) -> None:
     """k x 1, then 1 x k, both grouped by channel; the bias comes with the second."""
     high, wide = axes
-    still = Axis(1, 1, 1, 0, 0, 0)
+    still = TransposedAxis(1, 1, 1, 0, 0, 0)
     column = graph.constant(factors.column[:, None, :, None], f"{layer.name}/column")
     row = graph.constant(factors.row[:, None, None, :], f"{layer.name}/row")
     channels = len(factors.column)
@@ -103,7 +67,9 @@ def _separable(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors:
     convolve(graph, (half, row, *bias), (still, wide), channels, layer.outputs[0])
 
 
-def _matmul(layer: Layer, graph: GraphBuilder, axes: Sequence[Axis], factors: Factors) -> None:
+def _matmul(
+    layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis], factors: Factors
+) -> None:
     """U_h X U_w^T, one pair of matrices for all channels where their kernels are the same."""
     value = layer.inputs[0]
     columns = _matrix(layer, graph, axes[0], _merged(factors.column), like(value, 2))
@@ -122,7 +88,9 @@ def _merged(factor: Array) -> Array:
     return factor[:1] if (factor == factor[0]).all() else factor
 
 
-def _matrix(layer: Layer, graph: GraphBuilder, axis: Axis, taps: Array, size: Size) -> str:
+def _matrix(
+    layer: Layer, graph: GraphBuilder, axis: TransposedAxis, taps: Array, size: Size
+) -> str:
     """The matrices (C, in, out) of one axis: row j holds the kernel where input j puts it."""
     known = graph.known(size)
     if isinstance(known, int):
@@ -134,11 +102,11 @@ def _matrix(layer: Layer, graph: GraphBuilder, axis: Axis, taps: Array, size: Si
     return graph.node("Transpose", (responses,), perm=(1, 0, 2))
 
 
-def interpolation_rows(axis: Axis, taps: Array, size: int) -> Array:
+def interpolation_rows(axis: TransposedAxis, taps: Array, size: int) -> Array:
     """Where the taps (C, k) of input pixel j fall: (C, size, out) float32, with
     out[s*j + d*t - p] = taps[t].
 
-    >>> axis = Axis(4, 2, 1, 1, 1, 0)
+    >>> axis = TransposedAxis(4, 2, 1, 1, 1, 0)
     >>> interpolation_rows(axis, np.array([[0.25, 0.75, 0.75, 0.25]], np.float32), 2)[0].tolist()
     [[0.75, 0.75, 0.25, 0.0], [0.0, 0.25, 0.75, 0.75]]
     """

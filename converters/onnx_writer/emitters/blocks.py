@@ -22,9 +22,9 @@ def rearrange(
     """Reshape to `split`, transpose, reshape to `joined`: the general form of every shuffle."""
     x = layer.inputs[0]
     apart = graph.reshape(graph.tensor(x), graph.shape(x), tuple(split))
-    turned = graph.node("Transpose", (apart,), perm=list(order))
+    permuted = graph.node("Transpose", (apart,), perm=list(order))
     between = tuple(split[axis] for axis in order)
-    graph.reshape(turned, between, joined, layer.outputs[0])
+    graph.reshape(permuted, between, joined, layer.outputs[0])
     return "Reshape+Transpose+Reshape"
 
 

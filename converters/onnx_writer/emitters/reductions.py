@@ -96,21 +96,21 @@ def _top(
     op: ops.ArgMax, graph: GraphBuilder, x: str, axis: int, values_to: str = ""
 ) -> tuple[str, ...]:
     """(values, indices): of equals TopK takes the lower index, so where the last is to win the
-    axis is turned round first, and indices count from its end."""
+    axis is reversed first, and indices count from its end."""
     k = graph.ints((op.top_k,))
     if op.ties == "first":
         return graph.nodes_of("TopK", (x, k), (values_to, ""), axis=axis, largest=1, sorted=1)
     ends = (graph.ints((-1,)), graph.ints((INT64_MIN,)), graph.ints((axis,)), graph.ints((-1,)))
-    turned = graph.node("Slice", (x, *ends))
-    return graph.nodes_of("TopK", (turned, k), (values_to, ""), axis=axis, largest=1, sorted=1)
+    backwards = graph.node("Slice", (x, *ends))
+    return graph.nodes_of("TopK", (backwards, k), (values_to, ""), axis=axis, largest=1, sorted=1)
 
 
-def _top_indices(op: ops.ArgMax, graph: GraphBuilder, turned: str, axis: int, to: str = "") -> str:
+def _top_indices(op: ops.ArgMax, graph: GraphBuilder, places: str, axis: int, to: str = "") -> str:
     """Indices counted from the front, as floats."""
     if op.ties == "first":
-        return graph.cast(turned, TensorProto.FLOAT, to)
+        return graph.cast(places, TensorProto.FLOAT, to)
     value = graph.layer.inputs[0]
     axes = range(1, len(graph.shape(value))) if op.axis is None else (axis,)
     size = multiply(like(value, place) for place in axes)
-    found = graph.node("Sub", (graph.size(size - 1), turned))
+    found = graph.node("Sub", (graph.size(size - 1), places))
     return graph.cast(found, TensorProto.FLOAT, to)

@@ -1,4 +1,4 @@
-"""Interpolation: one Resize that is told its output sizes."""
+"""Interpolation: one Resize, with its output sizes as an input."""
 
 from __future__ import annotations
 

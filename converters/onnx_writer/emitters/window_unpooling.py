@@ -9,7 +9,8 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.transposed import plan_axis, transposed
+from upconv.converters.onnx_writer.emitters.transposed import transposed
+from upconv.converters.onnx_writer.emitters.transposed_axes import plan_axis
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.inference import infer
-from upconv.converters.ir.model import Model
+from upconv.converters.ir.model import Model, NoticeKind
 from upconv.converters.proof.source.loaded import Feeds, Loaded, one_line, suited
 from upconv.converters.readers.options import ReadOptions
 
@@ -31,6 +31,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
 }
 """What a process that runs a framework has in its environment before it imports one."""
+
+CODE_INSIDE: Final[frozenset[NoticeKind]] = frozenset({"executable-code", "dangerous-code"})
+"""Notices of a file that is not given to the framework, which would run what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _require_understood(model: Model) -> None:
     from upconv.converters.onnx_writer.refusals import problems, refuse
 
     for notice in model.notices:
-        if notice.code == "UP008" and notice.error.path in ("", model.path):
+        if notice.kind in CODE_INSIDE and notice.error.path in ("", model.path):
             raise notice.error
     refuse(list(problems(model, infer(model))))
 

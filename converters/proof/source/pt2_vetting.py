@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
+from upconv.converters.ir.quiet import quietly
 from upconv.converters.proof.source.archive_vetting import refused
 from upconv.converters.readers.files.torch_archive import Archive
 
@@ -75,7 +75,7 @@ def is_arithmetic(text: str) -> bool:
     if len(text) > MAX_EXPRESSION:
         return False
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quietly():
             nodes = list(ast.walk(ast.parse(text, mode="eval")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False

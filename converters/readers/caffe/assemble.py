@@ -6,22 +6,15 @@ because Caffe's parameters leave open how many axes a layer works on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from upconv.converters.ir.errors import (
-    AmbiguousError,
-    ShapeError,
-    UnsupportedError,
-    UpconvError,
-    UsageError,
-)
-from upconv.converters.ir.inference import layer_shapes
-from upconv.converters.ir.model import Layer, Notice, Shape
+from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
+from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.records import record
+from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
@@ -29,16 +22,10 @@ from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowe
 from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
 
-NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
-    (HalfGivenError, "UP110"),
-    (AmbiguousError, "UP307"),
-    (UnsupportedError, "UP003"),
-    (UpconvError, "UP001"),
-)
-"""The rule that reports a layer which could not be lowered, by the first class that fits."""
+KINDS: Final[Kinds] = ((HalfGivenError, "half-given-field"), (AmbiguousError, "fork-dialect"))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LayerSource:
     """What a layer is made of: its wired node, `param { }` specs, blobs and place in the file."""
 
@@ -48,54 +35,21 @@ class LayerSource:
     origin: Origin
 
 
-def lower_layers(
-    sources: Sequence[LayerSource], inputs: Mapping[str, Shape | None], dialect: str
-) -> tuple[tuple[Layer, ...], list[Notice]]:
-    """The layers in order, and a notice for each that could not be understood."""
-    shapes = dict(inputs)
-    layers: list[Layer] = []
-    notices: list[Notice] = []
+def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) -> None:
+    """Append what the layers become, and a notice for each that could not be understood."""
     for source in sources:
-        layer = _caffe_layer(source, shapes)
+        layer = _caffe_layer(source, work)
         try:
-            made = _lower(layer, dialect)
+            made = lower(layer, dialect)
         except UpconvError as error:
             made = (Lowered(Unknown(layer.type, error.message)),)
             if layer.type:  # that it has none is told already
-                notices.append(_notice(error, layer.name))
+                work.refuse(error, layer.name, source.origin)
         for one in _layers(layer, made, source.origin):
-            layers.append(one)
-            _infer(one, shapes)
-    return tuple(layers), notices
+            work.append(one)
 
 
-def require_dialect(dialect: str) -> None:
-    """Raise UsageError for a dialect that no layer type has."""
-    known = known_dialects()
-    if dialect and dialect not in known:
-        raise UsageError(f"unknown dialect '{dialect}'", hint=f"one of {', '.join(known)}")
-
-
-def known_dialects() -> list[str]:
-    """The forks whose meaning of a layer type can be asked for, sorted."""
-    load_lowerings()
-    return sorted({name for dialects in LOWERINGS.values() for name in dialects if name})
-
-
-@cache
-def load_lowerings() -> None:
-    """Import every module `layers_*` of this package, so that its lowerings register."""
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from upconv.converters.readers import caffe
-
-    for module in iter_modules(caffe.__path__):
-        if module.name.startswith("layers_"):
-            import_module(f"{caffe.__name__}.{module.name}")
-
-
-def _caffe_layer(source: LayerSource, shapes: Mapping[str, Shape | None]) -> CaffeLayer:
+def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:
     node = source.node
     return CaffeLayer(
         name=node.name,
@@ -106,15 +60,20 @@ def _caffe_layer(source: LayerSource, shapes: Mapping[str, Shape | None]) -> Caf
         params=source.params,
         blobs=source.blobs,
         span=node.layer.span,
-        shapes=tuple(shapes[value.name] for value in node.bottoms),
+        shapes=tuple(work.shapes[value.name] for value in node.bottoms),
     )
 
 
-def _lower(layer: CaffeLayer, dialect: str) -> tuple[Lowered, ...]:
+def lower(layer: CaffeLayer, dialect: str = "") -> tuple[Lowered, ...]:
+    """The operators of a layer, in the words of the fork that wrote it.
+
+    Raises UnreadableError where Caffe itself would refuse the layer, UnsupportedError where it is
+    legal but cannot be represented, and AmbiguousError where forks disagree about it.
+    """
     if layer.type not in LOWERINGS:
         raise _not_understood(layer)
     _require_counts(layer)
-    made = LOWERINGS[layer.type][choose_dialect(layer, dialect)](layer)
+    made = LOWERINGS.variants(layer.type)[choose_dialect(layer, dialect)](layer)
     return made if isinstance(made, tuple) else (made,)
 
 
@@ -164,19 +123,3 @@ def _layers(layer: CaffeLayer, made: Sequence[Lowered], origin: Origin) -> Itera
             weights=one.weights,
             origin=origin,
         )
-
-
-def _infer(layer: Layer, shapes: dict[str, Shape | None]) -> None:
-    """Enter the shapes of a layer's outputs; a contradiction is for `infer` to report."""
-    try:
-        results = layer_shapes(layer, shapes)
-    except ShapeError as error:
-        results = error.guess
-    for index, value in enumerate(layer.outputs):
-        shapes[value] = results[index] if index < len(results) else None
-
-
-def _notice(error: UpconvError, layer: str) -> Notice:
-    error.layer = error.layer or layer
-    code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
-    return Notice(code, error)

@@ -6,16 +6,15 @@ of them possible; where it does not, the user names the fork with `--dialect`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UsageError
-from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.records import record
 from upconv.converters.readers.caffe.layers_upsampling import UPSAMPLE_FIELDS
-from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered
+from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signature:
     """What a layer of a dialect looks like: its bottoms, the fields it may and must have."""
 
@@ -48,16 +47,16 @@ SIGNATURES: Final[dict[str, tuple[str, tuple[Signature, ...]]]] = {
 """Layer type -> its parameters' field, and what its dialects look like."""
 
 
-def known_dialects() -> tuple[str, ...]:
-    """Every dialect that some layer has."""
-    return tuple(dict.fromkeys(name for table in LOWERINGS.values() for name in table if name))
+def known_dialects() -> list[str]:
+    """The forks whose meaning of a layer type can be asked for, sorted."""
+    return sorted({fork for name in LOWERINGS for fork in LOWERINGS.variants(name) if fork})
 
 
-def require_dialect(asked: str) -> None:
-    """Raise UsageError where no layer has the dialect the user names; "" is always right."""
+def require_dialect(dialect: str) -> None:
+    """Raise UsageError for a dialect that no layer type has; "" is always right."""
     known = known_dialects()
-    if asked and asked not in known:
-        raise UsageError(f"no layer has a dialect '{asked}'", hint=f"one of {'|'.join(known)}")
+    if dialect and dialect not in known:
+        raise UsageError(f"unknown dialect '{dialect}'", hint=f"one of {', '.join(known)}")
 
 
 def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
@@ -70,7 +69,7 @@ def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
 
     Raises AmbiguousError where several are possible, or none.
     """
-    names = tuple(LOWERINGS[layer.type])
+    names = tuple(LOWERINGS.variants(layer.type))
     if layer.type not in SIGNATURES or asked in names:
         return asked if asked in names else ""
     field, signatures = SIGNATURES[layer.type]
@@ -86,20 +85,6 @@ def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
         layer=layer.name,
         hint=f"name the fork with --dialect {'|'.join(names)}",
     )
-
-
-def lower(layer: CaffeLayer, asked: str = "") -> tuple[Lowered, ...]:
-    """The operators of a layer; a type that is not known becomes Unknown.
-
-    Raises UnreadableError where Caffe itself would refuse the layer, UnsupportedError where it
-    is legal but cannot be represented, AmbiguousError where forks disagree about it, UsageError
-    where no layer at all has the dialect asked for.
-    """
-    require_dialect(asked)
-    if layer.type not in LOWERINGS:
-        return (Lowered(Unknown(layer.type)),)
-    made = LOWERINGS[layer.type][choose_dialect(layer, asked)](layer)
-    return made if isinstance(made, tuple) else (made,)
 
 
 def _shown(layer: CaffeLayer, present: frozenset[str]) -> str:

@@ -6,11 +6,11 @@ named after the blob. A shape the user gives wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Size, symbol
-from upconv.converters.ir.errors import UnreadableError, UsageError
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.origin import Span
 from upconv.converters.readers.caffe.layer_types import DATA_TYPES, LAYER_TYPES
@@ -37,28 +37,6 @@ def data_shapes(layer: WrittenLayer) -> tuple[Shape | None, ...]:
     shapes = _SHAPES.get(layer.type, _of_input)(layer)
     unknown = len(layer.tops) - len(shapes)
     return (*shapes, *(None,) * unknown)[: len(layer.tops)]
-
-
-def overridden(
-    known: Mapping[str, Shape | None], given: Mapping[str, Sequence[Size]], path: str
-) -> dict[str, Shape | None]:
-    """The inputs' shapes, with those the user gives in their place.
-
-    Raises UsageError for a name that is no input, and for another number of axes.
-    """
-    shapes = dict(known)
-    for name, shape in given.items():
-        if name not in shapes:
-            names = ", ".join(shapes) or "none"
-            raise UsageError(f"no input is named '{name}'", path=path, hint=f"inputs: {names}")
-        written = shapes[name]
-        if written is not None and len(written) != len(shape):
-            raise UsageError(
-                f"input '{name}' has {len(written)} axes in the file, but {len(shape)} are given",
-                path=path,
-            )
-        shapes[name] = tuple(shape)
-    return shapes
 
 
 def _param(layer: WrittenLayer, name: str) -> Message:

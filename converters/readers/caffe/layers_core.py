@@ -31,8 +31,6 @@ _REDUCTION_KINDS: Final[dict[str, Literal["sum", "abs_sum", "square_sum", "mean"
 @lowers("Crop")
 def _crop(layer: CaffeLayer) -> Lowered:
     """crop_layer.cpp: the axes from `axis` on take the sizes of bottom[1]."""
-    if len(layer.bottoms) != 2:
-        raise layer.invalid(f"needs 2 bottoms, the blob and its reference; has {layer.bottoms}")
     param = layer.field("crop_param")
     offsets = uints(layer, param, "offset")
     axis = param.int("axis", 2)

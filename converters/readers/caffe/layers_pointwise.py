@@ -101,7 +101,7 @@ def _swish(layer: CaffeLayer) -> Lowered:
 def _scale(layer: CaffeLayer) -> Lowered:
     """scale_layer.cpp: the factor is bottom[1], or blob 0; with bias_term a bias follows."""
     param = layer.field("scale_param")
-    given = _operand_given(layer)
+    given = len(layer.bottoms) == 2
     shape = _operand_shape(layer, param)
     specs = []
     if not given:
@@ -115,7 +115,7 @@ def _scale(layer: CaffeLayer) -> Lowered:
 def _bias(layer: CaffeLayer) -> Lowered:
     """bias_layer.cpp: the summand is bottom[1], or blob 0."""
     param = layer.field("bias_param")
-    given = _operand_given(layer)
+    given = len(layer.bottoms) == 2
     specs = []
     if not given:
         specs = [BlobSpec("bias", _operand_shape(layer, param), filler_of(param, "filler"))]
@@ -132,12 +132,6 @@ def _affine(
     second = layer.rank(1) if operand != "none" else None
     scalar = second == 0 or any(weight.shape == () for weight in weights.values())
     return Lowered(ops.Scale(0 if scalar else param.int("axis", 1), operand), weights)
-
-
-def _operand_given(layer: CaffeLayer) -> bool:
-    if not 1 <= len(layer.bottoms) <= 2:
-        raise layer.invalid(f"takes 1 or 2 bottoms, but has {len(layer.bottoms)}")
-    return len(layer.bottoms) == 2
 
 
 def _operand_shape(layer: CaffeLayer, param: Message) -> PartialShape:
@@ -178,8 +172,6 @@ def _partial(layer: CaffeLayer, index: int) -> PartialShape:
 @lowers("Axpy")
 def _axpy(layer: CaffeLayer) -> tuple[Lowered, ...]:
     """SENet's axpy_layer.cpp: a*x + y, a being (N, C) or (N, C, 1, 1)."""
-    if len(layer.bottoms) != 3:
-        raise layer.invalid(f"takes 3 bottoms (a, x, y), but has {len(layer.bottoms)}")
     factor, x, y = layer.bottoms
     flat, scaled = (f"{layer.tops[0]}/{step}" for step in ("factor", "scaled"))
     return (

@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
 from upconv.converters.readers.caffe.fields import choice
-from upconv.converters.readers.caffe.forks import require_bottoms, require_fields, size_of
+from upconv.converters.readers.caffe.forks import require_fields, size_of
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from upconv.converters.readers.caffe.spatial import positive
 from upconv.converters.readers.caffe.vectors import channels_of
@@ -58,7 +58,6 @@ def _shuffle_channel(layer: CaffeLayer) -> Lowered:
 @lowers("SimpleCrop")
 def _simple_crop(layer: CaffeLayer) -> Lowered:
     """The first rows and columns of bottom[0], as many as bottom[1] has."""
-    require_bottoms(layer, 2)
     require_fields(layer, layer.field("crop_param"), (), "SimpleCrop with two bottoms")
     return Lowered(ops.Crop(2, (0, 0), size_of(layer.bottoms[1])))
 
@@ -69,7 +68,6 @@ def _merge_crop(layer: CaffeLayer) -> tuple[Lowered, ...]:
 
     `operation` STACK concatenates, bottom[0] first; ADD sums.
     """
-    require_bottoms(layer, 2)
     param = layer.field("mergecrop_param")
     stacks = choice(layer, param, "operation", _MERGES, "STACK") == "STACK"
     _require_forward(layer, param)

@@ -83,7 +83,6 @@ def _resample(layer: CaffeLayer) -> Lowered:
     out and the weights renormalised: what `Resize.antialias` does, and for LINEAR also what
     clamping does. The fork's own `antialias` counts only where the size goes down.
     """
-    require_bottoms(layer, 1, 2)
     param = layer.field("resample_param")
     kind = choice(layer, param, "type", _RESAMPLES, "LINEAR")
     size = _resample_size(layer, param)

@@ -33,7 +33,7 @@ _WINDOW_KINDS: Final[dict[str, Literal["corner", "average", "tile"]]] = {
 }
 
 
-@lowers("Upsample", "UPSAMPLE", dialect="segnet")
+@lowers("Upsample", "UPSAMPLE", variant="segnet")
 def _upsample_segnet(layer: CaffeLayer) -> Lowered:
     """SegNet: data scattered by the mask, to upsample_h x upsample_w or H*scale - pad_out."""
     require_bottoms(layer, 2)
@@ -66,7 +66,7 @@ def _segnet_scales(layer: CaffeLayer, param: Message) -> tuple[int, int]:
     return scales[0], scales[1]
 
 
-@lowers("Upsample", "UPSAMPLE", dialect="yolo")
+@lowers("Upsample", "UPSAMPLE", variant="yolo")
 def _upsample_yolo(layer: CaffeLayer) -> Lowered:
     """The YOLO ports: one bottom, each pixel repeated scale x scale times."""
     require_bottoms(layer, 1)
@@ -76,7 +76,7 @@ def _upsample_yolo(layer: CaffeLayer) -> Lowered:
     return Lowered(ops.Resize("nearest", "asymmetric", factor=(scale, scale)))
 
 
-@lowers("Upsample", "UPSAMPLE", dialect="tiny-dsod")
+@lowers("Upsample", "UPSAMPLE", variant="tiny-dsod")
 def _upsample_tiny_dsod(layer: CaffeLayer) -> Lowered:
     """Tiny-DSOD: to the size of bottom[1], or given; bilinear with aligned corners, or nearest
     at floor(index * in / out)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, TypeAlias
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
@@ -16,6 +16,7 @@ from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import TensorData, Weight
+from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.files.prototxt import Message
 
 
@@ -85,19 +86,7 @@ class Lowered:
 
 Lowering: TypeAlias = Callable[[CaffeLayer], "Lowered | tuple[Lowered, ...]"]
 
-LOWERINGS: dict[str, dict[str, Lowering]] = {}
-"""Layer type -> dialect ("" where all forks agree) -> lowering."""
+LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.caffe", "layers_")
+"""Layer type -> its lowering; a variant for each dialect where forks disagree about it."""
 
-
-def lowers(*types: str, dialect: str = "") -> Callable[[Any], Any]:
-    """Decorator: the function lowers layers of these types (in this fork's dialect)."""
-
-    def enter(function: Lowering) -> Lowering:
-        for type_name in types:
-            dialects = LOWERINGS.setdefault(type_name, {})
-            if dialect in dialects:
-                raise ValueError(f"{type_name} in dialect {dialect!r} is lowered twice")
-            dialects[dialect] = function
-        return function
-
-    return enter
+lowers = LOWERINGS.enters

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.prototxt import Message
 
 Phase = Literal["TEST", "TRAIN"]
@@ -13,7 +13,7 @@ Phase = Literal["TEST", "TRAIN"]
 _PHASES: Final = {"TRAIN": "TRAIN", "TEST": "TEST", "0": "TRAIN", "1": "TEST"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NetState:
     """What rules are held against."""
 

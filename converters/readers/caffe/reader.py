@@ -6,14 +6,18 @@ else can still be checked; whoever needs the whole net looks at the notices firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
-from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.model import Model, Notice, Shape
 from upconv.converters.ir.origin import Origin, Source
-from upconv.converters.readers.caffe.assemble import LayerSource, lower_layers, require_dialect
+from upconv.converters.readers.assembly.inputs import overridden
+from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
 from upconv.converters.readers.caffe.blobs import Blobs, blobs_by_layer, param_specs
-from upconv.converters.readers.caffe.inputs import data_shapes, overridden, require_sizes
+from upconv.converters.readers.caffe.dialects import require_dialect
+from upconv.converters.readers.caffe.inputs import data_shapes, require_sizes
 from upconv.converters.readers.caffe.lowering import ParamSpec
 from upconv.converters.readers.caffe.phases import NetState, is_included
 from upconv.converters.readers.caffe.sniff import require_net
@@ -38,42 +42,39 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     parsed = parse(source)
     require_net(parsed.root, parsed.errors)
     net = upgrade(parsed.root)
-    notices = [Notice("UP001", error) for error in parsed.errors] + list(net.notices)
-    present, absent = _by_phase(net, options, notices)
+    work = Workspace(source.path, "caffe", KINDS)
+    work.notices += [Notice("unreadable-part", error) for error in parsed.errors]
+    work.notices += net.notices
+    present, absent = _by_phase(net, options, work)
     wiring = wire(net.inputs, present, absent)
-    notices += wiring.notices
-    shapes = _input_shapes(wiring.sources, options, source.path, notices)
-    layers, problems = lower_layers(
-        _layer_sources(wiring.nodes, source.path, options, notices), shapes, options.dialect
-    )
-    problems = [one for one in problems if not _follows(one, parsed.errors)]
-    model = Model(
-        name=net.name,
-        path=source.path,
-        framework="caffe",
-        inputs=tuple(_model_input(entry, shapes, source.path) for entry in wiring.sources),
-        outputs=wiring.outputs,
-        layers=layers,
-        notices=_in_order([*notices, *problems]),
+    work.notices += wiring.notices
+    work.outputs += wiring.outputs
+    _feed(work, wiring.sources, options)
+    sources = _layer_sources(wiring.nodes, options, work)
+    before = len(work.notices)
+    broken = sorted(error.where.start for error in parsed.errors if error.where is not None)
+    add_layers(work, sources, options.dialect)
+    problems = [one for one in work.notices[before:] if not _follows(one, broken)]
+    work.notices[:] = _in_order([*work.notices[:before], *problems])
+    return work.model(
+        net.name,
         phase=options.phase,
         weights_path=options.weights,
         origin=Origin(source.path, "caffe", "net", parsed.root.span, parsed.root),
     )
-    validate(model)
-    return model
 
 
-def _follows(notice: Notice, errors: Sequence[UnreadableError]) -> bool:
-    """Whether a layer is only unreadable for what the parser could not read within it."""
+def _follows(notice: Notice, broken: Sequence[int]) -> bool:
+    """Whether a layer is only unreadable for what the parser could not read within it; `broken`
+    are such places, in order."""
     span = notice.error.where
-    if notice.code != "UP001" or span is None:
+    if notice.kind != "unreadable-part" or span is None:
         return False
-    places = (error.where.start for error in errors if error.where is not None)
-    return any(span.start <= place < span.end for place in places)
+    return bisect_left(broken, span.start) < bisect_left(broken, span.end)
 
 
 def _by_phase(
-    net: WrittenNet, options: ReadOptions, notices: list[Notice]
+    net: WrittenNet, options: ReadOptions, work: Workspace
 ) -> tuple[list[WrittenLayer], list[WrittenLayer]]:
     """The layers that the wanted phase has, and the others."""
     state = NetState(options.phase, stages=frozenset(net.stages))
@@ -83,25 +84,25 @@ def _by_phase(
         try:
             taken = is_included(layer.node, state)
         except UnreadableError as error:
-            notices.append(_notice_at(error, layer.title))
+            work.refuse(error, layer.title)
             taken = True
         (present if taken else absent).append(layer)
     return present, absent
 
 
-def _input_shapes(
-    sources: Sequence[InputSource], options: ReadOptions, path: str, notices: list[Notice]
-) -> dict[str, Shape | None]:
-    """Input name -> shape, as the file has it or as the user gives it."""
-    shapes: dict[str, Shape | None] = {}
+def _feed(work: Workspace, sources: Sequence[InputSource], options: ReadOptions) -> None:
+    """Enter the inputs, with shapes as the file has them or as the user gives them."""
+    written: dict[str, Shape | None] = {}
     for entry in sources:
         try:
-            shapes[entry.value.name] = _written_shape(entry)
+            written[entry.value.name] = _written_shape(entry)
         except UpconvError as error:
             title = entry.layer.title if entry.layer else entry.value.blob
-            notices.append(_notice_at(error, title))
-            shapes[entry.value.name] = None
-    return overridden(shapes, options.inputs, path)
+            work.refuse(error, title)
+            written[entry.value.name] = None
+    shapes = overridden(written, options.inputs, work.path)
+    for entry in sources:
+        work.feed(entry.value.name, shapes[entry.value.name], _input_origin(entry, work.path))
 
 
 def _written_shape(entry: InputSource) -> Shape | None:
@@ -112,37 +113,35 @@ def _written_shape(entry: InputSource) -> Shape | None:
     return entry.shape
 
 
-def _model_input(entry: InputSource, shapes: Mapping[str, Shape | None], path: str) -> ModelInput:
-    name = entry.value.name
+def _input_origin(entry: InputSource, path: str) -> Origin:
     layer = entry.layer
     if layer is None:
-        return ModelInput(name, shapes[name], Origin(path, "caffe", "input", entry.span))
-    origin = Origin(path, "caffe", layer.written_type, layer.span, layer.node)
-    return ModelInput(name, shapes[name], origin)
+        return Origin(path, "caffe", "input", entry.span)
+    return Origin(path, "caffe", layer.written_type, layer.span, layer.node)
 
 
 def _layer_sources(
-    nodes: Sequence[Node], path: str, options: ReadOptions, notices: list[Notice]
+    nodes: Sequence[Node], options: ReadOptions, work: Workspace
 ) -> list[LayerSource]:
     """What each layer is made of: its node, its param specs, its blobs and its origin."""
-    params = [_params(node, notices) for node in nodes]
-    blobs = _blobs(nodes, params, options, notices)
+    params = [_params(node, work) for node in nodes]
+    blobs = _blobs(nodes, params, options, work)
     return [
         LayerSource(
             node,
             specs,
             blobs.get(node.name),
-            Origin(path, "caffe", node.layer.written_type, node.layer.span, node.layer.node),
+            Origin(work.path, "caffe", node.layer.written_type, node.layer.span, node.layer.node),
         )
         for node, specs in zip(nodes, params, strict=True)
     ]
 
 
-def _params(node: Node, notices: list[Notice]) -> tuple[ParamSpec, ...]:
+def _params(node: Node, work: Workspace) -> tuple[ParamSpec, ...]:
     try:
         return param_specs(node.layer.node)
     except UnreadableError as error:
-        notices.append(_notice_at(error, node.name))
+        work.refuse(error, node.name)
         return ()
 
 
@@ -150,7 +149,7 @@ def _blobs(
     nodes: Sequence[Node],
     params: Sequence[tuple[ParamSpec, ...]],
     options: ReadOptions,
-    notices: list[Notice],
+    work: Workspace,
 ) -> dict[str, Blobs]:
     if not options.weights:
         return {}
@@ -164,13 +163,8 @@ def _blobs(
             path=options.weights,
             hint="the caffemodel belongs to another net",
         )
-        notices.append(Notice("UP004", error))
+        work.notices.append(Notice("foreign-weights", error))
     return found
-
-
-def _notice_at(error: UpconvError, layer: str) -> Notice:
-    error.layer = error.layer or layer
-    return Notice("UP001", error)
 
 
 def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:

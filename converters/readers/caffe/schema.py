@@ -253,7 +253,6 @@ def fields_of(message: str) -> Mapping[str, str]:
     }
 
 
-@cache
 def is_fork_field(message: str, field: str) -> bool:
     """Whether a field is known, but not to BVLC's Caffe."""
     mine = f" {BVLC_MESSAGES.get(message, '')} "

@@ -6,9 +6,8 @@ in what they make of a half-given pair of `_h` and `_w` fields.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.caffe.lowering import CaffeLayer
 from upconv.converters.readers.files.prototxt import Message
 
@@ -19,7 +18,7 @@ class HalfGivenError(UnreadableError):
     """Of a pair of `_h` and `_w` fields one is missing, and Caffe does not do without."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Window:
     """The geometry of a sliding window, one entry per spatial axis."""
 

@@ -91,7 +91,7 @@ def texts(node: Message, name: str, notices: list[Notice]) -> tuple[str, ...]:
         try:
             found.append(_text(value))
         except UnreadableError as error:
-            notices.append(Notice("UP001", error))
+            notices.append(Notice("unreadable-part", error))
             if isinstance(value, Scalar):
                 found.append(value.text.strip("\"'"))
     return tuple(found)
@@ -117,7 +117,9 @@ def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[_Entry]:
                 yield field.name, value, field.span if single else value.span
             else:
                 message = f"'{field.name}' holds a layer's block, found {value.text}"
-                notices.append(Notice("UP001", UnreadableError(message, where=value.span)))
+                notices.append(
+                    Notice("unreadable-part", UnreadableError(message, where=value.span))
+                )
 
 
 def _version(entries: Iterable[_Entry]) -> int:
@@ -137,7 +139,7 @@ def _obsolete(entries: list[_Entry], version: int) -> Notice:
         where=span,
         hint="upgrade_net_proto_text writes it in today's",
     )
-    return Notice("UP007", error)
+    return Notice("obsolete-format", error)
 
 
 def _require_one_generation(entries: list[_Entry], notices: list[Notice]) -> None:
@@ -150,7 +152,7 @@ def _require_one_generation(entries: list[_Entry], notices: list[Notice]) -> Non
         where=entries[fields.index(odd)][2],
         hint="write all layers in one format",
     )
-    notices.append(Notice("UP001", error))
+    notices.append(Notice("unreadable-part", error))
 
 
 def _joined(entries: list[_Entry], version: int) -> list[_Entry]:
@@ -186,7 +188,8 @@ def _written_type(block: Message, old: bool, notices: list[Notice]) -> str:
     """The type as the file spells it: a text, or in older nets an enum's name or number."""
     value = block.get("type")
     if value is None:
-        notices.append(Notice("UP001", UnreadableError("a layer without a type", where=block.span)))
+        error = UnreadableError("a layer without a type", where=block.span)
+        notices.append(Notice("unreadable-part", error))
     if old and isinstance(value, Scalar) and value.kind != "string":
         return value.text
     return "".join(texts(block, "type", notices)[-1:])
@@ -227,7 +230,7 @@ def _inputs(root: Message, notices: list[Notice]) -> Iterator[WrittenInput]:
             where=root.all("input_shape" if root.has("input_shape") else "input_dim")[-1].span,
             hint="each input needs one input_shape, or four input_dim",
         )
-        notices.append(Notice("UP001", error))
+        notices.append(Notice("unreadable-part", error))
     for index, (name, value) in enumerate(zip(names, values, strict=False)):
         yield WrittenInput(name, shapes[index] if index < len(shapes) else None, value.span)
 
@@ -240,7 +243,7 @@ def _input_shapes(root: Message, notices: list[Notice]) -> Iterator[tuple[int, .
             return
         sizes = root.ints("input_dim")
     except UnreadableError as error:
-        notices.append(Notice("UP001", error))
+        notices.append(Notice("unreadable-part", error))
         return
     for start in range(0, len(sizes), _INPUT_AXES):
         yield tuple(sizes[start : start + _INPUT_AXES])

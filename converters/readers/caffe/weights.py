@@ -7,10 +7,10 @@ weight with the filler that the prototxt declares.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Filler, TensorData, Weight, missing
 from upconv.converters.readers.caffe.lowering import CaffeLayer
 from upconv.converters.readers.files.prototxt import Message
@@ -19,7 +19,7 @@ PartialShape: TypeAlias = tuple[int | None, ...]
 """A weight's shape as far as the parameters tell; None for an axis that the input decides."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BlobSpec:
     """What a layer expects of one blob: the weight's name, its shape and what would fill it."""
 

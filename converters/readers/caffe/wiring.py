@@ -7,12 +7,15 @@ them; an earlier one is named `blob@layer` after its writer. An input keeps its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.ir.model import Notice
+from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
+from upconv.converters.readers.assembly.names import Names
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
     INPUT_TYPE,
@@ -51,7 +54,7 @@ class Value:
     result: Role | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputSource:
     """An input: its value, and the data layer (with the top's number) or field that declares it.
 
@@ -79,7 +82,7 @@ class Node:
     kept: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wiring:
     """A net's layers in single-assignment form."""
 
@@ -123,7 +126,7 @@ class _Wirer:
         self.sources: list[InputSource] = []
         self.nodes: list[Node] = []
         self.notices: list[tuple[Notice, WrittenLayer | None]] = []
-        self.names: set[str] = set()
+        self.names = Names("@", 2)
         self.later = _writers(layers)
         self.absent = _writers(absent)
 
@@ -137,7 +140,7 @@ class _Wirer:
     ) -> Value:
         """Make an input of this name."""
         if blob in self.current:
-            self._notice(f"the input '{blob}' is declared twice", span, layer)
+            self._notice("repeated-name", f"the input '{blob}' is declared twice", span, layer)
         value = self._version(blob, None)
         value.declared = layer is None or layer.type == INPUT_TYPE
         self.sources.append(InputSource(value, layer, top, span, shape))
@@ -167,20 +170,22 @@ class _Wirer:
         nodes = tuple(node for node in self.nodes if node.kept)
         outputs = sorted(value.name for node in nodes for value in node.tops
                          if self._is_output(value))  # fmt: skip
-        sources = tuple(source for source in self.sources if _is_used(source.value, nodes))
+        read = {value for node in nodes for value in node.bottoms}
+        sources = tuple(source for source in self.sources if _is_used(source.value, read))
         return Wiring(sources, nodes, tuple(outputs), tuple(self._judged_notices(outputs)))
 
     def _judged_notices(self, outputs: Sequence[str]) -> Iterator[Notice]:
         """The notices, harmless where they are about a layer that no output depends on."""
-        needed = {value for value in self.values if value.name in outputs}
-        live: list[WrittenLayer] = []
+        names = set(outputs)
+        needed = {value for value in self.values if value.name in names}
+        dead: set[int] = set()
         for node in reversed(self.nodes):
             if needed.intersection(node.tops):
-                live.append(node.layer)
                 needed.update(node.bottoms)
-        dead = [node.layer for node in self.nodes if not any(node.layer is one for one in live)]
+            else:
+                dead.add(id(node.layer))
         for notice, layer in self.notices:
-            yield replace(notice, harmless=notice.harmless or any(layer is one for one in dead))
+            yield replace(notice, harmless=notice.harmless or id(layer) in dead)
 
     def _keep_what_is_needed(self) -> None:
         """A loss whose result a kept layer computes with stays, for all to see."""
@@ -198,19 +203,18 @@ class _Wirer:
 
     def _name_values(self) -> None:
         inputs = {source.value.blob for source in self.sources}
-        taken: set[str] = set()
+        names = Names("@", 2)
         versions = []
         for value in self.values:
             last = value.blob not in inputs and self.current[value.blob] is value
-            if last or (value.writer is None and value.blob not in taken):
+            if last or (value.writer is None and value.blob not in names.taken):
                 value.name = value.blob
-                taken.add(value.name)
+                names.taken.add(value.name)
             else:
                 versions.append(value)
         for value in versions:
             writer = value.writer.name if value.writer else "input"
-            value.name = _unique(f"{value.blob}@{writer}", taken)
-            taken.add(value.name)
+            value.name = names.unique(f"{value.blob}@{writer}")
 
     def _version(self, blob: str, writer: Node | None) -> Value:
         value = Value(blob, writer)
@@ -231,41 +235,46 @@ class _Wirer:
         scalars = layer.node.all("bottom")
         span = scalars[index].span if index < len(scalars) else layer.span
         message = f"reads '{blob}', which no layer before it writes"
-        self._notice(message, span, layer, self._hint(blob))
+        kind, hint = self._why_dangling(blob)
+        self._notice(kind, message, span, layer, hint)
         return self.declare(blob, None, 0, span)
 
-    def _hint(self, blob: str) -> str:
+    def _why_dangling(self, blob: str) -> tuple[NoticeKind, str]:
+        """What kind of name nobody has written yet, and a hint where it may be found."""
         from difflib import get_close_matches
 
         if blob in self.later:
-            return f"layer '{self.later[blob].title}' writes it, but stands after it"
+            title = self.later[blob].title
+            return "dangling-name", f"layer '{title}' writes it, but stands after it"
         if blob in self.absent:
-            return f"layer '{self.absent[blob].title}' writes it, but not in this phase"
+            title = self.absent[blob].title
+            return "name-of-other-phase", f"layer '{title}' writes it, but not in this phase"
         alike = get_close_matches(blob, self.current, n=3)
-        return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+        return "dangling-name", hint
 
     def _write(self, node: Node, blob: str, index: int) -> Value:
         layer = node.layer
         in_place = layer.bottoms[index : index + 1] == (blob,)
         if not blob:
-            self._notice("a top has no name", layer.span, layer, "give it one")
+            self._notice("missing-name", "a top has no name", layer.span, layer, "give it one")
         elif blob in self.current and not in_place:
             message = f"writes '{blob}', which is written before"
             hint = "a layer may overwrite only the bottom in the place of its top"
-            self._notice(message, layer.span, layer, hint)
+            self._notice("repeated-name", message, layer.span, layer, hint)
         return self._version(blob, node)
 
     def _unique_layer(self, layer: WrittenLayer) -> str:
-        name = _unique(layer.title, self.names)
+        name = self.names.unique(layer.title)
         if name != layer.title:
             hint = "weights are found by name: give each layer its own"
             message = f"another layer is named '{layer.title}'"
-            self._notice(message, layer.span, layer, hint, harmless=True)
-        self.names.add(name)
+            self._notice("repeated-layer-name", message, layer.span, layer, hint, harmless=True)
         return name
 
     def _notice(
         self,
+        kind: NoticeKind,
         message: str,
         span: Span,
         layer: WrittenLayer | None,
@@ -274,7 +283,7 @@ class _Wirer:
     ) -> None:
         title = "" if layer is None else layer.title
         error = UnreadableError(message, where=span, layer=title, hint=hint)
-        self.notices.append((Notice("UP004", error, harmless), layer))
+        self.notices.append((Notice(kind, error, harmless), layer))
 
 
 def _results(layer: WrittenLayer, role: Role, bottoms: Sequence[Value]) -> Sequence[Value]:
@@ -289,21 +298,10 @@ def _is_dropped(value: Value) -> bool:
     return value.writer is not None and not value.writer.kept
 
 
-def _is_used(value: Value, nodes: Iterable[Node]) -> bool:
+def _is_used(value: Value, read: AbstractSet[Value]) -> bool:
     """Whether a layer reads the input, or the file declares it and nothing at all reads it."""
-    read = any(value in node.bottoms for node in nodes)
-    return read or (value.declared and not value.is_read)
+    return value in read or (value.declared and not value.is_read)
 
 
 def _writers(layers: Iterable[WrittenLayer]) -> dict[str, WrittenLayer]:
     return {top: layer for layer in layers for top in layer.tops}
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, with "@2", "@3" ... behind it where it is taken."""
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name}@{number}" in taken:
-        number += 1
-    return f"{name}@{number}"

@@ -6,22 +6,19 @@ hard_sigmoid.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly import compositions
+from upconv.converters.readers.assembly.compositions import Composition, chain, composed
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.fields import ir_axis
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step
+from upconv.converters.readers.keras.lowering import LAYERS, KerasLayer, LambdaError, Step, Value
 
 Activation: TypeAlias = Callable[[KerasLayer, Step, Value, str], Value]
 """(layer, step, x, suffix) -> the activated value; the last operator bears the suffix."""
-
-SELU_ALPHA: Final = 1.6732632423543772848170429916717
-SELU_SCALE: Final = 1.0507009873554804934193349852946
-ACTIVATIONS: Final[dict[str, Activation]] = {}
 
 
 def activate(layer: KerasLayer, step: Step, x: Value, own: bool = False) -> Value:
@@ -44,10 +41,7 @@ def activated(layer: KerasLayer, step: Step, x: Value, name: str, suffix: str) -
 
 def unknown_part(step: Step, x: Value, type_name: str, reason: str, suffix: str) -> Value:
     """A part of a layer that is not known: the rest of the layer is still checked."""
-    from upconv.converters.ir.model import Notice
-
-    error = step.layer.unsupported(f"{type_name}: {reason}", "activation")
-    step.work.notices.append(Notice("UP003", error))
+    step.work.refuse(step.layer.unsupported(f"{type_name}: {reason}", "activation"))
     return step.add(ops.Unknown(type_name, reason), [x], suffix=suffix)
 
 
@@ -83,111 +77,62 @@ def _unusual(layer: KerasLayer, step: Step, x: Value, given: Any) -> Value:
 ACTIVATION_CLASSES: Final = {"Relu6": "relu6", "Silu": "silu", "Swish": "swish"}
 
 
-def _simple(*operators: Operator) -> Activation:
-    """A chain of operators of one input."""
+def _made(composition: Composition) -> Activation:
+    """A composition whose inner operators are named by what they are."""
 
     def make(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-        for operator in operators[:-1]:
-            x = step.add(operator, [x], suffix=_part(suffix, operator))
-        return step.add(operators[-1], [x], suffix=suffix)
+        def emit(operator: Operator, inputs: Sequence[Value], what: str) -> Value:
+            inner = f"{suffix}/{type(operator).__name__.lower()}".lstrip("/")
+            return step.add(operator, inputs, suffix=inner if what else suffix)
+
+        return composed(composition, x, emit)
 
     return make
 
 
-def _part(suffix: str, operator: Operator) -> str:
-    name = type(operator).__name__.lower()
-    return f"{suffix}/{name}" if suffix else name
+def _one(operator: Operator) -> Activation:
+    return _made(chain(("", operator)))
 
 
-def _times_x(*gate: Operator) -> Activation:
-    """x times a chain of operators on x."""
-
-    def make(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-        y = x
-        for operator in gate:
-            y = step.add(operator, [y], suffix=_part(suffix, operator))
-        return step.add(ops.Eltwise("product"), [x, y], suffix=suffix)
-
-    return make
+def _hard(of: Callable[[float], Composition]) -> Activation:
+    """With clip(x/6 + 1/2, 0, 1) in Keras 3, clip(x/5 + 1/2, 0, 1) before."""
+    return lambda layer, step, x, suffix: _made(of(1 / 6 if layer.version.is_3 else 0.2))(
+        layer, step, x, suffix
+    )
 
 
-def _hard_sigmoid(layer: KerasLayer) -> tuple[Operator, Operator]:
-    """clip(x/6 + 1/2, 0, 1) in Keras 3, clip(x/5 + 1/2, 0, 1) before."""
-    slope = 1 / 6 if layer.version.is_3 else 0.2
-    return ops.Power(scale=slope, shift=0.5), ops.Clip(0.0, 1.0)
+def _softmax(log: bool) -> Activation:
+    return lambda layer, step, x, suffix: step.add(
+        ops.Softmax(ir_axis(layer, step, -1, x), log), [x], suffix=suffix
+    )
 
 
-def _softmax(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    return step.add(ops.Softmax(ir_axis(layer, step, -1, x)), [x], suffix=suffix)
-
-
-def _log_softmax(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    return step.add(ops.Softmax(ir_axis(layer, step, -1, x), log=True), [x], suffix=suffix)
-
-
-def _log_sigmoid(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    """-softplus(-x)."""
-    minus = ops.Power(scale=-1.0)
-    x = step.add(minus, [x], suffix=_part(suffix, minus))
-    x = step.add(ops.Softplus(), [x], suffix=_part(suffix, ops.Softplus()))
-    return step.add(minus, [x], suffix=suffix)
-
-
-def _less(operator: Operator) -> Activation:
-    """x minus an operator on x."""
-
-    def make(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-        taken = step.add(operator, [x], suffix=_part(suffix, operator))
-        return step.add(ops.Eltwise("difference"), [x, taken], suffix=suffix)
-
-    return make
-
-
-def _squareplus(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    """(x + sqrt(x^2 + 4)) / 2."""
-    square = step.add(ops.Power(power=2.0), [x], suffix=f"{suffix}/square".lstrip("/"))
-    root = ops.Power(power=0.5, shift=4.0)
-    y = step.add(root, [square], suffix=f"{suffix}/root".lstrip("/"))
-    return step.add(ops.Eltwise("sum", (0.5, 0.5)), [x, y], suffix=suffix)
-
-
-def _softsign(layer: KerasLayer, step: Step, x: Value, suffix: str) -> Value:
-    """x / (1 + |x|)."""
-    size = step.add(ops.Abs(), [x], suffix=_part(suffix, ops.Abs()))
-    below = step.add(ops.Power(shift=1.0), [size], suffix=_part(suffix, ops.Power()))
-    return step.add(ops.Eltwise("quotient"), [x, below], suffix=suffix)
-
-
-_NAMED: Final[dict[str, Activation]] = {
+ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "linear": lambda layer, step, x, suffix: x,
-    "relu": _simple(ops.Relu()),
-    "relu6": _simple(ops.Clip(0.0, 6.0)),
-    "leaky_relu": _simple(ops.Relu(0.2)),
-    "elu": _simple(ops.Elu(1.0)),
-    "selu": _simple(ops.Elu(SELU_ALPHA), ops.Power(scale=SELU_SCALE)),
-    "sigmoid": _simple(ops.Sigmoid()),
-    "tanh": _simple(ops.Tanh()),
-    "softplus": _simple(ops.Softplus()),
-    "softsign": _softsign,
-    "exponential": _simple(ops.Exp()),
-    "swish": _simple(ops.Swish()),
-    "silu": _simple(ops.Swish()),
-    "gelu": _simple(ops.Gelu()),
-    "mish": _times_x(ops.Softplus(), ops.Tanh()),
-    "softmax": _softmax,
-    "log_softmax": _log_softmax,
-    "hard_sigmoid": lambda layer, step, x, s: _simple(*_hard_sigmoid(layer))(layer, step, x, s),
-    "celu": _simple(ops.Elu(1.0)),
-    "log_sigmoid": _log_sigmoid,
-    "tanh_shrink": _less(ops.Tanh()),
-    "soft_shrink": _less(ops.Clip(-0.5, 0.5)),
-    "hard_shrink": _times_x(ops.Abs(), ops.Threshold(0.5)),
-    "squareplus": _squareplus,
-    "hard_tanh": _simple(ops.Clip(-1.0, 1.0)),
-    "square": _simple(ops.Power(power=2.0)),
-    **dict.fromkeys(
-        ("hard_silu", "hard_swish"),
-        lambda layer, step, x, s: _times_x(*_hard_sigmoid(layer))(layer, step, x, s),
-    ),
+    "relu": _one(ops.Relu()),
+    "relu6": _one(ops.Clip(0.0, 6.0)),
+    "leaky_relu": _one(ops.Relu(0.2)),
+    "elu": _one(ops.Elu(1.0)),
+    "selu": _made(compositions.selu()),
+    "sigmoid": _one(ops.Sigmoid()),
+    "tanh": _one(ops.Tanh()),
+    "softplus": _one(ops.Softplus()),
+    "softsign": _made(compositions.SOFTSIGN),
+    "exponential": _one(ops.Exp()),
+    "swish": _one(ops.Swish()),
+    "silu": _one(ops.Swish()),
+    "gelu": _one(ops.Gelu()),
+    "mish": _made(compositions.MISH),
+    "softmax": _softmax(log=False),
+    "log_softmax": _softmax(log=True),
+    "hard_sigmoid": _hard(compositions.hard_sigmoid),
+    "celu": _one(ops.Elu(1.0)),
+    "log_sigmoid": _made(compositions.LOG_SIGMOID),
+    "tanh_shrink": _made(compositions.TANH_SHRINK),
+    "soft_shrink": _made(compositions.soft_shrink()),
+    "hard_shrink": _made(compositions.hard_shrink()),
+    "squareplus": _made(compositions.SQUAREPLUS),
+    "hard_tanh": _one(ops.Clip(-1.0, 1.0)),
+    "square": _one(ops.Power(power=2.0)),
+    **dict.fromkeys(("hard_silu", "hard_swish"), _hard(compositions.hard_swish)),
 }
-ACTIVATIONS.update(_NAMED)

@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from heapq import heappop, heappush
 from typing import Any, Final
 
 from upconv.converters.ir.errors import (
     AmbiguousError,
     UnreadableError,
-    UnsupportedError,
     UpconvError,
 )
-from upconv.converters.ir.model import Notice
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
-from upconv.converters.readers.keras.layout import Value
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
     OPERATIONS,
@@ -33,20 +29,16 @@ from upconv.converters.readers.keras.lowering import (
     LambdaError,
     Lowering,
     Step,
-    Workspace,
-    described,
+    Value,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
 from upconv.converters.readers.options import ReadOptions
 
-NOTICE_CODES: Final[tuple[tuple[type[UpconvError], str], ...]] = (
-    (LambdaError, "UP008"),
-    (AmbiguousError, "UP307"),
-    (UnsupportedError, "UP003"),
-    (UpconvError, "UP001"),
+KINDS: Final[Kinds] = (
+    (LambdaError, "executable-code"),
+    (AmbiguousError, "unrecorded-convention"),
 )
-"""The rule that reports a layer which could not be lowered, by the first class that fits."""
 
 MAX_CALLS: Final = 20_000
 MAX_OUTPUTS: Final = 1 << 10
@@ -131,10 +123,9 @@ class Assembler:
                 raise error
             made = _lowering(layer, seen)(seen, step)
         except UpconvError as problem:
-            step = Step(seen, self.work)
-            made = self._unknown(seen, step, problem, min(used, MAX_OUTPUTS))
-        results = made if isinstance(made, tuple) else (made,)
-        return step.finish(results, [name] * len(results))
+            self.work.undo(step.mark)
+            made = self._unknown(seen, problem, min(used, MAX_OUTPUTS))
+        return step.finish(made if isinstance(made, tuple) else (made,), name)
 
     def _layer(
         self,
@@ -169,20 +160,22 @@ class Assembler:
         )
         return seen, error
 
-    def _unknown(
-        self, layer: KerasLayer, step: Step, error: UpconvError, outputs: int
-    ) -> tuple[Value, ...]:
+    def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
         A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
         """
-        described(error, layer)
-        if not isinstance(error, ConsequenceError):
-            code = next(code for kind, code in NOTICE_CODES if isinstance(error, kind))
-            self.work.notices.append(Notice(code, error))
+        made = self.work.unknown(
+            layer.name,
+            layer.origin.type,
+            error,
+            (value.name for value in layer.inputs),
+            layer.origin,
+            (f"{layer.name}/Unknown",) * outputs,
+            told=not isinstance(error, ConsequenceError),
+        )
         moved = any(value.moved for value in layer.inputs)
-        operator = Unknown(layer.origin.type, error.message)
-        return step.add_many(operator, layer.inputs or (), outputs, moved=moved)
+        return tuple(Value(name, moved) for name in made)
 
 
 def _in_order(
@@ -258,7 +251,6 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 
     Raises LambdaError for code in the file, UnsupportedError for what is not known.
     """
-    load_lowerings()
     if layer.type in ("Lambda", "__lambda__"):
         raise LambdaError(
             "a Lambda layer computes what the Python code inside the file says; it is never run",
@@ -302,18 +294,5 @@ def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 def _similar(type_name: str) -> str:
     from difflib import get_close_matches
 
-    alike = get_close_matches(type_name, LAYERS, 2, 0.8)
+    alike = get_close_matches(type_name, list(LAYERS), 2, 0.8)
     return f"did you mean {' or '.join(alike)}?" if alike else ""
-
-
-@cache
-def load_lowerings() -> None:
-    """Import every module `layers_*` and `operations*` here, so that its lowerings register."""
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from upconv.converters.readers import keras
-
-    for module in iter_modules(keras.__path__):
-        if module.name.startswith(("layers_", "operations")):
-            import_module(f"{keras.__name__}.{module.name}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Final, TypeVar
 
-from upconv.converters.readers.keras.layout import Value, moved_axis
-from upconv.converters.readers.keras.lowering import KerasLayer, Step
+from upconv.converters.readers.assembly.layout import moved_axis
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value
 
 Ints = tuple[int, ...]
 Choice = TypeVar("Choice")

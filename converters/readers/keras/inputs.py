@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from upconv.converters.ir.dims import Size, symbol
-from upconv.converters.ir.errors import UnreadableError, UsageError
-from upconv.converters.ir.model import ModelInput, Shape
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.model import Shape
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.inputs import lettered, overridden
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.keras.assemble import Setting
 from upconv.converters.readers.keras.config import Graph, LayerConfig
 from upconv.converters.readers.keras.fields import is_int
-from upconv.converters.readers.keras.layout import Value, to_channels_first
-
-LETTERS: Final[Mapping[int, tuple[str, ...]]] = {
-    2: ("N", "C"),
-    3: ("N", "W", "C"),
-    4: ("N", "H", "W", "C"),
-    5: ("N", "D", "H", "W", "C"),
-}
-"""What sizes that the file leaves open are called, in Keras's order (channels last)."""
+from upconv.converters.readers.keras.lowering import Value
 
 _SHAPES: Final = ("batch_shape", "batch_input_shape")
 _SPATIAL: Final = (
@@ -39,56 +32,29 @@ class Written:
     layer: LayerConfig | None
 
 
-def graph_inputs(graph: Graph, setting: Setting) -> list[tuple[ModelInput, Value]]:
-    """The inputs of the whole model, channels first where its layers read feature maps.
+def graph_inputs(graph: Graph, setting: Setting, work: Workspace) -> list[Value]:
+    """Enter the inputs of the whole model, channels first where its layers read feature maps.
 
     Raises UsageError for an --input that the model does not have or that has other axes.
     """
     written = [_written(graph, ref.layer, setting.path) for ref in graph.inputs]
-    names = [entry.name for entry in written]
-    for name in setting.options.inputs:
-        if name not in names:
-            hint = f"its inputs are {', '.join(names)}"
-            raise UsageError(f"the model has no input '{name}'", path=setting.path, hint=hint)
+    named = {
+        entry.name: None if entry.shape is None else lettered(entry.shape, entry.name, index)
+        for index, entry in enumerate(written)
+    }
+    shapes = overridden(named, setting.options.inputs, setting.path)
     moves = channels_move(graph)
-    return [_input(entry, index, moves, setting) for index, entry in enumerate(written)]
+    return [_entered(entry, shapes[entry.name], moves, setting, work) for entry in written]
 
 
-def _input(entry: Written, index: int, moves: bool, setting: Setting) -> tuple[ModelInput, Value]:
-    shape = _sizes(entry, index, setting)
-    moved = moves and shape is not None and len(shape) > 2
-    if moved and shape is not None:
-        shape = to_channels_first(shape)
-    span = entry.layer.node.span if entry.layer and setting.is_text else None
+def _entered(
+    entry: Written, shape: Shape | None, moves: bool, setting: Setting, work: Workspace
+) -> Value:
     node = entry.layer.node if entry.layer else None
+    span = node.span if node and setting.is_text else None
     origin = Origin(setting.path, "keras", "InputLayer", span, node)
-    value = Value(entry.name, moved or (moves and shape is None))
-    return ModelInput(entry.name, shape, origin), value
-
-
-def _sizes(entry: Written, index: int, setting: Setting) -> Shape | None:
-    """The shape in Keras's order, open sizes as symbols; what the user says takes its place."""
-    given = setting.options.inputs.get(entry.name)
-    if given is not None:
-        if entry.shape is not None and len(given) != len(entry.shape):
-            raise UsageError(
-                f"--input {entry.name} has {len(given)} axes, the model's input {len(entry.shape)}",
-                path=setting.path,
-                hint="sizes are in the model's own order, as in 1x224x224x3",
-            )
-        return given
-    if entry.shape is None:
-        return None
-    letters = LETTERS.get(len(entry.shape)) or ("N", *(f"d{i}" for i in range(1, len(entry.shape))))
-    prefix = "" if index == 0 else f"{entry.name}_"
-    return tuple(_size(size, axis, letters[axis], prefix) for axis, size in enumerate(entry.shape))
-
-
-def _size(size: int | None, axis: int, letter: str, prefix: str) -> Size:
-    """All inputs share one batch size; other open sizes are each input's own."""
-    if size is not None:
-        return size
-    return symbol(letter if axis == 0 else prefix + letter)
+    work.feed(entry.name, shape, origin, channels_last=moves)
+    return Value(entry.name, moves and (shape is None or len(shape) > 2))
 
 
 def _written(graph: Graph, name: str, path: str) -> Written:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.compositions import LARGEST
+from upconv.converters.readers.assembly.layout import moved_axis, to_channels_first
+from upconv.converters.readers.assembly.weights import FLAT
 from upconv.converters.readers.keras.activations import activate
 from upconv.converters.readers.keras.fields import ir_axis, number
-from upconv.converters.readers.keras.layout import Value, moved_axis, to_channels_first
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import (
+    ConsequenceError,
+    KerasLayer,
+    Step,
+    Value,
+    lowers,
+)
 from upconv.converters.readers.keras.tensors import Variable, weight
 
 
@@ -35,8 +44,7 @@ def _relu(layer: KerasLayer, step: Step) -> Value:
         y = step.add(ops.Relu(slope), [layer.x])
     if top is None:
         return y
-    lowest = -3.4028234663852886e38
-    return step.add(ops.Clip(lowest, number(layer, "max_value", 0.0)), [y], suffix="max_value")
+    return step.add(ops.Clip(-LARGEST, number(layer, "max_value", 0.0)), [y], suffix="max_value")
 
 
 def _above_threshold(step: Step, x: Value, threshold: float, slope: float) -> Value:
@@ -93,25 +101,18 @@ def _prelu(layer: KerasLayer, step: Step) -> Value:
     alpha = Variable("alpha", tuple(sizes), "alpha_initializer")
     channel = rank - 1 if x.moved else 1
     if set(kept) <= {channel}:
-        flat = weight(layer, step, alpha, lambda old: (_count(old),), lambda a: a.reshape(-1))
+        flat = weight(layer, step, alpha, FLAT)
         return step.add(ops.PRelu(), [x], {"slope": flat})
     return _prelu_by_place(step, x, _negated(layer, step, alpha, x))
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
 
 
 def _prelu_of_unknown(layer: KerasLayer, step: Step) -> Value:
     """Of an input whose shape is not known only the stored slopes tell how they are shared."""
     array = layer.arrays.get("alpha")
-    if array is None or array.shape[-1] != _count(array.shape):
+    if array is None or array.shape[-1] != prod(array.shape):
         raise ConsequenceError("the shape of its input is unknown", layer=layer.name)
     alpha = Variable("alpha", array.shape, "alpha_initializer")
-    flat = weight(layer, step, alpha, lambda old: (_count(old),), lambda a: a.reshape(-1))
+    flat = weight(layer, step, alpha, FLAT)
     return step.add(ops.PRelu(), [layer.x], {"slope": flat})
 
 
@@ -124,7 +125,7 @@ def _negated(layer: KerasLayer, step: Step, alpha: Variable, x: Value) -> Weight
     def arrange(values: Any) -> Any:
         return -values.transpose(order(tuple(range(values.ndim))))
 
-    return weight(layer, step, alpha, order, arrange, key=f"negated{x.moved}")
+    return weight(layer, step, alpha, (order, arrange), key=f"negated{x.moved}")
 
 
 def _prelu_by_place(step: Step, x: Value, negated: Weight) -> Value:

@@ -7,17 +7,22 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.keras.activations import activate
-from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, lowers
-from upconv.converters.readers.keras.tensors import (
-    Variable,
+from upconv.converters.readers.assembly.weights import (
+    Order,
     depthwise,
     kernel_order,
     transposed,
-    weight,
 )
+from upconv.converters.readers.keras.activations import activate
+from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
+from upconv.converters.readers.keras.lowering import (
+    ConsequenceError,
+    KerasLayer,
+    Step,
+    Value,
+    lowers,
+)
+from upconv.converters.readers.keras.tensors import Variable, weight
 from upconv.converters.readers.keras.windows import convolution_window, pads, transposed_pads
 
 _AXES: Final = {"1D": 1, "2D": 2, "3D": 3}
@@ -56,7 +61,7 @@ def _conv(layer: KerasLayer, step: Step) -> Value:
     operator = ops.Conv(
         filters, window.kernel, window.stride, window.dilation, begins, ends, groups
     )
-    weights = {"weight": weight(layer, step, kernel, *transposed(kernel_order(axes)))}
+    weights = {"weight": weight(layer, step, kernel, transposed(kernel_order(axes)))}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
 
@@ -78,7 +83,7 @@ def _conv_transpose(layer: KerasLayer, step: Step) -> Value:
     operator = ops.ConvTranspose(
         filters, window.kernel, window.stride, window.dilation, begins, ends, extras
     )
-    weights = {"weight": weight(layer, step, kernel, *transposed(kernel_order(axes)))}
+    weights = {"weight": weight(layer, step, kernel, transposed(kernel_order(axes)))}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
 
@@ -93,7 +98,7 @@ def _depthwise_conv(
     x = spatial_input(layer, step, axes)
     channels = step.size(x, 1)
     kernel = Variable("depthwise_kernel", (*window.kernel, channels, multiplier), initializer)
-    found = weight(layer, step, kernel, *depthwise(axes))
+    found = weight(layer, step, kernel, depthwise(axes))
     count = channels if isinstance(channels, int) else (found.shape or (0,))[0] // multiplier
     if not count:
         raise ConsequenceError("the number of its input's channels is unknown", layer=layer.name)
@@ -121,7 +126,7 @@ def _separable(layer: KerasLayer, step: Step) -> Value:
     pointwise = Variable(
         "pointwise_kernel", (*ones, step.size(x, 1), filters), "pointwise_initializer"
     )
-    weights = {"weight": weight(layer, step, pointwise, *transposed(kernel_order(axes)))}
+    weights = {"weight": weight(layer, step, pointwise, transposed(kernel_order(axes)))}
     weights |= _bias(layer, step, filters)
     operator = ops.Conv(filters, ones, ones, ones, zeros, zeros)
     return activate(layer, step, step.add(operator, [x], weights))
@@ -151,9 +156,8 @@ def _pointwise_dense(layer: KerasLayer, step: Step, units: int, axes: int) -> Va
     def shape(old: tuple[int, ...]) -> tuple[int, ...]:
         return (*old[::-1], *ones)
 
-    turned = weight(
-        layer, step, kernel, shape, lambda a: a.T.reshape(shape(a.shape)), key="pointwise"
-    )
+    order: Order = (shape, lambda values: values.T.reshape(shape(values.shape)))
+    turned = weight(layer, step, kernel, order, key="pointwise")
     weights = {"weight": turned} | _bias(layer, step, units)
     y = step.add(ops.Conv(units, ones, ones, ones, zeros, zeros), [layer.x], weights)
     return activate(layer, step, y)

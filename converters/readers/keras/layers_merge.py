@@ -9,8 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.shapes import Shape, text_of
 from upconv.converters.readers.keras.fields import ir_axis, number
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 
 _KINDS: Final[dict[str, ops.Eltwise]] = {
     "Add": ops.Eltwise("sum"),

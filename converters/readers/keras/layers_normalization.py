@@ -6,6 +6,7 @@ from typing import Any
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import ArrayData, Weight
+from upconv.converters.readers.assembly.weights import transposed
 from upconv.converters.readers.files.json_spans import plain
 from upconv.converters.readers.keras.fields import (
     channels_at_one,
@@ -15,9 +16,8 @@ from upconv.converters.readers.keras.fields import (
     number,
     scalar,
 )
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
-from upconv.converters.readers.keras.tensors import Variable, transposed, weight
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
+from upconv.converters.readers.keras.tensors import Variable, weight
 
 
 @lowers("BatchNormalization", "SyncBatchNormalization")
@@ -64,10 +64,10 @@ def _layer_norm(layer: KerasLayer, step: Step) -> Value:
     if [places[at] for at in order] != list(range(first, first + len(places))):
         raise layer.unsupported("a normalisation over axes that are no neighbours", "axis")
     shape = tuple(step.size(x, place) for place in places)
+    turn = transposed(order) if len(order) > 1 else None
     weights = {
-        name: weight(layer, step, Variable(variable, shape, f"{variable}_initializer"), *turn)
+        name: weight(layer, step, Variable(variable, shape, f"{variable}_initializer"), turn)
         for name, variable in _affine(layer).items()
-        for turn in (transposed(order) if len(order) > 1 else (),)
     }
     operator = ops.LayerNorm(first, number(layer, "epsilon", 1e-3), len(places))
     return step.add(operator, [x], weights)

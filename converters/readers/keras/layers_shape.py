@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant, multiply
+from upconv.converters.readers.assembly.layout import moved_axis, to_channels_last
 from upconv.converters.readers.keras.fields import integer, is_int
-from upconv.converters.readers.keras.layout import Value, moved_axis
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 
 
 @lowers("Flatten")
@@ -18,9 +18,8 @@ def _flatten(layer: KerasLayer, step: Step) -> Value:
     if rank == 1:
         return step.add(ops.Reshape((0, 1)), [x])
     if layer.config.get("data_format") == "channels_first" and rank is not None and rank > 2:
-        plain = step.plain(x)
-        order = (0, *range(2, rank), 1)
-        x = step.add(ops.Permute(order), [plain], suffix="to_channels_last", moved=False)
+        turn = ops.Permute(to_channels_last(range(rank)))
+        x = step.add(turn, [step.plain(x)], suffix="to_channels_last", moved=False)
     elif not _one_pixel_or_channel(step, x):
         x = step.plain(x)
     return step.add(ops.Flatten(), [x], moved=False)

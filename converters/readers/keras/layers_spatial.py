@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import AmbiguousError
-from upconv.converters.ir.model import Notice
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.assembly.same_padding import average_inside
 from upconv.converters.readers.keras.fields import (
     Ints,
@@ -21,8 +22,7 @@ from upconv.converters.readers.keras.fields import (
     spatial_input,
 )
 from upconv.converters.readers.keras.layers_convolution import axes_of
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import KerasLayer, Step, described, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
 from upconv.converters.readers.keras.windows import Window, pads, pooling_window
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
@@ -48,33 +48,21 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
     x = spatial_input(layer, step, axes)
     if kind == "average" and window.padding == "same":
         return _average_same(step, x, window)
-    padded, begins, ends = pads(layer, step, x, window, float("-inf"))
-    return step.add(_pool_of(kind, window, begins, ends), [padded])
+    padded, *around = pads(layer, step, x, window, float("-inf"))
+    return step.add(_pooling(kind, window, *around), [padded])
 
 
 def _average_same(step: Step, x: Value, window: Window) -> Value:
     def emit(operator: Operator, names: Sequence[str], suffix: str) -> str:
         return step.add(operator, [Value(name, x.moved) for name in names], suffix=suffix).name
 
-    def pool(begins: Ints, ends: Ints) -> ops.Pool:
-        return _pool_of("average", window, begins, ends)
-
     sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
-    return Value(average_inside(emit, x.name, sizes, window.settings, pool), x.moved)
+    average = partial(_pooling, "average", window)
+    return Value(average_inside(emit, x.name, sizes, window.settings, average), x.moved)
 
 
-def _pool_of(kind: Literal["max", "average"], window: Window, begins: Ints, ends: Ints) -> ops.Pool:
-    return ops.Pool(
-        kind,
-        window.kernel,
-        window.stride,
-        window.dilation,
-        begins,
-        ends,
-        rounding="floor",
-        clip="never",
-        count_padding=False,
-    )
+def _pooling(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:
+    return pool(kind, window.kernel, window.stride, window.dilation, (begin, end))
 
 
 @lowers(
@@ -99,17 +87,12 @@ def _global_pool(layer: KerasLayer, step: Step) -> Value:
 @lowers("UpSampling1D")
 def _up_sampling_1d(layer: KerasLayer, step: Step) -> Value:
     size = integer(layer, "length" if "length" in layer.config else "size", 2)
-    return step.add(_repeated((size,)), [step.moved(layer.x, 3)])
+    return step.add(repeated((size,)), [step.moved(layer.x, 3)])
 
 
 @lowers("UpSampling3D")
 def _up_sampling_3d(layer: KerasLayer, step: Step) -> Value:
-    return step.add(_repeated(integers(layer, "size", 3, 2)), [spatial_input(layer, step, 3)])
-
-
-def _repeated(factor: Ints) -> Operator:
-    """Every pixel `factor` times."""
-    return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+    return step.add(repeated(integers(layer, "size", 3, 2)), [spatial_input(layer, step, 3)])
 
 
 @lowers("UpSampling2D")
@@ -134,7 +117,7 @@ _MODES: Final = (
 def _upsampling(layer: KerasLayer, step: Step, factor: Ints, mode: str) -> Operator:
     """By whole factors an area is a pixel repeated (tensorflow/core/kernels/image/resize_area)."""
     if mode in ("nearest", "area"):
-        return _repeated(factor)
+        return repeated(factor)
     if mode == "bilinear":
         return ops.Resize("linear", _bilinear(layer, step), factor=factor)
     if mode == "bicubic":
@@ -152,12 +135,12 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
     """
     meaning = layer.options.keras_bilinear or layer.version.bilinear
     if not meaning:
-        error = AmbiguousError(
+        problem = AmbiguousError(
             f"'bilinear' of Keras {layer.version.text or 'of no known version'} is by half pixels "
             "(TensorFlow 1.15 and later) or asymmetric (before), and the file does not tell which",
             hint="give --keras-bilinear half-pixel or asymmetric",
         )
-        step.work.notices.append(Notice("UP307", described(error, layer)))
+        step.work.refuse(problem, layer.name, layer.origin)
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
 
 
@@ -261,9 +244,7 @@ def _adaptive_pool(layer: KerasLayer, step: Step) -> Value:
             "give fixed input sizes with --input, multiples of the output's",
         )
     kernel = tuple(size // to for size, to in zip(_ints(sizes), wanted, strict=True))
-    none, one = (0,) * axes, (1,) * axes
-    kind = _kind(layer.type)
-    return step.add(ops.Pool(kind, kernel, kernel, one, none, none, "floor", "never", False), [x])
+    return step.add(pool(_kind(layer.type), kernel, kernel), [x])
 
 
 def _ints(sizes: Sequence[Size | None]) -> Ints:

@@ -7,23 +7,34 @@ it gives back the values that the layer puts out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
-from upconv.converters.ir.errors import ShapeError, UnreadableError, UnsupportedError, UpconvError
-from upconv.converters.ir.inference import layer_shapes
-from upconv.converters.ir.model import Layer, Notice, Shape
-from upconv.converters.ir.operators import Identity, Operator, Permute
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.model import Shape
+from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.passes.rename import renamed
+from upconv.converters.readers.assembly.layout import to_channels_first, to_channels_last
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.hdf5 import Dataset
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.config import NodeCall
-from upconv.converters.readers.keras.layout import Value, to_channels_first, to_channels_last
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.options import ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the graph: its name in the representation, and whether its channels moved: Keras
+    has it as (N, spatial..., C), the representation as (N, C, spatial...). Else both have the axes
+    in the same order."""
+
+    name: str
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,57 +87,13 @@ class KerasLayer:
         return {"path": self.origin.path, "where": where}
 
 
-@dataclass(slots=True)
-class Workspace:
-    """What grows while a model is read: layers, inferred shapes, names taken, notices.
-
-    `reserved` are the names of the model's own layers, which their first outputs will bear.
-    """
-
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
-    layers: list[Layer] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-    weights: dict[tuple[str, str], Weight] = field(default_factory=dict)
-    values_taken: set[str] = field(default_factory=set)
-    layers_taken: set[str] = field(default_factory=set)
-    reserved: frozenset[str] = frozenset()
-    turned: dict[tuple[str, bool], Value] = field(default_factory=dict)
-    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def value_name(self, wanted: str) -> str:
-        """A name no other value has: the wanted one, or with _1, _2 ... behind it."""
-        return _unique(wanted, ("_", 1), self.values_taken, self.reserved, self._counts)
-
-    def layer_name(self, wanted: str) -> str:
-        """A name no other layer has: the wanted one, or with @2, @3 ... behind it."""
-        return _unique(wanted, ("@", 2), self.layers_taken, frozenset(), self._counts)
-
-
-def _unique(
-    wanted: str,
-    numbering: tuple[str, int],
-    taken: set[str],
-    reserved: frozenset[str],
-    counts: dict[tuple[str, str], int],
-) -> str:
-    """The name, or numbered; `counts` holds where to go on, so that many uses stay cheap."""
-    mark, first = numbering
-    chosen = wanted
-    while chosen in taken or (chosen != wanted and chosen in reserved):
-        count = counts.get((wanted, mark), first)
-        chosen = f"{wanted}{mark}{count}"
-        counts[wanted, mark] = count + 1
-    taken.add(chosen)
-    return chosen
-
-
 class Step:
     """The operators of one use of a layer, as they are added."""
 
     def __init__(self, layer: KerasLayer, work: Workspace) -> None:
         self.layer = layer
         self.work = work
-        self.layers: list[Layer] = []
+        self.mark = len(work.layers)
 
     def shape(self, value: Value) -> Shape | None:
         """The inferred shape, in the representation's order; None where it is unknown."""
@@ -134,13 +101,11 @@ class Step:
 
     def rank(self, value: Value) -> int | None:
         """How many axes a value has, None where that is unknown."""
-        shape = self.shape(value)
-        return None if shape is None else len(shape)
+        return self.work.rank(value.name)
 
     def size(self, value: Value, axis: int) -> Size | None:
         """The size of one axis, None where it is unknown."""
-        shape = self.shape(value)
-        return shape[axis] if shape is not None and axis < len(shape) else None
+        return self.work.size(value.name, axis)
 
     def add(
         self,
@@ -168,27 +133,10 @@ class Step:
         """Append an operator with several outputs, as `add` does."""
         name = f"{self.layer.name}/{suffix}" if suffix else self.layer.name
         wanted = f"{self.layer.name}/{suffix or type(operator).__name__}"
-        layer = Layer(
-            name=self.work.layer_name(name),
-            operator=operator,
-            inputs=tuple(value.name for value in inputs),
-            outputs=tuple(self.work.value_name(wanted) for _ in range(outputs)),
-            weights=weights or {},
-            origin=self.layer.origin,
-        )
-        self.layers.append(layer)
-        self._infer(layer)
+        read = [value.name for value in inputs]
+        made = self.work.add(name, operator, read, self.layer.origin, weights, (wanted,) * outputs)
         turned = inputs[0].moved if moved is None else moved
-        return tuple(Value(output, turned) for output in layer.outputs)
-
-    def _infer(self, layer: Layer) -> None:
-        """Enter the outputs' shapes; a contradiction is for `infer` to report."""
-        try:
-            results = layer_shapes(layer, self.work.shapes)
-        except ShapeError as error:
-            results = error.guess
-        for index, output in enumerate(layer.outputs):
-            self.work.shapes[output] = results[index] if index < len(results) else None
+        return tuple(Value(output, turned) for output in made)
 
     def moved(self, value: Value, rank: int | None = None) -> Value:
         """The value with its channels moved to axis 1; `rank` where the shape is unknown."""
@@ -205,56 +153,40 @@ class Step:
             return value
         if rank is None:
             return Value(value.name, moved)
-        key = (value.name, moved)
-        if key not in self.work.turned:
-            turn = to_channels_first if moved else to_channels_last
-            suffix = "to_channels_first" if moved else "to_channels_last"
-            order = tuple(turn(range(rank)))
-            self.work.turned[key] = self.add(Permute(order), [value], suffix=suffix, moved=moved)
-        return self.work.turned[key]
+        turn = to_channels_first if moved else to_channels_last
+        order = ops.Permute(turn(range(rank)))
+        made = self.work.once(
+            value.name, moved, lambda: self.add(order, [value], suffix=turn.__name__).name
+        )
+        return Value(made, moved)
 
-    def finish(self, results: Sequence[Value], wanted: Sequence[str]) -> tuple[Value, ...]:
-        """Give the results the layer's own names and hand its layers over."""
-        made = {output for layer in self.layers for output in layer.outputs}
+    def finish(self, results: Sequence[Value], name: str) -> tuple[Value, ...]:
+        """Give the results the layer's own name."""
+        work = self.work
+        made = {output for layer in work.layers[self.mark :] for output in layer.outputs}
         final: list[Value] = []
         names: dict[str, str] = {}
-        for given, name in zip(results, wanted, strict=True):
+        for given in results:
             result = given
             if given.name not in made or given.name in names:
-                result = self.add(Identity(), [given], suffix="copy" if self.layers else "")
-            names[result.name] = self.work.value_name(name)
+                suffix = "copy" if len(work.layers) > self.mark else ""
+                result = self.add(ops.Identity(), [given], suffix=suffix)
+            names[result.name] = work.values.unique(name)
             final.append(Value(names[result.name], result.moved))
-        for old, new in names.items():
-            self.work.shapes[new] = self.work.shapes.pop(old)
-            self.work.values_taken.discard(old)
-        self.work.turned = {
-            key: Value(names.get(value.name, value.name), value.moved)
-            for key, value in self.work.turned.items()
-        }
-        self.work.layers += [renamed(layer, names) for layer in self.layers]
+        work.rename(names, self.mark)
         return tuple(final)
 
 
 Lowering: TypeAlias = Callable[[KerasLayer, Step], "Value | tuple[Value, ...]"]
 
-LAYERS: Final[dict[str, Lowering]] = {}
+LAYERS: Final[Table[Lowering]] = Table("upconv.converters.readers.keras", "layers_")
 """Class name of a layer -> its lowering."""
 
-OPERATIONS: Final[dict[str, Lowering]] = {}
+OPERATIONS: Final[Table[Lowering]] = Table("upconv.converters.readers.keras", "operations")
 """Name of a function in the graph (of keras.ops, or of TensorFlow in Keras 2) -> its lowering."""
 
-
-def lowers(*types: str, table: dict[str, Lowering] = LAYERS) -> Callable[[Lowering], Lowering]:
-    """Decorator: the function lowers layers of these classes. A second one raises."""
-
-    def enter(function: Lowering) -> Lowering:
-        for name in types:
-            if name in table:
-                raise ValueError(f"{name} is lowered twice")
-            table[name] = function
-        return function
-
-    return enter
+lowers = LAYERS.enters
+lowers_function = OPERATIONS.enters
 
 
 class ConsequenceError(UnsupportedError):
@@ -263,11 +195,3 @@ class ConsequenceError(UnsupportedError):
 
 class LambdaError(UnsupportedError):
     """Code is written inside the file; it is never run."""
-
-
-def described(error: UpconvError, layer: KerasLayer) -> UpconvError:
-    """The error with the layer and its place, where it has none."""
-    error.layer = error.layer or layer.name
-    error.path = error.path or layer.origin.path
-    error.where = error.where or layer.origin.span
-    return error

@@ -7,24 +7,24 @@ from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly.compositions import Kind, with_number
 from upconv.converters.readers.keras.activations import ACTIVATIONS, activated
 from upconv.converters.readers.keras.arguments import argument, real
 from upconv.converters.readers.keras.config import Ref
 from upconv.converters.readers.keras.fields import is_int
 from upconv.converters.readers.keras.layers_merge import concatenated, joined
 from upconv.converters.readers.keras.layers_shape import permuted, reshaped
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
 
 Operand: TypeAlias = Value | float
 
-_BINARY: Final[dict[str, ops.Eltwise]] = {
-    "add": ops.Eltwise("sum"),
-    "subtract": ops.Eltwise("difference"),
-    "multiply": ops.Eltwise("product"),
-    "divide": ops.Eltwise("quotient"),
-    "maximum": ops.Eltwise("max"),
-    "minimum": ops.Eltwise("min"),
+_BINARY: Final[dict[str, Kind]] = {
+    "add": "sum",
+    "subtract": "difference",
+    "multiply": "product",
+    "divide": "quotient",
+    "maximum": "max",
+    "minimum": "min",
 }
 _UNARY: Final[dict[str, Operator]] = {
     "absolute": ops.Abs(),
@@ -81,44 +81,33 @@ def _operand(item: Any, values: Any) -> Any:
     return next(values) if isinstance(item, Ref) else item
 
 
-@lowers(*_BINARY, table=OPERATIONS)
+@lowers_function(*_BINARY)
 def _binary(layer: KerasLayer, step: Step) -> Value:
     """Two tensors, or a tensor and a number on either side."""
+    kind = _BINARY[layer.type]
     pair = [item for item in operands(layer) if isinstance(item, Value | int | float)][:2]
-    if all(isinstance(item, Value) for item in pair) and len(pair) == 2:
-        return joined(
-            layer, step, [item for item in pair if isinstance(item, Value)], _BINARY[layer.type]
-        )
-    if len(pair) != 2 or not any(isinstance(item, Value) for item in pair):
+    tensors = [item for item in pair if isinstance(item, Value)]
+    if len(tensors) == 2:
+        return joined(layer, step, tensors, ops.Eltwise(kind))
+    if len(pair) != 2 or not tensors:
         raise layer.unsupported(f"{layer.type} of something else than tensors and numbers")
     number = next(float(item) for item in pair if not isinstance(item, Value))
-    chain = _with_number(layer.type, number, isinstance(pair[0], Value))
-    if chain is None:
+    if kind == "quotient" and not number:
         raise layer.unsupported(f"{layer.type} of a tensor and the number {number}")
-    return step.add(chain, [layer.x])
+    behind = isinstance(pair[0], Value)
+    return step.add(with_number(kind, number) if behind else _of_number(kind, number), [layer.x])
 
 
-def _with_number(name: str, number: float, behind: bool) -> Operator | None:
-    """The operator of x and a number; `behind` where the number is the second operand."""
-    largest = 3.4028234663852886e38
-    chains: dict[str, Operator | None] = {
-        "add": ops.Power(shift=number),
-        "subtract": ops.Power(shift=-number) if behind else ops.Power(scale=-1.0, shift=number),
-        "multiply": ops.Power(scale=number),
-        "divide": _divided(number, behind),
-        "maximum": ops.Clip(number, largest),
-        "minimum": ops.Clip(-largest, number),
-    }
-    return chains[name]
+def _of_number(kind: Kind, number: float) -> Operator:
+    """c - x, c / x, and what is the same either way."""
+    if kind == "difference":
+        return ops.Power(scale=-1.0, shift=number)
+    if kind == "quotient":
+        return ops.Power(power=-1.0, scale=1 / number)
+    return with_number(kind, number)
 
 
-def _divided(number: float, behind: bool) -> Operator | None:
-    if behind:
-        return ops.Power(scale=1 / number) if number else None
-    return ops.Power(power=-1.0, scale=1 / number) if number else None
-
-
-@lowers(*_UNARY, table=OPERATIONS)
+@lowers_function(*_UNARY)
 def _unary(layer: KerasLayer, step: Step) -> Value:
     return step.add(_UNARY[layer.type], [layer.x])
 
@@ -138,7 +127,7 @@ _ACTIVATIONS: Final = (
 )
 
 
-@lowers(*_ACTIVATIONS, table=OPERATIONS)
+@lowers_function(*_ACTIVATIONS)
 def _activation(layer: KerasLayer, step: Step) -> Value:
     assert layer.type in ACTIVATIONS, "named above"
     if any(isinstance(item, int | float) for item in operands(layer)):
@@ -146,31 +135,31 @@ def _activation(layer: KerasLayer, step: Step) -> Value:
     return activated(layer, step, layer.x, layer.type, "")
 
 
-@lowers("elu", table=OPERATIONS)
+@lowers_function("elu")
 def _elu(layer: KerasLayer, step: Step) -> Value:
     return step.add(ops.Elu(real(layer, "alpha", default=1.0)), [layer.x])
 
 
-@lowers("leaky_relu", table=OPERATIONS)
+@lowers_function("leaky_relu")
 def _leaky(layer: KerasLayer, step: Step) -> Value:
     return step.add(ops.Relu(real(layer, "negative_slope", "alpha", default=0.2)), [layer.x])
 
 
-@lowers("gelu", table=OPERATIONS)
+@lowers_function("gelu")
 def _gelu(layer: KerasLayer, step: Step) -> Value:
     """By tanh where not told otherwise in Keras, exact in TensorFlow."""
     approximate = argument(layer, "approximate", default=layer.version.is_3)
     return step.add(ops.Gelu(tanh=bool(approximate)), [layer.x])
 
 
-@lowers("clip", table=OPERATIONS)
+@lowers_function("clip")
 def _clip(layer: KerasLayer, step: Step) -> Value:
     low = real(layer, "x_min", "clip_value_min")
     high = real(layer, "x_max", "clip_value_max", place=2)
     return step.add(ops.Clip(low, high), [layer.x])
 
 
-@lowers("power", table=OPERATIONS)
+@lowers_function("power")
 def _power(layer: KerasLayer, step: Step) -> Value:
     items = operands(layer)
     if not items or not isinstance(items[0], Value):
@@ -178,7 +167,7 @@ def _power(layer: KerasLayer, step: Step) -> Value:
     return step.add(ops.Power(power=real(layer, "x2", "y", "exponent")), [layer.x])
 
 
-@lowers("concatenate", table=OPERATIONS)
+@lowers_function("concatenate")
 def _concatenate(layer: KerasLayer, step: Step) -> Value:
     given = layer.call.keywords.get("axis", layer.config.get("axis"))
     numbers = [item for item in layer.call.arguments if is_int(item)]
@@ -186,7 +175,7 @@ def _concatenate(layer: KerasLayer, step: Step) -> Value:
     return concatenated(layer, step, layer.inputs, axis)
 
 
-@lowers("reshape", table=OPERATIONS)
+@lowers_function("reshape")
 def _reshape(layer: KerasLayer, step: Step) -> Value:
     """Only where N stays: the new shape begins with -1 or the batch size."""
     lists = [item for item in operands(layer) if isinstance(item, list)]
@@ -196,7 +185,7 @@ def _reshape(layer: KerasLayer, step: Step) -> Value:
     return reshaped(layer, step, layer.x, target[1:])
 
 
-@lowers("transpose", table=OPERATIONS)
+@lowers_function("transpose")
 def _transpose(layer: KerasLayer, step: Step) -> Value:
     lists = [item for item in operands(layer) if isinstance(item, list)]
     order = lists[0] if lists else layer.config.list("axes")

@@ -6,15 +6,15 @@ from typing import Any
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like, maximum, minimum
+from upconv.converters.readers.assembly.compositions import every_nth
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.arguments import argument
 from upconv.converters.readers.keras.fields import ir_axis, is_int
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
 from upconv.converters.readers.keras.operations_shape import known_rank
 
 
-@lowers("get_item", "getitem", table=OPERATIONS)
+@lowers_function("get_item", "getitem")
 def _get_item(layer: KerasLayer, step: Step) -> Value:
     """Slices that run forwards, single entries, new axes."""
     keys = _spelled_out(layer, known_rank(layer, step, layer.x))
@@ -89,10 +89,8 @@ def _stepped(layer: KerasLayer, step: Step, x: Value, steps: list[int]) -> Value
         return x
     if any(places.get(place, 1) != 1 for place in (0, 1)):
         raise layer.unsupported("a slice with a step along the batch or the channels")
-    stride = tuple(places[place] for place in range(2, len(steps)))
-    one, none = (1,) * len(stride), (0,) * len(stride)
-    pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
-    return step.add(pool, [x], suffix="stride")
+    stride = [places[place] for place in range(2, len(steps))]
+    return step.add(every_nth(stride), [x], suffix="stride")
 
 
 def _reshaped(step: Step, x: Value, keys: list[Any]) -> Value:

@@ -6,10 +6,10 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
+from upconv.converters.readers.assembly.layout import to_channels_last
 from upconv.converters.readers.keras.arguments import argument, whole, wholes
 from upconv.converters.readers.keras.fields import ir_axis
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
 from upconv.converters.readers.keras.operations_shape import known_rank
 
 _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {
@@ -20,7 +20,7 @@ _KINDS: Final[dict[str, Literal["mean", "sum", "max", "min"]]] = {
 _GLOBAL: Final[dict[str, Literal["average", "max"]]] = {"mean": "average", "max": "max"}
 
 
-@lowers(*_KINDS, table=OPERATIONS)
+@lowers_function(*_KINDS)
 def _reduce(layer: KerasLayer, step: Step) -> Value:
     """Over the spatial axes of a feature map, global pooling; else those axes last, reduced."""
     if argument(layer, "initial", place=3) is not None:
@@ -45,7 +45,7 @@ def _over_last(
     keeps: bool,
 ) -> Value:
     """Axes of the representation brought to the end, in Keras's order before them."""
-    plain = (0, *range(2, rank), 1) if x.moved else tuple(range(rank))
+    plain = to_channels_last(range(rank)) if x.moved else tuple(range(rank))
     kept = [axis for axis in plain if axis not in over]
     order = (*kept, *over)
     if order != tuple(range(rank)):
@@ -59,7 +59,7 @@ def _over_last(
     return step.add(ops.Reshape(dims), [made], moved=False)
 
 
-@lowers("softmax", "log_softmax", table=OPERATIONS)
+@lowers_function("softmax", "log_softmax")
 def _softmax(layer: KerasLayer, step: Step) -> Value:
     axis = ir_axis(layer, step, whole(layer, "axis", default=-1), layer.x)
     return step.add(ops.Softmax(axis, layer.type == "log_softmax"), [layer.x])

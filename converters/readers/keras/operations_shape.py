@@ -6,13 +6,13 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
+from upconv.converters.readers.assembly.compositions import repeated
 from upconv.converters.readers.keras.arguments import argument, whole, wholes
 from upconv.converters.readers.keras.fields import ir_axis, is_int
 from upconv.converters.readers.keras.layers_merge import alike
 from upconv.converters.readers.keras.layers_shape import permuted
 from upconv.converters.readers.keras.layers_spatial import resized
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import OPERATIONS, KerasLayer, Step, lowers
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers_function
 
 
 def known_rank(layer: KerasLayer, step: Step, x: Value) -> int:
@@ -38,7 +38,7 @@ def widened(step: Step, x: Value, rank: int, axes: list[int], suffix: str = "") 
     return step.add(ops.Reshape(dims), [x], suffix=suffix, moved=False)
 
 
-@lowers("expand_dims", table=OPERATIONS)
+@lowers_function("expand_dims")
 def _expand_dims(layer: KerasLayer, step: Step) -> Value:
     x = step.plain(layer.x)
     rank = known_rank(layer, step, x)
@@ -46,7 +46,7 @@ def _expand_dims(layer: KerasLayer, step: Step) -> Value:
     return widened(step, x, rank, counted(layer, axes, rank + len(axes)))
 
 
-@lowers("squeeze", table=OPERATIONS)
+@lowers_function("squeeze")
 def _squeeze(layer: KerasLayer, step: Step) -> Value:
     x = step.plain(layer.x)
     rank = known_rank(layer, step, x)
@@ -59,7 +59,7 @@ def _squeeze(layer: KerasLayer, step: Step) -> Value:
     return step.add(ops.Reshape(kept), [x], moved=False)
 
 
-@lowers("swapaxes", table=OPERATIONS)
+@lowers_function("swapaxes")
 def _swap_axes(layer: KerasLayer, step: Step) -> Value:
     rank = known_rank(layer, step, layer.x)
     order = list(range(rank))
@@ -69,7 +69,7 @@ def _swap_axes(layer: KerasLayer, step: Step) -> Value:
     return permuted(step, layer.x, tuple(order))
 
 
-@lowers("split", table=OPERATIONS)
+@lowers_function("split")
 def _split(layer: KerasLayer, step: Step) -> tuple[Value, ...]:
     """Into parts, or where the later ones begin (Keras), or their sizes (TensorFlow)."""
     x = layer.x
@@ -84,7 +84,7 @@ def _split(layer: KerasLayer, step: Step) -> tuple[Value, ...]:
     return step.add_many(ops.Slice(axis, tuple(points)), [x], len(points) + 1)
 
 
-@lowers("stack", table=OPERATIONS)
+@lowers_function("stack")
 def _stack(layer: KerasLayer, step: Step) -> Value:
     values = [step.plain(value) for value in alike(layer, step, layer.inputs)]
     rank = known_rank(layer, step, values[0])
@@ -93,7 +93,7 @@ def _stack(layer: KerasLayer, step: Step) -> Value:
     return step.add(ops.Concat(axis), made)
 
 
-@lowers("tile", table=OPERATIONS)
+@lowers_function("tile")
 def _tile(layer: KerasLayer, step: Step) -> Value:
     x = layer.x
     counts = wholes(layer, "repeats", "multiples")
@@ -106,7 +106,7 @@ def _tile(layer: KerasLayer, step: Step) -> Value:
     return x
 
 
-@lowers("repeat", table=OPERATIONS)
+@lowers_function("repeat")
 def _repeat(layer: KerasLayer, step: Step) -> Value:
     """Along a spatial axis, nearest-neighbour upsampling."""
     x = step.moved(layer.x)
@@ -116,10 +116,10 @@ def _repeat(layer: KerasLayer, step: Step) -> Value:
     if axis < 2 or count < 1:
         raise layer.unsupported("repeats entries along an axis that is not spatial")
     factor = tuple(count if place == axis else 1 for place in range(2, rank))
-    return step.add(ops.Resize("nearest", "asymmetric", factor=factor), [x])
+    return step.add(repeated(factor), [x])
 
 
-@lowers("depth_to_space", "space_to_depth", table=OPERATIONS)
+@lowers_function("depth_to_space", "space_to_depth")
 def _depth(layer: KerasLayer, step: Step) -> Value:
     """TensorFlow's order of channels, DCR."""
     last = argument(layer, "data_format", place=2, default="channels_last")
@@ -137,7 +137,7 @@ _MODES: Final[dict[str, Literal["constant", "reflect", "edge", "symmetric"]]] = 
 }
 
 
-@lowers("pad", table=OPERATIONS)
+@lowers_function("pad")
 def _pad(layer: KerasLayer, step: Step) -> Value:
     rank = known_rank(layer, step, layer.x)
     amounts = argument(layer, "pad_width", "paddings")
@@ -163,7 +163,7 @@ def _are_pairs(amounts: Any, rank: int) -> bool:
     )
 
 
-@lowers("resize", "resize_images", table=OPERATIONS)
+@lowers_function("resize", "resize_images")
 def _resize(layer: KerasLayer, step: Step) -> Value:
     """keras.ops.image.resize and tf.image.resize, to a fixed (height, width)."""
     for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio"):

@@ -6,21 +6,18 @@ else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
-from upconv.converters.ir.model import Layer, Model, validate
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Origin, Source
-from upconv.converters.passes.rename import renamed
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.json_spans import JsonObject, parse_json
-from upconv.converters.readers.keras.assemble import Assembler, Setting
+from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import Workspace
+from upconv.converters.readers.keras.lowering import Value
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import NoScope, Scope, open_scope
 from upconv.converters.readers.options import ReadOptions
@@ -139,72 +136,30 @@ def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     graph = read_graph(found.node)
     scope = _scope(found, graph, options)
     has_weights = not isinstance(scope, NoScope)
-    work = Workspace(reserved=frozenset(layer.name for layer in graph.layers))
+    work = Workspace(path, "keras", KINDS)
+    work.values.reserved = {layer.name for layer in graph.layers}
     setting = Setting(path, found.version, options, has_weights, found.is_text)
-    entries = graph_inputs(graph, setting)
-    for entry, _ in entries:
-        work.values_taken.add(entry.name)
-        work.shapes[entry.name] = entry.shape
-    results = Assembler(setting, work).run(graph, [value for _, value in entries], scope)
-    outputs = _named(graph, results, [value for _, value in entries], work, setting)
-    ends = (*(value for _, value in entries), *outputs)
-    model = Model(
-        name=graph.name,
-        path=path,
-        framework="keras",
-        inputs=tuple(entry for entry, _ in entries),
-        outputs=tuple(value.name for value in outputs),
-        layers=tuple(work.layers),
-        notices=tuple(work.notices),
+    inputs = graph_inputs(graph, setting, work)
+    results = Assembler(setting, work).run(graph, inputs, scope)
+    for ref, value in zip(graph.outputs, results, strict=True):
+        _leave(graph, ref, value, setting, work)
+    return work.model(
+        graph.name,
         weights_path=options.weights or (path if has_weights else ""),
-        channels_last=frozenset(v.name for v in ends if v.moved and _has_space(v, work)),
         origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None, found),
     )
-    validate(model)
-    return model
 
 
-def _has_space(value: Value, work: Workspace) -> bool:
-    shape = work.shapes.get(value.name)
-    return shape is not None and len(shape) > 2
-
-
-def _named(
-    graph: Graph,
-    results: Sequence[Value],
-    inputs: Sequence[Value],
-    work: Workspace,
-    setting: Setting,
-) -> tuple[Value, ...]:
-    """The outputs under the names of the layers that the model calls its outputs.
+def _leave(graph: Graph, ref: Ref, value: Value, setting: Setting, work: Workspace) -> None:
+    """Let a value leave under the name of the layer that the model calls its output.
 
     The output of a model inside takes that model's name. One that is given twice and one that is
     an input get an Identity of their own.
     """
-    taken = {value.name for value in inputs}
-    names: dict[str, str] = {}
-    outputs: list[Value] = []
-    for ref, result in zip(graph.outputs, results, strict=True):
-        value = Value(names.get(result.name, result.name), result.moved)
-        if value.name in taken:
-            value = _copy(graph, ref, value, work, setting)
-        elif value.name.startswith(f"{ref.layer}/"):
-            names[value.name] = work.value_name(ref.layer)
-            work.shapes[names[value.name]] = work.shapes[value.name]
-            value = Value(names[value.name], value.moved)
-        taken.add(value.name)
-        outputs.append(value)
-    work.layers[:] = [renamed(layer, names) for layer in work.layers]
-    return tuple(outputs)
-
-
-def _copy(graph: Graph, ref: Ref, value: Value, work: Workspace, setting: Setting) -> Value:
+    renamed = work.is_border(value.name) or value.name.startswith(f"{ref.layer}/")
+    name = work.values.unique(ref.layer) if renamed else value.name
     layer = graph.layer(ref.layer)
     span = layer.node.span if layer and setting.is_text else None
-    name = work.value_name(ref.layer)
     origin = Origin(setting.path, "keras", layer.type if layer else "", span)
-    work.layers.append(
-        Layer(work.layer_name(ref.layer), Identity(), (value.name,), (name,), origin=origin)
-    )
-    work.shapes[name] = work.shapes.get(value.name)
-    return Value(name, value.moved)
+    last = value.moved and (work.rank(value.name) or 0) > 2
+    work.leave(value.name, name, ref.layer, origin, channels_last=last)

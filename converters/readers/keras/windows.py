@@ -15,8 +15,7 @@ from upconv.converters.ir.geometry import (
 )
 from upconv.converters.readers.assembly.same_padding import Setting, same_padding
 from upconv.converters.readers.keras.fields import Ints, integers, word
-from upconv.converters.readers.keras.layout import Value
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step
+from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, Value
 
 FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
 """How the reason of a NotRunnableError begins, which a rule tells."""

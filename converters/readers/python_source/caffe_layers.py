@@ -7,13 +7,12 @@ layer and every rule about a layer's fields points at the argument (python/caffe
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.operators import targets
 from upconv.converters.ir.origin import Origin, Source
+from upconv.converters.readers.assembly.workspace import with_references
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 from upconv.converters.readers.python_source.call import NotProvableError
 from upconv.converters.readers.python_source.calls import Site
@@ -61,29 +60,19 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     Raises NotProvableError where its settings are not constant, and other errors of Caffe's
     reader where they are no legal layer.
     """
-    from upconv.converters.readers.caffe.assemble import load_lowerings
-    from upconv.converters.readers.caffe.dialects import choose_dialect
-    from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer
+    from upconv.converters.readers.caffe.assemble import lower
+    from upconv.converters.readers.caffe.lowering import CaffeLayer
 
-    load_lowerings()
     node = message_of(site, kind)
     bottoms = tuple(f"{name}.input{index or ''}" for index, _ in enumerate(_bottoms(site)))
     if not bottoms:
         raise NotProvableError("its inputs are not written", where=site.span)
     shapes = (None,) * len(bottoms)
     layer = CaffeLayer(name, kind, node, bottoms, outputs, (), None, site.span, shapes)
-    made = LOWERINGS[kind][choose_dialect(layer, "")](layer)
-    one = made if not isinstance(made, tuple) else made[0]
-    needed = [leaf for size in targets(one.operator) for leaf in _tensors(size)]
-    inputs = tuple(dict.fromkeys([*(one.inputs or bottoms), *needed]))
+    one = lower(layer)[0]
+    inputs = with_references(one.operator, one.inputs or bottoms)
     origin = Origin(site.span.path, "caffe", kind, site.span, node)
     return Layer(name, one.operator, inputs, outputs, one.weights, origin)
-
-
-def _tensors(size: Any) -> Iterator[str]:
-    from upconv.converters.ir.dims import Like, leaves
-
-    return (leaf.tensor for leaf in leaves(size) if isinstance(leaf, Like))
 
 
 def _bottoms(site: Site) -> list[ast.expr]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
-from upconv.converters.ir.errors import ShapeError, UnreadableError, UpconvError
-from upconv.converters.ir.inference import layer_shapes
-from upconv.converters.ir.model import Layer, Model, ModelInput, Notice, Shape, validate
+from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.model import Layer, Model, Notice, Shape
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.python_source.call import (
@@ -67,11 +67,10 @@ def read_python(path: str, options: ReadOptions) -> Model:
 
 def read_python_source(source: Source, options: ReadOptions) -> Model:
     """The upsampling calls of Python source that is already read; a notebook by its name."""
-    if source.path.endswith(".ipynb"):
-        fragments, notices = _notebook(source)
-    else:
-        fragments, notices = [parse(source, source.text)], []
-    made = _Assembly(source, find_calls(fragments)).model(fragments, notices)
+    work = Workspace(source.path, "python")
+    notebook = source.path.endswith(".ipynb")
+    fragments = _notebook(source, work) if notebook else [parse(source, source.text)]
+    made = _Assembly(source, find_calls(fragments), work).model(fragments)
     if not options.weights:
         return made
     from upconv.converters.readers.python_source.trained import with_weights
@@ -79,21 +78,20 @@ def read_python_source(source: Source, options: ReadOptions) -> Model:
     return with_weights(made, options.weights)
 
 
-def _notebook(source: Source) -> tuple[list[Fragment], list[Notice]]:
+def _notebook(source: Source, work: Workspace) -> list[Fragment]:
     """The cells that parse; those that do not, and mention an upsampling call, as notices."""
     from upconv.converters.readers.python_source.notebook import cells, landmarks
 
     found = cells(source)
     source.landmark = landmarks(found)
     fragments: list[Fragment] = []
-    notices: list[Notice] = []
     for cell in found:
         try:
             fragments.append(parse(source, cell.code, cell.offsets))
         except UnreadableError as error:
             if MENTIONS.search(cell.code.encode("utf-8", "replace")):
-                notices.append(Notice("UP001", error))
-    return fragments, notices
+                work.refuse(error)
+    return fragments
 
 
 @dataclass
@@ -102,14 +100,11 @@ class _Assembly:
 
     source: Source
     sites: Sites
-    layers: list[Layer] = field(default_factory=list)
-    inputs: list[ModelInput] = field(default_factory=list)
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    work: Workspace
     skipped: list[Skipped] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
 
-    def model(self, fragments: Sequence[Fragment], notices: list[Notice]) -> Model:
+    def model(self, fragments: Sequence[Fragment]) -> Model:
         wanted = {id(site.node): found for site, found in self.sites.upsampling}
         for chain in chains(self.sites):
             if any(link.site and id(link.site.node) in wanted for link in chain.links):
@@ -119,18 +114,9 @@ class _Assembly:
                 self.single(site, signature)
         for site, kind in self.sites.caffe:
             self.caffe(site, kind)
-        made = Model(
-            name=PurePath(self.source.path).stem,
-            path=self.source.path,
-            framework="python",
-            inputs=tuple(self.inputs),
-            outputs=(),
-            layers=tuple(self.layers),
-            notices=(*notices, *self.notice()),
-            origin=self.origin(fragments),
-        )
-        validate(made)
-        return made
+        self.work.notices += self.notice()
+        name = PurePath(self.source.path).stem
+        return self.work.model(name, origin=self.origin(fragments))
 
     def origin(self, fragments: Iterable[Fragment]) -> Origin:
         comments: list[tuple[Span, str]] = []
@@ -153,12 +139,12 @@ class _Assembly:
         rest = len(parts) - SHOWN
         shown = "; ".join(parts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
         message = f"{len(parts)} of {self.seen} upsampling calls could not be read: {shown}"
-        return [Notice("UP320", UpconvError(message, where=self.skipped[0].span))]
+        return [Notice("unread-calls", UpconvError(message, where=self.skipped[0].span))]
 
     def single(self, site: Site, signature: Signature) -> None:
         """A call that is connected to nothing."""
         call = call_of(site, signature, self.sites.sized)
-        name = self.unique(_name(site, call))
+        name = self.work.titles.unique(_name(site, call))
         place = Place(f"{name}.input")
         try:
             made = _make(call, place)
@@ -167,7 +153,9 @@ class _Assembly:
             made = Made(Unknown(call.name, error.message))
         values = [place.x, *(f"{place.x}{index}" for index in range(1, made.inputs))]
         self.feed(values, made.shape)
-        self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
+        self.work.append(
+            Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call))
+        )
 
     def chain(self, chain: Chain) -> None:
         """The elements of a Sequential, each reading the one before it where that was read."""
@@ -184,70 +172,62 @@ class _Assembly:
         self.done.add(id(site.node))
         call = call_of(site, signature)
         if signature.path in ("keras.layers.Input", "keras.layers.InputLayer"):
-            return self.entry(self.unique(name), call)
-        name = self.unique(_own_name(call) or name)
+            return self.entry(self.work.titles.unique(name), call)
+        name = self.work.titles.unique(_own_name(call) or name)
         try:
             made = _make(call, before or Place(f"{name}.input"))
         except NotProvableError as error:
             if signature.upsamples:
                 self.skip(site, call.name, error)
                 self.feed([f"{name}.input"], None)
-                unknown = Unknown(call.name, error.message)
-                origin = _origin(call)
-                self.add(Layer(name, unknown, (f"{name}.input",), (name,), {}, origin))
+                unknown = Made(Unknown(call.name, error.message))
+                self.put(name, unknown, [f"{name}.input"], call)
             return None
         if before is None or made.inputs > 1:
             values = [f"{name}.input{index or ''}" for index in range(made.inputs)]
             self.feed(values, made.shape)
         else:
             values = [before.x]
-        self.add(Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call)))
-        return None if made.final else Place(name, self.shapes[name])
+        self.work.append(
+            Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call))
+        )
+        return None if made.final else Place(name, self.work.shapes[name])
+
+    def put(self, name: str, made: Made, values: Sequence[str], call: Call) -> None:
+        """Append a call's layer, which reads these values."""
+        weights, origin = made.weights, _origin(call)
+        self.work.append(Layer(name, made.operator, tuple(values), (name,), weights, origin))
 
     def entry(self, name: str, call: Call) -> Place:
         """A Keras Input at the head of a Sequential."""
         sizes = call.probably("shape") or call.probably("input_shape")
         sizes = sizes or (call.probably("batch_shape") or (None,))[1:]
         shape = shape_of(sizes)
-        self.inputs.append(ModelInput(name, shape, _origin(call)))
-        self.shapes[name] = shape
+        self.work.feed(name, shape, _origin(call))
         return Place(name, shape)
 
     def caffe(self, site: Site, kind: str) -> None:
         from upconv.converters.readers.python_source.caffe_layers import caffe_layer
 
-        name = self.unique(_site_name(site, kind))
+        name = self.work.titles.unique(_site_name(site, kind))
         try:
             layer = caffe_layer(site, kind, name, (name,))
         except UpconvError as error:
             self.skip(site, kind, error)
             return
         self.feed(layer.inputs, None)
-        self.add(layer)
+        self.work.append(layer)
 
     def feed(self, values: Iterable[str], shape: Shape | None) -> None:
         """Graph inputs for a layer that nothing known feeds; the shape is the first one's."""
         for value in values:
-            self.inputs.append(ModelInput(value, shape))
-            self.shapes[value] = shape
+            self.work.feed(value, shape)
             shape = None
-
-    def add(self, layer: Layer) -> None:
-        self.layers.append(layer)
-        try:
-            results = layer_shapes(layer, self.shapes)
-        except ShapeError as error:
-            results = error.guess
-        self.shapes[layer.name] = results[0] if results else None
 
     def skip(self, site: Site, name: str, error: UpconvError) -> None:
         """Count a call that was not read."""
         if not isinstance(error, NoOperatorError):
             self.skipped.append(Skipped(site.span, name, error.message))
-
-    def unique(self, name: str) -> str:
-        self.counts[name] = self.counts.get(name, 0) + 1
-        return name if self.counts[name] == 1 else f"{name}@{self.counts[name]}"
 
 
 def _line(span: Span) -> str:

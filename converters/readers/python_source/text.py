@@ -6,13 +6,13 @@ import ast
 import io
 import re
 import tokenize
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.quiet import quietly
 
 MAX_CODE: Final = 4 << 20
 """Characters of code; the longest files of frameworks themselves have a tenth of it."""
@@ -98,7 +98,7 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
     if len(code) > MAX_CODE:
         raise UnreadableError(f"more than {MAX_CODE} characters of code", path=source.path)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quietly():
             tree = ast.parse(code)
     except SyntaxError as error:
         raise _syntax_error(

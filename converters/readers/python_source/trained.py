@@ -44,7 +44,7 @@ def with_weights(model: Model, path: str) -> Model:
             return model
         state = open_state_dict(path)
     except UpconvError as error:
-        return replace(model, notices=(*model.notices, Notice("UP001", error)))
+        return replace(model, notices=(*model.notices, Notice("unreadable-part", error)))
     keys = _claims(wanted, state)
     told = [*state.notices, *_unmatched(model, wanted, keys, path)]
     fitting: dict[str, Layer] = {}
@@ -121,7 +121,7 @@ def _problems(layer: Layer, base: str, state: StateDict) -> Iterator[Notice]:
 def _mismatch(layer: Layer, name: str, have: tuple[int, ...], said: str, path: str) -> Notice:
     text = f"size mismatch for {name}: {PurePath(path).name} has {shape_text(have)}, {said}"
     return Notice(
-        "UP001", UnreadableError(text, where=layer.origin, layer=layer.name, hint=ANOTHER)
+        "unreadable-part", UnreadableError(text, where=layer.origin, layer=layer.name, hint=ANOTHER)
     )
 
 
@@ -129,7 +129,7 @@ def _notice(layer: Layer, text: str, state: StateDict) -> Notice:
     error = UnreadableError(
         f"{PurePath(state.path).name}: {text}", where=layer.origin, layer=layer.name, hint=ANOTHER
     )
-    return Notice("UP001", error)
+    return Notice("unreadable-part", error)
 
 
 def _trained(layer: Layer, base: str, state: StateDict) -> Layer:
@@ -159,7 +159,7 @@ def _unmatched(
     file, count = PurePath(path).name, f"{len(left)} of {len(wanted)}"
     text = f"{count} layers got no weights of {file}: {listed(names)}"
     error = UpconvError(text, where=left[0].origin, hint="check the exported model with them")
-    yield Notice("UP219", error, harmless=True)
+    yield Notice("unmatched-weights", error, harmless=True)
 
 
 def _why(attribute: str, keys: Sequence[str]) -> str:

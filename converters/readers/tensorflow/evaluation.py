@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
-from upconv.converters.ir.model import Notice
-from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.axes import Value
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
-from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call
-from upconv.converters.readers.tensorflow.network import Network
-from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Value
-from upconv.converters.readers.tensorflow.variables import VARIABLES
+from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call, named
+from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part
+from upconv.converters.readers.tensorflow.variables import VARIABLES, Variables
 
 _BRANCH: Final = (
     "a branch that is chosen when the graph runs (tf.cond)",
@@ -52,7 +51,8 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
 class Evaluation:
     """The outputs of every node so far; `used` is the last output of each that anyone reads."""
 
-    network: Network
+    work: Workspace
+    variables: Variables
     values: dict[Key, tuple[Entry, ...]] = field(default_factory=dict)
     used: dict[Key, int] = field(default_factory=dict)
 
@@ -68,15 +68,17 @@ class Evaluation:
         """What a node makes of the outputs before it."""
         origin = self.origin(flat)
         entries: tuple[Entry, ...] = ()
+        mark = len(self.work.layers)
         try:
             entries = tuple(self.entry(place) for place in flat.inputs)
-            return self._made(Call(flat, entries, self.network, origin))
+            return self._made(Call(flat, entries, self.work, origin))
         except UpconvError as error:
-            return self.unknown(Call(flat, entries, self.network, origin), error)
+            self.work.undo(mark)
+            return self.unknown(Call(flat, entries, self.work, origin), error)
 
     def origin(self, flat: FlatNode) -> Origin:
         """Where a node was written."""
-        return Origin(self.network.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+        return Origin(self.work.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
 
     def entry(self, place: Place) -> Entry:
         """One output of a node that has been evaluated."""
@@ -91,7 +93,7 @@ class Evaluation:
         if node.op == "Const":
             return (_constant(call),)
         if node.op in VARIABLES:
-            return (_variable(call),)
+            return (self._variable(call),)
         if node.op != "Merge" and any(isinstance(entry, Dead) for entry in entries):
             return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
         known = [entry for entry in entries if isinstance(entry, Known)]
@@ -105,22 +107,32 @@ class Evaluation:
         made = LOWERINGS[node.op](call)
         return made if isinstance(made, tuple) else (made,)
 
+    def _variable(self, call: Call) -> Entry:
+        """A variable's values from the checkpoint, in the shape the graph gives it."""
+        shape = call.node.shape("shape")
+        sizes = None if shape is None else tuple(size for size in shape if size is not None)
+        whole = sizes is not None and shape is not None and len(sizes) == len(shape)
+        found = self.variables.stored(call.flat.key)
+        if found is None:
+            return Missing(call.name, sizes if whole else None)
+        if whole and found.shape != sizes:
+            raise call.invalid(f"the checkpoint has the shape {found.shape}, the graph {sizes}")
+        return Known(found.dtype, found.shape, found)
+
     def unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice."""
-        error.layer = error.layer or call.name
-        error.path = error.path or self.network.path
-        error.where = error.where or call.origin.span
         follows = any(isinstance(e, Value) and e.axes is None for e in call.entries)
-        if not follows or call.node.op not in LOWERINGS:
-            code = "UP003" if isinstance(error, UnsupportedError) else "UP001"
-            call.network.work.notices.append(Notice(code, error))
-        names = [_value_of(entry).name for entry in call.entries if _is_data(entry)]
-        operator = Unknown(call.node.op, error.message)
-        count = min(self.used.get(call.flat.key, 0), 1 << 10) + 1
-        return tuple(
-            Value(name, None)
-            for name in call.emit_many(operator, list(dict.fromkeys(names)), count)
+        names = dict.fromkeys(_value_of(entry).name for entry in call.entries if _is_data(entry))
+        made = self.work.unknown(
+            call.name,
+            call.node.op,
+            error,
+            names,
+            call.origin,
+            named(call.name, min(self.used.get(call.flat.key, 0), 1 << 10) + 1),
+            told=not follows or call.node.op not in LOWERINGS,
         )
+        return tuple(Value(name, None) for name in made)
 
 
 def _is_data(entry: Entry) -> bool:
@@ -164,16 +176,3 @@ def _constant(call: Call) -> Entry:
     if tensor is None:
         raise call.invalid("a constant without its value")
     return Known(tensor.dtype, tensor.shape, tensor)
-
-
-def _variable(call: Call) -> Entry:
-    """A variable's values from the checkpoint, in the shape the graph gives it."""
-    shape = call.node.shape("shape")
-    sizes = None if shape is None else tuple(size for size in shape if size is not None)
-    whole = sizes is not None and shape is not None and len(sizes) == len(shape)
-    found = call.network.variables.stored(call.flat.key)
-    if found is None:
-        return Missing(call.name, sizes if whole else None)
-    if whole and found.shape != sizes:
-        raise call.invalid(f"the checkpoint has the shape {found.shape}, the graph {sizes}")
-    return Known(found.dtype, found.shape, found)

@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from upconv.converters.ir.dims import Size, symbol
-from upconv.converters.ir.errors import UsageError
-from upconv.converters.ir.model import ModelInput, Shape
+from upconv.converters.ir.model import Shape
 from upconv.converters.ir.origin import Origin
-from upconv.converters.readers.keras.inputs import LETTERS
-from upconv.converters.readers.keras.layout import to_channels_first
+from upconv.converters.readers.assembly.axes import Value, layout
+from upconv.converters.readers.assembly.inputs import lettered, overridden
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.graphdef import FileShape, Node
 from upconv.converters.readers.tensorflow.schema import DType
-from upconv.converters.readers.tensorflow.values import Axes, Value, channels_last, plain
 
 _PASSES: Final = frozenset(
     """
@@ -58,8 +56,10 @@ class Surroundings:
     nodes: Sequence[FlatNode]
     shapes: Mapping[Key, tuple[int, ...]]
     readers: dict[Place, list[tuple[FlatNode, int]]] = field(default_factory=dict)
+    by_key: dict[Key, FlatNode] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.by_key.update((node.key, node) for node in self.nodes)
         for node in self.nodes:
             for at, place in enumerate(node.inputs):
                 self.readers.setdefault(place, []).append((node, at))
@@ -93,7 +93,7 @@ class Surroundings:
     def _order(self, node: FlatNode) -> tuple[int, ...]:
         if len(node.inputs) < 2:
             return ()
-        found = next((n for n in self.nodes if n.key == node.inputs[1].key), None)
+        found = self.by_key.get(node.inputs[1].key)
         tensor = found.node.tensor("value") if found is not None else None
         values = tensor.native().reshape(-1).tolist() if tensor is not None else []
         return tuple(values) if all(isinstance(value, int) for value in values) else ()
@@ -118,7 +118,7 @@ class Surroundings:
         for _ in range(8):
             if key in self.shapes:
                 return self.shapes[key]
-            found = next((node for node in self.nodes if node.key == key), None)
+            found = self.by_key.get(key)
             if found is None or not found.inputs:
                 return None
             key = found.inputs[0].key
@@ -135,66 +135,35 @@ _TURNS: Final[Mapping[tuple[int, ...], bool]] = {
 
 
 def graph_inputs(
-    written: Sequence[Written], around: Surroundings, options: ReadOptions, path: str
-) -> list[tuple[ModelInput, Value]]:
-    """The inputs, channels first inside, and their values.
+    written: Sequence[Written], around: Surroundings, options: ReadOptions, work: Workspace
+) -> list[Value]:
+    """Enter the inputs, channels first inside; their values.
 
     Raises UsageError for an --input that the model does not have or that has other axes.
     """
-    names = [entry.name for entry in written]
-    for name in options.inputs:
-        if name not in names:
-            hint = f"its inputs are {', '.join(names)}" if names else "it has no inputs"
-            raise UsageError(f"the model has no input '{name}'", path=path, hint=hint)
-    return [_input(entry, i, around, options, path) for i, entry in enumerate(written)]
+    last = [around.is_channels_last(entry.place) for entry in written]
+    named = {
+        entry.name: _lettered(entry, index, around, channels_last=last[index])
+        for index, entry in enumerate(written)
+    }
+    shapes = overridden(named, options.inputs, work.path)
+    values = []
+    for entry, is_last in zip(written, last, strict=True):
+        shape = shapes[entry.name]
+        origin = Origin(work.path, "tensorflow", entry.node.op, entry.node.span, entry.node)
+        work.feed(entry.name, shape, origin, channels_last=is_last)
+        axes = None if shape is None else layout(len(shape), last=is_last)
+        values.append(Value(entry.name, axes))
+    return values
 
 
-def _input(
-    entry: Written, index: int, around: Surroundings, options: ReadOptions, path: str
-) -> tuple[ModelInput, Value]:
-    origin = Origin(path, "tensorflow", entry.node.op, entry.node.span, entry.node)
-    last = around.is_channels_last(entry.place)
-    shape = _sizes(entry, index, around, options, path, last=last)
-    if shape is None:
-        return ModelInput(entry.name, None, origin), Value(entry.name, None)
-    axes: Axes = channels_last(len(shape)) if last else plain(len(shape))
-    turned = to_channels_first(shape) if axes != plain(len(shape)) else shape
-    return ModelInput(entry.name, turned, origin), Value(entry.name, axes)
-
-
-def _sizes(
-    entry: Written,
-    index: int,
-    around: Surroundings,
-    options: ReadOptions,
-    path: str,
-    *,
-    last: bool,
+def _lettered(
+    entry: Written, index: int, around: Surroundings, *, channels_last: bool
 ) -> Shape | None:
-    """The shape in the model's own order; what the user says takes its place."""
+    """The shape in the model's own order, with letters for what is open."""
     known = entry.shape
     if known is None or (not known and entry.dtype.is_float):  # () is what old files leave out
         known = around.convolved_shape(entry.place)
-    given = options.inputs.get(entry.name)
-    if given is not None:
-        if known is not None and len(given) != len(known):
-            raise UsageError(
-                f"--input {entry.name} has {len(given)} axes, the model's input {len(known)}",
-                path=path,
-                hint="sizes are in the model's own order, as in 1x224x224x3",
-            )
-        return given
     if known is None:
         return None
-    letters = LETTERS.get(len(known)) or ("N", *(f"d{i}" for i in range(1, len(known))))
-    if not last and len(known) > 2:
-        letters = tuple(to_channels_first(letters))
-    prefix = "" if index == 0 else f"{entry.name}_"
-    return tuple(_size(size, at, letters[at], prefix) for at, size in enumerate(known))
-
-
-def _size(size: int | None, axis: int, letter: str, prefix: str) -> Size:
-    """All inputs share one batch size; other open sizes are each input's own."""
-    if size is not None:
-        return size
-    return symbol(letter if axis == 0 else prefix + letter)
+    return lettered(known, entry.name, index, channels_last=channels_last)

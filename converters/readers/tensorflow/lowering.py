@@ -11,26 +11,16 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.operators import Constant, Operator
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, Weight, missing
+from upconv.converters.readers.assembly.axes import Axes, Value, arranged, layout, plain, real
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.weights import Order
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode
 from upconv.converters.readers.tensorflow.graphdef import Node
-from upconv.converters.readers.tensorflow.network import Network
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Batched,
-    Dead,
-    Entry,
-    Known,
-    Missing,
-    Part,
-    Value,
-    channels_last,
-    plain,
-)
+from upconv.converters.readers.tensorflow.values import Batched, Dead, Entry, Known, Missing, Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Arrange: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +29,7 @@ class Call:
 
     flat: FlatNode
     entries: tuple[Entry, ...]
-    network: Network
+    work: Workspace
     origin: Origin
 
     @property
@@ -79,7 +69,7 @@ class Call:
     def tensor(self, index: int) -> Value:
         """An input with all its axes, data of the network or a constant."""
         if not isinstance(self.entry(index), Known):
-            return self.network.real(self.value(index), self.origin)
+            return self.real(self.value(index))
         weight = self.weight(index, "constant")
         operator = Constant(weight.shape or ())
         name = self.emit(operator, [], {"value": weight}, suffix=f"constant{index}")
@@ -133,7 +123,7 @@ class Call:
 
     def number(self, size: Size, what: str) -> int:
         """A size that must be a number now."""
-        found = self.network.known(size)
+        found = self.work.known(size)
         if not isinstance(found, int):
             hint = "give fixed sizes with --input"
             raise self.unsupported(f"its {what} depends on the input's size", hint)
@@ -154,15 +144,25 @@ class Call:
         value = self.value(index)
         if value.axes is not None and len(value.axes) != rank:
             raise self.invalid(f"an input of {len(value.axes)} axes instead of {rank}")
-        return self.network.arranged(value, layout(rank, last=last), self.origin)
+        return self.arranged(value, layout(rank, last=last))
 
     def arranged(self, value: Value, axes: Axes) -> str:
         """The tensor of a value with TensorFlow's axis i at `axes[i]`."""
-        return self.network.arranged(value, axes, self.origin)
+        return arranged(self.work, value, axes, self.origin)
+
+    def real(self, value: Value) -> Value:
+        """The value with every axis there."""
+        return real(self.work, value, self.origin)
+
+    def known_sizes(self, value: Value) -> tuple[Size, ...]:
+        """The sizes in TensorFlow's order and the inputs' symbols; UnsupportedError where the rank
+        is unknown."""
+        self.ranked(value)
+        return tuple(map(self.work.known, value.sizes))
 
     def shape(self, name: str, rank: int) -> tuple[Size | None, ...]:
         """The inferred sizes of a tensor, None for those unknown."""
-        return self.network.shape(name) or (None,) * rank
+        return self.work.shapes.get(name) or (None,) * rank
 
     # Weights
 
@@ -179,15 +179,14 @@ class Call:
         self,
         index: int,
         what: str,
-        shape: tuple[int, ...] | None = None,
-        arrange: Arrange | None = None,
+        order: Order | None = None,
         key: object = None,
     ) -> Weight:
-        """An input as a weight of `shape`; `arrange` makes TensorFlow's array into that of the
-        representation, and `key` tells such ways apart. Uses of one tensor share one weight."""
+        """An input as a weight in the representation's `order`; `key` tells orders apart. Uses of
+        one tensor share one weight."""
         own = self.weight_shape(index, what)
         entry = self.entry(index)
-        made = own if shape is None else shape
+        made = own if order is None else order[0](own)
         if isinstance(entry, Missing):
             return missing(made)
         assert isinstance(entry, Known), "a weight is known or missing"
@@ -195,9 +194,9 @@ class Call:
             raise self.unsupported(f"its {what} is no tensor of numbers")
         source: object = entry.stored if entry.stored is not None else entry
         place = (source, made, key)
-        if place not in self.network.weights:
-            self.network.weights[place] = _present(entry, made, arrange)
-        return self.network.weights[place]
+        if place not in self.work.weights:
+            self.work.weights[place] = _present(entry, made, order)
+        return self.work.weights[place]
 
     # Layers
 
@@ -211,6 +210,10 @@ class Call:
         """Append a layer with one output; the output's name."""
         return self.emit_many(operator, inputs, 1, weights, suffix)[0]
 
+    def step(self, operator: Operator, inputs: Sequence[str], suffix: str) -> str:
+        """Append a layer without weights, the way compositions do."""
+        return self.emit(operator, inputs, suffix=suffix)
+
     def emit_many(
         self,
         operator: Operator,
@@ -221,11 +224,11 @@ class Call:
     ) -> tuple[str, ...]:
         """Append a layer with several outputs."""
         name = f"{self.name}/{suffix}" if suffix else self.name
-        return self.network.add(name, operator, inputs, self.origin, weights, outputs)
+        return self.work.add(name, operator, inputs, self.origin, weights, named(name, outputs))
 
     def unary(self, operator: Operator, value: Value, suffix: str = "") -> Value:
         """A layer whose output has its input's axes."""
-        value = self.network.real(value, self.origin)
+        value = self.real(value)
         return Value(self.emit(operator, [value.name], suffix=suffix), value.axes)
 
 
@@ -237,8 +240,8 @@ _NOT_DATA: Final[dict[type, str]] = {
 }
 
 
-def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> Weight:
-    if arrange is None and entry.stored is not None and shape == entry.shape:
+def _present(entry: Known, shape: tuple[int, ...], order: Order | None) -> Weight:
+    if order is None and entry.stored is not None:
         return Weight(shape, entry.stored)
 
     def compute() -> Any:
@@ -246,30 +249,19 @@ def _present(entry: Known, shape: tuple[int, ...], arrange: Arrange | None) -> W
 
         with np.errstate(over="ignore"):
             values = np.asarray(entry.array(), np.float32)
-        return (arrange(values) if arrange else values).reshape(shape)
+        return (order[1](values) if order else values).reshape(shape)
 
     return Weight(shape, ArrayData(shape, compute))
 
 
-def layout(rank: int, *, last: bool) -> Axes:
-    """Where the axes of a feature map are in (N, C, spatial...)."""
-    return channels_last(rank) if last else plain(rank)
+def named(name: str, outputs: int) -> list[str]:
+    """The outputs of a node: its name, name:1 ..."""
+    return [name, *(f"{name}:{index}" for index in range(1, outputs))]
 
 
 Lowering: TypeAlias = Callable[[Call], "Entry | tuple[Entry, ...]"]
 
-LOWERINGS: Final[dict[str, Lowering]] = {}
+LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.tensorflow", "ops_")
 """Operation -> its lowering."""
 
-
-def lowers(*operations: str) -> Callable[[Lowering], Lowering]:
-    """Decorator: the function lowers nodes of these operations. A second one raises."""
-
-    def enter(function: Lowering) -> Lowering:
-        for name in operations:
-            if name in LOWERINGS:
-                raise ValueError(f"{name} is lowered twice")
-            LOWERINGS[name] = function
-        return function
-
-    return enter
+lowers = LOWERINGS.enters

@@ -7,12 +7,12 @@ from typing import Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
-from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.assembly import compositions
+from upconv.converters.readers.assembly.axes import Value, channels_last, layout, plain
+from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
-from upconv.converters.readers.tensorflow.values import Entry, Value, channels_last, plain
-
-_SELU_ALPHA: Final = 1.6732632423543772
-_SELU_SCALE: Final = 1.0507009873554805
+from upconv.converters.readers.tensorflow.values import Entry
 
 _SIMPLE: Final[Mapping[str, Operator]] = {
     "Relu": ops.Relu(),
@@ -40,36 +40,24 @@ def _simple(call: Call) -> Entry:
     return call.unary(_SIMPLE[call.node.op], call.value())
 
 
-@lowers("Erfc")
-def _complement(call: Call) -> Entry:
-    """1 - erf(x), what GELU is made of."""
-    return call.unary(ops.Power(scale=-1.0, shift=1.0), call.unary(ops.Erf(), call.value(), "erf"))
-
-
-@lowers("Expm1")
-def _exp_minus_one(call: Call) -> Entry:
-    """exp(x) - 1, to a rounding of what stands beside it in a network."""
-    return call.unary(ops.Power(shift=-1.0), call.unary(ops.Exp(), call.value(), "exp"))
-
-
 @lowers("LeakyRelu")
 def _leaky(call: Call) -> Entry:
     return call.unary(ops.Relu(call.node.number("alpha", 0.2)), call.value())
 
 
-@lowers("Selu")
-def _selu(call: Call) -> Entry:
-    """Klambauer et al. 2017: scale * elu(x, alpha)."""
-    inner = call.unary(ops.Elu(_SELU_ALPHA), call.value(), "elu")
-    return call.unary(ops.Power(scale=_SELU_SCALE), inner)
+_COMPOSED: Final[Mapping[str, Composition]] = {
+    "Erfc": compositions.ERFC,
+    "Expm1": compositions.EXPM1,
+    "Selu": compositions.selu(),
+    "Softsign": compositions.SOFTSIGN,
+}
 
 
-@lowers("Softsign")
-def _softsign(call: Call) -> Entry:
-    """x / (1 + |x|)."""
-    value = call.network.real(call.value(), call.origin)
-    size = call.unary(ops.Power(shift=1.0), call.unary(ops.Abs(), value, "abs"), "add")
-    return Value(call.emit(ops.Eltwise("quotient"), [value.name, size.name]), value.axes)
+@lowers(*_COMPOSED)
+def _composed(call: Call) -> Entry:
+    value = call.real(call.value())
+    made = composed(_COMPOSED[call.node.op], value.name, call.step)
+    return Value(made, value.axes)
 
 
 @lowers("ClipByValue")
@@ -80,7 +68,7 @@ def _clip(call: Call) -> Entry:
 
 @lowers("Softmax", "LogSoftmax")
 def _softmax(call: Call) -> Entry:
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     log = call.node.op == "LogSoftmax"
     return call.unary(ops.Softmax(axis_at(call, call.ranked(value), -1), log), value)
 
@@ -88,14 +76,14 @@ def _softmax(call: Call) -> Entry:
 @lowers("ArgMax", "ArgMin")
 def _arg_max(call: Call) -> Entry:
     """The first of equal values, as NumPy's; the axis goes."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     axis = call.integer(1, "axis") if len(call.entries) > 1 else 0
     place = axis_at(call, call.ranked(value), axis)
     if call.node.op == "ArgMin":
         value = call.unary(ops.Power(scale=-1.0), value, "negative")
     found = call.unary(ops.ArgMax(place, 1, "indices", ties="first"), value)
     result = without_axes(call, found, [axis % len(call.ranked(value))])
-    call.network.whole.update((found.name, result.name))
+    call.work.whole.update((found.name, result.name))
     return result
 
 
@@ -107,7 +95,7 @@ def _batch_norm(call: Call) -> Entry:
     names = {"scale": 1, "bias": 2, "mean": 3, "variance": 4}
     weights = {name: call.weight(index, name) for name, index in names.items()}
     last = call.node.word("data_format", "NHWC").endswith("C")
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     rank = 4 if value.axes is None else len(value.axes)
     x = call.spatial(0, rank, last=last)
     operator = ops.BatchNorm(call.node.number("epsilon", 1e-4))
@@ -140,7 +128,7 @@ def _mat_mul(call: Call) -> Entry:
         factors = [_factor(call, index, turned) for index, turned in enumerate(flags)]
         rank = max(count for _, count in factors)
         return Value(call.emit(ops.MatMul(), [name for name, _ in factors]), plain(rank))
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     rank = len(call.ranked(value))
     if rank < 2:
         raise call.unsupported(f"a product of {rank} axes with a constant of {len(shape)}")

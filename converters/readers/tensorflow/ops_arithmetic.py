@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.shapes import provably_differ
-from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
+from upconv.converters.readers.assembly.compositions import Kind, with_number
+from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Copies,
-    Entry,
-    Known,
-    Missing,
-    Value,
-    channels_last,
-)
-
-Kind: TypeAlias = Literal["sum", "product", "max", "min", "difference", "quotient"]
+from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "Add": "sum",
@@ -32,7 +25,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "Maximum": "max",
     "Minimum": "min",
 }
-_LARGEST: Final = 3.4028234663852886e38
 
 
 @lowers(*_KINDS)
@@ -59,7 +51,7 @@ def _aligned(call: Call, left: Value, right: Value) -> tuple[list[str], Axes | N
     rank = max(len(left.axes), len(right.axes))
     both = [_extended(value, rank) for value in (left, right)]
     lead = min(both, key=lambda value: _thinness(call, value))
-    axes = call.ranked(call.network.real(lead, call.origin))
+    axes = call.ranked(call.real(lead))
     names = [call.arranged(value, axes) for value in both]
     shapes = [call.shape(name, rank) for name in names]
     broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=True))
@@ -74,20 +66,10 @@ def _extended(value: Value, rank: int) -> Value:
 
 def _thinness(call: Call, value: Value) -> int:
     """How many axes have the size 1: the fewer, the more a tensor decides about the order."""
-    return sum(size == 1 for size in call.network.known_sizes(value))
+    return sum(size == 1 for size in call.known_sizes(value))
 
 
 # With a constant
-
-_AFFINE: Final[Mapping[Kind, Callable[[float], ops.Operator]]] = {
-    "sum": lambda c: ops.Power(shift=c),
-    "difference": lambda c: ops.Power(shift=-c),
-    "product": lambda c: ops.Power(scale=c),
-    "quotient": lambda c: ops.Power(scale=1 / c),
-    "max": lambda c: ops.Relu() if c == 0 else ops.Clip(c, _LARGEST),
-    "min": lambda c: ops.Clip(-_LARGEST, c),
-}
-"""x with a number behind it."""
 
 _WEIGHTS: Final[Mapping[Kind, tuple[str, Callable[[Any], Any]]]] = {
     "sum": ("bias", lambda c: c),
@@ -104,7 +86,9 @@ def _with_constant(call: Call, kind: Kind, value: Value, index: int, suffix: str
     if number is not None:
         if kind == "quotient" and number == 0:
             raise call.unsupported("a division by zero")
-        return call.unary(_AFFINE[kind](number), _like_constant(call, value, index), suffix)
+        relu = kind == "max" and number == 0
+        operator = ops.Relu() if relu else with_number(kind, number)
+        return call.unary(operator, _like_constant(call, value, index), suffix)
     if kind not in _WEIGHTS:
         raise call.unsupported(f"{call.node.op} with a constant that is no single number")
     name, change = _WEIGHTS[kind]
@@ -142,13 +126,13 @@ def _like_constant(call: Call, value: Value, index: int) -> Value:
         return Value(value.name, channels_last(max(rank, 4))) if rank else value
     if rank > len(value.axes):
         value = _extended(value, rank)
-    return call.network.real(value, call.origin)
+    return call.real(value)
 
 
 def _repeated(call: Call, value: Value, index: int) -> Value:
     """The value repeated along its axes of size 1 where the constant is longer."""
     own = call.weight_shape(index, "constant")
-    sizes = call.network.known_sizes(value)
+    sizes = call.known_sizes(value)
     for back in range(1, min(len(own), len(sizes)) + 1):
         place = call.ranked(value)[-back]
         if sizes[-back] == 1 and own[-back] != 1 and isinstance(place, int):
@@ -165,7 +149,7 @@ def _along(
     axes = call.ranked(value)
     own = call.weight_shape(index, "constant")
     shape = (1,) * (len(axes) - len(own)) + own
-    _require_fits(call, call.network.known_sizes(value), shape)
+    _require_fits(call, call.known_sizes(value), shape)
     order = sorted(range(len(axes)), key=lambda i: _int(axes[i]))
     turned = tuple(shape[i] for i in order)
     wide = [place for place, size in enumerate(turned) if size != 1] or [len(axes) - 1]
@@ -174,9 +158,8 @@ def _along(
     def arrange(values: Any) -> Any:
         return change(values).reshape(shape).transpose(order)
 
-    if isinstance(call.entry(index), Missing):
-        return wide[0], missing(kept)
-    return wide[0], call.weight(index, "constant", kept, arrange, (key, tuple(order)))
+    turn: Order = (lambda old: kept, arrange)
+    return wide[0], call.weight(index, "constant", turn, (key, tuple(order)))
 
 
 def _int(axis: int | Copies) -> int:
@@ -236,12 +219,11 @@ def _bias(call: Call) -> Entry:
     first = call.node.word("data_format", "NHWC").startswith("NC")
     if not first:
         return _with_constant(call, "sum", value, 1)
-    value = call.network.real(value, call.origin)
+    value = call.real(value)
     axes = value.axes
     shape = call.weight_shape(1, "bias")
     if len(shape) != 1 or (axes is not None and len(axes) < 2):
         raise call.invalid(f"a bias of the shape {shape} along the second axis")
-    (size,) = shape
     place = 1 if axes is None else _int(axes[1])
-    bias = missing((size,)) if isinstance(call.entry(1), Missing) else call.weight(1, "bias")
+    bias = call.weight(1, "bias")
     return Value(call.emit(ops.Scale(place), [value.name], {"bias": bias}), axes)

@@ -8,18 +8,13 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, minimum
+from upconv.converters.readers.assembly.axes import Axis, Copies, Value, channels_last, plain
+from upconv.converters.readers.assembly.compositions import every_nth
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_selection import reverse
 from upconv.converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
 from upconv.converters.readers.tensorflow.slices import Item, items_of
-from upconv.converters.readers.tensorflow.values import (
-    Axis,
-    Copies,
-    Entry,
-    Value,
-    channels_last,
-    plain,
-)
+from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import is_channels_last
 
 _UNBOUNDED: Final = (1 << 31) - 1
@@ -32,13 +27,13 @@ def _slice(call: Call) -> Entry:
         Item(first, None if size == -1 else first + size)
         for first, size in zip(begin, sizes, strict=False)
     ]
-    return _box(call, call.network.real(call.value(), call.origin), items)
+    return _box(call, call.real(call.value()), items)
 
 
 @lowers("StridedSlice")
 def _strided(call: Call) -> Entry:
     """x[:, ::2, 1:], and whole axes read backwards."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     rank = len(call.ranked(value))
     begin, end = call.size_list(1, "begin"), call.size_list(2, "end")
     items = items_of(call.node, rank, begin, end, call.ints(3, "strides"))
@@ -64,7 +59,7 @@ def _box(call: Call, value: Value, items: Sequence[Item]) -> Value:
     old = [item for item in items if not item.is_new]
     if len(old) != len(axes):
         raise call.invalid(f"a slice of {len(old)} axes on an input of {len(axes)}")
-    sizes = call.network.sizes(value)
+    sizes = value.sizes
     ranges = [_range(call, item, size) for item, size in zip(old, sizes, strict=True)]
     value = _stepped(call, _cropped(call, value, ranges), ranges)
     value = without_axes(call, value, [i for i, item in enumerate(old) if item.shrinks])
@@ -82,8 +77,8 @@ def _range(call: Call, item: Item, size: Size) -> _Range:
         raise call.unsupported("a slice that runs backwards")
     end = _bound(call, item.end, size, size)
     length = end - begin
-    whole = begin == 0 and call.network.known(end) == call.network.known(size)
-    known = call.network.known(length)
+    whole = begin == 0 and call.work.known(end) == call.work.known(size)
+    known = call.work.known(length)
     if isinstance(known, int) and known <= 0:
         raise call.invalid("a slice without values")
     return _Range(begin, size if whole else length, item.stride, whole)
@@ -93,7 +88,7 @@ def _bound(call: Call, bound: Size | None, size: Size, default: Size) -> Size:
     """A begin or end: negative ones count from the end, and none lies outside."""
     if bound is None or (isinstance(bound, int) and bound >= _UNBOUNDED):
         return default if bound is None else size
-    known, whole = call.network.known(bound), call.network.known(size)
+    known, whole = call.work.known(bound), call.work.known(size)
     if isinstance(known, int) and known < 0:
         return 0 if isinstance(whole, int) and whole + known < 0 else size + bound
     clipped = minimum(whole, known)
@@ -121,11 +116,8 @@ def _stepped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
     if not strided:
         return value
     axes = spatial_axes(call, value, strided)
-    spatial = range(2, len(axes))
     strides = {axis: range_.stride for axis, range_ in zip(axes, ranges, strict=True)}
-    one, none = (1,) * len(spatial), (0,) * len(spatial)
-    stride = tuple(strides[place] for place in spatial)
-    pool = ops.Pool("max", one, stride, one, none, none, "floor", "never", False)
+    pool = every_nth([strides[place] for place in range(2, len(axes))])
     return Value(call.emit(pool, [call.arranged(value, axes)], suffix="stride"), axes)
 
 
@@ -137,7 +129,7 @@ _MIRROR: Final[dict[str, Literal["reflect", "symmetric"]]] = {
 
 @lowers("Pad", "PadV2", "MirrorPad")
 def _pad(call: Call) -> Entry:
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     axes = call.ranked(value)
     amounts = call.size_list(1, "paddings")
     if len(amounts) != 2 * len(axes):

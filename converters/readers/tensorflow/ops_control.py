@@ -46,10 +46,10 @@ def _cast(call: Call) -> Entry:
     value = call.value()
     if after.name == "bool" != before.name:
         raise call.unsupported(f"asks which values are not 0 ({before.name} to bool)")
-    if after.name in _WHOLE and before.is_float and value.name not in call.network.whole:
+    if after.name in _WHOLE and before.is_float and value.name not in call.work.whole:
         raise call.unsupported(f"cuts the fractions off ({before.name} to {after.name})")
     if before.name in _WHOLE:
-        call.network.whole.add(value.name)
+        call.work.whole.add(value.name)
     return value
 
 

@@ -9,11 +9,12 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.keras.tensors import depthwise, kernel_order, transposed
-from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.assembly.axes import Value, layout
+from upconv.converters.readers.assembly.weights import depthwise, kernel_order, transposed
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import without_axes
 from upconv.converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
-from upconv.converters.readers.tensorflow.values import Batched, Entry, Value
+from upconv.converters.readers.tensorflow.values import Batched, Entry
 from upconv.converters.readers.tensorflow.windows import (
     Ints,
     Window,
@@ -44,8 +45,7 @@ class Kernel:
 def _convolution_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
     """(k..., C_in/groups, C_out) as (C_out, C_in/groups, k...)."""
     shape = _kernel_shape(call, axes)
-    order, arrange = transposed(kernel_order(axes))
-    weight = call.weight(1, "kernel", order(shape), arrange, "convolution")
+    weight = call.weight(1, "kernel", transposed(kernel_order(axes)), "convolution")
     groups = 1
     if isinstance(channels, int) and shape[-2] and channels % shape[-2] == 0:
         groups = max(channels // shape[-2], 1)
@@ -55,8 +55,7 @@ def _convolution_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
 def _depthwise_kernel(call: Call, axes: int, channels: Size | None) -> Kernel:
     """(k..., C_in, multiplier) as (C_in * multiplier, 1, k...)."""
     shape = _kernel_shape(call, axes)
-    order, arrange = depthwise(axes)
-    weight = call.weight(1, "kernel", order(shape), arrange, "depthwise")
+    weight = call.weight(1, "kernel", depthwise(axes), "depthwise")
     return Kernel(shape[:axes], weight, shape[-2] * shape[-1], max(shape[-2], 1))
 
 
@@ -120,9 +119,7 @@ def _transposed(call: Call) -> Entry:
 
 def _backward_weight(call: Call, axes: int) -> Weight:
     """(k..., C_out/groups, C_in) as (C_in, C_out/groups, k...)."""
-    order, arrange = transposed(kernel_order(axes))
-    shape = order(call.weight_shape(1, "kernel"))
-    return call.weight(1, "kernel", shape, arrange, "convolution")
+    return call.weight(1, "kernel", transposed(kernel_order(axes)), "convolution")
 
 
 def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:
@@ -133,7 +130,7 @@ def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:
     if len(sizes) != axes + 2:
         raise call.invalid(f"an output size of {len(sizes)} numbers for {axes} spatial axes")
     spatial = sizes[1:-1] if last else sizes[2:]
-    out = call.network.known(sizes[-1] if last else sizes[1])
+    out = call.work.known(sizes[-1] if last else sizes[1])
     if isinstance(out, int) and (out <= 0 or out % channels):
         raise call.invalid(f"{out} output channels, but a kernel for {channels}")
     groups = out // channels if isinstance(out, int) else 1
@@ -146,7 +143,7 @@ def _target(call: Call, axes: int, channels: int, *, last: bool) -> Target:
 @lowers("SpaceToBatchND", "SpaceToBatch")
 def _space_to_batch(call: Call) -> Entry:
     """What follows decides what it means: until then only the amounts are kept."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     rank = len(call.ranked(value))
     block = _blocks(call)
     amounts = call.size_list(1 if call.node.op == "SpaceToBatch" else 2, "paddings")
@@ -199,7 +196,7 @@ def _dilated(call: Call, data: Batched, crops: tuple[tuple[Size, Size], ...]) ->
     if any(n != 1 for n in window.stride):
         raise call.unsupported("a dilation by SpaceToBatchND together with a stride")
     both = [zip(*pair, strict=True) for pair in zip(data.pads, crops, strict=True)]
-    amounts = [[call.network.known(pad - crop) for pad, crop in pairs] for pairs in both]
+    amounts = [[call.work.known(pad - crop) for pad, crop in pairs] for pairs in both]
     begin, end = zip(*amounts, strict=True)
     fixed = [n for n in (*begin, *end) if isinstance(n, int) and n >= 0]
     if len(fixed) == 2 * axes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.axes import Copies, Value
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, repeated, without_axes
-from upconv.converters.readers.tensorflow.values import Copies, Entry, Part, Value
+from upconv.converters.readers.tensorflow.values import Entry, Part
 
 
 @lowers("ConcatV2", "Concat")
@@ -49,7 +50,7 @@ def _repeated_parts(call: Call, entries: Sequence[Entry], axis: int) -> Value | 
     same = parts[0].axis == axis % max(len(axes), 1)
     if factor < 2 or len(parts) != factor * count or not fits or not same:
         return None
-    if call.network.known_sizes(source)[parts[0].axis] != count:
+    if call.known_sizes(source)[parts[0].axis] != count:
         return None
     if len(axes) < 3 or axis % len(axes) == 0:
         return None
@@ -59,7 +60,7 @@ def _repeated_parts(call: Call, entries: Sequence[Entry], axis: int) -> Value | 
 @lowers("Split", "SplitV")
 def _split(call: Call) -> tuple[Entry, ...]:
     even = call.node.op == "Split"
-    value = call.network.real(call.value(1 if even else 0), call.origin)
+    value = call.real(call.value(1 if even else 0))
     axes = call.ranked(value)
     axis = call.integer(0 if even else 2, "axis")
     place = axis_at(call, axes, axis)
@@ -79,7 +80,7 @@ def _points(call: Call, value: Value, axis: int, sizes: Sequence[int]) -> tuple[
     """Where the parts after the first begin; one size of -1 is what is left."""
     filled = list(sizes)
     if -1 in filled:
-        total = call.number(call.network.sizes(value)[axis], "size to split")
+        total = call.number(value.sizes[axis], "size to split")
         filled[filled.index(-1)] = total - sum(filled) - 1
     points = [sum(filled[: index + 1]) for index in range(len(filled) - 1)]
     return tuple(points)
@@ -87,11 +88,11 @@ def _points(call: Call, value: Value, axis: int, sizes: Sequence[int]) -> tuple[
 
 @lowers("Unpack")
 def _unpack(call: Call) -> tuple[Entry, ...]:
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     axes = call.ranked(value)
     axis = call.node.integer("axis")
     place = axis_at(call, axes, axis)
-    count = call.number(call.network.sizes(value)[axis], "size to take apart")
+    count = call.number(value.sizes[axis], "size to take apart")
     if not 0 < count <= 1 << 16:
         raise call.invalid(f"takes {count} parts apart")
     names = call.emit_many(ops.Slice(place), [value.name], count)
@@ -103,9 +104,7 @@ def _pack(call: Call) -> Entry:
     values = _tensors(call, range(len(call.entries)))
     axes = call.ranked(values[0])
     at = call.node.integer("axis") % (len(axes) + 1)
-    wanted = call.network.real(
-        Value(values[0].name, (*axes[:at], Copies(), *axes[at:])), call.origin
-    )
+    wanted = call.real(Value(values[0].name, (*axes[:at], Copies(), *axes[at:])))
     order = call.ranked(wanted)
     names = []
     for value in values:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, layout
+from upconv.converters.readers.assembly.compositions import pool
 from upconv.converters.readers.assembly.same_padding import average_inside
-from upconv.converters.readers.tensorflow.lowering import Call, layout, lowers
+from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import counted, without_axes
-from upconv.converters.readers.tensorflow.values import Axes, Copies, Entry, Value
+from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import (
-    Ints,
     Window,
     checked_part,
     is_channels_last,
@@ -63,29 +64,16 @@ def _pooled(call: Call, window: Window, *, last: bool) -> Value:
     if kind == "average" and window.padding == "SAME":
         sizes = call.shape(x, rank)[2:]
         name = average_inside(
-            lambda operator, names, suffix: call.emit(operator, names, suffix=suffix),
+            call.step,
             x,
             sizes,
             window.settings,
-            lambda begin, end: _operator("average", window, begin, end),
+            lambda *pads: pool("average", window.kernel, window.stride, pads=pads),
         )
         return Value(name, layout(rank, last=last))
     x, begin, end = padded(call, x, window, float("-inf"))
-    return Value(call.emit(_operator(kind, window, begin, end), [x]), layout(rank, last=last))
-
-
-def _operator(kind: Literal["max", "average"], window: Window, begin: Ints, end: Ints) -> ops.Pool:
-    return ops.Pool(
-        kind,
-        window.kernel,
-        window.stride,
-        (1,) * len(window.kernel),
-        begin,
-        end,
-        rounding="floor",
-        clip="never",
-        count_padding=False,
-    )
+    operator = pool(kind, window.kernel, window.stride, pads=(begin, end))
+    return Value(call.emit(operator, [x]), layout(rank, last=last))
 
 
 _REDUCTIONS: Final[Mapping[str, Literal["sum", "mean", "max", "min"]]] = {
@@ -100,7 +88,7 @@ _GLOBAL: Final[Mapping[str, Literal["max", "average"]]] = {"Mean": "average", "M
 @lowers(*_REDUCTIONS)
 def _reduce(call: Call) -> Entry:
     """Over the spatial axes of a feature map, global pooling; else those axes last, reduced."""
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     axes = call.ranked(value)
     over = counted(call, call.ints(1, "axes"), len(axes))
     if not over:

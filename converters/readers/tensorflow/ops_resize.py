@@ -8,8 +8,10 @@ from typing import Final, Literal, TypeAlias
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.operators import Operator
+from upconv.converters.readers.assembly.axes import Value, channels_last
+from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import Entry, Value, channels_last
+from upconv.converters.readers.tensorflow.values import Entry
 
 Mode: TypeAlias = Literal["half_pixel", "asymmetric", "align_corners"]
 
@@ -40,7 +42,7 @@ def _factors(call: Call, x: str, sizes: Sizes) -> tuple[int, ...] | None:
     found = []
     for axis, size in enumerate(sizes, start=2):
         own = like(x, axis)
-        before, after = call.network.known(own), call.network.known(size)
+        before, after = call.work.known(own), call.work.known(size)
         factor = _factor(before, after)
         if factor is None:
             return None
@@ -87,7 +89,7 @@ def _nearest(call: Call, x: str, sizes: Sizes) -> Operator:
     mode = _coordinates(call)
     size, factor = _scaled(call, x, sizes)
     if factor is not None and mode != "align_corners":
-        return ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor")
+        return repeated(factor)
     return ops.Resize("nearest", mode, size, factor, nearest_mode=_NEAREST[mode])
 
 
@@ -112,15 +114,14 @@ def _area(call: Call, x: str, sizes: Sizes) -> Operator:
     """Enlarged by whole factors, an area is a pixel repeated; reduced by them, an average."""
     factors = _factors(call, x, sizes)
     if factors is not None and not call.node.flag("align_corners"):
-        return ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
-    before = [call.network.known(like(x, axis)) for axis in (2, 3)]
-    after = [call.network.known(size) for size in sizes]
+        return repeated(factors)
+    before = [call.work.known(like(x, axis)) for axis in (2, 3)]
+    after = [call.work.known(size) for size in sizes]
     shrink = [_factor(a, b) for a, b in zip(after, before, strict=True)]
     kernel = tuple(factor for factor in shrink if factor is not None)
     if len(kernel) != 2 or call.node.flag("align_corners"):
         raise call.unsupported("ONNX has no interpolation by areas", "use bilinear")
-    none = (0, 0)
-    return ops.Pool("average", kernel, kernel, (1, 1), none, none, "floor", "never", False)
+    return pool("average", kernel, kernel)
 
 
 _OPERATORS: Final[dict[str, Callable[[Call, str, Sizes], Operator]]] = {

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from math import prod
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.assembly.picking import MAX_PICKED, MAX_RUNS, runs_of
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
-from upconv.converters.readers.tensorflow.values import Entry, Value
+from upconv.converters.readers.tensorflow.values import Entry
 
 
 @lowers("Gather", "GatherV2")
@@ -21,7 +22,7 @@ def _gather(call: Call) -> Entry:
     shape = call.known(1, "indices").shape
     if len(shape) > 1 or prod(shape) > MAX_PICKED:
         raise call.unsupported(f"indices of the shape {shape}")
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     picked = pick(call, value, axis, call.ints(1, "indices"))
     if len(shape) == 1:
         return picked
@@ -30,7 +31,7 @@ def _gather(call: Call) -> Entry:
 
 @lowers("ReverseV2")
 def _reverse(call: Call) -> Entry:
-    value = call.network.real(call.value(), call.origin)
+    value = call.real(call.value())
     named = call.ints(1, "axis")
     axes = counted(call, named, len(call.ranked(value)))
     if len(axes) < len(named):
@@ -42,7 +43,7 @@ def _reverse(call: Call) -> Entry:
 
 def reverse(call: Call, value: Value, axis: int) -> Value:
     """An axis of known size, counted from the front, read backwards."""
-    size = call.number(call.network.sizes(value)[axis], "size to read backwards")
+    size = call.number(value.sizes[axis], "size to read backwards")
     if size > MAX_RUNS:
         raise call.unsupported(f"an axis of {size} read backwards")
     return pick(call, value, axis, range(size)[::-1])
@@ -53,7 +54,7 @@ def pick(call: Call, value: Value, axis: int, numbers: Sequence[int]) -> Value:
     axes = call.ranked(value)
     (axis,) = counted(call, [axis], len(axes))
     place = axis_at(call, axes, axis)
-    size = call.number(call.network.sizes(value)[axis], "size to pick from")
+    size = call.number(value.sizes[axis], "size to pick from")
     if not numbers or not all(0 <= one < size for one in numbers):
         raise call.invalid(f"picks entries that an axis of {size} has not")
     runs = runs_of(numbers)

@@ -9,18 +9,11 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like, multiply
 from upconv.converters.ir.geometry import inferred_axis
-from upconv.converters.readers.tensorflow.folding import scalar, shape_of_known, sizes_as_known
+from upconv.converters.readers.assembly import compositions
+from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last, plain
+from upconv.converters.readers.tensorflow.folding import scalar, sizes_as_known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import (
-    Axes,
-    Batched,
-    Copies,
-    Entry,
-    Known,
-    Value,
-    channels_last,
-    plain,
-)
+from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
 
 _UNBOUNDED: Final = (1 << 31) - 1
 
@@ -38,17 +31,17 @@ def _shape(call: Call) -> Entry | tuple[Entry, ...]:
 def _shape_of(call: Call, index: int) -> Known:
     entry = call.entry(index)
     if isinstance(entry, Known):
-        return shape_of_known(entry)
+        return sizes_as_known(entry.shape)
     value = call.value(index)
     call.ranked(value)
-    return sizes_as_known(call.network.sizes(value))
+    return sizes_as_known(value.sizes)
 
 
 @lowers("Size")
 def _size(call: Call) -> Entry:
     value = call.value()
     call.ranked(value)
-    return scalar(multiply(call.network.sizes(value)))
+    return scalar(multiply(value.sizes))
 
 
 @lowers("Rank")
@@ -108,7 +101,7 @@ def _squeeze(call: Call) -> Entry:
     value = call.value()
     axes = call.ranked(value)
     listed = call.node.integers("squeeze_dims") or call.node.integers("axis")
-    sizes = call.network.known_sizes(value)
+    sizes = call.known_sizes(value)
     ones = [axis for axis, size in enumerate(sizes) if size == 1]
     gone = counted(call, listed, len(axes)) if listed else ones
     for axis in gone:
@@ -176,7 +169,7 @@ def _reshape(call: Call) -> Entry:
     value = call.value()
     axes = call.ranked(value)
     wanted = call.size_list(1, "shape")
-    before = call.network.known_sizes(value)
+    before = call.known_sizes(value)
     after = _resolved(call, before, wanted)
     plan = _matched(axes, before, after)
     if plan is not None:
@@ -189,7 +182,7 @@ def _reshape(call: Call) -> Entry:
 
 def _resolved(call: Call, before: Sequence[Size], wanted: Sequence[Size]) -> tuple[Size, ...]:
     """The target in the inputs' symbols, the inferred axis filled in."""
-    known = [call.network.known(size) for size in wanted]
+    known = [call.work.known(size) for size in wanted]
     if known.count(-1) > 1 or 0 in known or any(isinstance(n, int) and n < -1 for n in known):
         raise call.invalid(f"a reshape to {[str(size) for size in known]}")
     if -1 not in known:
@@ -275,8 +268,8 @@ def repeated(call: Call, value: Value, axis: int, factor: int) -> Value:
     rank = len(call.ranked(value))
     axes = spatial_axes(call, value, [axis])
     place = axes[axis]
-    factors = tuple(factor if at == place else 1 for at in range(2, rank))
-    operator = ops.Resize("nearest", "asymmetric", factor=factors, nearest_mode="floor")
+    factors = [factor if at == place else 1 for at in range(2, rank)]
+    operator = compositions.repeated(factors)
     return Value(call.emit(operator, [call.arranged(value, axes)]), axes)
 
 

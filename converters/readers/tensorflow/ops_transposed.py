@@ -106,10 +106,10 @@ def _cropped(
 def _axis(call: Call, x: str, window: Window, target: Target, axis: int) -> _Axis:
     setting = window.settings[axis]
     wanted = target.sizes[axis]
-    out = call.network.known(wanted)
+    out = call.work.known(wanted)
     size = call.shape(x, len(window.kernel) + 2)[axis + 2]
     begin = _begin(window, axis, out if isinstance(out, int) else wanted)
-    known_begin = call.network.known(begin)
+    known_begin = call.work.known(begin)
     full = full_size(like(x, axis + 2), *setting)
     if size is None:
         return _Axis(wanted, full, begin)

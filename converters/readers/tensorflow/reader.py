@@ -9,23 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
-from upconv.converters.ir.model import Model, ModelInput, validate
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.model import Model
+from upconv.converters.passes.joining import joined
+from upconv.converters.passes.live import live_layers
+from upconv.converters.readers.assembly.axes import Value, channels_last, plain
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.bundle import Bundle, open_bundle
 from upconv.converters.readers.tensorflow.evaluation import Evaluation
 from upconv.converters.readers.tensorflow.files import Kind, read_file, saved_model_in
-from upconv.converters.readers.tensorflow.finishing import joined, named_outputs, without_unread
 from upconv.converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
 from upconv.converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
 from upconv.converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
 from upconv.converters.readers.tensorflow.lowering import Call
-from upconv.converters.readers.tensorflow.network import Network
-from upconv.converters.readers.tensorflow.values import Value, channels_last, plain
 from upconv.converters.readers.tensorflow.variables import VARIABLES, find_variables
 
 DEFAULT_SIGNATURE: Final = "serving_default"
@@ -47,7 +46,6 @@ def read_tensorflow(path: str, options: ReadOptions) -> Model:
     Raises UnreadableError where the file is none or broken, UnsupportedError where it has no
     graph that can be followed, and UsageError where the options name an input it does not have.
     """
-    load_lowerings()
     file = saved_model_in(path) if os.path.isdir(path) else path
     if not file:
         raise UnreadableError("a folder without a saved_model.pb", path=path)
@@ -81,19 +79,6 @@ def checkpoint_prefix(weights: str) -> str:
     return weights
 
 
-@cache
-def load_lowerings() -> None:
-    """Import every module `ops_*` and `folds_*` of this package, so that its functions register."""
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from upconv.converters.readers import tensorflow
-
-    for module in iter_modules(tensorflow.__path__):
-        if module.name.startswith(("ops_", "folds_")):
-            import_module(f"{tensorflow.__name__}.{module.name}")
-
-
 @dataclass(slots=True)
 class _Reader:
     """The state of one reading."""
@@ -111,15 +96,18 @@ class _Reader:
         outputs = self._outputs(flattener, signature)
         nodes = list(flattener.order([place for _, place in outputs]))
         variables = find_variables(self.meta, flattener, self.bundle)
-        network = Network(self.path, self.options, variables)
-        inputs = self._inputs(flattener, signature, nodes)
-        names = {name for name, _ in outputs}
-        network.work.values_taken.update(names, (entry.name for _, entry, _ in inputs))
-        for _, entry, _ in inputs:
-            network.work.shapes[entry.name] = entry.shape
-        evaluation = Evaluation(network, {p.key: (value,) for p, _, value in inputs})
+        work = Workspace(self.path, "tensorflow")
+        places, values = self._inputs(flattener, signature, nodes, work)
+        work.values.taken.update(name for name, _ in outputs)
+        known = {place.key: (value,) for place, value in zip(places, values, strict=True)}
+        evaluation = Evaluation(work, variables, dict(known))
         evaluation.run(nodes, [place for _, place in outputs])
-        return self._finished(evaluation, inputs, outputs, nodes)
+        by_key = {node.key: node for node in nodes}
+        for name, place in outputs:
+            _leave(evaluation, by_key[place.key], place, name)
+        work.layers = joined(live_layers(work.layers, work.leaving), work.leaving)
+        name = os.path.basename(os.path.normpath(self.path))
+        return work.model(name, weights_path=self.options.weights)
 
     # What goes in and out
 
@@ -162,7 +150,8 @@ class _Reader:
         flattener: Flattener,
         signature: Signature | None,
         nodes: Sequence[FlatNode],
-    ) -> list[tuple[Place, ModelInput, Value]]:
+        work: Workspace,
+    ) -> tuple[list[Place], list[Value]]:
         around = Surroundings(nodes, dict(_weight_shapes(nodes)))
         keys = dict(_fed(flattener, signature))
         placeholders = [n for n in nodes if n.node.op in _PLACEHOLDERS]
@@ -170,58 +159,23 @@ class _Reader:
             Place(node.key, 0) for node in placeholders if Place(node.key, 0) not in keys
         ]
         written = [_written(flattener, place, keys.get(place)) for place in places]
-        made = graph_inputs(written, around, self.options, self.path)
-        return [(place, *pair) for place, pair in zip(places, made, strict=True)]
+        return places, graph_inputs(written, around, self.options, work)
 
-    # The result
 
-    def _finished(
-        self,
-        evaluation: Evaluation,
-        inputs: Sequence[tuple[Place, ModelInput, Value]],
-        outputs: Sequence[tuple[str, Place]],
-        nodes: Sequence[FlatNode],
-    ) -> Model:
-        network = evaluation.network
-        by_key = {node.key: node for node in nodes}
-        channels = {entry.name for _, entry, value in inputs if _is_turned(value)}
-        taken = {entry.name for _, entry, _ in inputs}
-        names: dict[str, str] = {}
-        given: list[str] = []
-        for name, place in outputs:
-            value = _output(evaluation, by_key[place.key], place)
-            wanted = name if name not in taken else network.work.value_name(name)
-            if value.name in taken or value.name in names:
-                origin = evaluation.origin(by_key[place.key])
-                (copied,) = network.add(f"{wanted}/output", Identity(), [value.name], origin)
-                value = Value(copied, value.axes)
-            names[value.name] = wanted
-            given.append(wanted)
-            if _is_turned(value):
-                channels.add(wanted)
-        layers = joined(without_unread(network.work.layers, names), names)
-        model = Model(
-            name=os.path.basename(os.path.normpath(self.path)),
-            path=self.path,
-            framework="tensorflow",
-            inputs=tuple(entry for _, entry, _ in inputs),
-            outputs=tuple(given),
-            layers=tuple(named_outputs(layers, names)),
-            notices=tuple(network.work.notices),
-            weights_path=self.options.weights,
-            channels_last=frozenset(channels),
-        )
-        validate(model)
-        return model
+def _leave(evaluation: Evaluation, flat: FlatNode, place: Place, name: str) -> None:
+    """Let an output leave under its name, or where an input has that, the next number of it."""
+    work = evaluation.work
+    value = _output(evaluation, flat, place)
+    wanted = work.values.unique(name) if work.is_border(name) else name
+    origin = evaluation.origin(flat)
+    work.leave(value.name, wanted, f"{wanted}/output", origin, channels_last=value.is_turned)
 
 
 def _output(evaluation: Evaluation, flat: FlatNode, place: Place) -> Value:
     """An output with all its axes, in TensorFlow's order or with its channels moved."""
-    network = evaluation.network
-    origin = evaluation.origin(flat)
-    call = Call(flat, (evaluation.entry(place),), network, origin)
+    call = Call(flat, (evaluation.entry(place),), evaluation.work, evaluation.origin(flat))
     try:
-        value = network.real(call.value(), origin)
+        value = call.real(call.value())
     except UpconvError as error:
         found = evaluation.unknown(call, error)[0]
         assert isinstance(found, Value), "an Unknown has outputs"
@@ -231,12 +185,7 @@ def _output(evaluation: Evaluation, flat: FlatNode, place: Place) -> Value:
     rank = len(value.axes)
     if value.axes in (plain(rank), channels_last(rank)):
         return value
-    return Value(network.arranged(value, plain(rank), origin), plain(rank))
-
-
-def _is_turned(value: Value) -> bool:
-    """Whether its channels are moved."""
-    return value.axes is not None and value.axes != plain(len(value.axes))
+    return Value(call.arranged(value, plain(rank)), plain(rank))
 
 
 def _reached(nodes: Mapping[str, Node]) -> set[str]:

@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upconv.converters.ir.dims import Size
-from upconv.converters.readers.keras.layout import moved_axis
+from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.tensorflow.schema import DType
 from upconv.converters.readers.tensorflow.tensors import Stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-MAX_VALUES: Final = 1 << 26
-"""Elements that constant folding makes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copies:
-    """An axis that is not there yet: `count` copies of the tensor (1 after ExpandDims)."""
-
-    count: Size = 1
-
-
-Axis: TypeAlias = int | Copies
-Axes: TypeAlias = tuple[Axis, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A tensor of the network.
-
-    `axes[i]` is the axis of the representation's tensor `name` that TensorFlow counts as its axis
-    i, so that transposing and adding axes of size 1 cost nothing; None where the rank is unknown.
-    """
-
-    name: str
-    axes: Axes | None
-
-
-def channels_last(rank: int) -> Axes:
-    """The axes of (N, spatial..., C) in (N, C, spatial...).
-
-    >>> channels_last(4)
-    (0, 2, 3, 1)
-    """
-    return tuple(moved_axis(axis, rank) for axis in range(rank)) if rank > 2 else plain(rank)
-
-
-def plain(rank: int) -> Axes:
-    """The axes of a tensor that both count alike."""
-    return tuple(range(rank))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from upconv.linter.settings.config import FORMATS
-from upconv.service.cli.model_options import model_options
+from upconv.converters.ir.errors import UsageError
+from upconv.linter.reports import FORMATS
+from upconv.service.cli.model_options import model_options, reading
+
+if TYPE_CHECKING:
+    from upconv.linter.finding import Safety
+    from upconv.service.cli.check_output import CheckOutput
+    from upconv.service.work.check_request import CheckRequest
 
 SEVERITIES = ("error", "warning", "info")
+
+OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics")
+"""The options that say what is printed, and how; the others say what is checked."""
+
+READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear")
 
 
 @click.command()
@@ -92,6 +104,47 @@ def command(**given: Any) -> int:
     The command line comes before the environment (UPCONV_SELECT and so on), the environment
     before the closest upconv.toml or [tool.upconv] in pyproject.toml.
     """
-    from upconv.service.work.checking import CheckRequest, check
+    from upconv.service.cli.check_output import CheckOutput, tell
+    from upconv.service.cli.progress import progress_bar
+    from upconv.service.work.checking import check
 
-    return check(CheckRequest(**given))
+    wanted = CheckOutput(**{name: given.pop(name) for name in OUTPUT})
+    request = _request(wanted, **given)
+    _require_possible(request, wanted)
+    with progress_bar("checking") as progress:
+        result = check(request, progress)
+    return tell(result, request, wanted)
+
+
+def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -> CheckRequest:
+    from upconv.service.work.check_request import STDIN, CheckRequest
+
+    said = reading(**{name: given.pop(name) for name in READING})
+    name = given.pop("stdin_filename")
+    given["config"] = given["config"] or None
+    levels = _levels(fix or wanted.diff, unsafe_fixes)
+    text = sys.stdin.buffer.read() if STDIN in given["paths"] else b""
+    return CheckRequest(
+        text=text, text_name=name, reading=said, levels=levels, write=not wanted.diff, **given
+    )
+
+
+def _levels(fix: bool, unsafe: bool) -> tuple[Safety, ...]:
+    if unsafe:
+        return ("safe", "unsafe")
+    return ("safe",) if fix else ()
+
+
+def _require_possible(request: CheckRequest, wanted: CheckOutput) -> None:
+    """Raise UsageError where two things want standard output."""
+    to_output = "--diff" if wanted.diff else "--fix on standard input"
+    fixes_text = bool(request.levels) and "-" in request.paths
+    if (wanted.diff or fixes_text) and (wanted.format_ not in (None, "text")):
+        raise UsageError(
+            f"{to_output} and --format {wanted.format_} both want standard output",
+            hint=f"write the report to a file: --output {wanted.format_}:FILE",
+        )
+    if fixes_text and len(request.paths) > 1:
+        raise UsageError("standard input is fixed by itself", hint="leave the other paths out")
+    if wanted.diff and wanted.statistics:
+        raise UsageError("--diff and --statistics both want standard output")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from upconv.converters.ir.errors import UsageError
-from upconv.converters.readers.options import ReadOptions
-from upconv.service.cli.model_options import model_options, read_options
+from upconv.service.cli.model_options import model_options, options_of
+
+if TYPE_CHECKING:
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
 
 
 @click.command()
@@ -50,10 +49,10 @@ def command(
     model: str,
     out: str,
     opset: int,
-    only: str | None,
-    bilinear: str,
+    only: Literal["upsampling"] | None,
+    bilinear: Bilinear,
     fill_missing: str,
-    external_data: str,
+    external_data: ExternalData,
     no_verify: bool,
     seed: int,
     report: str | None,
@@ -65,69 +64,27 @@ def command(
     is incomplete; the model is left as OUT.onnx.failed. 2: usage, or an input that cannot be
     converted.
     """
-    from upconv.converters.onnx_writer import WriteOptions, write_upsampling
-    from upconv.converters.passes.fill import fill_missing as fill
-    from upconv.converters.readers.formats import open_graph
-    from upconv.service.cli.output import SUFFIXES, report_place, require_apart
+    from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
+    from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
 
     end_as_interrupted()
-    options = read_options(**common)
-    kinds = fill_kinds(fill_missing)
-    if report and (no_verify or only):
-        raise UsageError("--report needs the proof, which --no-verify and --only leave out")
-    written_files = [f"{out}{suffix}" for suffix in SUFFIXES] + ([report] if report else [])
-    require_apart(written_files, (model, options.weights))
-    if report:
-        report_place(report)  # before the work, not after it
-    source = fill(open_graph(model, options), kinds)
-    chosen: Any = (external_data, bilinear)
-    writing = WriteOptions(opset=opset, external_data=chosen[0], bilinear=chosen[1])
-    if only:
-        written = write_upsampling(source, out, writing)
-        click.echo(f"{out}: {len(written)} upsampling layers written, see index.json")
-        return 0
-    return _convert(
-        source, Path(out), writing, no_verify, _request(model, options, kinds, seed), report
+    options = options_of(**common)
+    request = ConvertRequest(
+        model,
+        out,
+        options,
+        fill_kinds(fill_missing),
+        opset,
+        bilinear,
+        external_data,
+        only or "",
+        not no_verify,
+        seed,
+        report or "",
     )
-
-
-def _request(model: str, options: ReadOptions, kinds: tuple[str, ...], seed: int) -> Any:
-    from upconv.service.work.prove import ProofRequest
-
-    return ProofRequest(model, "", options, kinds, seed)
-
-
-def _convert(
-    source: Any, out: Path, writing: Any, no_verify: bool, request: Any, report: str | None
-) -> int:
-    from upconv.converters.onnx_writer import write_onnx
-    from upconv.service.cli.output import Staging, write_text
-    from upconv.service.work.verification import certify, summary
-
-    with Staging(out) as staging:
-        written = write_onnx(source, staging.path, writing)
-        if no_verify:
-            staging.publish()
-            click.echo(f"{out}: written, opset {written.opset}, not verified")
-            return 0
-        verification = certify(replace(request, onnx=str(staging.path)))
-        named = replace(verification, onnx=str(out))
-        passed = verification.verdict == "pass"
-        final = staging.publish() if passed else staging.publish_failed()
-    if report:
-        write_text(report, named)
-    click.echo(summary(replace(named, onnx=str(final))), err=not passed)
+    with progress_line() as progress:
+        done = convert(request, progress)
+    passed = done.verdict in ("pass", "not verified")
+    click.echo(str(done), err=not passed)
     return 0 if passed else 1
-
-
-def fill_kinds(text: str) -> tuple[str, ...]:
-    """The filler kinds of --fill-missing; UsageError for one that cannot be made."""
-    from upconv.converters.passes.fill import FILLERS
-
-    kinds = tuple(kind.strip() for kind in text.split(",") if kind.strip())
-    for kind in kinds:
-        if kind not in FILLERS:
-            hint = f"it takes {' and '.join(FILLERS)}; other fillers are random"
-            raise UsageError(f"--fill-missing {kind}: this filler cannot be made", hint=hint)
-    return kinds

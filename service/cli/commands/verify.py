@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from upconv.converters.ir.errors import UsageError
-from upconv.service.cli.model_options import model_options, read_options
+from upconv.service.cli.model_options import model_options, options_of
+
+if TYPE_CHECKING:
+    from upconv.service.work.proving import Judge
 
 
 @click.command()
@@ -34,7 +36,7 @@ from upconv.service.cli.model_options import model_options, read_options
 def command(
     model: str,
     onnx: str,
-    against: str,
+    against: Judge,
     seed: int,
     fill_missing: str,
     format_: str,
@@ -45,21 +47,16 @@ def command(
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
     or unreadable files, or a framework that is not installed.
     """
-    from upconv.converters.proof.verify import as_json
-    from upconv.service.cli.commands.convert import fill_kinds
+    from upconv.converters.proof.report import as_json
+    from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
-    from upconv.service.work.prove import ProofRequest
-    from upconv.service.work.verification import certify, certify_against_source, summary
+    from upconv.service.work.conversion import fill_kinds
+    from upconv.service.work.proving import VerifyRequest, verify
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
-    if kinds and against == "source":
-        raise UsageError(
-            "--fill-missing makes weights that the source framework does not have",
-            hint="use --against reference",
-        )
-    judge = certify_against_source if against == "source" else certify
-    verification = judge(ProofRequest(model, onnx, read_options(**common), kinds, seed))
-    report = as_json(verification)
-    click.echo(json.dumps(report, indent=2) if format_ == "json" else summary(verification))
-    return 0 if verification.verdict == "pass" else 1
+    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against)
+    with progress_line() as progress:
+        proof = verify(request, progress)
+    click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))
+    return 0 if proof.verdict == "pass" else 1

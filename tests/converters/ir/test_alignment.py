@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from tests.support import ROOT
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.alignment import MAPS, AxisMap, convolution_map, relative_map
+from upconv.converters.ir.alignment import AxisMap, convolution_map, relative_map
 from upconv.converters.ir.inference import infer
-from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
 
@@ -46,11 +45,6 @@ def test_the_bilinear_convention_is_half_pixel_aligned(factor: int) -> None:
     kernel = 2 * factor - factor % 2
     up = ops.ConvTranspose(1, (kernel,), (factor,), (1,), (factor // 2,), (factor // 2,), (0,))
     assert convolution_map(up, 0) == AxisMap(Fraction(1, factor), Fraction(1 - factor, 2 * factor))
-
-
-def test_every_operator_but_unknown_says_how_it_aligns() -> None:
-    kinds = set(Operator.__args__) - {ops.Unknown}
-    assert not [kind.__name__ for kind in kinds if kind not in MAPS]
 
 
 def _offsets(path: Path) -> dict[str, tuple[Fraction | int, ...]]:

@@ -22,11 +22,17 @@ from tests.converters.onnx_writer.support import (
     weights,
 )
 from upconv.converters.ir.dims import like, symbol
-from upconv.converters.ir.geometry import conv_transpose_size
-from upconv.converters.ir.kernels import bilinear_kernel
+from upconv.converters.ir.geometry import (
+    bilinear_kernel_size,
+    bilinear_pad,
+    conv_transpose_size,
+)
+from upconv.converters.ir.kernels import bilinear_kernel, bilinear_row
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
+from upconv.converters.onnx_writer.emitters.bilinear import interpolation_rows
+from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis
 
 
 @st.composite
@@ -210,3 +216,14 @@ def test_a_mixing_kernel_stays_dense(tmp_path: Path) -> None:
     written = write_onnx(source, tmp_path / "m.onnx", WriteOptions(bilinear="separable"))
     assert written.forms["layer"] == "ConvTranspose"
     check_valid(written.path)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8, 12])
+def test_the_matrix_of_the_convention_is_the_hat(factor: int) -> None:
+    """Of output i and input j: max(0, 1 - |(i+0.5)/f - 0.5 - j|)."""
+    k, pad = bilinear_kernel_size(factor), bilinear_pad(factor)
+    axis = TransposedAxis(k, factor, 1, pad, pad, 0)
+    found = interpolation_rows(axis, bilinear_row(k)[None], 5)[0]
+    i, j = np.arange(5 * factor), np.arange(5)[:, None]
+    hat = np.maximum(0, 1 - np.abs((i + 0.5) / factor - 0.5 - j))
+    np.testing.assert_allclose(found, hat, atol=2e-7)

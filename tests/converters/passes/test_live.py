@@ -24,7 +24,7 @@ def labelled() -> Model:
         Layer("magic", ops.Unknown("Magic"), ("first",), ("third",)),
     )
     inputs = tuple(ModelInput(name, (1, 2, 3, 4)) for name in ("data", "label", "unread"))
-    notice = Notice("UP001", UpconvError("has no meaning", layer="magic"))
+    notice = Notice("unreadable-part", UpconvError("has no meaning", layer="magic"))
     return Model("net", "net.prototxt", "caffe", inputs, ("score",), layers, (notice,))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.converters.onnx_writer.support import one_layer, values
+from tests.converters.operator_cases import MAKERS, RECORDS, weights_for
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.tensors import Weight, weight_of
 from upconv.converters.onnx_writer import write_onnx
@@ -154,3 +158,24 @@ def test_values_without_a_number_give_no_warnings() -> None:
         warnings.simplefilter("error")
         for operator in (ops.Power(0.5), ops.Power(-0.5, 0.0), ops.Log(), ops.Log(10.0, -2.0)):
             assert bound_of(operator, x).shape == x.shape
+
+
+FED_WITH_NOISE = [record for record in RECORDS if record is not ops.Unpool]
+"""An Unpool's indices are places, which a proof takes from a pooling of the same model."""
+
+
+@pytest.mark.parametrize("record", FED_WITH_NOISE, ids=lambda record: record.__name__)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_what_is_written_is_certified(record: type, data: st.DataObject) -> None:
+    operator, inputs, outputs = MAKERS[record](data.draw)
+    shapes = weights_for(operator, inputs[0] if inputs else ())
+    arrays = {name: abs(values(*one.shape)) + np.float32(0.1) for name, one in shapes.items()}
+    model = one_layer(operator, *inputs, outputs=outputs, **arrays)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        try:
+            write_onnx(model, path)
+        except UnsupportedError:
+            return
+        assert verify(model, str(path)).verdict == "pass"

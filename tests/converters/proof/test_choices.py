@@ -42,6 +42,14 @@ def test_a_mask_points_into_its_plane() -> None:
     assert found.ravel().tolist() == [7, 9]
 
 
+def test_a_global_mask_points_into_its_plane() -> None:
+    whole = layer(ops.GlobalPool("max"), "y", "m")
+    assert index_outputs(whole) == ("m",)
+    found = chosen_values(whole, X, np.array([[[[3.0]], [[2.0]]]]))
+    assert found is not None
+    assert found.ravel().tolist() == [7, 9]
+
+
 @pytest.mark.parametrize("index", [-1.0, 4.0, 0.5, np.nan])
 def test_an_index_that_is_no_place_points_nowhere(index: float) -> None:
     mask = np.array([[[[index]], [[2.0]]]])

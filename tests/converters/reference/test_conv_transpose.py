@@ -44,7 +44,7 @@ def test_worked_examples(x: Any, kernel: Any, stride: int, expected: Any) -> Non
 
 
 def test_every_view_gives_the_worked_examples() -> None:
-    from upconv.converters.reference import transposed_views as views
+    from tests.converters.reference import transposed_views as views
 
     for x, kernel, stride, expected in WORKED:
         op = deconvolution(kernel=(len(kernel),) * 2, stride=(stride, stride))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.converters.reference.build import convolution, deconvolution, noise, run
 from upconv.converters.ir import operators as ops
-from upconv.converters.proof.processors import processors
+from upconv.converters.processors import processors
 from upconv.converters.reference import threads
 from upconv.converters.reference.threads import each, workers
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.converters.reference import transposed_views as views
 from tests.converters.reference.build import deconvolution, noise, run, torch_of
 from upconv.converters.ir.geometry import conv_transpose_size
 from upconv.converters.ir.operators import ConvTranspose
-from upconv.converters.reference import transposed_views as views
 from upconv.converters.reference.call import Array, Shape
 from upconv.converters.reference.conv_transpose import transposed_convolve
 from upconv.converters.reference.windows import Windows

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.ir.tensors import missing, weight_of
 from upconv.converters.readers.files.prototxt import parse
 from upconv.linter.facts.intent import Training, intent_of, training_of
-from upconv.linter.facts.stored import bilinear_row
 
 TRAINS = Training(True, "it has a loss")
 DEPLOYED = Training(False, "it has no loss layer")
@@ -51,7 +51,7 @@ def test_intent_from_words(words: str, training: Training, kind: str, reason: st
 
 
 def bilinear(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    numerators, double = bilinear_row(shape[-1])
+    numerators, double = bilinear_taps(shape[-1])
     row = np.array(numerators) / double
     return np.broadcast_to(np.outer(row, row), shape).astype(np.float32)
 

@@ -11,12 +11,12 @@ import pytest
 from tests.linter.rule_cases import case_options
 from tests.support import ROOT, Golden
 from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import FileReport, Finding, Fix, Safety
 from upconv.linter.fixing.edits import add_field, replace_text
 from upconv.linter.fixing.fix import Fixed, apply_fixes, decoded, fix_text, unified_diff
 from upconv.linter.running.engine import CheckOptions, check_source
-from upconv.linter.running.files import write_whole
 
 FOLDER = ROOT / "fixtures" / "rules"
 ALL: tuple[Safety, ...] = ("safe", "unsafe")

@@ -7,20 +7,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.support import ROOT
 from upconv.converters.ir.errors import UsageError
-from upconv.converters.readers.caffe.assemble import known_dialects
-from upconv.linter.reports import FORMATS as REPORTERS
-from upconv.linter.settings.config import (
-    FORMATS,
-    SCHEMA_PATH,
-    Override,
-    closest_config,
-    read_config,
-)
+from upconv.converters.readers.caffe.dialects import known_dialects
+from upconv.linter.reports import FORMATS
+from upconv.linter.settings.config import closest_config, read_config
 from upconv.linter.settings.config_values import KEYS, OVERRIDE_KEYS
-from upconv.linter.settings.overrides import Overrides
+from upconv.linter.settings.overrides import Override, Overrides
 
-SCHEMA = json.loads(SCHEMA_PATH.read_text("utf-8"))
+SCHEMA = json.loads((ROOT / "linter/settings/config.schema.json").read_text("utf-8"))
 
 WHOLE = """\
 select = ["UP1", "UP2"]
@@ -95,7 +90,7 @@ def test_schema_and_reader_know_the_same_keys() -> None:
     jsonschema.validate(tomllib.loads(WHOLE), SCHEMA)
     assert set(SCHEMA["properties"]) == set(KEYS) == set(tomllib.loads(WHOLE))
     assert set(SCHEMA["properties"]["overrides"]["items"]["properties"]) == set(OVERRIDE_KEYS)
-    assert tuple(SCHEMA["properties"]["format"]["enum"]) == FORMATS == tuple(REPORTERS)
+    assert tuple(SCHEMA["properties"]["format"]["enum"]) == tuple(FORMATS)
     assert SCHEMA["properties"]["dialect"]["enum"] == known_dialects()
 
 

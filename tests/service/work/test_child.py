@@ -52,7 +52,7 @@ def test_no_module_of_the_working_folder_is_run(
 
 
 def test_a_users_error_keeps_its_line() -> None:
-    with pytest.raises(ChildError, match=r"^a\.prototxt: no such thing$"):
+    with pytest.raises(UsageError, match=r"^a\.prototxt: no such thing$"):
         run_in_child(fail, 1, print)
 
 

@@ -8,9 +8,6 @@ at the next place that looks like a field or a brace.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,25 +44,9 @@ def parse(source: Source, *, max_depth: int = MAX_DEPTH) -> ParseResult:
     [1, 2]
     """
     parser = _Parser(source, max_depth)
-    with _collector_paused():
-        parser.run()
+    parser.run()
     parser.errors.sort(key=lambda error: error.where.start if error.where else 0)
     return ParseResult(parser.root, parser.errors)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection while a tree grows: it has no cycles to find, yet takes half the time.
-
-    Threads that parse side by side may end each other's pause early, which only costs speed.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Stop(Exception):

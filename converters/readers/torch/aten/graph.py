@@ -123,12 +123,12 @@ class Graph:
             layer=title,
             hint=error.hint,
         )
-        self.notices.append(Notice("UP003", notice))
+        self.notices.append(Notice("unknown-layer-type", notice))
 
     def refuse(self, message: str, hint: str) -> None:
         """Note why the model is not converted; it is checked all the same."""
         error = UnsupportedError(message, path=self.state.path, hint=hint)
-        self.notices.append(Notice("UP001", error))
+        self.notices.append(Notice("unreadable-part", error))
 
     def value_out(self, name: str) -> str:
         """The value that leaves the graph where the program returns a tensor."""

@@ -171,7 +171,7 @@ class _Reader:
             table = next((table for table in self._tables if stored in table), None)
             if table is None:
                 error = UnreadableError(f"the archive has no tensor '{stored}'", path=self._path)
-                self._graph.notices.append(Notice("UP001", error))
+                self._graph.notices.append(Notice("unreadable-part", error))
                 continue
             self._state.constants[name] = table.tensor(stored)
 

@@ -8,7 +8,6 @@ functions in a table, the operators and plain numbers mean anything.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Size, ceil_div, is_constant, is_larger, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.quiet import quietly
 
 MAX_LENGTH: Final = 20_000
 CHECKED_SIZES: Final = 1 << 14
@@ -63,7 +63,7 @@ def parse_size(text: str, symbols: SymbolTable) -> Size:
     if len(text) > MAX_LENGTH:
         raise UnsupportedError(f"a size expression of {len(text)} characters")
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quietly():
             body = ast.parse(text, mode="eval").body
         value = _value(body, symbols)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -8,12 +8,12 @@ nothing here recurses over what a pickle nests.
 from __future__ import annotations
 
 import pickletools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.quiet import quietly
 
 MAX_OPCODES: Final = 5_000_000
 MAX_STRING: Final = 1 << 26
@@ -88,7 +88,7 @@ def run(view: memoryview, path: str, start: int = 0) -> Pickled:
     machine = _Machine(path)
     count = 0
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd escapes in texts
+        with quietly():  # of odd escapes in texts
             for opcode, argument, _ in pickletools.genops(stream):
                 count += 1
                 if count > MAX_OPCODES:

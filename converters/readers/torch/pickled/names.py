@@ -10,19 +10,6 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Notice
 from upconv.converters.readers.torch.pickled.machine import Global
 
-
-class ExecutableError(UnsupportedError):
-    """Loading the file the usual way would run what it names."""
-
-    dangerous = False
-
-
-class DangerousError(ExecutableError):
-    """It names what no model has a use for: a shell, an interpreter, the network."""
-
-    dangerous = True
-
-
 _PLAIN: Final = (
     "(?:set|frozenset|list|dict|tuple|int|float|bool|str|bytes|bytearray|complex|slice|range"
     "|object)"
@@ -59,19 +46,21 @@ _DANGEROUS: Final = frozenset(
 
 def notices(names: Iterable[Global], path: str) -> list[Notice]:
     """A notice for every global that is not among those of weights."""
-    return [Notice("UP008", _error(one, path)) for one in names if not SAFE.fullmatch(one.path)]
+    return [_notice(one, path) for one in names if not SAFE.fullmatch(one.path)]
 
 
-def _error(name: Global, path: str) -> ExecutableError:
+def _notice(name: Global, path: str) -> Notice:
     shown = "".join(c if c.isprintable() else "?" for c in name.path)
     if name.module.partition(".")[0] in _DANGEROUS:
-        return DangerousError(
+        error = UnsupportedError(
             f"unpickling it calls {shown}, which no model has a use for",
             path=path,
             hint="do not load this file: ask where it comes from",
         )
-    return ExecutableError(
+        return Notice("dangerous-code", error)
+    error = UnsupportedError(
         f"unpickling it imports {shown} and runs it",
         path=path,
         hint="save the state_dict, or safetensors, and keep the code apart",
     )
+    return Notice("executable-code", error)

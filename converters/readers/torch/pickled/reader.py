@@ -37,7 +37,7 @@ def _model(checkpoint: Checkpoint) -> Model:
             found.append(layer)
             inputs.extend(entered)
     except UpconvError as error:
-        told.append(Notice("UP001", error))
+        told.append(Notice("unreadable-part", error))
     path = checkpoint.path
     made = Model(
         name=PurePath(path).stem,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.torch.script.debug import DebugLines
 
@@ -121,7 +121,7 @@ def _member(module: str) -> str:
 
 def _parsed(data: bytes, path: str, member: str) -> ast.Module:
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quietly():
             return ast.parse(data.decode("utf-8"))
     except SyntaxError as error:
         reason = f"{error.msg}, line {error.lineno}"

@@ -32,7 +32,7 @@ def given_weights(own: Mapping[str, StoredTensor], path: str) -> Given:
         state = open_state_dict(path)
         found = match(own.keys(), state)
     except UpconvError as error:
-        return Given(own, (Notice("UP001", error),))
+        return Given(own, (Notice("unreadable-part", error),))
     tied = {id(own[name]): tensor for name, tensor in found.tensors.items()}
     missing = tuple(name for name in found.missing if id(own[name]) not in tied)
     fitting = {name: tied.get(id(tensor), tensor) for name, tensor in own.items()}
@@ -47,7 +47,7 @@ def _problems(found: Match, missing: tuple[str, ...], path: str) -> Iterator[Not
     if missing:
         text = f"missing key{'s' * (len(missing) > 1)}: {listed(missing)}"
         hint = "these are the weights of another version of this model"
-        yield Notice("UP001", UnreadableError(text, path=path, hint=hint))
+        yield Notice("unreadable-part", UnreadableError(text, path=path, hint=hint))
     if found.prefix or found.own:
         parts = (
             f"'{found.prefix}' was taken off its names" if found.prefix else "",
@@ -72,11 +72,11 @@ def _mismatches(
             f"{shape_text(own[name].shape)}"
         )
         hint = "these are the weights of another version of this model"
-        yield Notice("UP001", UnreadableError(text, path=path, hint=hint))
+        yield Notice("unreadable-part", UnreadableError(text, path=path, hint=hint))
 
 
 def _remark(text: str, path: str, hint: str) -> Notice:
-    return Notice("UP219", UpconvError(text, path=path, hint=hint), harmless=True)
+    return Notice("unmatched-weights", UpconvError(text, path=path, hint=hint), harmless=True)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.tensors import TensorData, Weight, weight_of
-from upconv.converters.readers.caffe.dialects import lower
+from upconv.converters.readers.caffe.assemble import lower
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered
 from upconv.converters.readers.files.prototxt import parse
 from upconv.converters.reference.run import run_layer

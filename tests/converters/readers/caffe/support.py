@@ -33,7 +33,7 @@ def operator(kind: str, rest: str = "", head: str = DATA) -> Operator:
 
 def notices(model: Model) -> list[tuple[str, str, str]]:
     """(code, layer, message) of every notice."""
-    return [(entry.code, entry.error.layer, entry.error.message) for entry in model.notices]
+    return [(entry.kind, entry.error.layer, entry.error.message) for entry in model.notices]
 
 
 def refusal(kind: str, rest: str = "", head: str = DATA) -> tuple[str, str]:

@@ -62,33 +62,45 @@ def test_windows_of_convolution_and_deconvolution(
 @pytest.mark.parametrize(
     ("param", "code", "message"),
     [
-        ("", "UP001", "kernel_size is missing"),
-        ("kernel_size: 0", "UP001", "the kernel is 0x0; each must be at least 1"),
-        ("kernel_size: -3", "UP001", "kernel_size is -3, which is no size"),
-        ("kernel_size: 3 stride: 0", "UP001", "the stride is 0x0; each must be at least 1"),
-        ("kernel_size: [3, 3, 3]", "UP001", "kernel_size is given 3 times for 2 spatial axes"),
-        ("kernel_size: 3 kernel_h: 3", "UP001", "gives both kernel_size and kernel_h"),
-        ("kernel_size: 3 pad: 1 pad_w: 1", "UP001", "gives both pad and pad_w"),
+        ("", "unreadable-part", "kernel_size is missing"),
+        ("kernel_size: 0", "unreadable-part", "the kernel is 0x0; each must be at least 1"),
+        ("kernel_size: -3", "unreadable-part", "kernel_size is -3, which is no size"),
+        (
+            "kernel_size: 3 stride: 0",
+            "unreadable-part",
+            "the stride is 0x0; each must be at least 1",
+        ),
+        (
+            "kernel_size: [3, 3, 3]",
+            "unreadable-part",
+            "kernel_size is given 3 times for 2 spatial axes",
+        ),
+        ("kernel_size: 3 kernel_h: 3", "unreadable-part", "gives both kernel_size and kernel_h"),
+        ("kernel_size: 3 pad: 1 pad_w: 1", "unreadable-part", "gives both pad and pad_w"),
         (
             "kernel_h: 3",
-            "UP110",
+            "half-given-field",
             "gives kernel_h without kernel_w, which Caffe takes as 0 and aborts on",
         ),
         (
             "kernel_size: 3 stride_w: 2",
-            "UP110",
+            "half-given-field",
             "gives stride_w without stride_h, which Caffe takes as 0 and aborts on",
         ),
-        ("kernel_size: 3 group: 4", "UP001", "num_output 6 does not divide into 4 groups"),
-        ("kernel_size: 3 group: 0", "UP001", "group must be at least 1"),
+        (
+            "kernel_size: 3 group: 4",
+            "unreadable-part",
+            "num_output 6 does not divide into 4 groups",
+        ),
+        ("kernel_size: 3 group: 0", "unreadable-part", "group must be at least 1"),
         (
             "kernel_size: 3 axis: 2",
-            "UP003",
+            "unknown-layer-type",
             "takes axis 2 for its channels, but only axis 1 (N, C, ...) is supported",
         ),
         (
             "kernel_size: 3.5",
-            "UP001",
+            "unreadable-part",
             "field 'kernel_size': expected a whole number, found '3.5'",
         ),
     ],
@@ -100,7 +112,7 @@ def test_what_a_convolution_refuses(param: str, code: str, message: str) -> None
 
 def test_num_output_must_be_there() -> None:
     assert refusal("Deconvolution", "convolution_param { kernel_size: 2 }") == (
-        "UP001",
+        "unreadable-part",
         "num_output is missing",
     )
 
@@ -182,16 +194,17 @@ def test_pooling_with_a_mask() -> None:
 @pytest.mark.parametrize(
     ("param", "code", "message"),
     [
-        ("", "UP001", "kernel_size is missing"),
-        ("kernel_h: 2", "UP110", None),
-        ("kernel_size: 3 pad_h: 1", "UP110", None),
-        ("kernel_size: 3 stride_w: 1", "UP110", None),
-        ("kernel_size: 2 pad: 2", "UP001", "pad 2 is not smaller than the kernel, 2"),
-        ("pool: STOCHASTIC kernel_size: 2", "UP003", None),
-        ("pool: MIN kernel_size: 2", "UP001", "pool is MIN, which is none of MAX, AVE, STOCHASTIC"),
-        ("global_pooling: true kernel_size: 2", "UP001",
+        ("", "unreadable-part", "kernel_size is missing"),
+        ("kernel_h: 2", "half-given-field", None),
+        ("kernel_size: 3 pad_h: 1", "half-given-field", None),
+        ("kernel_size: 3 stride_w: 1", "half-given-field", None),
+        ("kernel_size: 2 pad: 2", "unreadable-part", "pad 2 is not smaller than the kernel, 2"),
+        ("pool: STOCHASTIC kernel_size: 2", "unknown-layer-type", None),
+        ("pool: MIN kernel_size: 2", "unreadable-part",
+         "pool is MIN, which is none of MAX, AVE, STOCHASTIC"),
+        ("global_pooling: true kernel_size: 2", "unreadable-part",
          "global_pooling has no window, but kernel_size is given"),
-        ("global_pooling: true stride: 2", "UP001",
+        ("global_pooling: true stride: 2", "unreadable-part",
          "global_pooling allows no stride other than 1"),
     ],
 )  # fmt: skip
@@ -203,7 +216,9 @@ def test_what_a_pooling_refuses(param: str, code: str, message: str | None) -> N
 
 def test_only_max_pooling_has_a_mask() -> None:
     model = read(DATA + layer("Pooling", f'top: "mask" {pool("pool: AVE kernel_size: 2")}'))
-    assert notices(model) == [("UP001", "x", "only MAX pooling has a second top, the mask")]
+    assert notices(model) == [
+        ("unreadable-part", "x", "only MAX pooling has a second top, the mask")
+    ]
 
 
 def crop(param: str) -> ops.Operator:
@@ -309,4 +324,4 @@ def test_other_layers(kind: str, rest: str, expected: ops.Operator) -> None:
     ],
 )  # fmt: skip
 def test_what_other_layers_refuse(kind: str, rest: str, message: str) -> None:
-    assert refusal(kind, rest) == ("UP001", message)
+    assert refusal(kind, rest) == ("unreadable-part", message)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.converters.readers.caffe.lowered import caffe_layer, lowered, operator
-from upconv.converters.ir.errors import AmbiguousError, UsageError
-from upconv.converters.ir.operators import Unknown
+from tests.converters.readers.caffe.lowered import caffe_layer, lowered
+from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UsageError
 from upconv.converters.readers.caffe.dialects import choose_dialect, known_dialects, require_dialect
 
 ONE = 'type: "Upsample" bottom: "x" top: "y"'
@@ -68,13 +67,14 @@ def test_a_dialect_does_not_concern_layers_without_it() -> None:
 
 
 def test_a_dialect_that_no_layer_has_is_a_usage_error() -> None:
-    assert known_dialects() == ("segnet", "yolo", "tiny-dsod")
+    assert known_dialects() == ["segnet", "tiny-dsod", "yolo"]
     for known in ("", *known_dialects()):
         require_dialect(known)
     with pytest.raises(UsageError) as caught:
-        lowered(ONE, dialect="darknet")
-    assert str(caught.value) == "no layer has a dialect 'darknet' (one of segnet|yolo|tiny-dsod)"
+        require_dialect("darknet")
+    assert str(caught.value) == "unknown dialect 'darknet' (one of segnet, tiny-dsod, yolo)"
 
 
-def test_an_unknown_type_is_an_unknown_operator() -> None:
-    assert operator('type: "Frobnicate" bottom: "x" top: "y"') == Unknown("Frobnicate")
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="unknown layer type 'Frobnicate'"):
+        lowered('type: "Frobnicate" bottom: "x" top: "y"')

@@ -79,7 +79,7 @@ def test_an_input_that_nothing_reads_stays_and_a_label_goes() -> None:
 def test_a_broken_data_layer_is_noticed() -> None:
     model = read(data("Input", "input_param { shape { dim: many } }"))
     ((code, name, _),) = notices(model)
-    assert (code, name) == ("UP001", "d")
+    assert (code, name) == ("unreadable-part", "d")
     assert model.inputs[0].shape is None
 
 
@@ -87,4 +87,4 @@ def test_a_fork_layer_with_bottoms_is_no_input() -> None:
     text = data("Input", "input_param { shape { dim: 2 } }")
     model = read(text + layer("RandomTransform", name="t", bottom="data", top="t"))
     assert [entry.name for entry in model.inputs] == ["data"]
-    assert [code for code, _, _ in notices(model)] == ["UP003"]
+    assert [code for code, _, _ in notices(model)] == ["unknown-layer-type"]

@@ -23,7 +23,7 @@ from tests.converters.readers.caffe.lowered import (
 )
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.readers.caffe.dialects import lower
+from upconv.converters.readers.caffe.assemble import lower
 
 ENDS = 'bottom: "x" top: "y"'
 BATCH_NORM = f'type: "BatchNorm" {ENDS}'

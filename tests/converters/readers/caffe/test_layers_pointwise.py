@@ -63,8 +63,7 @@ def test_an_activation_keeps_its_parameters_and_its_shape(body: str) -> None:
         ('type: "Clip"', "clip_param gives no min"),
         ('type: "Exp" exp_param { base: 0 }', "base is 0; it must be positive, or -1 for e"),
         ('type: "Log" log_param { base: -2 }', "base is -2; it must be positive, or -1 for e"),
-        ('type: "Scale" bottom: "a" bottom: "b"', "takes 1 or 2 bottoms, but has 3"),
-        ('type: "Axpy"', "takes 3 bottoms (a, x, y), but has 1"),
+        ('type: "Scale" bottom: "a" bottom: "b"', "Scale takes 1 to 2 bottoms, but it has 3"),
     ],
 )
 def test_what_caffe_aborts_on_is_refused_with_its_place(body: str, message: str) -> None:

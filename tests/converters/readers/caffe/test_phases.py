@@ -64,5 +64,5 @@ def test_stages_of_the_net_itself_count() -> None:
 )
 def test_rules_that_caffe_refuses(rules: str, message: str) -> None:
     model = read(DATA + layer("ReLU", rules))
-    assert notices(model) == [("UP001", "x", message)]
+    assert notices(model) == [("unreadable-part", "x", message)]
     assert len(model.layers) == 1

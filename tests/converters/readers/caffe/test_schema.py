@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from upconv.converters.ir.origin import Source
-from upconv.converters.readers.caffe.assemble import load_lowerings
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, is_loss, similar_types, v1_type
 from upconv.converters.readers.caffe.lowering import LOWERINGS
 from upconv.converters.readers.caffe.schema import (
@@ -81,7 +80,6 @@ def test_an_open_message_is_not_judged() -> None:
 
 
 def test_every_lowered_type_is_in_the_table() -> None:
-    load_lowerings()
     assert {name for name in LOWERINGS if not name.isupper()} <= set(LAYER_TYPES)
 
 

@@ -27,7 +27,7 @@ def test_golden_nets_have_caffes_shapes(shared: Path) -> None:
         options = ReadOptions(weights=str(weights) if weights.exists() else "")
         model = read_caffe(str(folder / "net.prototxt"), options)
         inference = infer(model)
-        assert {notice.code for notice in model.notices} <= {"UP007"}, folder
+        assert {notice.kind for notice in model.notices} <= {"obsolete-format"}, folder
         assert inference.errors == (), folder
         with np.load(folder / "io.npz") as arrays:
             for name in arrays.files:

@@ -56,23 +56,27 @@ def test_layers_the_file_lacks_stay_missing(tmp_path: Path) -> None:
 def test_a_wrong_number_of_blobs_is_told(tmp_path: Path) -> None:
     model = with_weights(DATA + layer("Convolution", CONV), tmp_path, x=[blob(4, 3, 3, 3)])
     assert notices(model) == [
-        ("UP001", "x", "the weights file has 1 blob for it, but it takes 2 (weight, bias)")
+        (
+            "unreadable-part",
+            "x",
+            "the weights file has 1 blob for it, but it takes 2 (weight, bias)",
+        )
     ]
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 3, 3), (4, 3, 3, 5), (4, 3, 3)])
 def test_a_wrong_shape_is_told(tmp_path: Path, shape: tuple[int, ...]) -> None:
     model = with_weights(DATA + layer("Convolution", CONV), tmp_path, x=[blob(*shape), blob(4)])
-    ((code, name, message),) = notices(model)
-    assert (code, name) == ("UP001", "x")
+    ((kind, name, message),) = notices(model)
+    assert (kind, name) == ("unreadable-part", "x")
     assert "x".join(map(str, shape)) in message
     assert "4x?x3x3" in message
 
 
 def test_a_file_of_another_net_is_told(tmp_path: Path) -> None:
     model = with_weights(DATA + layer("Convolution", CONV), tmp_path, z=[blob(4)])
-    ((code, _, message),) = notices(model)
-    assert code == "UP004"
+    ((kind, _, message),) = notices(model)
+    assert kind == "foreign-weights"
     assert "no layer of the weights file" in message
 
 

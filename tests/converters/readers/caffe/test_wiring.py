@@ -61,15 +61,15 @@ def test_outputs_are_what_no_layer_reads_in_caffes_order() -> None:
 def test_a_blob_written_twice_is_noticed_and_the_last_counts() -> None:
     text = DATA + layer("TanH", name="a", top="y") + layer("ReLU", name="b", top="y")
     model = read(text)
-    assert notices(model) == [("UP004", "b", "writes 'y', which is written before")]
+    assert notices(model) == [("repeated-name", "b", "writes 'y', which is written before")]
     assert model.outputs == ("y",)
     assert model.layer("b").outputs == ("y",)
 
 
 def test_a_dangling_bottom_is_noticed_at_its_place_and_becomes_an_input() -> None:
     model = read(DATA + layer("ReLU", name="r", bottom="dta", top="r"))
-    ((code, name, message),) = notices(model)
-    assert (code, name) == ("UP004", "r")
+    ((kind, name, message),) = notices(model)
+    assert (kind, name) == ("dangling-name", "r")
     assert message == "reads 'dta', which no layer before it writes"
     error = model.notices[0].error
     assert error.hint == "did you mean 'data'?"
@@ -140,20 +140,24 @@ def test_a_loss_that_a_layer_computes_with_stays_unknown() -> None:
     text = DATA_LAYER + layer("ReLU", name="r", top="score") + LOSS
     model = read(text + layer("Concat", 'bottom: "data"', name="c", bottom="loss", top="c"))
     assert [entry.name for entry in model.layers] == ["r", "loss", "c"]
-    assert [code for code, _, _ in notices(model)] == ["UP003"]
+    assert [kind for kind, _, _ in notices(model)] == ["unknown-layer-type"]
 
 
 def test_a_notice_of_a_layer_that_no_output_needs_is_harmless() -> None:
     text = DATA + layer("InnerProduct", "inner_product_param { num_output: 3 }", top="score") + LOSS
     model = read(text)
-    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", True)]
+    assert [(notice.kind, notice.harmless) for notice in model.notices] == [("dangling-name", True)]
     model = read(DATA + layer("Eltwise", 'bottom: "label"', name="e", top="e"))
-    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", False)]
+    assert [(notice.kind, notice.harmless) for notice in model.notices] == [
+        ("dangling-name", False)
+    ]
 
 
 def test_a_repeated_layer_name_is_harmless_for_caffe_goes_on_too() -> None:
     model = read(DATA + layer("ReLU", name="a", top="x") + layer("TanH", name="a", top="y"))
-    assert [(notice.code, notice.harmless) for notice in model.notices] == [("UP004", True)]
+    assert [(notice.kind, notice.harmless) for notice in model.notices] == [
+        ("repeated-layer-name", True)
+    ]
 
 
 def test_a_symmetric_loss_may_have_its_label_first() -> None:

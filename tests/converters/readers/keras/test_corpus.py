@@ -48,8 +48,8 @@ def test_code_inside_is_named_and_the_rest_checked(shared: Path, tmp_path: Path)
     path = _file(shared, "slim_seg_512/slim_reshape.h5")
     model = open_model(str(path), ReadOptions())
     lambdas = ["lambda", "lambda_1", "lambda_2", "lambda_3", "lambda_4"]
-    assert [(notice.code, notice.error.layer) for notice in model.notices] == [
-        ("UP008", name) for name in lambdas
+    assert [(notice.kind, notice.error.layer) for notice in model.notices] == [
+        ("executable-code", name) for name in lambdas
     ]
     with pytest.raises(UnsupportedError) as caught:
         write_onnx(model, tmp_path / "m.onnx")

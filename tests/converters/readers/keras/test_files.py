@@ -108,7 +108,7 @@ def test_layers_of_architecture_point_into_the_text(tmp_path: Path) -> None:
     (up,) = read(write_json(tmp_path / "m.json", upsampler(strides=[0, 2]))).layers
     assert up.origin.span.text.startswith('{\n    "class_name": "Conv2DTranspose"')
     (notice,) = read(write_json(tmp_path / "m.json", upsampler(strides=[0, 2]))).notices
-    assert notice.code == "UP001"
+    assert notice.kind == "unreadable-part"
     assert notice.error.where.text == "[\n      0,\n      2\n     ]"
 
 
@@ -196,7 +196,7 @@ def test_bad_weights_are_told(spoil: Callable[[Path], None], message: str, tmp_p
     path = write_h5(tmp_path / "m.h5", upsampler(), arrays())
     spoil(path)
     (notice,) = read(path).notices
-    assert notice.code == "UP001"
+    assert notice.kind == "unreadable-part"
     assert message in str(notice.error)
     assert notice.error.layer == "up"
 

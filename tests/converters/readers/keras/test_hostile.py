@@ -153,7 +153,7 @@ def test_numbers_beyond_every_network(tmp_path: Path) -> None:
     for number in (1 << 31, 1 << 63, -(1 << 70)):
         pad = layer("ZeroPadding2D", "p", "x", padding=[[0, number], [0, 0]])
         found = read(write_json(tmp_path / "m.json", model(entry("x", 8, 8, 1), pad)))
-        assert [notice.code for notice in found.notices] == ["UP001"]
+        assert [notice.kind for notice in found.notices] == ["unreadable-part"]
 
 
 def test_names_that_no_text_can_hold_are_replaced(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_an_unknown_type_flows_through(tmp_path: Path) -> None:
         layer("Reshape", "r", "f", target_shape=[4, 4]),
     )
     (notice,) = read(write_json(tmp_path / "m.json", net)).notices
-    assert (notice.code, notice.error.layer) == ("UP003", "odd")
+    assert (notice.kind, notice.error.layer) == ("unknown-layer-type", "odd")
     assert "did you mean Conv2DTranspose" in notice.error.hint
 
 

@@ -103,7 +103,7 @@ def test_what_is_not_provable_is_counted_and_stays_unknown(call: str, why: str) 
     (reason,) = reasons(TORCH + call)
     assert why in reason
     (notice,) = model.notices
-    assert notice.code == "UP320"
+    assert notice.kind == "unread-calls"
     assert "1 of 1 upsampling calls could not be read" in notice.error.message
 
 

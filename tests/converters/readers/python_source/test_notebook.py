@@ -78,7 +78,7 @@ def test_a_broken_cell_is_told_where_it_matters() -> None:
     model = read(text, "a.ipynb")
     assert len(model.layers) == 1
     (notice,) = model.notices
-    assert notice.code == "UP001"
+    assert notice.kind == "unreadable-part"
     assert notice.error.where is not None
     assert notice.error.where.source.landmark(notice.error.where.start) == "cell 4, line 1"
 

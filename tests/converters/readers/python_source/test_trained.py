@@ -52,7 +52,7 @@ def read(folder: Path, source: str, weights: Path) -> Model:
 
 
 def said(model: Model) -> list[tuple[str, str]]:
-    return [(notice.code, notice.error.message) for notice in model.notices]
+    return [(notice.kind, notice.error.message) for notice in model.notices]
 
 
 def findings(folder: Path, source: str, weights: Path) -> dict[str, str]:
@@ -151,7 +151,7 @@ def test_what_contradicts_the_code_is_an_error(
 ) -> None:
     """And the layer stays without weights, as if there were none."""
     model = read(tmp_path, UNET, write_safetensors(tmp_path / "w.safetensors", tensors))
-    errors = [notice for notice in model.notices if notice.code == "UP001"]
+    errors = [notice for notice in model.notices if notice.kind == "unreadable-part"]
     assert [notice.error.message for notice in errors] == [expected]
     layer = model.layer(errors[0].error.layer)
     assert not any(weight.present for weight in layer.weights.values())
@@ -179,7 +179,7 @@ def test_one_of_several_is_not_guessed(tmp_path: Path) -> None:
     model = read(tmp_path, BLOCKS, write_safetensors(tmp_path / "w.safetensors", tensors))
     assert said(model) == [
         (
-            "UP219",
+            "unmatched-weights",
             "1 of 2 layers got no weights of w.safetensors: Block.up (2 names end in up.weight)",
         )
     ]
@@ -192,7 +192,7 @@ def test_two_layers_do_not_share_a_name(tmp_path: Path) -> None:
     source = BLOCKS.replace("self.last", "self.up")
     tensors = {"net.up.weight": noise(4, 4, 4, 4), "net.up.bias": noise(4)}
     model = read(tmp_path, source, write_safetensors(tmp_path / "w.safetensors", tensors))
-    assert [code for code, _ in said(model)] == ["UP219"]
+    assert [code for code, _ in said(model)] == ["unmatched-weights"]
     assert "2 of 2 layers" in said(model)[0][1]
     assert not any(w.present for layer in model.layers for w in layer.weights.values())
 
@@ -215,5 +215,5 @@ def test_a_broken_file_is_one_error(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(b"\xff\0\0\0\0\0\0\0{")
     ((code, message),) = said(read(tmp_path, UNET, weights))
-    assert code == "UP001"
+    assert code == "unreadable-part"
     assert "header" in message

@@ -201,6 +201,23 @@ def test_resizes(shape: tuple[int | None, ...], tmp_path: Path) -> None:
     check(builds, tmp_path, shape)
 
 
+def by(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A size computed in float32 from the image's and cut to whole numbers."""
+    return lambda x: tf.cast(compute(tf.cast(tf.shape(x)[1:3], tf.float32)), tf.int32)
+
+
+def test_resizes_to_fractions_of_a_size(tmp_path: Path) -> None:
+    sizes = (
+        by(lambda size: size * 1.5),
+        by(lambda size: tf.math.ceil(size / 2.0)),
+        by(lambda size: tf.math.floor(size / 3.0 + 1.0) * 4.0),
+        by(lambda size: size * [0.75, 2.0] - 0.5),
+        lambda x: tf.shape(x)[1:3] * 3 // 2,
+    )
+    builds = [resized(tf.raw_ops.ResizeBilinear, size, False, True) for size in sizes]
+    check(builds, tmp_path)
+
+
 def test_bicubic_by_powers_of_two(tmp_path: Path) -> None:
     op = tf.raw_ops.ResizeBicubic
     builds = [
@@ -231,7 +248,7 @@ def test_what_onnx_cannot_say_is_refused(op: str, size: tuple[int, int], tmp_pat
     from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
-    assert [notice.code for notice in model.notices] == ["UP003"]
+    assert [notice.kind for notice in model.notices] == ["unknown-layer-type"]
     assert model.notices[0].error.layer == "up"
 
 
@@ -474,7 +491,7 @@ def test_whole_numbers_as_truth_are_not_read_as_themselves(tmp_path: Path) -> No
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices
-    assert (notice.code, notice.error.layer) == ("UP003", "mask")
+    assert (notice.kind, notice.error.layer) == ("unknown-layer-type", "mask")
     assert "not 0" in str(notice.error)
 
 
@@ -489,7 +506,7 @@ def test_what_is_not_known_flows_through(tmp_path: Path) -> None:
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     (notice,) = model.notices
-    assert (notice.code, notice.error.layer) == ("UP003", "odd")
+    assert (notice.kind, notice.error.layer) == ("unknown-layer-type", "odd")
     assert "Lgamma" in str(notice.error)
     kinds = [type(layer.operator) for layer in model.layers]
     assert kinds == [ops.Relu, ops.Unknown, ops.Conv]

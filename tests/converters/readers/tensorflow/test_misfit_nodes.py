@@ -128,6 +128,16 @@ def _misfit(op: str, rng: random.Random) -> str:
     return "\n".join(nodes)
 
 
+def test_a_product_of_unknown_rank_with_a_variable_without_values(tmp_path: Path) -> None:
+    variable = CONSTANTS["variable"].replace(_shape((3,)), "")
+    product = 'node { name: "y" op: "Mul" input: "no_rank" input: "variable" }'
+    path = tmp_path / "graph.pbtxt"
+    path.write_text("\n".join((DATA["no_rank"], variable, product)))
+    (layer,) = read_tensorflow(str(path), ReadOptions()).layers
+    assert isinstance(layer.operator, Unknown)
+    assert layer.operator.reason == "the number of axes of its input is unknown"
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_misfit_nodes(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from upconv.converters import from_torch
+from upconv import from_torch
 from upconv.converters.ir.model import Model
 from upconv.converters.onnx_writer import write_onnx
 
@@ -40,7 +40,7 @@ def values(*shape: int, seed: int = 0) -> Any:
 
 def model_of(module: Any, inputs: Sequence[Any], dynamic: Any = None) -> Model:
     shapes = None if dynamic is None else dict(zip("xy", dynamic, strict=False))
-    return from_torch(module.eval(), tuple(inputs), shapes)
+    return from_torch(module.eval(), tuple(inputs), dynamic_shapes=shapes)
 
 
 def compare(

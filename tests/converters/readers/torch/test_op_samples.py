@@ -53,7 +53,7 @@ def test_no_other_layer_is_wrong(name: str) -> None:
 
 def _turned(sample: Sample, path: Path) -> None:
     """A converter that takes the settings of the rows for those of the columns."""
-    from upconv.converters import from_torch
+    from upconv import from_torch
     from upconv.converters.onnx_writer import write_onnx
 
     model = from_torch(sample.module, sample.inputs)

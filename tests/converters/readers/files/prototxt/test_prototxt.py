@@ -289,18 +289,6 @@ def test_hundred_thousand_blocks_deep() -> None:
     gc.collect()
 
 
-def test_a_parse_leaves_the_collector_as_it_was() -> None:
-    assert gc.isenabled()
-    parse(Source("a", "a: 1 }"))
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        parse(Source("a", "a: 1"))
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
-
-
 # Files.
 
 

@@ -88,7 +88,7 @@ def test_a_branch_that_data_decides_is_an_unknown_piece_on_its_line(tmp_path: Pa
     assert piece.origin.type == "prim.If"
     file, _, line = piece.origin.code.rpartition(":")
     assert "if bool(x.sum() > 0)" in Path(file).read_text().splitlines()[int(line) - 1]
-    assert [notice.code for notice in model.notices][:1] == ["UP003"]
+    assert [notice.kind for notice in model.notices][:1] == ["unknown-layer-type"]
     assert "which branch it takes is not known: it depends on the data" in str(
         model.notices[0].error
     )

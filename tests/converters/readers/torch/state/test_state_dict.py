@@ -77,8 +77,8 @@ def with_weights(program: Path, weights: Path) -> Model:
     return open_model(str(program), ReadOptions(weights=str(weights)))
 
 
-def codes(model: Model) -> list[tuple[str, bool]]:
-    return [(notice.code, notice.harmless) for notice in model.notices]
+def kinds(model: Model) -> list[tuple[str, bool]]:
+    return [(notice.kind, notice.harmless) for notice in model.notices]
 
 
 @pytest.mark.parametrize("save", [as_checkpoint, as_old_checkpoint, as_safetensors])
@@ -89,7 +89,7 @@ def test_the_file_computes_what_the_loaded_module_does(
 
     other = network(1)
     model = with_weights(program, save(other.state_dict(), tmp_path))
-    assert codes(model) == []
+    assert kinds(model) == []
     write_onnx(model, tmp_path / "net.onnx")
     x = np.random.default_rng(0).standard_normal((2, 3, 5, 7), np.float32)
     session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
@@ -125,7 +125,7 @@ def test_words_of_training_are_taken_off_and_said(
 ) -> None:
     other = network(1)
     model = with_weights(program, as_checkpoint(WRAPPINGS[prefix](other.state_dict()), tmp_path))
-    assert codes(model) == [("UP219", True)]
+    assert kinds(model) == [("unmatched-weights", True)]
     assert f"'{prefix}' was taken off its names" in str(model.notices[0].error)
     np.testing.assert_array_equal(
         model.layer("up").weights["weight"].array(), other.up.weight.detach()
@@ -179,7 +179,7 @@ def test_what_load_state_dict_refuses_is_not_converted(
     with pytest.raises(RuntimeError, match=f"(?i){said.split(maxsplit=1)[0]}"):
         network(0).load_state_dict(state)
     model = with_weights(program, as_checkpoint(state, tmp_path))
-    assert [(n.code, n.harmless) for n in model.notices] == [("UP001", False)]
+    assert [(n.kind, n.harmless) for n in model.notices] == [("unreadable-part", False)]
     assert said in str(model.notices[0].error)
     with pytest.raises(UnsupportedError, match=r"another version of this model"):
         write_onnx(model, tmp_path / "net.onnx")
@@ -188,7 +188,7 @@ def test_what_load_state_dict_refuses_is_not_converted(
 def test_names_that_the_model_lacks_are_said(program: Path, tmp_path: Path) -> None:
     state = changed(head__weight=torch.zeros(3))
     model = with_weights(program, as_checkpoint(state, tmp_path))
-    assert codes(model) == [("UP219", True)]
+    assert kinds(model) == [("unmatched-weights", True)]
     assert "unexpected key, which the model does not have: head.weight" in str(
         model.notices[0].error
     )
@@ -197,7 +197,7 @@ def test_names_that_the_model_lacks_are_said(program: Path, tmp_path: Path) -> N
 
 def test_counters_of_batch_norm_are_not_asked_for(program: Path, tmp_path: Path) -> None:
     state = changed(norm__num_batches_tracked=None)
-    assert codes(with_weights(program, as_checkpoint(state, tmp_path))) == []
+    assert kinds(with_weights(program, as_checkpoint(state, tmp_path))) == []
 
 
 def test_weights_that_are_there_twice_are_not_chosen(program: Path, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_checkpoint_runs_nothing(program: Path, tmp_path: Path) -> None:
     path = as_checkpoint({"state_dict": network(1).state_dict(), "x": Hostile()}, tmp_path)
     (tmp_path / "ran").unlink(missing_ok=True)
     model = with_weights(program, path)
-    assert ("UP008", True) in codes(model)
+    assert ("executable-code", True) in kinds(model)
     assert not (tmp_path / "ran").exists()
     write_onnx(model, tmp_path / "net.onnx")
 
@@ -245,7 +245,7 @@ def test_files_that_hold_no_weights(data: bytes, program: Path, tmp_path: Path) 
     path = tmp_path / "broken.pth"
     path.write_bytes(data)
     (notice,) = with_weights(program, path).notices
-    assert notice.code == "UP001"
+    assert notice.kind == "unreadable-part"
     assert not notice.harmless
     assert str(notice.error).startswith(str(path))
 

@@ -1,4 +1,4 @@
-"""The last passes over a network: layers that say one thing become one, what nobody reads goes."""
+"""Layers that say one thing together become one, as a convolution and the sum that is its bias."""
 
 from __future__ import annotations
 
@@ -10,25 +10,8 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.tensors import Weight, weight_of
-from upconv.converters.passes.rename import renamed
 
 Readers: TypeAlias = Mapping[str, list[Layer]]
-
-
-def named_outputs(layers: Iterable[Layer], names: Mapping[str, str]) -> list[Layer]:
-    """The layers with the graph's outputs under their own names."""
-    return [renamed(layer, names) for layer in layers]
-
-
-def without_unread(layers: Sequence[Layer], outputs: Iterable[str]) -> list[Layer]:
-    """The layers that the outputs need."""
-    needed = set(outputs)
-    kept: list[Layer] = []
-    for layer in reversed(layers):
-        if needed.intersection(layer.outputs):
-            needed.update(layer.inputs)
-            kept.append(layer)
-    return kept[::-1]
 
 
 def joined(layers: Sequence[Layer], outputs: Iterable[str]) -> list[Layer]:

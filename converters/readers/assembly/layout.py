@@ -1,28 +1,18 @@
-"""Where the axes of a Keras tensor are in the intermediate representation.
+"""Channels last, (N, spatial..., C), and channels first, (N, C, spatial...): which axis is which.
 
-A value is "moved" where Keras has it as (N, spatial..., C) and the representation as
-(N, C, spatial...); else both have the axes in the same order.
+The representation has its channels first. A source that has them last says its axes by these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A tensor of the graph: its name in the representation and whether its channels moved."""
-
-    name: str
-    moved: bool = False
-
-
 def moved_axis(axis: int, rank: int) -> int:
-    """The axis, counted in Keras's order, of a moved tensor.
+    """Where an axis of a tensor with channels last is once they are first.
 
     >>> [moved_axis(axis, 4) for axis in (0, 1, 2, 3)]
     [0, 2, 3, 1]
@@ -43,5 +33,9 @@ def to_channels_first(items: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def to_channels_last(items: Sequence[Item]) -> tuple[Item, ...]:
-    """(N, C, spatial...) -> (N, spatial..., C)."""
+    """(N, C, spatial...) -> (N, spatial..., C).
+
+    >>> to_channels_last(range(4))
+    (0, 2, 3, 1)
+    """
     return (items[0], *items[2:], items[1])

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Where a conversion writes: beside its target first, and nothing that is read or written twice."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UpconvError, UsageError
+
+if TYPE_CHECKING:
+    from upconv.converters.proof.report import Verification
 
 
 class Staging:
@@ -113,16 +116,17 @@ def require_apart(targets: Iterable[str], sources: Iterable[str]) -> None:
         taken[real] = "something else is written there"
 
 
-def write_text(path: str, content: Any) -> None:
-    """Write a report through a temporary file; a Verification becomes JSON.
+def write_proof(path: str, proof: Verification) -> None:
+    """Write a proof as JSON. Raises what `report_place` raises, and OSError."""
+    from upconv.converters.proof.report import as_json
 
-    Raises what `report_place` raises.
-    """
-    from upconv.converters.proof.verify import Verification, as_json
-    from upconv.linter.running.files import write_whole
+    write_text(path, json.dumps(as_json(proof), indent=2) + "\n")
 
-    if isinstance(content, Verification):
-        content = json.dumps(as_json(content), indent=2) + "\n"
+
+def write_text(path: str, content: str) -> None:
+    """Write a report, whole or not at all. Raises what `report_place` raises, and OSError."""
+    from upconv.converters.ir.files import write_whole
+
     target = report_place(path)
     if target.exists() and not target.is_file():
         target.write_text(content, encoding="utf-8")  # a pipe or a device cannot be replaced

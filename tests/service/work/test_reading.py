@@ -6,7 +6,7 @@ import pytest
 
 from upconv.converters.ir.dims import symbol
 from upconv.converters.ir.errors import UsageError
-from upconv.service.cli.model_options import parse_input
+from upconv.service.work.reading import parse_input
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,26 @@
-"""The whole verification of a converted model, as requests that a child process can serve.
-
-Against its source there are two: the framework runs in a process of its own, and onnxruntime and
-the comparison in the next, so that neither can disturb the other.
-"""
+"""What child processes do for a proof: this process is theirs, and its streams too."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from upconv.converters.proof.source import ENVIRONMENT, SourceRun
-from upconv.converters.proof.verify import Verification, verify
+from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
 
+if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
+    from upconv.converters.proof.report import Verification
+    from upconv.converters.proof.source import SourceRun
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class ProofRequest:
-    """Which files to compare, and how to read the model."""
+    """What to compare, and how to read a model that is in a file."""
 
-    model: str
+    model: str | Model
     onnx: str
     options: ReadOptions
     fill: tuple[str, ...] = ()
@@ -30,21 +30,27 @@ class ProofRequest:
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
     """Read the model again and verify the ONNX file against it."""
     from upconv.converters.passes.fill import fill_missing
+    from upconv.converters.proof.verify import verify
+
+    model = fill_missing(_model(request), request.fill)
+    return verify(model, request.onnx, request.seed, progress)
+
+
+def _model(request: ProofRequest) -> Model:
     from upconv.converters.readers.formats import open_graph
 
-    model = fill_missing(open_graph(request.model, request.options), request.fill)
-    return verify(model, request.onnx, request.seed, progress)
+    if isinstance(request.model, str):
+        return open_graph(request.model, request.options)
+    return request.model
 
 
 def run_framework(request: ProofRequest, progress: Callable[[str], None]) -> SourceRun:
     """Run the model in the framework that it is from; this process is one for frameworks now."""
     from upconv.converters.proof.against_source import source_stimuli
     from upconv.converters.proof.source import require_framework, run_source
-    from upconv.converters.readers.formats import open_graph
 
-    os.environ.update(ENVIRONMENT)
     _silence()
-    model = open_graph(request.model, request.options)
+    model = _model(request)
     require_framework(model)
     return run_source(model, request.options, source_stimuli(model, request.seed), progress)
 
@@ -63,8 +69,6 @@ def prove_against(
 ) -> Verification:
     """Compare the ONNX file with what the framework computed."""
     from upconv.converters.proof.against_source import verify_against
-    from upconv.converters.readers.formats import open_graph
 
     asked, source = request
-    model = open_graph(asked.model, asked.options)
-    return verify_against(model, asked.onnx, source, progress)
+    return verify_against(_model(asked), asked.onnx, source, progress)

@@ -1,0 +1,98 @@
+"""Normalizations and softmax: a rounding may be divided by a small deviation."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.proof.certificates.table import (
+    CERTIFICATES,
+    Allowance,
+    Array,
+    Comparison,
+    overall,
+    positive,
+    relative,
+    tolerance,
+)
+from upconv.converters.reference.normalization import lrn_scale
+
+LRN_ROUNDOFFS: Final = 64
+
+SLIDING: Final = 4
+"""Roundings at each step of a sum that slides: a product, an addition, a subtraction, the scale."""
+
+Centred: TypeAlias = ops.MeanVarianceNorm | ops.GroupNorm | ops.LayerNorm
+
+
+@CERTIFICATES.register(ops.Softmax)
+def _softmax(op: ops.Softmax, one: Comparison) -> Allowance:
+    return tolerance(64, overall(one) if op.log else relative(one))
+
+
+@CERTIFICATES.register(ops.L2Normalize)
+def _l2_normalize(op: ops.L2Normalize, one: Comparison) -> Allowance:
+    return tolerance(64, relative(one))
+
+
+@CERTIFICATES.register(ops.BatchNorm)
+def _batch_norm(op: ops.BatchNorm, one: Comparison) -> Allowance:
+    """(|x| + |mean|) * |scale| / std + |bias| per element, which cancellation cannot shrink."""
+    values = {n: np.abs(w.array()).astype(np.float64) for n, w in one.layer.weights.items()}
+    gain = values.get("scale", np.float64(1)) / np.sqrt(values["variance"] + op.epsilon)
+    shape = (1, -1) + (1,) * (one.x.ndim - 2)
+
+    def per_channel(value: Any) -> Array:
+        return np.broadcast_to(value, values["variance"].shape).reshape(shape)
+
+    bias = per_channel(values.get("bias", np.float64(0)))
+    size = (np.abs(one.x) + per_channel(values["mean"])) * per_channel(gain) + bias
+    return tolerance(16, size)
+
+
+@CERTIFICATES.register(ops.Lrn)
+def _lrn(op: ops.Lrn, one: Comparison) -> Allowance:
+    """onnxruntime slides its sum of squares along the channels, adds the next and takes the last
+    away: what a large value has cost stays behind it. What is rounded on the way comes to n times
+    the squares of a pixel's channels, and k once for every channel."""
+    plain = relative(one)
+    if op.region == "within":
+        return tolerance(LRN_ROUNDOFFS, plain)
+    x = one.x
+    slid = abs(op.alpha) * np.square(x).sum(axis=1, keepdims=True) + abs(op.k) * x.shape[1]
+    slope = abs(op.beta) / positive(np.abs(lrn_scale(op, x)))
+    behind = np.abs(one.exact) * slope * slid * (SLIDING / LRN_ROUNDOFFS)
+    return tolerance(LRN_ROUNDOFFS, plain + behind)
+
+
+@CERTIFICATES.register(ops.MeanVarianceNorm, ops.GroupNorm, ops.LayerNorm)
+def _normalized(op: Centred, one: Comparison) -> Allowance:
+    """The mean's rounding, relative to the largest value it is taken over, is divided by the same
+    deviation as the values: a large offset costs digits, group by group."""
+    values, axes = _normalized_over(op, one.x)
+    peak = np.abs(values).max(axis=axes, keepdims=True)
+    ratio = np.broadcast_to(peak / _deviation(op, values, axes), values.shape)
+    stored = {name: float(np.abs(w.array()).max()) for name, w in one.layer.weights.items()}
+    size: Array = ratio.reshape(one.exact.shape) * stored.get("scale", 1.0) + np.abs(one.exact)
+    return tolerance(256, size + stored.get("bias", 0.0))
+
+
+def _normalized_over(op: Centred, x: Array) -> tuple[Array, tuple[int, ...]]:
+    """The values and the axes along which they share a mean."""
+    match op:
+        case ops.MeanVarianceNorm(across_channels=across):
+            return x, tuple(range(1 if across else 2, x.ndim))
+        case ops.GroupNorm(groups=groups):
+            return x.reshape(len(x), groups, -1), (2,)
+    first = op.axis % x.ndim
+    return x, tuple(range(first, x.ndim if op.num_axes == -1 else first + op.num_axes))
+
+
+def _deviation(op: Centred, values: Array, axes: tuple[int, ...]) -> Array:
+    """What the centred values are divided by, never 0."""
+    if isinstance(op, ops.MeanVarianceNorm):
+        deviation = np.std(values, axis=axes, keepdims=True) + op.epsilon
+        return positive(deviation if op.normalize_variance else np.ones_like(deviation))
+    return positive(np.sqrt(np.var(values, axis=axes, keepdims=True) + op.epsilon))

@@ -1,0 +1,288 @@
+"""Arithmetic on known arrays, element by element and along axes; exact on sizes, or refused.
+
+Graphs compute sizes in float32 on the way (`floor(cast(H) * 1.5)`). Here such a number is a
+fraction of sizes. Of what float32 rounds, only a quotient by a whole number is followed, whose
+floor is right all the same: with denominators up to 2^10, numbers up to 2^12 lie further from the
+next whole number than two roundings go. Multiplied, or added to another, it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil, floor
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, minimum
+from upconv.converters.readers.assembly.folding.arrays import (
+    Array,
+    Fraction,
+    NotFoldableError,
+    objects,
+    require_small,
+)
+
+Ratio: TypeAlias = tuple[Size, int]
+"""(numerator, denominator > 0)."""
+
+SHORT: Final = 1 << 10
+"""Fractions p/q, p and q up to here, times sizes up to 2^14 are exact in float32."""
+
+
+def _ratio(value: Any) -> Ratio:
+    if isinstance(value, Fraction):
+        return value.numerator, value.denominator
+    if isinstance(value, Dim):
+        return value, 1
+    if not isinstance(value, int | float):
+        raise TypeError(f"{type(value).__name__} in arithmetic")
+    over, under = value.as_integer_ratio()
+    if under > SHORT or (under > 1 and abs(over) > SHORT):
+        raise NotFoldableError(f"sizes are multiplied with {value!r} in float32, which rounds")
+    return over, under
+
+
+def _value(over: Size, under: int) -> Any:
+    """The quotient: whole where it is for every size, a number where it is one."""
+    if isinstance(over, int):
+        return over // under if over % under == 0 else over / under
+    whole = over // under
+    if whole * under == over:
+        return whole
+    if under > SHORT:
+        raise NotFoldableError(f"a size divided by {under} in float32, which rounds")
+    return Fraction(over, under)
+
+
+def _is_dyadic(under: int) -> bool:
+    """Whether float32 holds all n/under."""
+    return under & (under - 1) == 0
+
+
+def _require_one_rounded(*unders: int) -> None:
+    if sum(not _is_dyadic(under) for under in unders) > 1:
+        raise NotFoldableError("fractions of sizes added to each other, which float32 rounds")
+
+
+def _are_plain(a: Any, b: Any) -> bool:
+    """Whether Python's own arithmetic does: both are sizes, or both numbers."""
+    return any(isinstance(a, kind) and isinstance(b, kind) for kind in (Dim | int, float | int))
+
+
+def _sum(sign: int) -> Callable[[Any, Any], Any]:
+    def add(a: Any, b: Any) -> Any:
+        if _are_plain(a, b):
+            return a + sign * b
+        (over, under), (other, below) = _ratio(a), _ratio(b)
+        _require_one_rounded(under, below)
+        return _value(over * below + sign * other * under, under * below)
+
+    return add
+
+
+def _product(a: Any, b: Any) -> Any:
+    if _are_plain(a, b):
+        return a * b
+    (over, under), (other, below) = _ratio(a), _ratio(b)
+    for one, factor in ((under, other), (below, over)):
+        power = isinstance(factor, int) and _is_dyadic(abs(factor))
+        if not _is_dyadic(one) and not power:
+            raise NotFoldableError("a fraction of a size multiplied, which float32 rounds")
+    return _value(over * other, under * below)
+
+
+def _true_quotient(a: Any, b: Any) -> Any:
+    """A quotient by a number, or by a size that divides it."""
+    (over, under), (other, below) = _ratio(a), _ratio(b)
+    if isinstance(other, int):
+        if other == 0:
+            raise ZeroDivisionError("division by zero")
+        sign = 1 if other > 0 else -1
+        return _value(over * below * sign, under * abs(other))
+    whole = over // other
+    if under == below == 1 and whole * other == over:
+        return whole
+    raise NotFoldableError("a size divided by another, with a fraction")
+
+
+def _whole_quotient(a: Any, b: Any) -> Any:
+    """Of sizes, which are not negative: rounded down is rounded to zero."""
+    if isinstance(a, Dim | int) and isinstance(b, Dim | int):
+        return a // b
+    return _truncated(_true_quotient(a, b))
+
+
+def _compare(test: Callable[[float], bool]) -> Callable[[Any, Any], bool]:
+    def compare(a: Any, b: Any) -> bool:
+        difference = _sum(-1)(a, b)
+        if not isinstance(difference, int | float):
+            raise NotFoldableError("a comparison that depends on the input's size")
+        return test(difference)
+
+    return compare
+
+
+_COMPARISONS: Final[Mapping[str, Callable[[float], bool]]] = {
+    "equal": lambda d: d == 0,
+    "not_equal": lambda d: d != 0,
+    "greater": lambda d: d > 0,
+    "greater_equal": lambda d: d >= 0,
+    "less": lambda d: d < 0,
+    "less_equal": lambda d: d <= 0,
+}
+
+_OF_SIZES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "add": _sum(1),
+    "subtract": _sum(-1),
+    "multiply": _product,
+    "true_divide": _true_quotient,
+    "divide": _whole_quotient,
+    "floor_divide": _whole_quotient,
+    "mod": lambda a, b: a - a // b * b,
+    "maximum": maximum,
+    "minimum": minimum,
+    **{name: _compare(test) for name, test in _COMPARISONS.items()},
+}
+"""What is done to sizes, where NumPy's functions would not do or not be exact."""
+
+
+def _divide(a: Array, b: Array) -> Array:
+    """A true division of floats and, of whole numbers, one that rounds to zero."""
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+        return np.asarray(np.trunc(np.true_divide(a, b)), a.dtype)
+    return np.asarray(np.true_divide(a, b))
+
+
+_BINARY: Final[Mapping[str, Callable[[Array, Array], Any]]] = {
+    **{name: getattr(np, name) for name in _COMPARISONS},
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "true_divide": np.true_divide,
+    "divide": _divide,
+    "floor_divide": np.floor_divide,
+    "mod": np.mod,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "power": np.power,
+    "squared_difference": lambda a, b: np.square(a - b),
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+}
+
+
+def binary(name: str, a: Array, b: Array) -> Array:
+    """An operation on two arrays, repeated along axes of size 1. "divide" rounds whole numbers to
+    zero, and sizes."""
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    require_small(*shape)
+    if object in (a.dtype, b.dtype) and name in _OF_SIZES:
+        return np.asarray(np.frompyfunc(_OF_SIZES[name], 2, 1)(a, b), object)
+    result = np.asarray(_BINARY[name](a, b))
+    return result.astype(a.dtype) if result.dtype.kind == "f" and a.dtype == b.dtype else result
+
+
+_UNARY: Final[Mapping[str, Callable[[Array], Any]]] = {
+    "negative": np.negative,
+    "absolute": np.abs,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "square": np.square,
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.round,
+    "sign": np.sign,
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "expm1": np.expm1,
+    "reciprocal": lambda x: 1 / x,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "relu": lambda x: np.maximum(x, 0),
+    "logical_not": np.logical_not,
+    "zeros_like": np.zeros_like,
+    "ones_like": np.ones_like,
+}
+
+
+def _floor(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return value.numerator // value.denominator
+    return floor(value) if isinstance(value, float) else value
+
+
+def _truncated(value: Any) -> Any:
+    """Rounded to zero, which for sizes is down."""
+    return int(value) if isinstance(value, float) else _floor(value)
+
+
+def _ceil(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return ceil_div(value.numerator, value.denominator)
+    return ceil(value) if isinstance(value, float) else value
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        raise NotFoldableError("a fraction of a size rounded to the nearest whole number")
+    return round(value) if isinstance(value, float) else value
+
+
+_OF_A_SIZE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "floor": _floor,
+    "ceil": _ceil,
+    "round": _round,
+    "truncate": _truncated,
+    "negative": lambda value: _product(value, -1),
+    "square": lambda value: _product(value, value),
+}
+
+
+def unary(name: str, x: Array) -> Array:
+    """An operation on each value."""
+    if x.dtype != object:
+        return np.asarray(_UNARY[name](x)).astype(x.dtype if x.dtype.kind == "f" else None)
+    if name not in _OF_A_SIZE:
+        raise NotFoldableError(f"{name} of a size")
+    return np.asarray(np.frompyfunc(_OF_A_SIZE[name], 1, 1)(x), object)
+
+
+def cast(x: Array, dtype: str) -> Array:
+    """The values as another type; sizes and fractions of them as whole numbers where it is one."""
+    if x.dtype != object:
+        return x.astype(dtype)
+    return unary("truncate", x) if np.dtype(dtype).kind in "iu" else x
+
+
+def where(condition: Array, yes: Array, no: Array) -> Array:
+    """Values of `yes` where the condition holds, else of `no`."""
+    require_small(*np.broadcast_shapes(condition.shape, yes.shape, no.shape))
+    return np.where(condition.astype(bool), yes, no)
+
+
+_REDUCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "prod": np.multiply.reduce,
+    "sum": np.add.reduce,
+    "max": np.max,
+    "min": np.min,
+    "mean": np.mean,
+    "all": np.all,
+    "any": np.any,
+}
+
+
+def reduced(name: str, x: Array, axes: tuple[int, ...], *, keepdims: bool = False) -> Array:
+    """Products, sums ... along axes."""
+    if x.dtype == object and name not in ("prod", "sum"):
+        raise NotFoldableError(f"{name} of sizes")
+    if x.dtype == object and not axes:
+        return x
+    made = _REDUCTIONS[name](x, axis=axes, keepdims=keepdims)
+    if x.dtype != object:
+        return np.asarray(made, x.dtype if x.dtype.kind == "f" else None)
+    return made if isinstance(made, np.ndarray) else objects([made]).reshape(())

@@ -1,0 +1,56 @@
+"""Weights in another order of axes than their file's, without reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, TypeAlias
+
+from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
+
+Ints: TypeAlias = tuple[int, ...]
+Order: TypeAlias = tuple[Callable[[Ints], Ints], Callable[[Any], Any]]
+"""(shape in the file -> shape of the weight, array of the file -> array of the weight)."""
+
+
+FLAT: Order = (lambda shape: (prod(shape),), lambda values: values.reshape(-1))
+"""All values in one axis."""
+
+
+def laid_out(data: TensorData, order: Order) -> Weight:
+    """The stored tensor in that order, as a view that is made when it is used."""
+    shape_of, arrange = order
+    shape = shape_of(data.shape)
+    return Weight(shape, ArrayData(shape, lambda: arrange(data.array())))
+
+
+def transposed(axes: Sequence[int]) -> Order:
+    """Axis axes[i] at place i."""
+    order = tuple(axes)
+    return (
+        lambda shape: tuple(shape[axis] for axis in order),
+        lambda values: values.transpose(order),
+    )
+
+
+def kernel_order(axes: int) -> Ints:
+    """(k..., a, b) -> (b, a, k...): of a convolution (k..., in, out) to (out, in, k...), of a
+    transposed one (k..., out, in) to (in, out, k...).
+
+    >>> kernel_order(2)
+    (3, 2, 0, 1)
+    """
+    return (axes + 1, axes, *range(axes))
+
+
+def depthwise(axes: int) -> Order:
+    """(k..., in, multiplier) -> (in * multiplier, 1, k...): output channel in * multiplier + m."""
+
+    def shape(old: Ints) -> Ints:
+        return (old[-2] * old[-1], 1, *old[:axes])
+
+    def values(array: Any) -> Any:
+        turned = array.transpose((axes, axes + 1, *range(axes)))
+        return turned.reshape(shape(array.shape))
+
+    return shape, values

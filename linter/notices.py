@@ -1,0 +1,42 @@
+"""Which rule tells what a reader has noticed: every kind of notice in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from upconv.converters.ir.model import NoticeKind
+from upconv.converters.ir.records import record
+from upconv.linter.finding import Severity
+
+
+@record(frozen=True, slots=True)
+class Told:
+    """The rule that tells of a kind, what to do where the reader has no better hint, and the
+    severity where it is not the rule's own."""
+
+    code: str
+    help: str
+    severity: Severity | None = None
+
+
+_RENAME: Final = "give each blob and each layer a name of its own"
+
+NOTICES: Final[Mapping[NoticeKind, Told]] = {
+    "unreadable-part": Told("UP001", "correct it; everything else in the file was checked"),
+    "unknown-layer-type": Told("UP003", "checks go on around it, but the net cannot be converted"),
+    "dangling-name": Told("UP004", _RENAME),
+    "name-of-other-phase": Told("UP004", _RENAME, "info"),  # the net may be for that phase alone
+    "missing-name": Told("UP004", _RENAME),
+    "repeated-name": Told("UP004", _RENAME),
+    "repeated-layer-name": Told("UP004", _RENAME, "warning"),  # Caffe accepts it
+    "foreign-weights": Told("UP004", _RENAME),
+    "obsolete-format": Told("UP007", "write it in today's format"),
+    "executable-code": Told("UP008", "use a format that holds weights alone"),
+    "dangerous-code": Told("UP008", "use a format that holds weights alone", "error"),
+    "half-given-field": Told("UP110", "give both fields"),
+    "unmatched-weights": Told("UP219", "check the exported model with these weights"),
+    "fork-dialect": Told("UP307", "name the fork with --dialect"),
+    "unrecorded-convention": Told("UP307", "name the fork with --dialect"),
+    "unread-calls": Told("UP320", "check the exported model too"),
+}

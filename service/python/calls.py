@@ -1,0 +1,260 @@
+"""`upconv.load`, `check`, `convert`, `verify` and `from_torch`.
+
+What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect` and
+`keras_bilinear` say how a file is read, as on the command line; what they leave open is taken from
+the configuration, which is the file `config`, or else the closest upconv.toml or pyproject.toml.
+Every error that a user can cause is an `UpconvError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.model import Model
+from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.reading import Reading, parse_shape, read_options
+
+if TYPE_CHECKING:
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.proof.report import Verification
+    from upconv.linter.finding import Report, Severity
+    from upconv.service.work.conversion import Conversion, Only
+    from upconv.service.work.proving import Judge
+
+Path: TypeAlias = str | os.PathLike[str]
+Inputs: TypeAlias = Mapping[str, str | Sequence[int | str]]
+"""Name -> shape: "1x3xHxW", or a sequence of numbers and letters."""
+
+Phase: TypeAlias = Literal["TEST", "TRAIN"]
+KerasBilinear: TypeAlias = Literal["half-pixel", "asymmetric"]
+
+
+def load(
+    path: Path,
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    fill_missing: str | Iterable[str] = (),
+    config: Path | None = None,
+) -> Model:
+    """The model in a file or folder, which nothing in it is run for.
+
+    `fill_missing` names the fillers, "bilinear" and "constant", that missing weights are made
+    from. Raises UnreadableError, UnsupportedError and UsageError.
+    """
+    from upconv.converters.passes.fill import fill_missing as fill
+    from upconv.converters.readers.formats import open_model
+
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    model = open_model(os.fspath(path), read_options(said, _text(config)))
+    return fill(model, _kinds(fill_missing))
+
+
+def check(
+    what: Path | Model | Iterable[Path | Model],
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    fail_on: Severity | None = None,
+    baseline: Path | None = None,
+    jobs: int = 1,
+    cache: bool = False,
+    config: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """What the rules find in files, folders or models.
+
+    `select` and `ignore` are codes, prefixes or names of rules. `jobs` processes share the files
+    out; `cache` keeps results beside the configuration. Raises UsageError for what cannot be
+    checked; a file that cannot be read is a finding, UP001.
+    """
+    from upconv.linter.finding import Severity
+    from upconv.service.work.checking import CheckRequest, check
+
+    _require_one_of("fail_on", fail_on, Severity)
+    paths, models = _sorted_out(what)
+    request = CheckRequest(
+        paths,
+        models=models,
+        reading=_reading(weights, inputs, phase, dialect, keras_bilinear),
+        select=_words(select),
+        ignore=_words(ignore),
+        fail_on=fail_on,
+        baseline=_text(baseline),
+        jobs=jobs,
+        cache=cache,
+        config=_text(config),
+    )
+    return check(request, *_given(progress)).report
+
+
+def convert(
+    model: Path | Model,
+    out: Path,
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    fill_missing: str | Iterable[str] = (),
+    opset: int = 18,
+    bilinear: Bilinear = "conv-transpose",
+    external_data: ExternalData = "auto",
+    only: Only = "",
+    prove: bool = True,
+    seed: int = 0,
+    report: Path | None = None,
+    config: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Conversion:
+    """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
+
+    Where the proof fails there is no `out`, but an `out`.failed. Raises UnreadableError,
+    UnsupportedError and UsageError, and OSError for what cannot be written.
+    """
+    from upconv.service.work.conversion import ConvertRequest, Only, convert
+
+    _require_one_of("only", only, Only)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    source, options = _source(model, said, config)
+    request = ConvertRequest(
+        source,
+        os.fspath(out),
+        options,
+        _kinds(fill_missing),
+        opset,
+        bilinear,
+        external_data,
+        only,
+        prove,
+        seed,
+        _text(report) or "",
+    )
+    return convert(request, *_given(progress))
+
+
+def verify(
+    model: Path | Model,
+    onnx: Path,
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    fill_missing: str | Iterable[str] = (),
+    against: Judge = "reference",
+    seed: int = 0,
+    config: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Verification:
+    """The proof that an ONNX file computes what a model does.
+
+    `against` "source" runs the model's own framework on its file, which must be one that is
+    trusted. Raises UnreadableError, UnsupportedError and UsageError, and UpconvError where the
+    process that proves was ended.
+    """
+    from upconv.service.work.proving import Judge, VerifyRequest, verify
+
+    _require_one_of("against", against, Judge)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    source, options = _source(model, said, config)
+    kinds = _kinds(fill_missing)
+    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, against)
+    return verify(request, *_given(progress))
+
+
+def from_torch(
+    module: Any, example_inputs: Sequence[Any], *, dynamic_shapes: Mapping[str, Any] | None = None
+) -> Model:
+    """The model of a live torch.nn.Module, the same that its exported file gives.
+
+    `example_inputs` and `dynamic_shapes` are torch.export.export's. Batch normalisation and
+    dropout are converted as they are at inference, so call `module.eval()` before.
+
+    Raises UsageError for what is no module, and UnsupportedError where torch.export refuses it.
+    """
+    from upconv.converters.readers.torch.live import from_module
+
+    return from_module(module, example_inputs, dynamic_shapes)
+
+
+def _reading(
+    weights: Path | None,
+    inputs: Inputs | None,
+    phase: Phase | None,
+    dialect: str | None,
+    keras_bilinear: KerasBilinear | None,
+) -> Reading:
+    _require_one_of("phase", phase, Phase)
+    _require_one_of("keras_bilinear", keras_bilinear, KerasBilinear)
+    shapes = {name: _shape(name, shape) for name, shape in (inputs or {}).items()}
+    return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear)
+
+
+def _shape(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
+    text = shape if isinstance(shape, str) else "x".join(map(str, shape))
+    return parse_shape(f"{name}={text}", text)
+
+
+def _source(
+    model: Path | Model, said: Reading, config: Path | None
+) -> tuple[str | Model, ReadOptions]:
+    """The model as the work takes it, and how it is read; UsageError where it is read already."""
+    if not isinstance(model, Model):
+        return os.fspath(model), read_options(said, _text(config))
+    if said != Reading():
+        raise UsageError(
+            "weights, inputs, phase, dialect and keras_bilinear say how a file is read",
+            hint="give them to upconv.load",
+        )
+    return model, ReadOptions()
+
+
+def _sorted_out(
+    what: Path | Model | Iterable[Path | Model],
+) -> tuple[tuple[str, ...], tuple[Model, ...]]:
+    many = [what] if isinstance(what, str | os.PathLike | Model) else list(what)
+    if not many:
+        raise UsageError("nothing to check: neither a path nor a model is given")
+    models = tuple(one for one in many if isinstance(one, Model))
+    paths = [os.fspath(one) for one in many if not isinstance(one, Model)]
+    return tuple(f".{os.sep}-" if path == "-" else path for path in paths), models
+
+
+def _kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:
+    from upconv.service.work.conversion import fill_kinds
+
+    return fill_kinds(",".join(_words(kinds)))
+
+
+def _require_one_of(name: str, value: object, choices: object) -> None:
+    """Raise UsageError unless a value is one of a Literal's; None leaves the choice open."""
+    allowed = get_args(choices)
+    if value is not None and value not in allowed:
+        raise UsageError(f"{name} {value!r} is none of {', '.join(filter(None, allowed))}")
+
+
+def _words(words: str | Iterable[str]) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _given(progress: Callable[..., None] | None) -> tuple[Callable[..., None], ...]:
+    return () if progress is None else (progress,)

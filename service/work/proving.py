@@ -1,0 +1,100 @@
+"""Proofs of an ONNX file, in child processes: a crash of onnxruntime or of a framework is then a
+message and not the end of whoever asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.records import record
+from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.child import run_in_child
+from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
+    from upconv.converters.proof.report import Verification
+
+Progress = Callable[[str], None]
+"""Is told what is being done."""
+
+Judge = Literal["reference", "source"]
+
+ONE_THREAD: Final = "OPENBLAS_NUM_THREADS"
+"""For the child's NumPy: the reference shares its blocks out among threads itself, and the matrix
+products' own threads beside them would only wait for each other, which takes half as long again."""
+
+
+@record(frozen=True, slots=True)
+class VerifyRequest:
+    """A model, in a file or in memory, and the ONNX file that is to be equal to it.
+
+    `options` are of a model in a file. `fill` are the fillers that the conversion made weights
+    from. `against` is who judges: our float64 reference, or the framework that the model is from.
+    """
+
+    model: str | Model
+    onnx: str
+    options: ReadOptions = ReadOptions()
+    fill: tuple[str, ...] = ()
+    seed: int = 0
+    against: Judge = "reference"
+
+
+def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
+    """The proof that is asked for.
+
+    Raises UsageError for what cannot be judged so, what reading and proving raise, and ChildError
+    where the process that proves was ended.
+    """
+    asked = _proof_request(request)
+    if request.against == "reference":
+        return _certify(asked, progress)
+    if request.fill:
+        raise UsageError(
+            "--fill-missing makes weights that the source framework does not have",
+            hint="use --against reference",
+        )
+    if not isinstance(request.model, str):
+        raise UsageError(
+            "a model in memory has no file that its framework could read",
+            hint="name the file, or use the reference",
+        )
+    return _certify_against_source(asked, progress)
+
+
+def _proof_request(request: VerifyRequest) -> ProofRequest:
+    model = request.model
+    if not isinstance(model, str):
+        from upconv.service.work.portable import portable
+
+        model = portable(model)
+    return ProofRequest(model, request.onnx, request.options, request.fill, request.seed)
+
+
+def _certify(request: ProofRequest, progress: Progress) -> Verification:
+    from upconv.converters.proof.runtime import remove_copies
+
+    clean = partial(remove_copies, request.onnx)
+    environment = {ONE_THREAD: "1", **os.environ}
+    return run_in_child(prove, request, progress, clean, environment=environment)
+
+
+def _certify_against_source(request: ProofRequest, progress: Progress) -> Verification:
+    """The framework runs in a process of its own, and onnxruntime and the comparison in the next,
+    so that neither can disturb the other."""
+    from upconv.converters.proof.runtime import remove_copies
+    from upconv.converters.proof.source import ENVIRONMENT
+
+    source = run_in_child(
+        run_framework,
+        request,
+        progress,
+        what="the source framework",
+        environment={**os.environ, **ENVIRONMENT},
+    )
+    clean = partial(remove_copies, request.onnx)
+    return run_in_child(prove_against, (request, source), progress, clean)
