@@ -128,7 +128,9 @@ def _unknown(layer: Layer) -> str:
     return f"the shape of what '{layer.name}' reads is not known"
 
 
-def _of_layer(layer: Layer, given: InputShapes, inference: Inference, failing: bool) -> Iterator[Condition]:
+def _of_layer(
+    layer: Layer, given: InputShapes, inference: Inference, failing: bool
+) -> Iterator[Condition]:
     output = inference.shapes.get(layer.outputs[0]) if layer.outputs else ()
     found: list[Condition] = []
     if output is not None:

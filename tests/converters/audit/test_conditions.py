@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.converters.operator_cases import MAKERS, RECORDS
 from tests.converters.reference.build import layer
-from upconv.converters.audit.conditions import CONDITIONS, Condition, asked
+from upconv.converters.audit.conditions import Condition, asked
 from upconv.converters.audit.relations import Relation
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Size, evaluate, symbol
@@ -35,7 +34,7 @@ def _doubtful(condition: Condition, values: dict[str, int]) -> bool:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_conditions_hold_where_the_shape_function_raises_nothing(
     record: type, data: st.DataObject
@@ -78,11 +77,6 @@ def test_conditions_hold_where_the_shape_function_raises_nothing(
         if isinstance(size, Dim)
     ]
     assert said is (not concrete.errors and all(size >= 1 for size in open_sizes))
-
-
-@pytest.mark.parametrize("record", get_args(ops.Operator), ids=lambda record: record.__name__)
-def test_every_operator_but_unknown_says_what_it_asks(record: type) -> None:
-    assert (record in CONDITIONS) is (record is not ops.Unknown)
 
 
 @pytest.mark.parametrize("size", range(1, 10))
