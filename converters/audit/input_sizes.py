@@ -35,7 +35,8 @@ class AxisSizes:
     """One letter: the sizes that run, and those that give an output as large.
 
     A set is None where it cannot be said, and `because` says why; `known` is then what the
-    conditions that are understood leave: no size outside of it runs. `failures` divide the sizes
+    conditions that are understood leave: no size outside of it runs. `whole`: all of its own
+    conditions are understood, and only couplings may exclude more. `failures` divide the sizes
     that its own conditions exclude, in the order of the layers.
     """
 
@@ -44,6 +45,7 @@ class AxisSizes:
     runs: SizeSet | None
     same_size: SizeSet | None
     because: str
+    whole: bool
     failures: tuple[Failure, ...]
 
 
@@ -94,7 +96,7 @@ def _axis(net: Net, letter: str, own: Mapping[str, Own]) -> AxisSizes:
     moved = [one and one.shifted(meaning.constant) for one in (found.runs, found.same_size)]
     failures = (replace(f, sizes=f.sizes.shifted(meaning.constant)) for f in found.failures)
     known = found.known.shifted(meaning.constant)
-    return AxisSizes(letter, known, moved[0], moved[1], found.because, tuple(failures))
+    return replace(found, known=known, runs=moved[0], same_size=moved[1], failures=tuple(failures))
 
 
 def _judged(net: Net, letter: str, base: str, mine: Own, own: Mapping[str, Own]) -> AxisSizes:
@@ -106,7 +108,8 @@ def _judged(net: Net, letter: str, base: str, mine: Own, own: Mapping[str, Own])
         same = _same_size(net, letter, base, runs, mine.doubtful)
     except Unsayable as reason:
         because = str(reason)
-    return AxisSizes(letter, mine.known, runs, same, because, mine.failures)
+    whole = not mine.because
+    return AxisSizes(letter, mine.known, runs, same, because, whole, mine.failures)
 
 
 def _running(net: Net, letter: str, mine: Own, own: Mapping[str, Own]) -> SizeSet:

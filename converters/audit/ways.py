@@ -5,14 +5,16 @@ Sizes follow one input of every layer: a Crop's reference, else the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
 
 from upconv.converters.audit.formulas import Axis, formula
+from upconv.converters.audit.growth import Unsayable, growth_of
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Like, Size, leaves
+from upconv.converters.ir.dims import Like, Size, leaves, substitute, symbol
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import targets
@@ -33,7 +35,7 @@ class Step:
     """One layer of a branch that changes the size along an axis.
 
     `excess` is what it gained (lost, where negative) against dividing or multiplying exactly by
-    its stride; None where that has no meaning. `factor` is what the layer multiplies sizes by.
+    its scale; None where it has none. `factor` is what the layer multiplies sizes by.
     """
 
     layer: Layer
@@ -87,11 +89,19 @@ def steps(net: Shaped, value: str, ancestor: str | None, axis: int) -> list[Step
 
 def _step(net: Shaped, after: str, before: str, axis: int) -> Iterator[Step]:
     sizes = [_size(net, value, axis) for value in (before, after)]
-    if sizes[0] is None or sizes[1] is None or sizes[0] == sizes[1]:
-        return
     layer = net.producers[after]
-    excess = _excess(layer, axis - 2, *sizes)
-    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), excess, _factor(layer, axis - 2, *sizes))
+    if sizes[0] is None or sizes[1] is None:
+        return
+    nominal = nominal_scale(layer, axis - 2)
+    if sizes[0] == sizes[1] and nominal in (None, 1):
+        return
+    excess, factor = None, float(1 if nominal is None else nominal)
+    if isinstance(sizes[0], int) and isinstance(sizes[1], int):
+        if nominal is not None:
+            excess = float(sizes[1] - sizes[0] * nominal)
+        elif sizes[0] > 0:
+            factor = sizes[1] / sizes[0]
+    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), excess, factor)
 
 
 def _size(net: Shaped, value: str, axis: int) -> Size | None:
@@ -99,25 +109,35 @@ def _size(net: Shaped, value: str, axis: int) -> Size | None:
     return shape[axis] if shape is not None and axis < len(shape) else None
 
 
-def _excess(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float | None:
-    """Actual size minus the exact multiple or fraction the stride stands for."""
-    if not isinstance(before, int) or not isinstance(after, int):
+def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
+    """What a layer multiplies sizes by, but for borders and rounding, along one spatial axis: its
+    stride, its factor, or how fast the size that is written for it grows with the size it is like.
+    None where it has no scale: the size is a number, or all is pooled.
+    """
+    op = layer.operator
+    match op:
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+            return Fraction(1, stride[axis]) if stride[axis] else None
+        case ops.ConvTranspose(stride=stride, target=None):
+            return Fraction(stride[axis])
+        case ops.Resize(factor=factor) if factor is not None:
+            return Fraction(factor[axis])
+        case ops.DepthToSpace(block=block):
+            return Fraction(block)
+        case ops.SpaceToDepth(block=block):
+            return Fraction(1, block) if block else None
+        case ops.GlobalPool():
+            return None
+    sizes = getattr(op, "target", None) or getattr(op, "size", None)
+    return _slope(sizes, axis) if sizes else Fraction(1)
+
+
+def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:
+    """How fast the size that is written for an axis grows with the one size that it is like."""
+    size = sizes[axis] if axis < len(sizes) else 0
+    if len(leaves(size)) != 1:
         return None
-    match layer.operator:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
-            return after - before / stride[axis]
-        case ops.ConvTranspose(stride=stride):
-            return after - before * stride[axis]
-    return None
-
-
-def _factor(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float:
-    match layer.operator:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
-            return 1 / stride[axis]
-        case ops.ConvTranspose(stride=stride):
-            return float(stride[axis])
-        case ops.Resize() | ops.DepthToSpace() | ops.SpaceToDepth():
-            if isinstance(before, int) and isinstance(after, int):
-                return after / before
-    return 1.0
+    try:
+        return growth_of(substitute(size, lambda leaf: symbol("n")), "n").slope or None
+    except Unsayable:
+        return None
