@@ -58,12 +58,16 @@ class CropFit:
 class Coordinates:
     """The places of a net's values, and how its Crops fit.
 
-    A Crop whose reference has the same scale is taken to be right when the layers behind it are
-    placed: one wrong offset is then one finding, and not one at every merge behind it.
+    With `mended`, a Crop whose reference has the same scale is taken to be right when the layers
+    behind it are placed: one wrong offset is then one finding, and not one at every merge behind
+    it. Without, all is where the file puts it.
     """
 
-    def __init__(self, model: Model, shapes: Mapping[str, Shape | None]) -> None:
+    def __init__(
+        self, model: Model, shapes: Mapping[str, Shape | None], *, mended: bool = True
+    ) -> None:
         self._model = model
+        self._mends = mended
         self._shapes = shapes
         self._inputs = {entry.name for entry in model.inputs}
         self.places: dict[str, PixelMap] = {}
@@ -113,7 +117,7 @@ class Coordinates:
         if fit is None:
             return maps
         self.crops.append(fit)
-        if not fit.same_scale:
+        if not fit.same_scale or not self._mends:
             return maps
         right = dict(zip(fit.axes, fit.relative, strict=True))
         return tuple(right.get(axis, one) for axis, one in enumerate(maps))
