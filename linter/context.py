@@ -10,11 +10,11 @@ from upconv.converters.audit.open_sizes import with_unknown_sizes
 from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
-from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.model import Layer, Model, Notice
 from upconv.converters.ir.operators import UPSAMPLING, Operator
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.shapes import Shape
-from upconv.converters.readers.files.prototxt import Message, parse
+from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
 from upconv.linter.finding import Severity
@@ -78,13 +78,10 @@ class Context:
         return any(True for _ in self.of(*UPSAMPLING))
 
     @cached_property
-    def blocks(self) -> tuple[Message, ...]:
+    def blocks(self) -> tuple[Block, ...]:
         """Every `layer` and `layers` block of a prototxt, those of other phases included."""
-        if self.source is None or self.net.framework != "caffe":
-            return ()
-        root = parse(self.source).root
-        values = root.all("layer") + root.all("layers")
-        return tuple(value for value in values if isinstance(value, Message))
+        root = self.net.origin.written.block
+        return (*root.blocks("layer"), *root.blocks("layers"))
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
@@ -133,10 +130,14 @@ class Context:
 
     def notices(self, code: str) -> Iterator[Hit]:
         """What the reader noticed that the rule of this code tells."""
-        for notice in self.model.notices if self.model else ():
+        for notice in self.noticed(code):
             told = NOTICES[notice.kind]
-            if told.code == code:
-                yield self.hit_of(notice.error, told.help, told.severity)
+            yield self.hit_of(notice.error, told.help, told.severity)
+
+    def noticed(self, code: str) -> Iterator[Notice]:
+        """The notices themselves, for a rule that has more to say of them."""
+        found = self.model.notices if self.model else ()
+        return (notice for notice in found if NOTICES[notice.kind].code == code)
 
     def hit_of(self, error: UpconvError, help: str, severity: Severity | None = None) -> Hit:
         """A reader's error as what a rule yields; `help` stands in where it has no hint."""

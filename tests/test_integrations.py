@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.support import ROOT
-from upconv.linter.running.discovery import SUFFIXES
+from upconv.converters.readers.formats import FORMATS
 
 BAD = ROOT / "fixtures" / "rules" / "UP201" / "bad.prototxt"
 GOOD = ROOT / "fixtures" / "rules" / "UP201" / "good.prototxt"
@@ -150,8 +150,8 @@ def test_hook_runs_a_command_on_the_files_a_search_takes() -> None:
     assert hook["entry"].split() == ["upconv", "check"]
     assert hook["pass_filenames"] is False
     pattern = re.compile(hook["files"])
-    assert [suffix for suffix in SUFFIXES if not pattern.search(f"models/net{suffix}")] == []
-    assert [name for name in ("net.py", "net.ipynb") if not pattern.search(name)] == []
+    endings = {extension for entry in FORMATS for extension in entry.searched}
+    assert [one for one in endings if not pattern.search(f"models/net.{one}")] == []
     assert not pattern.search("model.prototxt.md")
 
 

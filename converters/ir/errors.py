@@ -61,6 +61,22 @@ class UnreadableError(UpconvError):
     """The file is no such model, is truncated, corrupt or hostile."""
 
 
+class NotAModelError(UnreadableError):
+    """The text is something else; `known` is whether it is clear what. A search leaves it out."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        known: bool,
+        path: str = "",
+        where: Span | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, path=path, where=where, hint=hint)
+        self.known = known
+
+
 class UnsupportedError(UpconvError):
     """The model is readable, but what it asks for cannot be said; the message says why."""
 

@@ -36,7 +36,11 @@ NoticeKind: TypeAlias = Literal[
     "half-given-field",  # kernel_h without kernel_w
     "fork-dialect",  # forks of the framework disagree about the layer
     "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "refused-call",  # the framework raises an error when it is made or when it runs
+    "fails-when-called",  # the framework builds the layer, and fails when it runs
+    "impossible-output-size",  # no input of the layer has an output of the size that is asked for
     "unread-calls",  # of source code
+    "unknown-field",
 ]
 """What readers have to say. A new kind wants a row in the linter's table of notices too."""
 
@@ -74,12 +78,14 @@ class ModelInput:
 class Notice:
     """Something a reader saw and went on after: of which kind it is, and its cause.
 
-    `harmless`: the outputs are still what the file says, so that conversion may go on.
+    `harmless`: the outputs are still what the file says, so that conversion may go on. `near` are
+    the known names that an unknown one may have been meant to be.
     """
 
     kind: NoticeKind
     error: UpconvError
     harmless: bool = False
+    near: tuple[str, ...] = ()
 
 
 @record(frozen=True, slots=True)
@@ -89,7 +95,8 @@ class Model:
     Shapes are channels-first throughout. `channels_last` names the graph inputs and outputs that
     the source has as (N, spatial..., C): there, and nowhere else, the writer transposes.
     `integer_outputs` names the outputs that leave as int64; inside they are floats like all values.
-    `origin` is the whole file; its node is the parsed tree of a text.
+    `has_graph` is False where the file lists layers that nothing connects. `origin` is the whole
+    file.
     """
 
     name: str
@@ -103,6 +110,7 @@ class Model:
     weights_path: str = ""
     channels_last: frozenset[str] = frozenset()
     integer_outputs: frozenset[str] = frozenset()
+    has_graph: bool = True
     origin: Origin = field(default_factory=lambda: Origin(""))
 
     def layer(self, name: str) -> Layer:

@@ -2,89 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import field
-from functools import cached_property
-from typing import Any
 
 from upconv.converters.ir.records import record
+from upconv.converters.ir.source import Source, Span
+from upconv.converters.ir.written import Written
 
-
-def _no_landmark(offset: int) -> str:
-    return ""
-
-
-class Source:
-    """A text file as read: its path, its text, and a lazily built table of line starts.
-
-    Lines and columns count from 1, columns in code points. `text` keeps its line ends, so that
-    an offset into it is an offset a fix can edit. `landmark` says what people call an offset's
-    place where they do not count lines of the file (`cell 3, line 2` of a notebook), "" elsewhere.
-    """
-
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.text = text
-        self.landmark: Callable[[int], str] = _no_landmark
-
-    @cached_property
-    def line_starts(self) -> list[int]:
-        """Offset of the first character of every line; CRLF and LF both end a line."""
-        starts = [0]
-        find = self.text.find
-        at = find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = find("\n", at + 1)
-        return starts
-
-    def position(self, offset: int) -> tuple[int, int]:
-        """(line, column) of an offset.
-
-        >>> Source("a", "one\\ntwo").position(5)
-        (2, 2)
-        """
-        line = bisect_right(self.line_starts, offset)
-        return line, offset - self.line_starts[line - 1] + 1
-
-    def line(self, number: int) -> str:
-        """The text of one line, without its line end."""
-        start = self.line_starts[number - 1]
-        end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
-
-    def __repr__(self) -> str:
-        return f"Source({self.path!r}, {len(self.text)} characters)"
-
-
-@record(frozen=True, slots=True)
-class Span:
-    """The characters start..end (end excluded) of a source."""
-
-    source: Source
-    start: int
-    end: int
-
-    @property
-    def path(self) -> str:
-        return self.source.path
-
-    @property
-    def text(self) -> str:
-        return self.source.text[self.start : self.end]
-
-    @property
-    def line(self) -> int:
-        return self.source.position(self.start)[0]
-
-    @property
-    def column(self) -> int:
-        return self.source.position(self.start)[1]
-
-    @property
-    def end_position(self) -> tuple[int, int]:
-        return self.source.position(self.end)
+__all__ = ["Origin", "Source", "Span", "Written"]
 
 
 @record(frozen=True, slots=True)
@@ -92,9 +16,8 @@ class Origin:
     """Where a layer was written, in the source's own words.
 
     `framework` is "caffe", "keras", "tensorflow", "pytorch" or "onnx"; `type` the layer's type
-    as the file spells it; `node` the parsed piece of the file (for Caffe the layer's
-    `prototxt.Message`), which rules about a framework's own fields read. Spans are absent in
-    binary files. `code` is the line of the user's own program that made the layer, as file:line,
+    as the file spells it; `written` what rules may ask of the author's own words. Spans are absent
+    in binary files. `code` is the line of the user's own program that made the layer, as file:line,
     where the file keeps it.
     """
 
@@ -102,5 +25,5 @@ class Origin:
     framework: str = ""
     type: str = ""
     span: Span | None = None
-    node: Any = field(default=None, repr=False, compare=False)
+    written: Written = field(default_factory=Written, repr=False, compare=False)
     code: str = ""

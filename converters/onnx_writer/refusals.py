@@ -45,7 +45,7 @@ def problems(model: Model, inference: Inference) -> Iterator[UpconvError]:
             )
     if _weights_of_another_net(model):
         return  # that every weight is missing says nothing more
-    hints = {notice.error.layer: notice.error.hint for notice in model.notices}
+    hints = {one.error.layer: one.error.hint for one in model.notices if not one.harmless}
     for layer in model.layers:
         for problem in layer_problems(layer, inference, model.weights_path):
             problem.hint = problem.hint or hints.get(layer.name, "")

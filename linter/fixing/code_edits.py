@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from upconv.converters.ir.origin import Span
-from upconv.converters.readers.python_source.call import Call
+from upconv.converters.ir.written import Call
 from upconv.linter.finding import Edit
+from upconv.linter.fixing.edits import replace_span
 
 
 def add_argument(call: Call, text: str) -> Edit:
     """A further keyword argument, `name=value`, behind those that are written."""
     span, before = call.room
-    return _edit(span, before + text, call)
+    return replace_span(span, call.spelled(before + text))
 
 
 def rename(call: Call, name: str) -> Edit | None:
@@ -20,13 +21,4 @@ def rename(call: Call, name: str) -> Edit | None:
     if not dot or last != call.name or not head.replace(".", "").isidentifier():
         return None
     end = call.callee.end
-    return _edit(Span(call.callee.source, end - len(last), end), name, call)
-
-
-def _edit(span: Span, text: str, call: Call) -> Edit:
-    if call.fragment.escaped:
-        import json
-
-        text = json.dumps(text, ensure_ascii=False)[1:-1]
-    position = span.source.position
-    return Edit(*position(span.start), *position(span.end), text)
+    return replace_span(Span(call.callee.source, end - len(last), end), call.spelled(name))

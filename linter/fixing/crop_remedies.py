@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.written import Block
 from upconv.linter.finding import Fix
 from upconv.linter.fixing.edits import (
     Edits,
@@ -14,11 +15,10 @@ from upconv.linter.fixing.edits import (
     fix_of,
     layer_block,
     params_block,
-    replace_text,
+    replace_span,
 )
 
 if TYPE_CHECKING:
-    from upconv.converters.readers.files.prototxt import Message
     from upconv.linter.context import Context
 
 
@@ -46,7 +46,7 @@ def crop_offset(context: Context, layer: Layer) -> Fix | None:
     return fix_of([_offset_edits(context, layer, offsets)], "display" if doubtful else "unsafe")
 
 
-def _writes_offset(block: Message) -> bool:
+def _writes_offset(block: Block) -> bool:
     return any(param.has("offset") for param in block.messages("crop_param"))
 
 
@@ -84,14 +84,13 @@ def _offset_edits(context: Context, layer: Layer, offsets: Sequence[object]) -> 
     block = params_block(context, layer, "crop_param")
     if block is None:
         return ()
-    written = block.all("offset")
+    written = block.spans("offset")
     if not written:
         return (add_field(block, fields, ("axis",)),)
     if len(written) == len(texts) or len(texts) == 1:
         texts = texts * (len(written) // len(texts))
         pairs = zip(written, texts, strict=True)
-        return tuple(replace_text(v.source, v.start, v.end, text) for v, text in pairs)
+        return tuple(replace_span(span, text) for span, text in pairs)
     if len(written) > 1:
         return ()
-    value = written[0]
-    return (replace_text(value.source, value.start, value.end, fields.removeprefix("offset: ")),)
+    return (replace_span(written[0], fields.removeprefix("offset: ")),)

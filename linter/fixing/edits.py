@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.origin import Source
-from upconv.converters.readers.files.prototxt import Field, Message
+from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.written import Block
 from upconv.linter.finding import Edit, Fix, Safety
 
 if TYPE_CHECKING:
@@ -25,47 +25,37 @@ def replace_text(source: Source, start: int, end: int, text: str) -> Edit:
     return Edit(*source.position(start), *source.position(end), text)
 
 
-def layer_block(context: Context, layer: Layer) -> Message | None:
+def replace_span(span: Span, text: str) -> Edit:
+    """What is written there becomes `text`."""
+    return replace_text(span.source, span.start, span.end, text)
+
+
+def layer_block(context: Context, layer: Layer) -> Block | None:
     """The layer's block as the file has it; None where there is none."""
-    root, span = context.net.origin.node, layer.origin.span
-    if not isinstance(root, Message) or span is None:
+    span = layer.origin.span
+    if span is None:
         return None
-    values = (value for field in root.fields for value in field.values)
-    inside = (v for v in values if isinstance(v, Message) and span.start <= v.start < span.end)
-    return next((value for value in inside if value.name in ("layer", "layers")), None)
+    inside = (block for block in context.blocks if span.start <= block.span.start < span.end)
+    return next(inside, None)
 
 
-def block_around(message: Message, field: Field) -> Message:
-    """The innermost block of a message that a field stands in."""
-    for entry in message.fields:
-        for value in entry.values:
-            if isinstance(value, Message) and value.start < field.start < value.end:
-                return block_around(value, field)
-    return message
-
-
-def params_block(context: Context, layer: Layer, name: str) -> Message | None:
+def params_block(context: Context, layer: Layer, name: str) -> Block | None:
     """A block of a layer's parameters; None where it is absent or written twice."""
     block = layer_block(context, layer)
-    found = [value for value in block.all(name) if isinstance(value, Message)] if block else []
+    found = block.blocks(name) if block else ()
     return found[0] if len(found) == 1 else None
 
 
-def set_value(block: Message, name: str, text: str, after: Sequence[str] = ()) -> Edits:
+def set_value(block: Block, name: str, text: str, after: Sequence[str] = ()) -> Edits:
     """Every value of the field becomes `text`; where it is absent, it is added behind the first
     of the fields `after` that is there, else at the end."""
-    values = block.all(name)
-    if not values:
+    written = block.spans(name)
+    if not written:
         return (add_field(block, f"{name}: {text}", after),)
-    source = block.source
-    return tuple(replace_text(source, v.start, v.end, text) for v in values if _text(v) != text)
+    return tuple(replace_span(span, text) for span in written if span.text != text)
 
 
-def _text(value: object) -> str:
-    return str(getattr(value, "text", ""))
-
-
-def set_size(block: Message, name: str, size: int, after: Sequence[str] = ()) -> Edits:
+def set_size(block: Block, name: str, size: int, after: Sequence[str] = ()) -> Edits:
     """`kernel_size`, `stride` or `pad` becomes `size` on both axes, however it is written."""
     short = name.removesuffix("_size")
     pair = [axis for axis in (f"{short}_h", f"{short}_w") if block.has(axis)]
@@ -75,28 +65,10 @@ def set_size(block: Message, name: str, size: int, after: Sequence[str] = ()) ->
     return tuple(edit for field in fields for edit in set_value(block, field, str(size), after))
 
 
-def add_field(block: Message, text: str, after: Sequence[str] = ()) -> Edit:
-    """A new field: on a line of its own where the field before it has one, else beside it."""
-    source = block.source
-    anchor = next((f for name in after for f in reversed(block.fields) if f.name == name), None)
-    if anchor is None and not block.fields:
-        return replace_text(source, block.start + 1, block.start + 1, f" {text}")
-    field = anchor or block.fields[-1]
-    line_start = source.text.rfind("\n", 0, field.start) + 1
-    line_end = _line_end(source.text, field.end)
-    indent = source.text[line_start : field.start]
-    rest = source.text[field.end : line_end].lstrip(" \t,;")
-    if indent.strip() or (rest and not rest.startswith("#")):
-        return replace_text(source, field.end, field.end, f" {text}")
-    newline = "\r\n" if source.text[line_end : line_end + 2] == "\r\n" else "\n"
-    return replace_text(source, line_end, line_end, newline + indent + text)
-
-
-def _line_end(text: str, at: int) -> int:
-    """Where the line's end, LF or CRLF, begins."""
-    end = text.find("\n", at)
-    end = len(text) if end < 0 else end
-    return end - 1 if text[at:end].endswith("\r") else end
+def add_field(block: Block, text: str, after: Sequence[str] = ()) -> Edit:
+    """A new field behind the first of the fields `after` that is there, else at the end."""
+    span, before = block.room(after)
+    return replace_span(span, before + text)
 
 
 def offsets_of(edits: Sequence[Edit], source: Source) -> Iterator[tuple[int, int, str]]:

@@ -51,9 +51,9 @@ def read_text(path: str) -> Text:
 
 def decoded(path: str, data: bytes) -> Text:
     """The text in these bytes; raises UnreadableError where they hold none."""
-    from upconv.converters.readers.files.prototxt import decode_text
+    from upconv.converters.readers.formats import decode
 
-    source = Source(path, decode_text(data, path))
+    source = Source(path, decode(data, path))
     text = Text(source, "utf-8", data.startswith(_BOM))
     return text if text.encoded() == data else Text(source, "latin-1")
 

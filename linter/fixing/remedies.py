@@ -20,7 +20,7 @@ from upconv.linter.fixing.edits import (
     fix_of,
     layer_block,
     params_block,
-    replace_text,
+    replace_span,
     set_size,
     set_value,
 )
@@ -152,8 +152,8 @@ def frozen(context: Context, layer: Layer) -> Fix | None:
     if block is None:
         return None
     if block.name == "layers":
-        rates = block.all("blobs_lr")[:1]
-        return fix_of([tuple(replace_text(r.source, r.start, r.end, "0") for r in rates)])
+        rates = block.spans("blobs_lr")[:1]
+        return fix_of([tuple(replace_span(rate, "0") for rate in rates)])
     specs = block.messages("param")[:1]
     if specs:
         return fix_of([set_value(specs[0], "lr_mult", "0")])
@@ -189,7 +189,7 @@ def _filler(context: Context, layer: Layer, kind: str) -> Edits:
     if block is None:
         return ()
     text = f'weight_filler {{ type: "{kind}" }}'
-    written = [field for field in block.fields if field.name == "weight_filler"]
-    if written:
-        return tuple(replace_text(f.source, f.start, f.end, text) for f in written[:1])
+    written = block.span_of("weight_filler")
+    if written is not None:
+        return (replace_span(written, text),)
     return (add_field(block, text, ("pad", "pad_w", "pad_h", *_STRIDE)),)

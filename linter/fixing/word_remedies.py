@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from upconv.linter.finding import Fix
-from upconv.linter.fixing.edits import block_around, replace_text
+from upconv.linter.fixing.edits import replace_span, replace_text
 
 if TYPE_CHECKING:
-    from upconv.converters.readers.files.prototxt import Field, Message
+    from upconv.converters.ir.origin import Span
+    from upconv.converters.ir.written import Block
     from upconv.linter.running.suppress import Ignore
 
 
-def respelt(root: Message, field: Field, near: Sequence[str]) -> Fix | None:
-    """The field gets the known name that was meant, of those that are `near`; None where that is
-    not clear, where its block has that field already, or where it belongs into another block."""
+def respelt(root: Block, where: Span, near: Sequence[str]) -> Fix | None:
+    """The field of that name gets the known name that was meant, of those that are `near`; None
+    where that is not clear, where its block has that field already, or where it belongs into
+    another block."""
     alike = [name for name in near if "." not in name]
-    close = [name for name in alike if is_one_slip(field.name, name)]
+    close = [name for name in alike if is_one_slip(where.text, name)]
     meant = close or alike
-    if len(meant) != 1 or block_around(root, field).has(meant[0]):
+    if len(meant) != 1 or root.around(where).has(meant[0]):
         return None
-    edit = replace_text(field.source, field.start, field.start + len(field.name), meant[0])
-    return Fix("safe" if close else "unsafe", (edit,))
+    return Fix("safe" if close else "unsafe", (replace_span(where, meant[0]),))
 
 
 def is_one_slip(one: str, other: str) -> bool:

@@ -69,8 +69,8 @@ def _keeps_batch(shape: Shape | None, size: Size) -> bool:
 def _first_dim(layer: Layer) -> Span | None:
     param = words.node_of(layer).message("reshape_param")
     shape = param.message("shape") if param is not None else None
-    dims = shape.scalars("dim") if shape is not None else []
-    return dims[0].span if dims else None
+    dims = shape.spans("dim") if shape is not None else []
+    return dims[0] if dims else None
 
 
 @rule("UP306", "fixed-size", severity="info", source="BVLC/caffe issue 1442", frameworks=("caffe",))

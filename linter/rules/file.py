@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from upconv.converters.readers.caffe.schema import unknown_fields
-from upconv.converters.readers.files.prototxt import Message, Scalar
 from upconv.linter.fixing import word_remedies
+from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -71,34 +69,16 @@ def unknown_field(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
-    root = context.net.origin.node
-    if not isinstance(root, Message) or context.net.framework != "caffe":
-        return
-    blocks = sorted(_layer_blocks(root), key=lambda block: block.start)
-    starts = [block.start for block in blocks]
-    for field, message, near in unknown_fields(root):
-        at = bisect_right(starts, field.start) - 1
-        inside = at >= 0 and field.start < blocks[at].end
+    root = context.net.origin.written.block
+    for notice in context.noticed("UP002"):
+        error = notice.error
         yield Hit(
-            f"unknown field '{field.name}' in {message}",
-            f"did you mean {' or '.join(near)}?" if near else _NO_SUCH_FIELD,
-            where=field.name_span,
-            fix=word_remedies.respelt(root, field, near),
-            layer_name=_name_of(blocks[at]) if inside else "",
+            error.message,
+            error.hint or NOTICES[notice.kind].help,
+            where=error.where,
+            fix=word_remedies.respelt(root, error.where, notice.near) if error.where else None,
+            layer_name=error.layer,
         )
-
-
-_NO_SUCH_FIELD = "delete it, or check which fork of Caffe the net is for"
-
-
-def _layer_blocks(root: Message) -> Iterator[Message]:
-    values = root.all("layer") + root.all("layers")
-    return (value for value in values if isinstance(value, Message))
-
-
-def _name_of(block: Message) -> str:
-    name = block.get("name")
-    return "" if not isinstance(name, Scalar) else name.text.strip("\"'")
 
 
 @rule("UP003", "unknown-layer-type", severity="warning", source="BVLC/caffe layer_factory.cpp")

@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.files.prototxt import Message
+from upconv.converters.ir.written import NOTHING
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import RANDOM_FILLERS
 from upconv.linter.rule import Hit, rule
@@ -157,7 +157,7 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
 
     for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
         for name in ("weight_filler", "bias_filler"):
-            block = words.params_of(layer).message(name) or Message.empty()
+            block = words.params_of(layer).message(name) or NOTHING
             written = block.str("type", "constant")
             if written in FILLERS:
                 continue

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
-from upconv.converters.readers.python_source.call import Call
 from upconv.linter.facts import words
 from upconv.linter.rule import Hit, rule
 
@@ -70,7 +69,7 @@ def asymmetric_same(context: Context) -> Iterator[Hit]:
 def _uneven(layer: Layer) -> str:
     """What differs at the sides of a layer's input, or of a transposed convolution's output."""
     op = layer.operator
-    if isinstance(layer.origin.node, Call):
+    if layer.origin.written.call is not None:
         return ""  # code says the word, and what it pads depends on sizes that code seldom says
     if isinstance(op, ops.Pad) and layer.name.endswith(_PAD_IN_FRONT):
         return "by amounts that depend on the input's size"
@@ -86,5 +85,4 @@ def _uneven(layer: Layer) -> str:
 
 def _is_causal(layer: Layer) -> bool:
     """Whether a convolution over time looks back only, which is meant to be uneven."""
-    config = getattr(layer.origin.node, "config", None)
-    return config is not None and config.get("padding") == "causal"
+    return layer.origin.written.settings.text_of("padding") == "causal"

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import symbol
-from upconv.converters.ir.geometry import (
-    effective_kernel,
-    keras_transposed_size,
-    tensorflow_inverts,
-)
-from upconv.converters.readers.python_source.call import Call, NotProvableError
-from upconv.linter.facts import words
 from upconv.linter.facts.calls import calls
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from upconv.converters.ir.model import Layer
     from upconv.linter.context import Context
 
 _TRANSPOSED: Final = "Transpose"
@@ -50,61 +40,7 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     References:
         keras/src/backend/common/backend_utils.py; tensorflow/core/kernels/conv_grad_shape_utils.cc
     """
-    if context.net.framework == "keras":
-        yield from _saved_then_fails(context)
-    for layer, call in calls(context, "keras"):
-        if call.name.endswith(_TRANSPOSED):
-            yield from _written_then_fails(layer, call)
-
-
-def _written_then_fails(layer: Layer, call: Call) -> Iterator[Hit]:
-    """What is wrong along the first axis of a call that fails, where its arguments are known."""
-    from upconv.converters.readers.python_source.keras_layers import padding_of, transposed_windows
-
-    try:
-        padding, windows = padding_of(call), transposed_windows(call)
-    except NotProvableError:
-        return
-    size = symbol("n")
-    for kernel, stride, dilation, extra in windows:
-        out = keras_transposed_size(size, kernel, stride, dilation, padding, extra)
-        if extra is not None and extra >= stride:
-            yield Hit(
-                f"Keras refuses output_padding {extra} with stride {stride}: it must be smaller",
-                f"use at most {stride - 1}",
-                layer,
-                call.span_of("output_padding"),
-            )
-            return
-        if not tensorflow_inverts(size, out, kernel, stride, dilation, padding):
-            yield Hit(
-                f"TensorFlow refuses to run it: padding '{padding}', an effective kernel of "
-                f"{effective_kernel(kernel, dilation)}, stride {stride} and output_padding "
-                f"{extra} give {_sized(str(out))} pixels, from which no convolution leads back",
-                "leave output_padding out, or take an odd kernel",
-                layer,
-                call.span_of("output_padding", "padding"),
-            )
-            return
-
-
-def _saved_then_fails(context: Context) -> Iterator[Hit]:
-    """The layers of a saved model that its reader found not to run."""
-    from upconv.converters.readers.keras.windows import FAILS_WHEN_CALLED
-
-    for layer in context.of(ops.Unknown):
-        assert isinstance(layer.operator, ops.Unknown)
-        if layer.operator.reason.startswith(FAILS_WHEN_CALLED):
-            yield Hit(
-                layer.operator.reason,
-                "leave output_padding out, or take an odd kernel",
-                layer,
-                words.span_of(layer, "output_padding", "padding"),
-            )
-
-
-def _sized(formula: str) -> str:
-    return formula.replace("n", "in")
+    yield from context.notices("UP330")
 
 
 @rule("UP331", "keras-bilinear-version", severity="info", source="keras-team/keras issue 15141")
@@ -166,90 +102,7 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/core/kernels/conv_grad_shape_utils.cc
     """
-    for layer, call in calls(context, "tensorflow"):
-        if call.name.endswith("_transpose"):
-            for message in _impossible(call):
-                yield Hit(
-                    message,
-                    "make the convolution of the output give the input's size back",
-                    layer,
-                    call.span_of("output_shape"),
-                )
-                break
-
-
-def _impossible(call: Call) -> Iterator[str]:
-    from upconv.converters.readers.python_source import tensorflow_calls as tf
-
-    axes = next(int(letter) for letter in call.name if letter.isdigit())
-    strides = call.probably("strides")
-    if isinstance(strides, tuple) and len(strides) == axes + 2:
-        first = str(call.probably("data_format") or "NHWC").startswith("NC")
-        if strides[0] != 1 or strides[1 if first else -1] != 1:
-            yield f"strides {list(strides)} step over the batch or the channels"
-            return
-    declared = tf.partial_list(tf.tensor(call, "output_shape"), call.scope)
-    if declared is not None and len(declared) not in (axes, axes + 2):
-        yield f"output_shape has {len(declared)} sizes, not {axes + 2}"
-        return
-    try:
-        sizes, steps = tf.declared_output(call, axes), tf.strides_of(call, axes)
-        padding = tf.padding_of(call)
-        inputs = _input_sizes(call, axes)
-    except NotProvableError:
-        return
-    kernel = tf.filter_kernel(tf.tensor(call, "filters", "filter"), call.scope, axes)
-    for index, (out, step, size) in enumerate(zip(sizes, steps, inputs, strict=True)):
-        if size is None or (padding == "valid" and kernel is None):
-            continue
-        extent = kernel[index] if kernel is not None else 1
-        if not tensorflow_inverts(size, out, extent, step, 1, padding):
-            yield (
-                f"an output of {out} from an input of {size} is impossible with stride {step} and "
-                f"padding '{padding.upper()}': the convolution of {out} pixels gives "
-                f"{tf.implied_input(out, extent, step, padding)}"
-            )
-
-
-def _input_sizes(call: Call, axes: int) -> tuple[int | None, ...]:
-    """The spatial sizes of the input, where a tf.reshape, a placeholder or another transposed
-    convolution made it; through functions of one tensor."""
-    from upconv.converters.readers.python_source import tensorflow_calls as tf
-
-    node, scope = tf.tensor(call, "input", "value"), call.scope
-    for _ in range(tf.MAX_NESTING):
-        if isinstance(node, ast.Name):
-            found = scope.lookup(node.id)
-            if found is None or len(found[1]) != 1:
-                break
-            scope, node = found[0], found[1][0].value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            shape = _made_shape(node, axes)
-            if shape is not None:
-                sizes = tf.partial_list(shape, scope) or ()
-                return tf.spatial(sizes, call) if len(sizes) == axes + 2 else (None,) * axes
-            node = node.args[0] if node.func.attr in _KEEPS_SIZE and node.args else None
-        else:
-            break
-    return (None,) * axes
-
-
-def _made_shape(node: ast.Call, axes: int) -> ast.expr | None:
-    """The argument of a call that says its result's shape."""
-    assert isinstance(node.func, ast.Attribute)
-    name, at = node.func.attr, {"reshape": 1, "placeholder": 1}.get(node.func.attr)
-    if name == f"conv{axes}d_transpose":
-        name, at = "conv_transpose", 2
-    if at is None:
-        return None
-    wanted = "output_shape" if name == "conv_transpose" else "shape"
-    named = (keyword.value for keyword in node.keywords if keyword.arg == wanted)
-    return next(named, node.args[at] if len(node.args) > at else None)
-
-
-_KEEPS_SIZE: Final = frozenset(
-    {"relu", "leaky_relu", "sigmoid", "tanh", "elu", "identity", "dropout", "bias_add"}
-)
+    yield from context.notices("UP332")
 
 
 @rule("UP333", "legacy-resize", severity="warning", source="tensorflow/tensorflow issue 6720")
@@ -284,7 +137,8 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
             continue
         aligned = call.probably("align_corners", "?")
         half = call.probably("half_pixel_centers", False)
-        if aligned is False and not half and "half_pixel_centers" not in _unknown(call):
+        open_half = call.writes("half_pixel_centers") and not call.known("half_pixel_centers")
+        if aligned is False and not half and not open_half:
             yield Hit(
                 f"{call.name} takes pixel i at i * in/out: the result is shifted to the top left",
                 "use tf.image.resize of TensorFlow 2, or align_corners=True; train again",
@@ -298,7 +152,7 @@ def _resized_by_the_corner(context: Context) -> Iterator[Hit]:
     for layer in context.of(ops.Resize):
         op = layer.operator
         assert isinstance(op, ops.Resize)
-        if layer.origin.framework not in _OF_TENSORFLOW or isinstance(layer.origin.node, Call):
+        if layer.origin.framework not in _OF_TENSORFLOW or layer.origin.written.call is not None:
             continue
         before, after = context.input_shape(layer), context.output_shape(layer)
         resized = before is None or (before != after and set(before[2:]) != {1})
@@ -312,7 +166,3 @@ def _resized_by_the_corner(context: Context) -> Iterator[Hit]:
 
 
 _OF_TENSORFLOW: Final = ("keras", "tensorflow")
-
-
-def _unknown(call: Call) -> set[str]:
-    return {name for name, argument in call.arguments.items() if not argument.known}

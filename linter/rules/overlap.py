@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
-from upconv.converters.readers.python_source.call import Call
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
 from upconv.linter.rule import Hit, rule
@@ -203,8 +202,8 @@ _EXACT: Final = {
 
 def _has_target(layer: Layer, op: ops.ConvTranspose) -> bool:
     """Whether something else decides the output's size."""
-    call = layer.origin.node
-    return op.target is not None or (isinstance(call, Call) and call.sized)
+    call = layer.origin.written.call
+    return op.target is not None or (call is not None and call.sized)
 
 
 def excess(op: ops.ConvTranspose, axis: int) -> int:

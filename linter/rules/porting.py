@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
-from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, v1_type
-from upconv.converters.readers.python_source.call import Call
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import interpolators
 from upconv.linter.rule import Hit, rule
@@ -55,7 +53,7 @@ def align_corners(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.Resize)
         before, after = context.input_shape(layer), context.output_shape(layer)
-        in_code = isinstance(layer.origin.node, Call)  # its author chose it where it is read
+        in_code = layer.origin.written.call is not None  # its author chose it where it is read
         if op.coordinate_mode != "align_corners" or in_code or _same_anyhow(before, after):
             continue
         sizes = ""
@@ -280,11 +278,9 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
     """
     found: dict[str, list[Layer]] = defaultdict(list)
     for layer in context.net.layers:
-        found[v1_type(layer.origin.type)].append(layer)
+        if layer.origin.written.fork_type:
+            found[layer.origin.written.fork_type].append(layer)
     for kind, layers in found.items():
-        known = LAYER_TYPES.get(kind)
-        if known is None or not known.fork:
-            continue
         yield Hit(
             f"BVLC's Caffe has no layer type {kind}{_count(layers)}",
             "name the fork in the net's documentation, or replace the layer",
@@ -331,5 +327,5 @@ def batch_statistics(context: Context) -> Iterator[Hit]:
                 f"and {context.training.reason}",
                 "write use_global_stats: true for inference",
                 layer,
-                next((f.span for f in param.fields if f.name == "use_global_stats"), None),
+                param.span_of("use_global_stats"),
             )

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.readers.python_source.call import Call
-from upconv.converters.readers.python_source.torch_layers import ALIGNABLE
+from upconv.converters.ir.written import Call
 from upconv.linter.facts import words
-from upconv.linter.facts.calls import antialiases, calls, resizing
+from upconv.linter.facts.calls import calls, resizing
 from upconv.linter.finding import Fix
 from upconv.linter.fixing.code_edits import add_argument, rename
 from upconv.linter.rule import Hit, rule
@@ -44,6 +43,10 @@ def not_read(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP320")
 
 
+_ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
+"""The modes that align_corners has a meaning in."""
+
+
 @rule("UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927")
 def align_corners_default(context: Context) -> Iterator[Hit]:
     """A linear interpolation does not say whether corners are aligned.
@@ -70,9 +73,9 @@ def align_corners_default(context: Context) -> Iterator[Hit]:
         pytorch/pytorch torch/nn/functional.py (interpolate); kazuto1011/deeplab-pytorch issue 37
     """
     for layer, call in resizing(context):
-        if call.probably("mode") not in ALIGNABLE or not call.complete:
+        if call.probably("mode") not in _ALIGNABLE or not call.complete:
             continue
-        if "align_corners" not in call.arguments:
+        if not call.writes("align_corners"):
             yield Hit(
                 f"mode {call.value('mode')!r} without align_corners, which is then False",
                 "write align_corners=False, or True where the weights were trained with it",
@@ -165,10 +168,10 @@ def fractional_scale_factor(context: Context) -> Iterator[Hit]:
         if not call.complete or call.probably("align_corners") is True:
             continue
         factor = call.probably("scale_factor")
-        settled = "recompute_scale_factor" in call.arguments
+        settled = call.writes("recompute_scale_factor")
         if settled or not _is_fractional(factor):
             continue
-        recomputes = "recompute_scale_factor" in call.defaults
+        recomputes = call.takes("recompute_scale_factor")
         edit = add_argument(call, "recompute_scale_factor=True")
         divisors = _divisors(factor)
         exception = f" (unless they are multiples of {_listed(divisors)})" if divisors else ""
@@ -272,7 +275,7 @@ def antialias_by_factor(context: Context) -> Iterator[Hit]:
         pytorch/pytorch aten/src/ATen/native/cpu/UpSampleKernel.cpp; ONNX Resize (antialias)
     """
     for layer, call in resizing(context):
-        if antialiases(call) and _is_fractional(call.probably("scale_factor")):
+        if call.probably("antialias") and _is_fractional(call.probably("scale_factor")):
             yield Hit(
                 "antialias with a fractional scale_factor is exported to other values",
                 "pass the size",

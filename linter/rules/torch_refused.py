@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from upconv.converters.ir import operators as ops
-from upconv.converters.ir.model import Layer
-from upconv.converters.readers.python_source.call import REFUSED, Call
-from upconv.converters.readers.python_source.torch_layers import MODES
-from upconv.linter.facts.calls import antialiases, calls, is_absent, is_present, resizing
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -46,41 +40,4 @@ def refused_arguments(context: Context) -> Iterator[Hit]:
         pytorch/pytorch torch/nn/functional.py (interpolate), torch/nn/modules/conv.py
         (_ConvTransposeNd)
     """
-    for layer, call in calls(context, "pytorch"):
-        if isinstance(layer.operator, ops.Unknown) and layer.operator.reason.startswith(REFUSED):
-            yield _refused(layer, call, layer.operator.reason)
-    for layer, call in resizing(context):
-        problem, *names = _interpolation_problem(call)
-        if problem:
-            yield Hit(
-                problem, "see the documentation of F.interpolate", layer, call.span_of(*names)
-            )
-
-
-def _refused(layer: Layer, call: Call, reason: str) -> Hit:
-    """What the reader found to be refused, at the first argument that it speaks of."""
-    words = re.findall(r"\w+", reason)
-    place = call.span_of(*(word for word in words if word in call.arguments))
-    return Hit(reason, f"see the documentation of {call.path}", layer, place)
-
-
-_UNALIGNABLE: Final = ("nearest", "nearest-exact", "area")
-_ANTIALIASED: Final = frozenset({"bilinear", "bicubic"})
-
-
-def _interpolation_problem(call: Call) -> tuple[str, ...]:
-    """What F.interpolate refuses in a call, and the arguments to point at; "" where it is none."""
-    mode = call.probably("mode")
-    if isinstance(mode, str) and mode not in MODES and mode != "area":
-        return f"there is no mode {mode!r}", "mode"
-    if call.complete and is_absent(call, "size") and is_absent(call, "scale_factor"):
-        return ("neither size nor scale_factor is given",)
-    if is_present(call, "size") and is_present(call, "scale_factor"):
-        return "size and scale_factor are both given", "scale_factor"
-    if mode in _UNALIGNABLE and is_present(call, "align_corners"):
-        return f"align_corners has no meaning in mode {mode!r}", "align_corners"
-    if call.probably("recompute_scale_factor") and is_present(call, "size"):
-        return "recompute_scale_factor has no meaning with a size", "recompute_scale_factor"
-    if isinstance(mode, str) and mode not in _ANTIALIASED and antialiases(call):
-        return f"there is no antialias in mode {mode!r}", "antialias"
-    return ("",)
+    yield from context.notices("UP325")

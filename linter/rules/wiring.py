@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Layer
-from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.ir.written import NOTHING, Block
 from upconv.linter.facts import words
 from upconv.linter.rule import Hit, rule
 
@@ -45,11 +45,10 @@ def executable_code(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
     yield from context.notices("UP008")
-    found: dict[tuple[str, str], list[Message]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Block]] = defaultdict(list)
     for block in context.blocks:
         if _text(block, "type").upper() == "PYTHON":
-            param = block.get("python_param")
-            given = param if isinstance(param, Message) else Message.empty()
+            given = next(reversed(block.blocks("python_param")), NOTHING)
             found[_text(given, "module"), _text(given, "layer")].append(block)
     for (module, name), blocks in found.items():
         what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
@@ -62,9 +61,8 @@ def executable_code(context: Context) -> Iterator[Hit]:
         )
 
 
-def _text(block: Message, name: str) -> str:
-    value = block.get(name)
-    return value.text.strip("\"'") if isinstance(value, Scalar) else ""
+def _text(block: Block, name: str) -> str:
+    return "".join(block.texts(name)[-1:])
 
 
 _OVERWRITES: Final[dict[type, str]] = {
@@ -213,14 +211,9 @@ def _is_read(context: Context, value: str) -> bool:
     return any(_reads(block, blob) for block in context.blocks)
 
 
-def _reads(block: Message, blob: str) -> bool:
+def _reads(block: Block, blob: str) -> bool:
     """Whether a block has the blob as a bottom; what overwrites it in place does not count."""
-    named = [_names(block, field) for field in ("bottom", "top")]
-    return blob in named[0] and blob not in named[1]
-
-
-def _names(block: Message, field: str) -> list[str]:
-    return [value.text.strip("\"'") for value in block.all(field) if isinstance(value, Scalar)]
+    return blob in block.texts("bottom") and blob not in block.texts("top")
 
 
 def _is_left_over(context: Context, made: Layer) -> bool:

@@ -1,15 +1,16 @@
 """Results of earlier checks, one small JSON file for each checked file.
 
-An entry holds for a key made of everything the result depends on: the file's bytes, the weights'
-bytes, the options and the rules themselves. Whatever is wrong with an entry, it is as if it were
-not there. Entries are data, never code: a cache that came with a repository can run nothing.
+An entry holds for a key made of everything the result depends on: the bytes of the file, of those
+that belong to it and of the weights, the options and the rules themselves. Whatever is wrong with
+an entry, it is as if it were not there. Entries are data, never code: a cache that came with a
+repository can run nothing.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -19,10 +20,11 @@ from typing import Any, Final
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
+from upconv.converters.readers.formats import companions, decode
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when what an entry holds changes its meaning."""
 
 FOLDER: Final = ".upconv_cache"
@@ -73,8 +75,9 @@ class Cache:
 
 
 def cache_key(data: bytes, path: str, named: bool, options: CheckOptions) -> str:
-    """The key of a check of these bytes under that path."""
-    words = (relative_path(path, options.root), named, options_digest(options))
+    """The key of a check of these bytes under that path, and of the files that belong to it."""
+    beside = _digests(companions(path))
+    words = (relative_path(path, options.root), named, options_digest(options), beside)
     return blake2b(
         repr(words).encode("utf-8", "surrogateescape") + data, digest_size=16
     ).hexdigest()
@@ -83,7 +86,7 @@ def cache_key(data: bytes, path: str, named: bool, options: CheckOptions) -> str
 def options_digest(options: CheckOptions) -> str:
     """Everything but the file that a result depends on."""
     read = options.read
-    weights = _weights_digest(os.path.realpath(read.weights)) if read.weights else ""
+    weights = _digests((read.weights, *companions(read.weights))) if read.weights else ()
     inputs = sorted((name, _sizes(shape)) for name, shape in read.inputs.items())
     words = (
         FORMAT,
@@ -106,8 +109,12 @@ def _sizes(shape: tuple[Size, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _weights_digest(path: str) -> str:
-    """The digest of a weights file; "" where it cannot be read."""
+def _digests(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The files' names and digests, "" of those that cannot be read."""
+    return tuple((os.path.basename(path), _digest(path)) for path in paths)
+
+
+def _digest(path: str) -> str:
     try:
         stat = os.stat(path)
         return _content_digest(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -115,7 +122,7 @@ def _weights_digest(path: str) -> str:
         return ""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _content_digest(path: str, *stamps: int) -> str:
     """The digest of a file, read once for all the models that are checked with it, and again
     when its stamps are others."""
@@ -152,9 +159,7 @@ def with_source(report: FileReport, path: str, data: bytes) -> FileReport:
     """A cached report with the text its code frames show, where it has findings."""
     if not any(finding.place for finding in report.findings):
         return report
-    from upconv.converters.readers.files.prototxt import decode_text
-
-    return replace(report, source=Source(path, decode_text(data, path)))
+    return replace(report, source=Source(path, decode(data, path)))
 
 
 def _report(record: dict[str, Any]) -> FileReport:

@@ -13,26 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from upconv.converters.readers.formats import FORMATS, may_hold_model
+from upconv.converters.readers.formats import is_candidate, may_hold_model
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
-
-PYTHON_SUFFIXES: Final = frozenset({".py", ".ipynb"})
-"""Endings of code, of which only that with upsampling in it is a candidate."""
-
-SUFFIXES: Final = tuple(
-    dict.fromkeys(
-        suffix
-        for entry in FORMATS
-        for suffix in (f".{extension}" for extension in entry.searched)
-        if suffix not in PYTHON_SUFFIXES
-    )
-)
-"""Endings that models have; what such a file holds is for its content to say."""
-
-_TEXT_SUFFIXES: Final = (".prototxt", ".prototext", ".prototmp", ".pbtxt")
-"""Endings of texts, which are read anyway: looking at them first would be reading them twice."""
 
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
@@ -85,29 +69,8 @@ def _walk(top: Path) -> Iterator[Path]:
             continue
         for name in sorted(files):
             file = here / name
-            if _is_candidate(file) and not rules.ignores(file):
+            if is_candidate(str(file)) and not rules.ignores(file):
                 yield file
-
-
-def _is_candidate(file: Path) -> bool:
-    """Whether the ending says so; most Python files have nothing to do with models, and what
-    they mention is cheaper to find than to parse."""
-    suffix = file.suffix.lower()
-    if suffix in _TEXT_SUFFIXES:
-        return True
-    if suffix in SUFFIXES:
-        return may_hold_model(str(file))
-    return file.suffix in PYTHON_SUFFIXES and mentions_upsampling(file)
-
-
-def mentions_upsampling(file: Path) -> bool:
-    """Whether code mentions a call that is looked for, and a framework that has it."""
-    from upconv.converters.readers.python_source.mentions import mentions
-
-    try:
-        return mentions(file.read_bytes())
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

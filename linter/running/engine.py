@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
 
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
+from upconv.converters.ir.errors import (
+    NotAModelError,
+    UnreadableError,
+    UnsupportedError,
+    UpconvError,
+    UsageError,
+)
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.records import record
+from upconv.converters.ir.written import Comments
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.python_source.call import PythonFile
 from upconv.linter.context import Context, Crash
 from upconv.linter.finding import (
     FileReport,
@@ -96,10 +102,8 @@ def _check(
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
     """Whether an error says that the file is surely no model that could be checked."""
-    from upconv.converters.readers.caffe.sniff import EMPTY, OTHER, NotANetError
-
-    if isinstance(error, NotANetError):
-        return error.where is None and not (named and error.kind in (EMPTY, OTHER))
+    if isinstance(error, NotAModelError):
+        return error.where is None and not (named and not error.known)
     return not named and isinstance(error, UnsupportedError) and not error.layer
 
 
@@ -206,7 +210,7 @@ def _stored_at(hit: Hit) -> str:
     """Where the layer's arrays are inside a file whose lines cannot be shown."""
     if hit.layer is None or hit.layer.origin.span is not None or not hit.layer.weights:
         return ""
-    path = getattr(hit.layer.origin.node, "h5_path", "")
+    path = hit.layer.origin.written.stored_at
     return f" (stored at {path})" if path else ""
 
 
@@ -239,6 +243,16 @@ def relative_path(path: str, root: Path) -> str:
         return PurePath(path).as_posix()
 
 
+def _comments(context: Context) -> Comments:
+    """What finds the comments of a text, also of one that could not be read."""
+    from upconv.converters.readers.formats import comments
+
+    if context.model is not None:
+        return context.model.origin.written.comments
+    source = context.source
+    return lambda: comments(source) if source is not None else ()
+
+
 class _Silencer:
     """What silences findings in one file, comments and configuration, and which were of use."""
 
@@ -249,9 +263,7 @@ class _Silencer:
         origins = [layer.origin for layer in model.layers] if model else []
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
-        node = model.origin.node if model else None
-        written = node.comments if isinstance(node, PythonFile) else None
-        self.comments = ignores(context.source, spans, written) if context.source else ()
+        self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.processors import processors
+from upconv.converters.readers.formats import companions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
 
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from upconv.linter.running.cache import Cache
 
 MAX_HASHED: Final = 1 << 24
-"""Bytes of a file beyond which checking it, which reads a part, is cheaper than hashing it."""
-
-_WITH_COMPANIONS: Final = (".meta",)
-"""Endings of files whose check reads another file beside them, too."""
+"""Bytes of a file, and of those that belong to it, beyond which checking it, which reads a part, is
+cheaper than hashing it."""
 
 FEW: Final = 24
 """Up to so many files one process is done before others have started."""
@@ -73,14 +72,20 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
 
     path = Path(target.path)
     try:
-        if path.suffix in _WITH_COMPANIONS or path.stat().st_size > MAX_HASHED:
+        if not 0 < _size(path) <= MAX_HASHED:
             return "", None
-        data = path.read_bytes()
+        data = b"" if path.is_dir() else path.read_bytes()
     except OSError:
-        return "", None  # a folder, or the check says why
+        return "", None  # the check says why
     key = cache_key(data, target.path, target.named, target.options)
     report = cache.load(_entry_of(target), key)
     return key, with_source(report, target.path, data) if report is not None else None
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file, or of a folder's model, with those that belong to it."""
+    files = [path, *map(Path, companions(str(path)))]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _entry_of(target: Target) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.records import record
+from upconv.converters.ir.written import Comments
 
 _MARK: Final = "upconv:"
 _BEFORE_COMMENT: Final = ' \t"'
@@ -42,23 +43,13 @@ class Ignore:
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
 
 
-def ignores(
-    source: Source, layers: Sequence[Span], comments: Iterable[tuple[Span, str]] | None = None
-) -> tuple[Ignore, ...]:
-    """Every ignore comment of a text, given the spans of its layers.
-
-    `comments` are all comments of the text where its reader knows them; else those of a prototxt
-    are looked for.
-    """
+def ignores(source: Source, layers: Sequence[Span], comments: Comments) -> tuple[Ignore, ...]:
+    """Every ignore comment of a text, given the spans of its layers and what finds its comments."""
     if _MARK not in source.text:
         return ()
-    if comments is None:
-        from upconv.converters.readers.files.prototxt import source_comments
-
-        comments = source_comments(source)
     blocks = sorted({(span.line, span.end_position[0]) for span in layers})
     found = []
-    for span, text in comments:
+    for span, text in comments():
         match = _IGNORE.fullmatch(text)
         if match:
             codes = tuple(word.strip() for word in match[1].split(","))

@@ -129,10 +129,11 @@ def _text(key: str, value: Any) -> str:
 
 
 def _dialect(key: str, value: Any) -> str:
-    from upconv.converters.readers.caffe.dialects import require_dialect
+    from upconv.converters.readers.formats import require
+    from upconv.converters.readers.options import ReadOptions
 
     try:
-        require_dialect(_text(key, value))
+        require(ReadOptions(dialect=_text(key, value)))
     except UsageError as error:
         raise ConfigError(key, error.message, error.hint) from None
     return str(value)

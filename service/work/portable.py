@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from upconv.converters.ir.model import Layer, Model, ModelInput
-from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.origin import Origin, Written
 from upconv.converters.ir.tensors import ArrayData, Weight
 
 
@@ -32,7 +32,7 @@ def _layer(layer: Layer) -> Layer:
 
 
 def _bare(origin: Origin) -> Origin:
-    return replace(origin, node=None)
+    return replace(origin, written=Written())
 
 
 def _weight(weight: Weight) -> Weight:

@@ -11,7 +11,7 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
 from upconv.converters.proof.source.loaded import Feeds, Loaded, by_name, importing
 from upconv.converters.readers.files.json_spans import JsonObject
-from upconv.converters.readers.keras.reader import Architecture
+from upconv.converters.readers.keras.reader import Architecture, read_architecture
 from upconv.converters.readers.options import ReadOptions
 
 OWN_MODULES: Final = ("keras", "tf_keras", "tensorflow", "builtins")
@@ -25,8 +25,7 @@ def load(model: Model, options: ReadOptions) -> Loaded:
     Raises what Keras raises, and UnsupportedError where the architecture names classes that are
     not Keras's.
     """
-    found = model.origin.node
-    assert isinstance(found, Architecture), "a model of Keras's reader knows its architecture"
+    found = read_architecture(model.path)
     _require_own(found.node, model.path)
     _require_today(model, options)
     with importing("Keras on TensorFlow", "tensorflow"):

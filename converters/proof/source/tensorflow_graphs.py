@@ -16,7 +16,8 @@ from upconv.converters.proof.source.tensorflow_vetting import (
 )
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.files import Kind, is_text, read_file
-from upconv.converters.readers.tensorflow.reader import DEFAULT_SIGNATURE, checkpoint_prefix
+from upconv.converters.readers.tensorflow.paths import checkpoint_prefix
+from upconv.converters.readers.tensorflow.reader import DEFAULT_SIGNATURE
 
 Run = Callable[[Feeds], Mapping[str, Any]]
 Ready = tuple[Run, Mapping[str, str]]

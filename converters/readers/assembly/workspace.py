@@ -251,6 +251,7 @@ class Workspace:
         phase: Literal["TEST", "TRAIN"] = "TEST",
         weights_path: str = "",
         integer_outputs: frozenset[str] = frozenset(),
+        has_graph: bool = True,
     ) -> Model:
         """The finished model, what leaves it under its own name; its laws hold."""
         self.rename({old: new for old, new in self.leaving.items() if old != new})
@@ -266,6 +267,7 @@ class Workspace:
             weights_path=weights_path,
             channels_last=frozenset(self.channels_last),
             integer_outputs=integer_outputs,
+            has_graph=has_graph,
             origin=origin,
         )
         validate(made)

@@ -6,12 +6,12 @@ else can still be checked; whoever needs the whole net looks at the notices firs
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.model import Model, Notice, Shape
-from upconv.converters.ir.origin import Origin, Source
+from upconv.converters.ir.origin import Origin, Source, Written
 from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
@@ -20,10 +20,12 @@ from upconv.converters.readers.caffe.dialects import require_dialect
 from upconv.converters.readers.caffe.inputs import data_shapes, require_sizes
 from upconv.converters.readers.caffe.lowering import ParamSpec
 from upconv.converters.readers.caffe.phases import NetState, is_included
+from upconv.converters.readers.caffe.schema import unknown_fields
 from upconv.converters.readers.caffe.sniff import require_net
-from upconv.converters.readers.caffe.upgrade import WrittenLayer, WrittenNet, upgrade
+from upconv.converters.readers.caffe.upgrade import LAYER_FIELDS, WrittenLayer, WrittenNet, upgrade
 from upconv.converters.readers.caffe.wiring import InputSource, Node, wire
-from upconv.converters.readers.files.prototxt import load_text, parse
+from upconv.converters.readers.caffe.written import written_layer
+from upconv.converters.readers.files.prototxt import Message, load_text, parse, source_comments
 from upconv.converters.readers.options import ReadOptions
 
 
@@ -45,6 +47,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     work = Workspace(source.path, "caffe", KINDS)
     work.notices += [Notice("unreadable-part", error) for error in parsed.errors]
     work.notices += net.notices
+    work.notices += _unknown_fields(parsed.root)
     present, absent = _by_phase(net, options, work)
     wiring = wire(net.inputs, present, absent)
     work.notices += wiring.notices
@@ -60,8 +63,30 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
         net.name,
         phase=options.phase,
         weights_path=options.weights,
-        origin=Origin(source.path, "caffe", "net", parsed.root.span, parsed.root),
+        origin=_file(parsed.root),
     )
+
+
+def _unknown_fields(root: Message) -> Iterator[Notice]:
+    """Every field that neither BVLC's Caffe nor a known fork has."""
+    blocks = sorted((b for name in LAYER_FIELDS for b in root.blocks(name)), key=lambda b: b.start)
+    starts = [block.start for block in blocks]
+    for field, message, near in unknown_fields(root):
+        at = bisect_right(starts, field.start) - 1
+        inside = at >= 0 and field.start < blocks[at].end
+        error = UnreadableError(
+            f"unknown field '{field.name}' in {message}",
+            where=field.name_span,
+            layer="".join(blocks[at].texts("name")[-1:]) if inside else "",
+            hint=f"did you mean {' or '.join(near)}?" if near else "",
+        )
+        yield Notice("unknown-field", error, harmless=True, near=near)
+
+
+def _file(root: Message) -> Origin:
+    source = root.source
+    written = Written(block=root, comments=lambda: source_comments(source))
+    return Origin(source.path, "caffe", "net", root.span, written)
 
 
 def _follows(notice: Notice, broken: Sequence[int]) -> bool:
@@ -117,7 +142,12 @@ def _input_origin(entry: InputSource, path: str) -> Origin:
     layer = entry.layer
     if layer is None:
         return Origin(path, "caffe", "input", entry.span)
-    return Origin(path, "caffe", layer.written_type, layer.span, layer.node)
+    return _layer_origin(layer, path)
+
+
+def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
+    written = written_layer(layer.node, layer.written_type)
+    return Origin(path, "caffe", layer.written_type, layer.span, written)
 
 
 def _layer_sources(
@@ -131,7 +161,7 @@ def _layer_sources(
             node,
             specs,
             blobs.get(node.name),
-            Origin(work.path, "caffe", node.layer.written_type, node.layer.span, node.layer.node),
+            _layer_origin(node.layer, work.path),
         )
         for node, specs in zip(nodes, params, strict=True)
     ]

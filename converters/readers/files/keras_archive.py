@@ -29,9 +29,10 @@ WEIGHTS: Final = ("model.weights.h5", "model.weights.npz")
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class ByteRange:
-    """A file inside a file: `length` bytes of `path` from `start` on."""
+    """A file inside a file: `length` bytes of `path` from `start` on. A temporary file goes with
+    the last range of it."""
 
     path: str
     start: int
@@ -95,7 +96,7 @@ class KerasArchive:
         return start
 
     def _unpacked(self, member: zipfile.ZipInfo) -> ByteRange:
-        """The member in a temporary file, which goes when this process has no more use for it."""
+        """The member in a temporary file, which stays as long as whoever reads it does."""
         if member.file_size > min(MAX_RATIO * member.compress_size + MAX_TEXT, MAX_UNPACKED):
             raise UnreadableError(
                 f"{member.filename} would unpack from {member.compress_size} to "
@@ -103,13 +104,14 @@ class KerasArchive:
                 path=self.path,
             )
         target = tempfile.NamedTemporaryFile(suffix=".h5", delete=False)  # noqa: SIM115
-        finalize(self, _remove, target.name)
+        place = ByteRange(target.name, 0, member.file_size)
+        finalize(place, _remove, target.name)
         try:
             with target, self._zip.open(member) as stream:
                 _copy(stream, target, member.file_size)
         except _BROKEN as error:
             raise UnreadableError(f"{member.filename} is broken: {error}", path=self.path) from None
-        return ByteRange(target.name, 0, member.file_size)
+        return place
 
 
 _BROKEN: Final = (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError)

@@ -25,18 +25,20 @@ from upconv.converters.readers.keras.lowering import (
     OPERATIONS,
     ConsequenceError,
     KerasLayer,
-    KerasNode,
     LambdaError,
     Lowering,
+    NotRunnableError,
     Step,
     Value,
 )
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import Scope
+from upconv.converters.readers.keras.written import written_layer
 from upconv.converters.readers.options import ReadOptions
 
 KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
+    (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
 )
 
@@ -142,9 +144,9 @@ class Assembler:
             arrays = scope.arrays(layer)
         except UpconvError as problem:
             arrays, error = {}, problem
-        node = KerasNode(layer.node, layer.config, scope.place(layer), setting.version)
+        written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, node)
+        origin = Origin(setting.path, "keras", layer.type, span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
@@ -163,7 +165,7 @@ class Assembler:
     def _unknown(self, layer: KerasLayer, error: UpconvError, outputs: int) -> tuple[Value, ...]:
         """The layer as an operator that is not known, told in a notice.
 
-        A consequence is not: what Keras itself fails to run, for one, is for a rule to tell.
+        A consequence of another layer's error is not.
         """
         made = self.work.unknown(
             layer.name,
@@ -174,6 +176,8 @@ class Assembler:
             (f"{layer.name}/Unknown",) * outputs,
             told=not isinstance(error, ConsequenceError),
         )
+        if isinstance(error, NotRunnableError):
+            error.layer = self.work.layers[-1].name  # each use fails, not the layer once
         moved = any(value.moved for value in layer.inputs)
         return tuple(Value(name, moved) for name in made)
 

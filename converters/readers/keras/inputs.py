@@ -52,7 +52,7 @@ def _entered(
 ) -> Value:
     node = entry.layer.node if entry.layer else None
     span = node.span if node and setting.is_text else None
-    origin = Origin(setting.path, "keras", "InputLayer", span, node)
+    origin = Origin(setting.path, "keras", "InputLayer", span)
     work.feed(entry.name, shape, origin, channels_last=moves)
     return Value(entry.name, moves and (shape is None or len(shape) > 2))
 

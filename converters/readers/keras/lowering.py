@@ -37,20 +37,6 @@ class Value:
     moved: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KerasNode:
-    """What `Origin.node` holds of a Keras layer, for rules about Keras's own words.
-
-    `entry` is its entry in the architecture and `config` the part its class reads, both with
-    spans in the architecture's text; `h5_path` is where its arrays are, "" where there are none.
-    """
-
-    entry: JsonObject
-    config: JsonObject
-    h5_path: str
-    version: KerasVersion
-
-
 @dataclass(frozen=True, slots=True)
 class KerasLayer:
     """One use of a layer. `arrays` are its variables in Keras's layout, empty without weights."""
@@ -79,6 +65,11 @@ class KerasLayer:
     def unsupported(self, message: str, member: str = "", hint: str = "") -> UnsupportedError:
         """An error about this layer: it is legal, but cannot be represented."""
         return UnsupportedError(message, layer=self.name, hint=hint, **self._place(member))
+
+    def not_runnable(self, message: str, *members: str) -> NotRunnableError:
+        """An error about this layer: Keras builds it, and fails when it is called."""
+        member = next((one for one in members if one in self.config), "")
+        return NotRunnableError(message, layer=self.name, **self._place(member))
 
     def _place(self, member: str) -> dict[str, Any]:
         """The member of the config where there is a text to point into, else the layer."""
@@ -190,7 +181,11 @@ lowers_function = OPERATIONS.enters
 
 
 class ConsequenceError(UnsupportedError):
-    """What another layer's error leads to, or a rule tells in its own words: no notice."""
+    """What another layer's error leads to: no notice."""
+
+
+class NotRunnableError(UnsupportedError):
+    """A layer that Keras builds, and that fails when it is called."""
 
 
 class LambdaError(UnsupportedError):

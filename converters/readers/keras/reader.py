@@ -45,24 +45,32 @@ def read_keras(path: str, options: ReadOptions) -> Model:
     Raises UnreadableError where the file is no model, UnsupportedError where it is HDF5 without an
     architecture.
     """
+    return build(path, read_architecture(path), options)
+
+
+def read_architecture(path: str) -> Architecture:
+    """What a file says of its model; raises as `read_keras`."""
     try:
         with open(path, "rb") as file:
             head = file.read(8)
     except OSError as error:
         raise UnreadableError(f"cannot be opened: {error.strerror}", path=path) from None
     if head.startswith(_ZIP):
-        return build(path, _from_archive(path), options)
+        return _from_archive(path)
     if head == _HDF5:
-        return build(path, _from_hdf5(path), options)
+        return _from_hdf5(path)
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as text:
-        return read_keras_source(Source(path, text.read()), options)
+        return _from_text(Source(path, text.read()))
 
 
 def read_keras_source(source: Source, options: ReadOptions) -> Model:
     """The model in an architecture that is already read; raises as `read_keras`."""
+    return build(source.path, _from_text(source), options)
+
+
+def _from_text(source: Source) -> Architecture:
     node = _architecture(source)
-    version = _version(node.text("keras_version"), node)
-    return build(source.path, Architecture(node, version, is_text=True), options)
+    return Architecture(node, _version(node.text("keras_version"), node), is_text=True)
 
 
 def _architecture(source: Source) -> JsonObject:
@@ -146,7 +154,7 @@ def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     return work.model(
         graph.name,
         weights_path=options.weights or (path if has_weights else ""),
-        origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None, found),
+        origin=Origin(path, "keras", graph.type, found.node.span if found.is_text else None),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from upconv.converters.ir.dims import symbol
 from upconv.converters.ir.geometry import (
@@ -15,14 +15,7 @@ from upconv.converters.ir.geometry import (
 )
 from upconv.converters.readers.assembly.same_padding import Setting, same_padding
 from upconv.converters.readers.keras.fields import Ints, integers, word
-from upconv.converters.readers.keras.lowering import ConsequenceError, KerasLayer, Step, Value
-
-FAILS_WHEN_CALLED: Final = "Keras builds this layer and fails when it is called"
-"""How the reason of a NotRunnableError begins, which a rule tells."""
-
-
-class NotRunnableError(ConsequenceError):
-    """A layer that Keras builds, and that fails when it is called."""
+from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +93,8 @@ def transposed_pads(
         extra = None if output_padding is None else output_padding[axis]
         out = keras_transposed_size(size, *settings, padding, extra)
         if not tensorflow_inverts(size, out, *settings, padding):
-            raise NotRunnableError(_why_not(settings, padding, extra), layer=layer.name)
+            why_not = _why_not(settings, padding, extra)
+            raise layer.not_runnable(why_not, "output_padding", "padding")
         found.append(target_pads(full_size(size, *settings), out, padding))
     begins, ends, extras = zip(*found, strict=True)
     return tuple(begins), tuple(ends), tuple(extras)
@@ -109,7 +103,7 @@ def transposed_pads(
 def _why_not(settings: tuple[int, int, int], padding: str, extra: int | None) -> str:
     kernel, stride, dilation = settings
     return (
-        f"{FAILS_WHEN_CALLED}: with padding '{padding}', "
+        f"Keras builds this layer and fails when it is called: with padding '{padding}', "
         f"an effective kernel of {effective_kernel(kernel, dilation)}, stride {stride} and "
         f"output_padding {extra}, no convolution leads back to the input's size"
     )

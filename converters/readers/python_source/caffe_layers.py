@@ -62,6 +62,7 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     """
     from upconv.converters.readers.caffe.assemble import lower
     from upconv.converters.readers.caffe.lowering import CaffeLayer
+    from upconv.converters.readers.caffe.written import written_layer
 
     node = message_of(site, kind)
     bottoms = tuple(f"{name}.input{index or ''}" for index, _ in enumerate(_bottoms(site)))
@@ -71,7 +72,7 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     layer = CaffeLayer(name, kind, node, bottoms, outputs, (), None, site.span, shapes)
     one = lower(layer)[0]
     inputs = with_references(one.operator, one.inputs or bottoms)
-    origin = Origin(site.span.path, "caffe", kind, site.span, node)
+    origin = Origin(site.span.path, "caffe", kind, site.span, written_layer(node, kind))
     return Layer(name, one.operator, inputs, outputs, one.weights, origin)
 
 

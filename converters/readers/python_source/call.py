@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1 << 31
 
-REFUSED: Final = "PyTorch refuses it: "
-"""How the reason of an Unknown begins where a call fails, when it is made or when it runs."""
-
 OPEN_SIZE: Final = "its size is decided where the model runs"
 
 
@@ -32,18 +29,6 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PythonFile:
-    """What a Python model's origin holds: the comments of its code, and what was seen.
-
-    `seen` counts the upsampling calls, `skipped` are those of them that were not read.
-    """
-
-    comments: tuple[tuple[Span, str], ...]
-    seen: int
-    skipped: tuple[Skipped, ...]
-
-
 class NotProvableError(UnsupportedError):
     """What the file alone does not decide; the message says which argument, and why."""
 
@@ -51,6 +36,10 @@ class NotProvableError(UnsupportedError):
 class NoOperatorError(NotProvableError):
     """What the rules ask of a call was read, but no operator says it: its size is decided where
     the model runs, or it cannot run at all."""
+
+
+class RefusedError(NoOperatorError):
+    """What PyTorch refuses, when the call is made or when it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +91,22 @@ class Call:
         """The last part of the path."""
         return self.path.rpartition(".")[2]
 
+    def writes(self, name: str) -> bool:
+        """Whether an argument is written."""
+        return name in self.arguments
+
+    def takes(self, name: str) -> bool:
+        """Whether there is such a parameter, with a default."""
+        return name in self.defaults
+
+    def spelled(self, text: str) -> str:
+        """Code as it is written into this file: in a notebook, inside of a JSON string."""
+        if not self.fragment.escaped:
+            return text
+        import json
+
+        return json.dumps(text, ensure_ascii=False)[1:-1]
+
     def given(self, name: str) -> bool:
         """Whether an argument is written, and is not the literal None."""
         found = self.arguments.get(name)
@@ -149,7 +154,7 @@ class Call:
         """A value that PyTorch refuses; of other frameworks, one that is not understood."""
         if self.framework != "pytorch":
             return self.not_provable(message)
-        return self.no_operator(f"{REFUSED}{message}")
+        return RefusedError(f"PyTorch refuses it: {message}", where=self.span)
 
     def is_open(self, name: str) -> bool:
         """Whether an argument is written whose value the file does not decide."""

@@ -15,7 +15,7 @@ from typing import Final
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.model import Layer, Model, Notice, Shape
 from upconv.converters.ir.operators import Unknown
-from upconv.converters.ir.origin import Origin, Source, Span
+from upconv.converters.ir.origin import Origin, Source, Span, Written
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
@@ -23,7 +23,6 @@ from upconv.converters.readers.python_source.call import (
     Call,
     NoOperatorError,
     NotProvableError,
-    PythonFile,
     Skipped,
 )
 from upconv.converters.readers.python_source.calls import Site, Sites, call_of, find_calls
@@ -35,11 +34,13 @@ from upconv.converters.readers.python_source.keras_layers import (
 )
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.mentions import MENTIONS
+from upconv.converters.readers.python_source.refusals import refusals
 from upconv.converters.readers.python_source.signatures import Signature, signature_of
 from upconv.converters.readers.python_source.tensorflow_calls import TENSORFLOW_MAKERS
 from upconv.converters.readers.python_source.text import Fragment, parse
 from upconv.converters.readers.python_source.torch_layers import MAKERS, Maker
 from upconv.converters.readers.python_source.torch_others import OTHER_MAKERS
+from upconv.converters.readers.python_source.written import written_call
 
 SHOWN: Final = 3
 """Calls that the notice names; the others are only counted."""
@@ -68,7 +69,7 @@ def read_python(path: str, options: ReadOptions) -> Model:
 def read_python_source(source: Source, options: ReadOptions) -> Model:
     """The upsampling calls of Python source that is already read; a notebook by its name."""
     work = Workspace(source.path, "python")
-    notebook = source.path.endswith(".ipynb")
+    notebook = source.path.lower().endswith(".ipynb")
     fragments = _notebook(source, work) if notebook else [parse(source, source.text)]
     made = _Assembly(source, find_calls(fragments), work).model(fragments)
     if not options.weights:
@@ -102,6 +103,7 @@ class _Assembly:
     sites: Sites
     work: Workspace
     skipped: list[Skipped] = field(default_factory=list)
+    refused: list[Notice] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
 
     def model(self, fragments: Sequence[Fragment]) -> Model:
@@ -114,17 +116,17 @@ class _Assembly:
                 self.single(site, signature)
         for site, kind in self.sites.caffe:
             self.caffe(site, kind)
-        self.work.notices += self.notice()
+        self.work.notices += [*self.notice(), *self.refused]
         name = PurePath(self.source.path).stem
-        return self.work.model(name, origin=self.origin(fragments))
+        return self.work.model(name, origin=self.origin(fragments), has_graph=False)
 
     def origin(self, fragments: Iterable[Fragment]) -> Origin:
         comments: list[tuple[Span, str]] = []
         if "upconv:" in self.source.text:
             comments = [one for fragment in fragments for one in fragment.comments()]
-        node = PythonFile(tuple(comments), self.seen, tuple(self.skipped))
         span = Span(self.source, 0, len(self.source.text))
-        return Origin(self.source.path, "python", "module", span, node)
+        written = Written(comments=lambda: comments)
+        return Origin(self.source.path, "python", "module", span, written)
 
     @property
     def seen(self) -> int:
@@ -146,11 +148,14 @@ class _Assembly:
         call = call_of(site, signature, self.sites.sized)
         name = self.work.titles.unique(_name(site, call))
         place = Place(f"{name}.input")
+        problem: NotProvableError | None = None
         try:
             made = _make(call, place)
         except NotProvableError as error:
+            problem = error
             self.skip(site, call.name, error)
             made = Made(Unknown(call.name, error.message))
+        self.refused += refusals(call, name, problem)
         values = [place.x, *(f"{place.x}{index}" for index in range(1, made.inputs))]
         self.feed(values, made.shape)
         self.work.append(
@@ -179,10 +184,12 @@ class _Assembly:
         except NotProvableError as error:
             if signature.upsamples:
                 self.skip(site, call.name, error)
+                self.refused += refusals(call, name, error)
                 self.feed([f"{name}.input"], None)
                 unknown = Made(Unknown(call.name, error.message))
                 self.put(name, unknown, [f"{name}.input"], call)
             return None
+        self.refused += refusals(call, name, None)
         if before is None or made.inputs > 1:
             values = [f"{name}.input{index or ''}" for index in range(made.inputs)]
             self.feed(values, made.shape)
@@ -241,7 +248,7 @@ def _make(call: Call, place: Place) -> Made:
 
 
 def _origin(call: Call) -> Origin:
-    return Origin(call.span.path, call.framework, call.name, call.span, call)
+    return Origin(call.span.path, call.framework, call.name, call.span, written_call(call))
 
 
 def _name(site: Site, call: Call) -> str:

@@ -27,8 +27,6 @@ MODES: Final[dict[str, tuple[Literal["nearest", "linear", "cubic"], int | None]]
 }
 """Mode -> the record's mode, and its number of spatial axes."""
 
-ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
-
 
 def conv_transpose(call: Call, place: Place) -> Made:
     """nn.ConvTransposeNd; weight (C_in, C_out/groups, k...)."""

@@ -63,7 +63,7 @@ def _attributes(layers: Sequence[Layer]) -> Iterator[tuple[str, str]]:
     """(layer's name, its attribute's path) of PyTorch's layers that have a weight and are kept by
     their module: `up` of `self.up`, `decoder.0` of the first in `self.decoder`."""
     for layer in layers:
-        call = layer.origin.node
+        call = layer.origin.written.call
         if not isinstance(call, Call) or call.framework != "pytorch":
             continue
         holder = call.scope.parent
@@ -98,7 +98,7 @@ def _ends(base: str) -> Iterator[str]:
 
 def _problems(layer: Layer, base: str, state: StateDict) -> Iterator[Notice]:
     """Where the file contradicts the code."""
-    call, have = layer.origin.node, state.tensors[base + WEIGHT].shape
+    call, have = layer.origin.written.call, state.tensors[base + WEIGHT].shape
     assert isinstance(call, Call), "only layers of calls have attributes"
     declared = layer.weights["weight"].shape
     kernel = getattr(layer.operator, "kernel", None)
@@ -139,7 +139,8 @@ def _trained(layer: Layer, base: str, state: StateDict) -> Layer:
         for name, end in (("weight", WEIGHT), ("bias", BIAS))
         if (tensor := state.tensors.get(base + end)) is not None
     }
-    operator, call = layer.operator, layer.origin.node
+    operator, call = layer.operator, layer.origin.written.call
+    assert isinstance(call, Call), "only layers of calls have attributes"
     groups = call.literal_int("groups") if isinstance(operator, ops.ConvTranspose) else None
     if isinstance(operator, ops.ConvTranspose) and groups:
         channels = weights["weight"].shape

@@ -78,7 +78,7 @@ class Evaluation:
 
     def origin(self, flat: FlatNode) -> Origin:
         """Where a node was written."""
-        return Origin(self.work.path, "tensorflow", flat.node.op, flat.node.span, flat.node)
+        return Origin(self.work.path, "tensorflow", flat.node.op, flat.node.span)
 
     def entry(self, place: Place) -> Entry:
         """One output of a node that has been evaluated."""

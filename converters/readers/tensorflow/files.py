@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.source import Source
 from upconv.converters.readers.files.prototxt import load_text, parse
 from upconv.converters.readers.files.wire import LENGTH, VARINT, Field, Wire, map_file
 from upconv.converters.readers.tensorflow.graphdef import MetaGraph, read_graph, read_meta_graph
@@ -13,15 +13,8 @@ from upconv.converters.readers.tensorflow.messages import Record, TextRecord, Wi
 
 Kind: TypeAlias = Literal["graph", "meta graph", "saved model", ""]
 
-SAVED_MODEL_NAMES: Final = ("saved_model.pb", "saved_model.pbtxt")
 SERVE: Final = "serve"
 _HEAD: Final = 1 << 12
-
-
-def saved_model_in(folder: str) -> str:
-    """The path of a folder's SavedModel, "" where it has none."""
-    paths = (os.path.join(folder, name) for name in SAVED_MODEL_NAMES)
-    return next((path for path in paths if os.path.isfile(path)), "")
 
 
 def kind_of(head: bytes) -> Kind:
@@ -92,7 +85,7 @@ def read_file(path: str) -> tuple[Kind, MetaGraph]:
     """
     view = map_file(path, "TensorFlow model")
     if is_text(view):
-        return _read_text(path)
+        return read_text(load_text(path))
     wire = Wire(view, path)
     kind = kind_of(bytes(view[: 1 << 16]))
     if kind == "saved model":
@@ -120,8 +113,9 @@ def is_text(view: memoryview | bytes) -> bool:
     return not any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head)
 
 
-def _read_text(path: str) -> tuple[Kind, MetaGraph]:
-    parsed = parse(load_text(path))
+def read_text(source: Source) -> tuple[Kind, MetaGraph]:
+    """What a text of any of the kinds holds; raises as `read_file`."""
+    parsed, path = parse(source), source.path
     if parsed.errors:
         raise parsed.errors[0]
     root = parsed.root

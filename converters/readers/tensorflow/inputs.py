@@ -150,7 +150,7 @@ def graph_inputs(
     values = []
     for entry, is_last in zip(written, last, strict=True):
         shape = shapes[entry.name]
-        origin = Origin(work.path, "tensorflow", entry.node.op, entry.node.span, entry.node)
+        origin = Origin(work.path, "tensorflow", entry.node.op, entry.node.span)
         work.feed(entry.name, shape, origin, channels_last=is_last)
         axes = None if shape is None else layout(len(shape), last=is_last)
         values.append(Value(entry.name, axes))

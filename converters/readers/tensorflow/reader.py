@@ -13,6 +13,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Model
+from upconv.converters.ir.source import Source
 from upconv.converters.passes.joining import joined
 from upconv.converters.passes.live import live_layers
 from upconv.converters.readers.assembly.axes import Value, channels_last, plain
@@ -20,11 +21,16 @@ from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.bundle import Bundle, open_bundle
 from upconv.converters.readers.tensorflow.evaluation import Evaluation
-from upconv.converters.readers.tensorflow.files import Kind, read_file, saved_model_in
+from upconv.converters.readers.tensorflow.files import Kind, read_file, read_text
 from upconv.converters.readers.tensorflow.flat import FlatNode, Flattener, Key, Place
 from upconv.converters.readers.tensorflow.graphdef import MetaGraph, Node, Signature, TensorInfo
 from upconv.converters.readers.tensorflow.inputs import Surroundings, Written, graph_inputs
 from upconv.converters.readers.tensorflow.lowering import Call
+from upconv.converters.readers.tensorflow.paths import (
+    checkpoint_prefix,
+    saved_model_in,
+    saved_variables,
+)
 from upconv.converters.readers.tensorflow.variables import VARIABLES, find_variables
 
 DEFAULT_SIGNATURE: Final = "serving_default"
@@ -60,7 +66,7 @@ def _bundle(kind: Kind, file: str, options: ReadOptions) -> Bundle | None:
         return open_bundle(checkpoint_prefix(options.weights))
     folder = os.path.dirname(file)
     if kind == "saved model":
-        prefix = os.path.join(folder, "variables", "variables")
+        prefix = saved_variables(folder)
     elif kind == "meta graph":
         prefix = os.path.splitext(file)[0]
     else:
@@ -69,14 +75,10 @@ def _bundle(kind: Kind, file: str, options: ReadOptions) -> Bundle | None:
     return open_bundle(prefix) if exists else None
 
 
-def checkpoint_prefix(weights: str) -> str:
-    """A checkpoint's prefix, given itself or as one of its files."""
-    base = os.path.basename(weights)
-    for mark in (".index", ".data-", ".meta"):
-        at = base.find(mark)
-        if at > 0:
-            return os.path.join(os.path.dirname(weights), base[:at])
-    return weights
+def read_tensorflow_source(source: Source, options: ReadOptions) -> Model:
+    """The model in a text that is already read; raises as `read_tensorflow`."""
+    kind, meta = read_text(source)
+    return _Reader(source.path, kind, meta, _bundle(kind, source.path, options), options).model()
 
 
 @dataclass(slots=True)

@@ -10,7 +10,14 @@ import pytest
 from fixtures.make_caffemodel import write_caffemodel
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.origin import Source
-from upconv.converters.readers.formats import FORMATS, identify, open_model, open_text
+from upconv.converters.readers.formats import (
+    FORMATS,
+    companions,
+    identify,
+    is_candidate,
+    open_model,
+    open_text,
+)
 from upconv.converters.readers.options import ReadOptions
 
 NET = 'input: "data" layer { name: "r" type: "ReLU" bottom: "data" top: "r" }\n'
@@ -108,3 +115,67 @@ def test_reading_text_imports_nothing_heavy(tmp_path: Path, root: Path) -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_table_imports_rows_and_no_reader(root: Path) -> None:
+    code = (
+        "import sys; import upconv.converters.readers.formats;"
+        "print(sorted(m for m in sys.modules if m.startswith('upconv.converters.readers.')"
+        " and m.rpartition('.')[2] not in ('formats', 'row', 'unread', 'paths')"
+        " and not hasattr(sys.modules[m], '__path__')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "framework"),
+    [
+        ("-", NET, "caffe"),
+        ("-", GRAPH_TEXT + 'node { name: "r" op: "Relu" input: "x" }', "tensorflow"),
+        ("-", "import torch.nn as nn\nup = nn.Upsample(scale_factor=2)\n", "python"),
+        ("code.py", "up = 1\n", "python"),
+        ("-", '{"class_name": "Sequential", "config": {"name": "s", "layers": []}}', "keras"),
+    ],
+)
+def test_a_text_from_a_pipe_is_told_by_what_it_holds(name: str, text: str, framework: str) -> None:
+    try:
+        assert open_text(Source(name, text), ReadOptions()).framework == framework
+    except UnreadableError as error:
+        assert framework == "keras", error
+        assert "Caffe" not in str(error), "the right reader refuses it"
+
+
+def test_a_search_takes_texts_unseen_and_looks_into_the_rest(tmp_path: Path) -> None:
+    files = {
+        "net.prototxt": b"anything",
+        "net.txt": NET.encode(),
+        "thing.onnx": b"\x08\x08",
+        "other.pb": b"GIF89a\x01",
+        "graph.pb": b"\n\x12\n\x01x\x12\x0bPlaceholder*\0",
+        "up.py": b"import torch\ntorch.nn.Upsample(scale_factor=2)\n",
+        "UP.PY": b"import torch\ntorch.nn.Upsample(scale_factor=2)\n",
+        "down.py": b"import torch\n",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    taken = {name for name in files if is_candidate(str(tmp_path / name))}
+    assert taken == {"net.prototxt", "graph.pb", "up.py", "UP.PY"}
+    assert identify(str(tmp_path / "UP.PY")) == "Python source"
+
+
+def test_companions_are_the_parts_of_what_is_named(tmp_path: Path) -> None:
+    variables = tmp_path / "sm" / "variables"
+    variables.mkdir(parents=True)
+    parts = [variables / f"variables.{end}" for end in ("index", "data-00000-of-00001")]
+    for file in (tmp_path / "sm" / "saved_model.pb", *parts):
+        file.write_bytes(b"")
+    expected = {str(part) for part in parts}
+    assert set(companions(str(tmp_path / "sm" / "saved_model.pb"))) == expected
+    whole = {str(tmp_path / "sm" / "saved_model.pb"), *expected}
+    assert set(companions(str(tmp_path / "sm"))) == whole
+    for part in (variables / "variables", *parts):
+        assert expected <= {str(part), *companions(str(part))}
+    assert not [one for one in companions(str(tmp_path / "net.prototxt")) if Path(one).exists()]

@@ -9,6 +9,7 @@ from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.ir.tensors import missing, weight_of
+from upconv.converters.readers.caffe.written import written_layer
 from upconv.converters.readers.files.prototxt import parse
 from upconv.linter.facts.intent import Training, intent_of, training_of
 
@@ -20,7 +21,8 @@ def layer(words: str, values: NDArray[np.float32] | None = None, groups: int = 2
     node = parse(Source("a", words)).root
     op = ConvTranspose(2, (4, 4), (2, 2), (1, 1), (1, 1), (1, 1), (0, 0), groups)
     weight = missing(None) if values is None else weight_of(values)
-    return Layer("up", op, ("x",), ("y",), {"weight": weight}, Origin("a", "caffe", node=node))
+    origin = Origin("a", "caffe", written=written_layer(node, "Deconvolution"))
+    return Layer("up", op, ("x",), ("y",), {"weight": weight}, origin)
 
 
 def filler(words: str) -> str:

@@ -8,6 +8,7 @@ parent, so that a tree holds no reference cycle and goes away as soon as it is d
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import NoReturn, TypeAlias, TypeVar
 
 from upconv.converters.ir.errors import UnreadableError
@@ -185,6 +186,49 @@ class Message:
         """Every value of a field in order, bracketed lists expanded."""
         return list(self._by_name().get(name, ()))
 
+    def texts(self, name: builtins.str) -> list[builtins.str]:
+        """The single values of a field as they are spelled, without quotes."""
+        values = self._by_name().get(name, ())
+        return [value.text.strip("\"'") for value in values if isinstance(value, Scalar)]
+
+    def spans(self, name: builtins.str) -> list[Span]:
+        """Where the values of a field are written."""
+        return [value.span for value in self._by_name().get(name, ())]
+
+    def span_of(self, *names: builtins.str) -> Span | None:
+        """Where the first of these fields is written, name and value."""
+        found = (field.span for name in names for field in self.fields if field.name == name)
+        return next(found, None)
+
+    def blocks(self, name: builtins.str) -> list[Message]:
+        """The values of a field that are blocks."""
+        return [value for value in self._by_name().get(name, ()) if isinstance(value, Message)]
+
+    def around(self, place: Span) -> Message:
+        """The innermost block that a place lies inside of; this one where no inner one is."""
+        for field in self.fields:
+            for value in field.values:
+                if isinstance(value, Message) and value.start < place.start < value.end:
+                    return value.around(place)
+        return self
+
+    def room(self, after: Sequence[builtins.str] = ()) -> tuple[Span, builtins.str]:
+        """Where a further field may be inserted, with what must stand before it: behind the first
+        of the fields `after` that is there, else at the end; on a line of its own where the field
+        before it has one."""
+        anchors = (field for name in after for field in reversed(self.fields) if field.name == name)
+        field = next(anchors, self.fields[-1] if self.fields else None)
+        if field is None:
+            return Span(self.source, self.start + 1, self.start + 1), " "
+        text, end = self.source.text, field.end
+        line_start, line_end = text.rfind("\n", 0, field.start) + 1, _line_end(text, end)
+        indent = text[line_start : field.start]
+        rest = text[end:line_end].lstrip(" \t,;")
+        if indent.strip() or (rest and not rest.startswith("#")):
+            return Span(self.source, end, end), " "
+        newline = "\r\n" if text[line_end : line_end + 2] == "\r\n" else "\n"
+        return Span(self.source, line_end, line_end), newline + indent
+
     def messages(self, name: builtins.str) -> list[Message]:
         return [_as_message(value) for value in self._by_name().get(name, ())]
 
@@ -251,6 +295,13 @@ class Message:
 
 
 Value: TypeAlias = Scalar | Message
+
+
+def _line_end(text: str, at: int) -> int:
+    """Where the line's end, LF or CRLF, begins."""
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    return end - 1 if text[at:end].endswith("\r") else end
 
 
 def _as_scalar(value: Value) -> Scalar:

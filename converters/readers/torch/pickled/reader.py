@@ -47,6 +47,7 @@ def _model(checkpoint: Checkpoint) -> Model:
         outputs=(),
         layers=tuple(found),
         notices=tuple(told),
+        has_graph=False,
         origin=Origin(path, "pytorch", "pickle"),
     )
     validate(made)

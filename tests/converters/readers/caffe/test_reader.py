@@ -20,7 +20,7 @@ def test_layers_keep_name_type_and_place() -> None:
     assert conv.origin.span.line == 3
     assert conv.origin.span.text.startswith("layer {")
     assert conv.origin.span.text.endswith("}")
-    assert conv.origin.node.has("convolution_param")
+    assert conv.origin.written.block.has("convolution_param")
 
 
 def test_missing_weights_carry_their_filler_and_are_never_zeros() -> None:
@@ -163,3 +163,12 @@ def test_shapes_are_followed_to_the_rank_of_each_layer() -> None:
     text = 'input: "data" input_shape { dim: 1 dim: 2 dim: 6 dim: 7 dim: 8 }\n'
     text += layer("Convolution", "convolution_param { num_output: 4 kernel_size: 3 }")
     assert shapes(read(text))["x"] == (1, 4, 4, 5, 6)
+
+
+def test_a_field_of_no_schema_is_told_with_what_may_be_meant() -> None:
+    params = "convolution_param { num_ouput: 2 num_output: 2 kernel_size: 1 }"
+    (notice,) = read(DATA + layer("Convolution", params)).notices
+    assert (notice.kind, notice.harmless, notice.near) == ("unknown-field", True, ("num_output",))
+    assert notice.error.where is not None
+    assert notice.error.where.text == "num_ouput"
+    assert (notice.error.layer, notice.error.hint) == ("x", "did you mean num_output?")

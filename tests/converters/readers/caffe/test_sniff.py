@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from upconv.converters.ir.errors import NotAModelError
 from upconv.converters.ir.origin import Source
-from upconv.converters.readers.caffe.sniff import NotANetError, classify, require_net
+from upconv.converters.readers.caffe.sniff import require_net
 from upconv.converters.readers.files.prototxt import parse
+from upconv.converters.readers.files.prototxt.kinds import classify
 
 TEXTS = [
     ("net", 'name: "n" layer { type: "ReLU" }'),
@@ -33,15 +35,15 @@ def test_kinds(kind: str, text: str) -> None:
     if kind == "net":
         require_net(parsed.root, parsed.errors)
         return
-    with pytest.raises(NotANetError) as caught:
+    with pytest.raises(NotAModelError) as caught:
         require_net(parsed.root, parsed.errors)
-    assert caught.value.kind == kind
+    assert caught.value.known == (kind not in ("empty text", "other text"))
     assert caught.value.message.startswith("no Caffe net, but ")
 
 
 def test_a_solver_names_its_net() -> None:
     parsed = parse(Source("solver.prototxt", 'net: "a.prototxt"'))
-    with pytest.raises(NotANetError) as caught:
+    with pytest.raises(NotAModelError) as caught:
         require_net(parsed.root, parsed.errors)
     assert str(caught.value) == (
         'solver.prototxt: no Caffe net, but a solver (its net is "a.prototxt")'
@@ -50,6 +52,6 @@ def test_a_solver_names_its_net() -> None:
 
 def test_prose_shows_where_it_stops_to_be_one() -> None:
     parsed = parse(Source("readme.prototxt", "Hello, this is prose."))
-    with pytest.raises(NotANetError) as caught:
+    with pytest.raises(NotAModelError) as caught:
         require_net(parsed.root, parsed.errors)
     assert caught.value.where is not None

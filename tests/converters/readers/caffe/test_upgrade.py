@@ -35,13 +35,11 @@ def test_v1_types_and_params() -> None:
     assert relu.operator == Relu()
     assert (deconv.origin.type, type(deconv.operator).__name__) == ("39", "ConvTranspose")
     assert conv.origin.type == "CONVOLUTION"
-    specs = conv.origin.node.messages("param")
+    specs = conv.origin.written.block.messages("param")
     assert [spec.str("name", "") for spec in specs] == ["w", "b"]
     assert [spec.float("lr_mult", 1.0) for spec in specs] == [0.0, 2.0]
     assert [spec.float("decay_mult", 1.0) for spec in specs] == [1.0, 0.0]
-    lr_mult = specs[1].get("lr_mult")
-    assert lr_mult is not None
-    assert lr_mult.span.text == "2"
+    assert [span.text for span in specs[1].spans("lr_mult")] == ["2"]
     assert shapes(model)["d"] == (1, 6, 22, 30)
     assert model.outputs == ("d",)
 
@@ -68,9 +66,11 @@ def test_v0_parameters_move_and_padding_joins_the_next_layer() -> None:
 
 
 def test_v0_nodes_keep_the_places_of_their_values() -> None:
-    node = read(V0).layers[0].origin.node
-    kernel = node.message("convolution_param").get("kernel_size")
-    assert (kernel.text, kernel.span.line) == ("5", 3)
+    node = read(V0).layers[0].origin.written.block
+    params = node.message("convolution_param")
+    assert params is not None
+    assert params.texts("kernel_size") == ["5"]
+    assert [span.line for span in params.spans("kernel_size")] == [3]
     assert node.messages("param")[0].float("decay_mult", 1.0) == 3.0
 
 

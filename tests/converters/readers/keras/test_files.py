@@ -62,6 +62,11 @@ def _json_and_archive(folder: Path) -> Any:
     return read(write_json(folder / "m.json", upsampler()), weights=str(weights))
 
 
+def _json_and_compressed_archive(folder: Path) -> Any:
+    weights = write_keras(folder / "m.keras", upsampler(), arrays(), zipfile.ZIP_DEFLATED)
+    return read(write_json(folder / "m.json", upsampler()), weights=str(weights))
+
+
 def _stored_otherwise(folder: Path) -> Any:
     """Chunked, compressed, in half precision and in double."""
     path = write_h5(folder / "m.h5", upsampler(), {})
@@ -83,6 +88,7 @@ def _stored_otherwise(folder: Path) -> Any:
         _json,
         _json_and_old_weights,
         _json_and_archive,
+        _json_and_compressed_archive,
         _stored_otherwise,
     ],
 )
@@ -95,7 +101,7 @@ def test_weights_are_found(make: Callable[[Path], Any], tmp_path: Path) -> None:
     np.testing.assert_array_equal(bias.array(), np.ones(3))
     raw = b"".join(bytes(chunk) for chunk in weight.data.chunks(7))
     assert raw == np.ascontiguousarray(expected_kernel(), "<f4").tobytes()
-    assert up.origin.node.h5_path.startswith("/")
+    assert up.origin.written.stored_at.startswith("/")
 
 
 def test_an_architecture_alone_has_missing_weights(tmp_path: Path) -> None:

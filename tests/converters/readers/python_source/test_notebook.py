@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.converters.readers.python_source.support import TORCH, file_of, read
+from tests.converters.readers.python_source.support import TORCH, read
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source
 from upconv.converters.readers.python_source.notebook import cells
@@ -85,8 +85,8 @@ def test_a_broken_cell_is_told_where_it_matters() -> None:
 
 def test_comments_and_counts() -> None:
     text = notebook(TORCH, lines("# upconv: ignore[UP107] meant\nnn.ConvTranspose2d(8, 8, k)"))
-    found = file_of(read(text, "a.ipynb"))
-    assert [words for _, words in found.comments] == ["upconv: ignore[UP107] meant"]
+    comments = read(text, "a.ipynb").origin.written.comments()
+    assert [words for _, words in comments] == ["upconv: ignore[UP107] meant"]
     assert "cell 3, line 2" in read(text, "a.ipynb").notices[0].error.message
 
 

@@ -1,0 +1,50 @@
+"""Rows for files that are known and have no reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.row import Format, Head
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
+    from upconv.converters.readers.options import ReadOptions
+
+_LFS: Final = b"version https://git-lfs"
+
+
+def _refuse_pointer(path: str, options: ReadOptions) -> Model:
+    raise UnreadableError(
+        "a Git LFS pointer, not the file itself", path=path, hint="fetch it with `git lfs pull`"
+    )
+
+
+def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
+    def refuse(path: str, options: ReadOptions) -> Model:
+        raise UnsupportedError(f"this is {name}; reading it is not built yet", path=path)
+
+    return refuse
+
+
+def _is_onnx(head: Head) -> bool:
+    """ModelProto begins with field 1, ir_version, a varint, where other formats have a text."""
+    if head.is_text:
+        from upconv.converters.readers.files.prototxt.kinds import kind_of_text
+
+        return kind_of_text(head.path, head.data) == "ONNX text"
+    return head.data[:1] == b"\x08" or (head.extension == "onnx" and bool(head.data))
+
+
+LFS_POINTER: Final = Format(
+    "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
+)
+TENSORFLOW_LITE: Final = Format(
+    "TensorFlow Lite",
+    ("tflite",),
+    lambda head: head.data[4:8] == b"TFL3",
+    _not_built("a TensorFlow Lite model"),
+    "not built yet",
+)
+ONNX: Final = Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet")
