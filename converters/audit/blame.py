@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isclose, prod
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.audit.ways import Shaped, Step, common_ancestor, steps
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, provably_differ, text_of
 
 SHOWN_STEPS: Final = 5
 """How many layers of a way are shown in full."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Mismatch:
     """Two inputs of a merge that do not fit, along the first axis that tells: their names, shapes
     and the layers that changed the size on the way from where they parted."""
@@ -47,9 +47,12 @@ class Mismatch:
         return ". ".join(sentence for sentence in sentences if sentence)
 
 
-def mismatch(net: Shaped, layer: Layer) -> Mismatch | None:
-    """The first input of a merge that does not fit the first one; None where all sizes fit, or
-    their channels already differ."""
+Pair: TypeAlias = tuple[tuple[str, str], tuple[Shape, Shape], tuple[int, ...]]
+"""Two values, their shapes, and the axes along which these differ and may not."""
+
+
+def differing_inputs(net: Shaped, layer: Layer) -> Pair | None:
+    """The first input of a merge, and the first that does not fit it; None where all do."""
     left = net.inference.shapes.get(layer.inputs[0]) if layer.inputs else None
     for value in layer.inputs[1:]:
         right = net.inference.shapes.get(value)
@@ -57,13 +60,20 @@ def mismatch(net: Shaped, layer: Layer) -> Mismatch | None:
             continue
         axes = differing_axes(layer, left, right)
         if axes:
-            if axes[0] == 1:
-                return None
-            names = (layer.inputs[0], value)
-            ancestor = common_ancestor(net, *names)
-            first, second = (steps(net, name, ancestor, axes[0]) for name in names)
-            return Mismatch(layer, names, (left, right), tuple(axes), (first, second))
+            return (layer.inputs[0], value), (left, right), tuple(axes)
     return None
+
+
+def mismatch(net: Shaped, layer: Layer) -> Mismatch | None:
+    """What does not fit at a merge, with both ways; None where all sizes fit, or where their
+    channels differ."""
+    found = differing_inputs(net, layer)
+    if found is None or found[2][0] == 1:
+        return None
+    names, shapes, axes = found
+    ancestor = common_ancestor(net, *names)
+    first, second = (steps(net, name, ancestor, axes[0]) for name in names)
+    return Mismatch(layer, names, shapes, axes, (first, second))
 
 
 def differing_axes(layer: Layer, left: Shape, right: Shape) -> list[int]:
@@ -106,7 +116,7 @@ def scales(found: Mismatch) -> tuple[float, float]:
     return first, second
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Culprit:
     """The layer that made the most of a difference, and how many pixels that is at the merge."""
 

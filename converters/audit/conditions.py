@@ -6,8 +6,7 @@ check, before the sizes are known: a test holds both against each other for ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from upconv.converters.audit.relations import Relation, as_product
@@ -27,6 +26,7 @@ from upconv.converters.ir.dims import (
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.inference import Inference, input_shapes
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import InputShapes, Shape
 from upconv.converters.ir.weight_shapes import expected_weights
@@ -35,7 +35,7 @@ LARGEST: Final = 1000
 """With how many numbers and names a size may be written to be judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Condition:
     """What one layer asks: that one of some relations holds.
 
@@ -57,11 +57,15 @@ class Condition:
         """Whether it is not a condition that holds at every size."""
         return True not in (one.always for one in self.any_of)
 
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it holds where its letters are these numbers."""
+        return any(one.holds(sizes) for one in self.any_of)
+
     def __str__(self) -> str:
         return " or ".join(map(str, self.any_of))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asked:
     """All that a model asks of its sizes, in the order of its layers.
 
@@ -73,7 +77,7 @@ class Asked:
     unknown: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Site:
     """The layer that asks, the shapes of its inputs, and the shape of its first output."""
 

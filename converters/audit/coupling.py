@@ -15,7 +15,6 @@ fulfils it. It can be said exactly where the condition is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import gcd, prod
 from operator import or_
@@ -32,6 +31,7 @@ from upconv.converters.audit.growth import (
 from upconv.converters.audit.relations import Relation, Scaled, as_product, outgrown
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet, not_negative
 from upconv.converters.ir.dims import Dim, Extreme, Size, Symbol, leaves, substitute
+from upconv.converters.ir.records import record
 
 Sets = Mapping[str, SizeSet]
 
@@ -124,7 +124,7 @@ def _of_inequality(ours: Growth, theirs: Growth, allowed: SizeSet) -> SizeSet:
     return NONE if largest is None else not_negative(scaled_sum([(1, ours)], largest))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Values:
     """The numbers of `few`, and for each entry of `starts` all of start, start + step, ..."""
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from upconv.converters.audit.blame import Culprit, change, culprit, divided_text, mismatch, worst
+from upconv.converters.audit.blame import (
+    Culprit,
+    change,
+    culprit,
+    divided_text,
+    mismatch,
+    pixels,
+    worst,
+)
 from upconv.converters.audit.formulas import Axis, formula
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes
 from upconv.converters.audit.one_letter import Failure
 from upconv.converters.audit.size_sets import NONE
 from upconv.converters.audit.ways import Step, ancestry, common_ancestor, steps
-from upconv.converters.ir.dims import Size, Symbol, substitute
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, Symbol, evaluate, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.records import record
 
 TYPICAL: Final = 224
 """What the other axes are while one is looked at: their first size from here on that runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sized:
     """A model at one size of its inputs."""
 
@@ -30,7 +40,7 @@ class Sized:
     producers: Mapping[str, Layer]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FirstFailure:
     """The least size of one axis at which a layer is the first to fail, and why it does."""
 
@@ -75,6 +85,40 @@ def first_failures(model: Model, found: InputSizes, axis: AxisSizes) -> Iterator
         layer = failure.condition.layer
         reason = reason_of(at, layer) or f"it needs {failure.condition}"
         yield FirstFailure(axis.axis, failure.first, failure, layer.name, reason)
+
+
+@record(frozen=True, slots=True)
+class Example:
+    """A size at which a layer fails, and why in a few words."""
+
+    size: int
+    layer: Layer
+    reason: str
+
+
+def example_of(model: Model, found: InputSizes, axis: AxisSizes) -> Example | None:
+    """A typical size that does not run: of a failure that comes again and again, where there is
+    one."""
+    failure = min(axis.failures, key=lambda one: one.sizes.is_finite, default=None)
+    if failure is None:
+        return None
+    size, layer = _telling_size(failure), failure.condition.layer
+    at = sized(model, {**typical_sizes(found), axis.axis: size})
+    return Example(size, layer, _in_few_words(at, failure, axis.axis, size))
+
+
+def _in_few_words(at: Sized, failure: Failure, letter: str, size: int) -> str:
+    layer, relation = failure.condition.layer, failure.condition.any_of[0]
+    differing = mismatch(at, layer)
+    blamed = culprit(differing) if differing is not None else None
+    told = f": {loss_text(blamed)}" if blamed is not None else ""
+    if differing is not None and not isinstance(layer.operator, ops.Crop):
+        left, right = differing.sizes
+        return f"its inputs are {left} and {right}{told}"
+    if relation.symbols != {letter} or len(failure.condition.any_of) > 1:
+        return f"it needs {failure.condition}"
+    off = evaluate(relation.difference, {letter: size})
+    return f"its input is {pixels(off)} {'too small' if off < 0 else 'off'}{told}"
 
 
 def reason_of(at: Sized, layer: Layer) -> str:

@@ -7,7 +7,7 @@ solved by itself, and a letter's set is what all of them leave.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import and_
 
@@ -28,9 +28,10 @@ from upconv.converters.audit.size_sets import NONE, SizeSet, zeros
 from upconv.converters.ir.dims import Dim, Symbol, symbol
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
+from upconv.converters.ir.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AxisSizes:
     """One letter: the sizes that run, and those that give an output as large.
 
@@ -49,7 +50,7 @@ class AxisSizes:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputSizes:
     """Every letter of a model's inputs, and the conditions on several of them at once."""
 

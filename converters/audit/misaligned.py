@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -11,13 +10,14 @@ from upconv.converters.audit.places import Coordinates, CropFit, drift
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, provably_differ
 
 HALF: Final = Fraction(1, 2)
 Shapes = Mapping[str, Shape | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Misalignment:
     """A layer whose inputs `value` and `reference` lie apart: pixel i of the reference lies at
     relative(i) of the value, one map for each axis of `axes` (0 is the first spatial one).

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
 from typing import Final, Literal
 
-from upconv.converters.audit.conditions import Condition
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes
-from upconv.converters.ir.dims import evaluate
+from upconv.converters.ir.records import record
 
 TRIED: Final = 40
 """How many sizes of each axis are tried where axes are coupled."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Change:
     """Bringing an image to a size that runs. `pixels`: how many are added (pad), lost (crop), or
     more or fewer (resize)."""
@@ -40,7 +38,7 @@ def accepts(found: InputSizes, sizes: Mapping[str, int]) -> bool | None:
     """Whether a net runs at these sizes of all of its axes; None where it cannot be said."""
     if any(sizes[axis.axis] not in (axis.runs or axis.known) for axis in found.axes):
         return False
-    if not all(_holds(condition, sizes) for condition in found.coupled):
+    if not all(condition.holds(sizes) for condition in found.coupled):
         return False
     return True if all(axis.whole for axis in found.axes) else None
 
@@ -83,8 +81,3 @@ def _from(axis: AxisSizes, size: int, up: bool) -> Iterator[int]:
     while near is not None:
         yield near
         near = inside.above(near + 1) if up else inside.below(near - 1)
-
-
-def _holds(condition: Condition, sizes: Mapping[str, int]) -> bool:
-    values = ((evaluate(one.difference, sizes), one.kind) for one in condition.any_of)
-    return any(value == 0 or (kind == ">=" and value > 0) for value, kind in values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 
@@ -15,9 +15,10 @@ from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet
 from upconv.converters.ir.dims import Size, Symbol, leaves, substitute
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Model, Shape
+from upconv.converters.ir.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Net:
     """A model with letters for sizes, and its conditions after letters that mean another letter
     (H, where H == W is asked) were replaced. `unknown`: why they may not be all."""
@@ -42,7 +43,7 @@ class Net:
         return shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failure:
     """The sizes at which `condition` is the first to fail."""
 
@@ -56,7 +57,7 @@ class Failure:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Own:
     """What the conditions on one letter alone leave: no other size runs. At the doubtful ones of
     them shapes are not what the formulas say; `because` says why more may be excluded."""
@@ -172,7 +173,7 @@ def _projection(relation: Relation, letter: str, own: Mapping[str, Own]) -> Size
     return EVERY if possible != NONE else NONE
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class At:
     """A net with one letter replaced by a number: whether it runs, and its shapes."""
 

@@ -8,7 +8,6 @@ the phase of j, and these are the limits over all phases. Padding that mirrors i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import lcm
@@ -20,11 +19,12 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps, carriers, layer_maps
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reach:
     """How far from its place a pixel looks, along one axis: low <= 0 <= high mostly."""
 

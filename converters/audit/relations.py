@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import gcd, prod
@@ -11,7 +11,7 @@ from typing import Literal
 
 from upconv.converters.audit.growth import Growth, Growths, Unsayable, scaled_sum, settled
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet, not_negative, zeros
-from upconv.converters.ir.dims import Atom, Dim, Product, Size, Symbol, falls, leaves
+from upconv.converters.ir.dims import Atom, Dim, Product, Size, Symbol, evaluate, falls, leaves
 
 Kind = Literal["==", ">="]
 
@@ -48,6 +48,11 @@ class Relation:
         if isinstance(size, Dim):
             return None
         return size == 0 if self.kind == "==" else size >= 0
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it holds where its letters are these numbers."""
+        value: int = evaluate(self.difference, sizes)
+        return value == 0 or (self.kind == ">=" and value > 0)
 
     @property
     def symbols(self) -> frozenset[str]:
