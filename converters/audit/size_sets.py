@@ -32,6 +32,9 @@ class SizeSet:
 
     member: Growth
 
+    def __repr__(self) -> str:
+        return f"SizeSet({self.rule('n')})"
+
     @staticmethod
     def of_pattern(head: Iterable[bool], cycle: Iterable[bool]) -> SizeSet:
         """1, 2 ... as the head says, and from there on as the cycle says again and again."""

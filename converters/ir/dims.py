@@ -231,7 +231,8 @@ def is_larger(size: Size, most: int) -> bool:
 
 
 def falls(size: Size) -> bool:
-    """Whether a size becomes smaller while its first letter grows.
+    """Whether a size is written with minus signs: most of its terms are, and a floor of such a
+    numerator with a plus is one too.
 
     >>> H = symbol("H")
     >>> falls(H // 2), falls((-H) // 2), falls(-((-H) // 2))
@@ -239,9 +240,8 @@ def falls(size: Size) -> bool:
     """
     if isinstance(size, int) or not size.terms:
         return False
-    atom, factor = size.terms[0]
-    inner = _parts(atom)[0] if isinstance(atom, Quotient | Extreme) else 0
-    return (factor < 0) != falls(inner)
+    signs = [-1 if (factor < 0) != is_ceiling(atom) else 1 for atom, factor in size.terms]
+    return (sum(signs) or signs[0]) < 0
 
 
 def is_ceiling(atom: Atom) -> bool:
