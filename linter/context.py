@@ -18,16 +18,17 @@ from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
 from upconv.linter.finding import Severity
+from upconv.linter.hit import Hit
 from upconv.linter.notices import NOTICES
-from upconv.linter.rule import Hit, Rule
 from upconv.linter.running.suppress import Ignore
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A rule that failed, and why."""
+    """A rule that failed, by its code and name, and why."""
 
-    rule: Rule
+    code: str
+    name: str
     error: Exception
 
 

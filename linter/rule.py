@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from upconv.converters.ir.model import Layer
-from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
-from upconv.linter.finding import Fix, Severity
+from upconv.linter.finding import Severity
+from upconv.linter.hit import Hit
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
+
+__all__ = ["HEADINGS", "RULES", "Check", "Hit", "Rule", "Stage", "Status", "rule"]
 
 HEADINGS: Final = (
     "What it finds",
@@ -33,23 +34,6 @@ Stage: TypeAlias = Literal["model", "closing"]
 """When a rule runs: on files that hold a model, or on every file, after all others."""
 
 Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
-
-
-@record(frozen=True, slots=True)
-class Hit:
-    """What a rule yields. The narrower of `where` and the layer's span is shown.
-
-    `severity` overrides the rule's own where a case is milder. `layer_name` names the layer where
-    the reader saw it and no Layer record exists.
-    """
-
-    message: str
-    help: str
-    layer: Layer | None = None
-    where: Span | None = None
-    severity: Severity | None = None
-    fix: Fix | None = None
-    layer_name: str = ""
 
 
 Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"

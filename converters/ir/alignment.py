@@ -140,6 +140,24 @@ def _crop(op: ops.Crop, axis: int, site: Site) -> AxisMap | None:
     return AxisMap(shift=Fraction(offset)) if isinstance(offset, int) else None
 
 
+@MAPS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, axis: int, site: Site) -> AxisMap | None:
+    """Backwards a pixel has its mirror's place, which nothing is to be aligned with."""
+    x = site.inputs[0]
+    if x is not None and op.axis % len(x) != axis + 2:
+        return IDENTITY
+    if not isinstance(op.start, int) or op.step < 0:
+        return None
+    return AxisMap(Fraction(op.step), Fraction(op.start))
+
+
+@MAPS.register(ops.Expand)
+def _expand(op: ops.Expand, axis: int, site: Site) -> AxisMap | None:
+    x, y = site.inputs[0], site.outputs[0]
+    same = x is not None and y is not None and len(x) == len(y) and x[axis + 2] == y[axis + 2]
+    return IDENTITY if same else None
+
+
 @MAPS.register(ops.Pad)
 def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     begin = op.begin[axis + 2]
@@ -150,6 +168,9 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     *ops.POINTWISE,
     ops.Concat,
     ops.Slice,
+    ops.Gather,
+    ops.Compare,
+    ops.Where,
     ops.Eltwise,
     ops.Lrn,
     ops.MeanVarianceNorm,
@@ -158,12 +179,14 @@ def _pad(op: ops.Pad, axis: int, site: Site) -> AxisMap | None:
     ops.L2Normalize,
     ops.Softmax,
     ops.ArgMax,
+    ops.CumSum,
     ops.ChannelShuffle,
 )
 def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     along = getattr(op, "axis", 1)
-    moves_space = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax) and along not in (0, 1)
-    return None if moves_space else IDENTITY
+    moves = isinstance(op, ops.Concat | ops.Slice | ops.ArgMax | ops.Gather | ops.CumSum)
+    same_rank = not isinstance(op, ops.Gather) or op.indices is not None
+    return None if (moves and along not in (0, 1)) or not same_rank else IDENTITY
 
 
 @MAPS.register(
@@ -176,6 +199,10 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.Permute,
     ops.MatMul,
     ops.Constant,
+    ops.Arange,
+    ops.SizeOf,
+    ops.Embedding,
+    ops.GridSample,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None
@@ -200,9 +227,12 @@ def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
 
 
 def carriers(layer: Layer) -> tuple[str, ...]:
-    """The inputs whose pixels reach the output: not a size reference, not indices."""
-    if isinstance(layer.operator, ops.Concat | ops.Eltwise):
+    """The inputs whose pixels reach the output: not a size reference, not indices, not what only
+    decides which pixels do."""
+    if isinstance(layer.operator, ops.Concat | ops.Eltwise | ops.Compare):
         return layer.inputs
+    if isinstance(layer.operator, ops.Where):
+        return layer.inputs[1:] or layer.inputs
     return layer.inputs[:1]
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Origin, Span
-
-MISFITS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What Python raises where values of a file are of the wrong kind or number for what they are
-given to: a file may hold any."""
 
 
 class UpconvError(Exception):
@@ -79,12 +75,6 @@ class NotAModelError(UnreadableError):
 
 class UnsupportedError(UpconvError):
     """The model is readable, but what it asks for cannot be said; the message says why."""
-
-
-def misfit(error: Exception) -> UnsupportedError:
-    """The refusal of a call on arguments that raised one of MISFITS, in one line."""
-    problem = " ".join(f"{type(error).__name__}: {error}".split())
-    return UnsupportedError(f"its arguments do not fit it ({problem:.120})")
 
 
 class AmbiguousError(UnsupportedError):

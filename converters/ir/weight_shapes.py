@@ -41,6 +41,11 @@ def _linear(op: ops.Linear, x: Shape) -> WeightShapes:
     return {"weight": pair[::-1] if op.transposed else pair, "bias": (op.out_features,)}
 
 
+@EXPECTED.register(ops.Embedding)
+def _embedding(op: ops.Embedding, x: Shape) -> WeightShapes:
+    return {"table": (op.entries, op.features)}
+
+
 @EXPECTED.register(ops.BatchNorm)
 def _batch_norm(op: ops.BatchNorm, x: Shape) -> WeightShapes:
     require_axes(x, 2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import TensorProto, ValueInfoProto, helper
 
 from upconv.converters.ir.model import Model, Shape
-from upconv.converters.onnx_writer.emitters.pool_indices import integer_input, integer_output
+from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.layout import Inside, last, to_first, to_last
 
@@ -66,6 +66,8 @@ def inner_values(graph: GraphBuilder) -> Iterator[ValueInfoProto]:
 
 
 def _kind(graph: GraphBuilder, name: str) -> int:
+    if graph.truths.get(name) == name:
+        return TensorProto.BOOL
     return TensorProto.INT64 if graph.integers.get(name) == name else TensorProto.FLOAT
 
 

@@ -6,7 +6,7 @@ compare value by value; tensors inside a layer are named `<layer>/<operator>`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model, Shape
-from upconv.converters.ir.operators import Unpool
+from upconv.converters.ir.operators import Operator, Where, index_place
 from upconv.converters.ir.tensors import TensorData
 from upconv.converters.onnx_writer.options import WriteOptions
 from upconv.converters.onnx_writer.sizes import SizeWriter
@@ -50,6 +50,7 @@ class GraphBuilder:
         self.constants: list[TensorProto] = []
         self.weights: list[StoredWeight] = []
         self.integers: dict[str, str] = {}
+        self.truths: dict[str, str] = {}
         self._taken = {entry.name for entry in model.inputs}
         self._taken |= {value for layer in model.layers for value in layer.outputs}
         self._node_names: set[str] = {layer.name for layer in model.layers}
@@ -85,12 +86,19 @@ class GraphBuilder:
         self._taken.update(names)
 
     def only_indices(self, value: str) -> bool:
-        """Whether nobody but unpoolings read a value, as their indices."""
-        readers = self.consumers.get(value, [])
+        """Whether everybody who reads a value takes it for indices."""
+        return self._only_read_at(value, index_place)
+
+    def only_decides(self, value: str) -> bool:
+        """Whether everybody who reads a value takes it for the condition of a choice."""
+        return self._only_read_at(value, lambda op: 0 if isinstance(op, Where) else None)
+
+    def _only_read_at(self, value: str, wanted: Callable[[Operator], int | None]) -> bool:
         return not self.is_output(value) and all(
-            isinstance(reader.operator, Unpool)
-            and value not in (reader.inputs[0], *reader.inputs[2:])
-            for reader in readers
+            wanted(reader.operator) == place
+            for reader in self.consumers.get(value, [])
+            for place, read in enumerate(reader.inputs)
+            if read == value
         )
 
     def shape(self, value: str) -> Shape:

@@ -57,7 +57,7 @@ def source_stimuli(model: Model, seed: int) -> dict[str, dict[str, Any]]:
     shapes, others = fixed_shapes(model), other_shapes(model)
     for each in filter(None, (shapes, others)):
         require_memory(model, each)
-    made = stimuli(shapes, seed, others)
+    made = stimuli(model, shapes, seed, others)
     return {name: in_source_layout(model, feeds) for name, feeds in made.items()}
 
 

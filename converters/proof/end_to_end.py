@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
+from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
 from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
 from upconv.converters.reference.run import Results, run_model
 
 Array = NDArray[np.float64]
 Announce: TypeAlias = Callable[[str], None]
-Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float32]]]
+Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
 Choices: TypeAlias = Mapping[str, Array]
 
 END_TO_END_TOLERANCE: Final = 1e-4
@@ -73,15 +74,21 @@ def followed_choices(
     feeds: Mapping[str, Any],
     optimized: bool,
 ) -> dict[str, Array]:
-    """The index values that onnxruntime takes, with nothing but them exposed: that changes no
-    fusion, where exposing everything does, and with it the rounding that decides near ties."""
-    indices = [v for layer in model.layers for v in index_outputs(layer) if v in names]
-    if not indices:
+    """The index values that onnxruntime takes and the values that jump, with nothing but them
+    exposed: that changes no fusion, where exposing everything does, and with it the rounding that
+    decides near ties."""
+    chosen = [
+        value
+        for layer in model.layers
+        for value in (*index_outputs(layer), *jump_outputs(layer))
+        if value in names
+    ]
+    if not chosen:
         return {}
-    wanted = sorted({names[value] for value in indices})
+    wanted = sorted({names[value] for value in chosen})
     with exposed(file, wanted) as path:
         values = run(session(path, optimized, file.path), feeds, wanted, file.path)
-    return {value: np.asarray(values[names[value]], np.float64) for value in indices}
+    return {value: np.asarray(values[names[value]], np.float64) for value in chosen}
 
 
 @dataclass(slots=True)
@@ -135,8 +142,9 @@ def run_reference(
     """The outputs of a model in float64; of those that hold indices also what they chose from,
     and the choices themselves.
 
-    Readers of an index value see the one of `choices`: the rest of the network must be compared
-    after the same choice. With `rounded`, each layer's values are rounded to float32.
+    Readers of an index value, or of one that jumps, see the one of `choices`: the rest of the
+    network must be compared after the same choice. With `rounded`, each layer's values are rounded
+    to float32.
     """
     choosers = [found for found in (chooser_of(model, name) for name in model.outputs) if found]
     kept = {
@@ -149,7 +157,8 @@ def run_reference(
         if rounded:
             results = tuple(map(_rounded, results))
         named = dict(zip(layer.outputs, results, strict=True))
-        own.update((value, result) for value, result in named.items() if value in kept)
+        shown = kept.difference(jump_outputs(layer))
+        own.update((value, result) for value, result in named.items() if value in shown)
         others = choices or {}
         return tuple(_followed(layer, inputs, x, others.get(value)) for value, x in named.items())
 
@@ -158,9 +167,11 @@ def run_reference(
 
 def _followed(layer: Layer, inputs: Sequence[Array], own: Array, other: Array | None) -> Array:
     """The other choice, where there is one and it can be made at all; its layer's certificate says
-    where it cannot."""
+    where it cannot. Of values that jump, the other ones where they are as right."""
     if other is None or other.shape != own.shape:
         return own
+    if jump_outputs(layer):
+        return with_jumps_of(layer, inputs, own, other, END_TO_END_TOLERANCE)
     if np.array_equal(other, own) or chosen_values(layer, inputs[0], other) is not None:
         return other
     return own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
+from upconv.converters.proof.places import with_shapes
 
 BYTES_PER_VALUE: Final = 4
 """Of every value of the network, for one run shows them all in float32."""
@@ -41,8 +41,7 @@ def require_memory(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 def bytes_needed(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """A low estimate of a verification's memory, weights left out."""
-    inputs = tuple(replace(entry, shape=shapes[entry.name]) for entry in model.inputs)
-    known = infer(replace(model, inputs=inputs)).shapes.values()
+    known = infer(with_shapes(model, shapes)).shapes.values()
     counts = [prod(size for size in shape if isinstance(size, int)) for shape in known if shape]
     return BYTES_PER_VALUE * sum(counts) + BYTES_PER_LARGEST * max(counts, default=0)
 

@@ -14,8 +14,10 @@ from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
+from upconv.converters.proof.places import whole_numbers
 
 Array = NDArray[np.float32]
+Values = Array | NDArray[np.int64]
 
 SPATIAL_SIZES = (
     (45, 61),
@@ -110,14 +112,30 @@ def _names(size: Size) -> list[str]:
 
 
 def stimuli(
+    model: Model,
     shapes: Mapping[str, tuple[int, ...]],
     seed: int,
     others: Mapping[str, tuple[int, ...]] | None = None,
-) -> dict[str, dict[str, Array]]:
+) -> dict[str, dict[str, Values]]:
     """Everything a proof runs on: stimulus -> input -> values, channels first; noise also at
-    `others`, where the model has more than one size."""
-    made = {"noise": noise(shapes, seed), "impulses": impulses(shapes, seed)}
-    return made if others is None else made | {"noise at another size": noise(others, seed)}
+    `others`, where the model has more than one size. Integer inputs hold places that fit."""
+    made: dict[str, dict[str, Values]] = {
+        "noise": {**noise(shapes, seed), **_places(model, shapes, seed)},
+        "impulses": {**impulses(shapes, seed), **_places(model, shapes, seed + 1)},
+    }
+    if others is None:
+        return made
+    return made | {
+        "noise at another size": {**noise(others, seed), **_places(model, others, seed)},
+    }
+
+
+def _places(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Values]:
+    limits = whole_numbers(model, shapes)
+    return {
+        name: np.random.default_rng([seed, index]).integers(0, limit, shapes[name])
+        for index, (name, limit) in enumerate(limits.items())
+    }
 
 
 def noise(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:

@@ -59,7 +59,7 @@ def verify(
     for each in filter(None, (shapes, others)):
         require_same_shapes(model, file, each)
         require_memory(model, each)
-    stimuli = make_stimuli(shapes, seed, others)
+    stimuli = make_stimuli(model, shapes, seed, others)
     names = aliases(model, file)
     layers = certify_layers(model, file, names, stimuli, progress)
     progress("weights")

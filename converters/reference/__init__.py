@@ -12,11 +12,13 @@ from upconv.converters.reference import (
     arrangement,
     conv_transpose,
     convolution,
+    grid_sample,
     interpolation,
     normalization,
     pointwise,
     pooling,
     reduction,
+    selection,
     unpooling,
 )
 from upconv.converters.reference.call import MEANINGS, Array, Operands
@@ -26,11 +28,13 @@ FAMILIES = (
     arrangement,
     conv_transpose,
     convolution,
+    grid_sample,
     interpolation,
     normalization,
     pointwise,
     pooling,
     reduction,
+    selection,
     unpooling,
 )
 """The modules that fill MEANINGS when they are imported."""

@@ -43,6 +43,17 @@ def _slice(op: ops.Slice, call: Operands) -> tuple[Array, ...]:
     return tuple(np.split(call.x, ends[:-1], axis=op.axis))
 
 
+@MEANINGS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, call: Operands) -> tuple[Array, ...]:
+    index = call.size(op.start) + op.step * np.arange(call.size(op.size))
+    return (call.x.take(index, op.axis),)
+
+
+@MEANINGS.register(ops.Expand)
+def _expand(op: ops.Expand, call: Operands) -> tuple[Array, ...]:
+    return (np.broadcast_to(call.x, call.shape),)
+
+
 @MEANINGS.register(ops.Tile)
 def _tile(op: ops.Tile, call: Operands) -> tuple[Array, ...]:
     return (np.concatenate([call.x] * call.size(op.tiles), axis=op.axis),)

@@ -180,6 +180,14 @@ def _eltwise(op: ops.Eltwise, call: Operands) -> Counts | None:
     return len(call.inputs) if op.kind in ("sum", "difference") else None
 
 
+@COUNTS.register(ops.CumSum)
+def _cum_sum(op: ops.CumSum, call: Operands) -> Counts:
+    """How many entries each sum has; one too many where it is exclusive."""
+    count = np.arange(1, call.x.shape[op.axis] + 1)
+    behind = call.x.ndim - 1 - op.axis % call.x.ndim
+    return (count[::-1] if op.reverse else count).reshape(-1, *(1,) * behind)
+
+
 @COUNTS.register(ops.Scale)
 def _scale(op: ops.Scale, call: Operands) -> Counts:
     return 1

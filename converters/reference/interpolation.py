@@ -50,17 +50,17 @@ def _axis_taps(op: ops.Resize, coordinates: SourceCoordinates, size: int) -> Tap
     """Taps beyond an edge fall on the edge, or are left out."""
     if op.antialias or op.exclude_outside:
         return _inside_only(op, coordinates, size)
-    reach = _KERNELS[op.mode].support
+    reach = KERNELS[op.mode].support
     offsets = np.arange(1 - reach, reach + 1)
     index = np.clip(coordinates.floors()[:, None] + offsets, 0, size - 1)
     distance = offsets - coordinates.fractions()[:, None]
-    return Taps(index, _KERNELS[op.mode].value(distance, op.cubic_a))
+    return Taps(index, KERNELS[op.mode].value(distance, op.cubic_a))
 
 
 def _inside_only(op: ops.Resize, coordinates: SourceCoordinates, size: int) -> Taps:
     """The kernel over the pixels inside, weights summing to 1 (ONNX Resize exclude_outside); with
     antialias stretched by the downscaling (Pillow Resample.c)."""
-    kernel = _KERNELS[op.mode]
+    kernel = KERNELS[op.mode]
     stretch = max(float(coordinates.step), 1.0) if op.antialias else 1.0
     centre = coordinates.values()[:, None]
     first = np.floor(centre - kernel.support * stretch)
@@ -84,9 +84,11 @@ def _cubic(distance: Array, a: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kernel:
+class Kernel:
+    """How far a kernel reaches, in pixels, and its value at a distance (and Keys' a)."""
+
     support: int
     value: Callable[[Array, float], Array]
 
 
-_KERNELS = {"linear": _Kernel(1, _linear), "cubic": _Kernel(2, _cubic)}
+KERNELS = {"linear": Kernel(1, _linear), "cubic": Kernel(2, _cubic)}

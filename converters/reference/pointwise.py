@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 from math import erf, log, pi, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,21 @@ def _error_function(op: ops.Erf, call: Operands) -> tuple[Array, ...]:
     return (_erf(call.x),)
 
 
+_FUNCTIONS: dict[type, Callable[[Array], Array]] = {
+    ops.Sin: np.sin,
+    ops.Cos: np.cos,
+    ops.Round: np.rint,
+    ops.Floor: np.floor,
+    ops.Ceil: np.ceil,
+    ops.Sign: np.sign,
+}
+
+
+@MEANINGS.register(*_FUNCTIONS)
+def _numpy_function(op: object, call: Operands) -> tuple[Array, ...]:
+    return (_FUNCTIONS[type(op)](call.x),)
+
+
 @MEANINGS.register(ops.Power)
 def _power(op: ops.Power, call: Operands) -> tuple[Array, ...]:
     base = op.shift + op.scale * call.x
@@ -105,9 +121,34 @@ def _softplus(op: ops.Softplus, call: Operands) -> tuple[Array, ...]:
     return (np.maximum(call.x, 0) + np.log1p(np.exp(-np.abs(call.x))),)
 
 
-@MEANINGS.register(ops.Threshold)
-def _threshold(op: ops.Threshold, call: Operands) -> tuple[Array, ...]:
-    return ((call.x > op.threshold).astype(np.float64),)
+def _narrow(number: float) -> Array:
+    """The float32 number that this one is stored as."""
+    return np.asarray(np.asarray(number, np.float32), np.float64)
+
+
+_RELATIONS: dict[str, Callable[[Array, Array], Any]] = {
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+}
+
+
+@MEANINGS.register(ops.Compare)
+def _compare(op: ops.Compare, call: Operands) -> tuple[Array, ...]:
+    other = call.inputs[1] if op.other is None else _narrow(op.other)
+    return (np.asarray(_RELATIONS[op.kind](call.x, other), np.float64),)
+
+
+@MEANINGS.register(ops.Where)
+def _where(op: ops.Where, call: Operands) -> tuple[Array, ...]:
+    values = iter(call.inputs[1:])
+    then, otherwise = (
+        next(values) if number is None else _narrow(number) for number in (op.then, op.otherwise)
+    )
+    return (np.where(call.x != 0, then, otherwise),)
 
 
 @MEANINGS.register(ops.Clip)
@@ -142,6 +183,9 @@ _ELTWISE: dict[str, Callable[[Array, Array], Array]] = {
     "min": np.minimum,
     "difference": np.subtract,
     "quotient": np.divide,
+    "power": np.power,
+    "floor_mod": np.mod,
+    "trunc_mod": np.fmod,
 }
 
 

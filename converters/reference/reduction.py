@@ -49,3 +49,13 @@ def _reduce(op: ops.Reduce, call: Operands) -> tuple[Array, ...]:
     axes = tuple(range(op.axis % call.x.ndim, call.x.ndim))
     total = _REDUCTIONS[op.kind](call.x, axis=axes)
     return (np.asarray(op.coefficient * total, np.float64),)
+
+
+@MEANINGS.register(ops.CumSum)
+def _cum_sum(op: ops.CumSum, call: Operands) -> tuple[Array, ...]:
+    x = np.flip(call.x, op.axis) if op.reverse else call.x
+    total = np.cumsum(x, op.axis)
+    if op.exclusive:
+        total = np.roll(total, 1, op.axis)
+        total[(slice(None),) * (op.axis % x.ndim) + (slice(0, 1),)] = 0.0
+    return (np.flip(total, op.axis) if op.reverse else total,)

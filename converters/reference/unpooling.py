@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.errors import ShapeError
 from upconv.converters.reference.call import MEANINGS, Array, Operands
+from upconv.converters.reference.selection import whole_places
 from upconv.converters.reference.windows import Windows, at, taps_inside
 
 
@@ -20,21 +20,13 @@ def _unpool(op: ops.Unpool, call: Operands) -> tuple[Array, ...]:
     """
     x, indices = call.inputs[:2]
     plane = prod(call.spatial)
-    _require_places(indices, plane)
+    places = whole_places(indices, 0, plane, f"place of a plane of {plane} values")
     planes = prod(x.shape[:2])
     out = np.zeros((planes, plane))
-    flat = indices.reshape(planes, -1).astype(np.int64)
+    flat = places.reshape(planes, -1)
     # NumPy assigns repeated places in order, so the last value stays.
     out[np.arange(planes)[:, None], flat] = x.reshape(planes, -1)
     return (out.reshape(call.shape),)
-
-
-def _require_places(indices: Array, plane: int) -> None:
-    wrong = (indices < 0) | (indices >= plane) | (indices != np.floor(indices))
-    if wrong.any():
-        value = indices[wrong][0]
-        reason = f"the unpooling index {value:g} is no place of a plane of {plane} values"
-        raise ShapeError(reason, "axis")
 
 
 @MEANINGS.register(ops.WindowUnpool)

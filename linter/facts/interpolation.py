@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad, bilinear_taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
+from upconv.converters.ir.shapes import Shape
 from upconv.linter.facts import words
 from upconv.linter.facts.intent import Intent
 from upconv.linter.facts.stored import stored_kernel
 
 if TYPE_CHECKING:
     from upconv.converters.ir.kernels import Bilinear
-    from upconv.linter.context import Context
 
 
 @record(frozen=True, slots=True)
@@ -50,25 +50,41 @@ class Interpolator:
         return self.op.pads_begin == expected == self.op.pads_end
 
 
-def interpolators(context: Context) -> tuple[Interpolator, ...]:
+class Net(Protocol):
+    """A net under check: its layers, what they are meant to do, and what reads their outputs."""
+
+    @property
+    def interpolators(self) -> tuple[Interpolator, ...]: ...
+
+    @property
+    def consumers(self) -> Mapping[str, Sequence[Layer]]: ...
+
+    def of(self, *operators: type[ops.Operator]) -> Iterator[Layer]: ...
+
+    def intent(self, layer: Layer) -> Intent: ...
+
+    def input_shape(self, layer: Layer, index: int = 0) -> Shape | None: ...
+
+
+def interpolators(net: Net) -> tuple[Interpolator, ...]:
     """The layers of a net that rules about the interpolation convention judge, found once."""
-    return context.interpolators
+    return net.interpolators
 
 
-def find_interpolators(context: Context) -> Iterator[Interpolator]:
+def find_interpolators(net: Net) -> Iterator[Interpolator]:
     """Look for them.
 
     Without a filler and without weights a frozen layer is taken for interpolation too, but
     there is nothing to judge: its weights come from elsewhere.
     """
-    for layer in context.of(ops.ConvTranspose):
+    for layer in net.of(ops.ConvTranspose):
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
-        intent = context.intent(layer)
+        intent = net.intent(layer)
         if intent.kind == "interpolation" and len(op.kernel) == 2:
             pattern = _pattern(layer, op)
             if pattern:
-                yield Interpolator(layer, op, intent, pattern, input_channels(context, layer))
+                yield Interpolator(layer, op, intent, pattern, input_channels(net, layer))
 
 
 def _pattern(layer: Layer, op: ops.ConvTranspose) -> Bilinear:
@@ -80,9 +96,9 @@ def _pattern(layer: Layer, op: ops.ConvTranspose) -> Bilinear:
     return "grouped" if op.groups == op.out_channels else "every pair"
 
 
-def input_channels(context: Context, layer: Layer) -> int | None:
+def input_channels(net: Net, layer: Layer) -> int | None:
     """C_in, from the inferred shape or from the stored weight, (C_in, C_out/groups, k...)."""
-    shape = context.input_shape(layer)
+    shape = net.input_shape(layer)
     if shape is not None and len(shape) > 1 and isinstance(shape[1], int):
         return shape[1]
     weight = layer.weights.get("weight")
@@ -115,14 +131,14 @@ def gain_of(op: ops.ConvTranspose) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}, pixel by pixel"
 
 
-def cropped_behind(context: Context, layer: Layer) -> bool:
+def cropped_behind(net: Net, layer: Layer) -> bool:
     """Whether a Crop comes anywhere behind a layer, which may make up for its pad.
 
     Forks' own crops, which the IR does not know, count by their name.
     """
     waiting, seen = list(layer.outputs), set(layer.outputs)
     while waiting:
-        for consumer in context.consumers.get(waiting.pop(), ()):
+        for consumer in net.consumers.get(waiting.pop(), ()):
             if isinstance(consumer.operator, ops.Crop) or "crop" in consumer.origin.type.lower():
                 return True
             fresh = [value for value in consumer.outputs if value not in seen]

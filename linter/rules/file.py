@@ -201,8 +201,8 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
     for crash in context.crashes:
         reason = f"{type(crash.error).__name__}: {crash.error}"
         yield Hit(
-            f"rule {crash.rule.code} ({crash.rule.name}) crashed: {reason}",
-            f"report it with this file; until then, --ignore {crash.rule.code}",
+            f"rule {crash.code} ({crash.name}) crashed: {reason}",
+            f"report it with this file; until then, --ignore {crash.code}",
         )
 
 

@@ -176,7 +176,7 @@ def _run(rule: Rule, context: Context) -> list[Hit]:
         # A value is misspelt that the rule is the first to read: the user's to mend.
         context.failures.append(error)
     except Exception as error:
-        context.crashes.append(Crash(rule, error))
+        context.crashes.append(Crash(rule.code, rule.name, error))
     return hits
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import evaluate, like
+from upconv.converters.ir.dims import Size, evaluate, like
 from upconv.converters.ir.weight_shapes import EXPECTED
 from upconv.converters.reference.call import WidenedWeight
 
@@ -177,11 +177,27 @@ def _space_to_depth(draw: Draw) -> Case:
 
 
 def _eltwise(draw: Draw) -> Case:
-    kind: Any = draw(st.sampled_from(["sum", "product", "max", "min", "difference", "quotient"]))
+    kinds = ["sum", "product", "max", "min", "difference", "quotient", "power"]
+    kind: Any = draw(st.sampled_from([*kinds, "floor_mod", "trunc_mod"]))
+    x, most = _image(draw, 2), 3 if kind in kinds[:-1] else 2
+    if draw(st.booleans()):
+        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1))[:most], 1
+    return ops.Eltwise(kind), (x,) * draw(st.integers(2, most)), 1
+
+
+def _compare(draw: Draw) -> Case:
+    kind: Any = draw(st.sampled_from(["less", "less_equal", "greater", "equal", "not_equal"]))
     x = _image(draw, 2)
     if draw(st.booleans()):
-        return ops.Eltwise(kind, broadcast=True), (x, (x[1], 1, x[3]), (*x[:2], 1, 1)), 1
-    return ops.Eltwise(kind), (x,) * draw(st.integers(2, 3)), 1
+        return ops.Compare(kind, 0.5), (x,), 1
+    return ops.Compare(kind), (x, (x[1], 1, x[3])), 1
+
+
+def _where(draw: Draw) -> Case:
+    x = _image(draw, 2)
+    then, otherwise = (draw(st.sampled_from([None, -2.0])) for _ in range(2))
+    inputs = (x, *((*x[:2], 1, 1),) * (then is None), *(x,) * (otherwise is None))
+    return ops.Where(then, otherwise), inputs, 1
 
 
 def _scale(draw: Draw) -> Case:
@@ -216,6 +232,62 @@ def _reduce(draw: Draw) -> Case:
     return ops.Reduce(kind, draw(st.integers(-4, 3))), (_image(draw, 2),), 1
 
 
+def _gather(draw: Draw) -> Case:
+    x, axis = _image(draw, 2), draw(st.integers(-4, 3))
+    if draw(st.booleans()):
+        return ops.Gather(axis), (x, _ints(draw, draw(st.integers(0, 2)), 1, 4)), 1
+    picked = draw(st.lists(st.integers(0, x[axis] - 1), min_size=1, max_size=9))
+    return ops.Gather(axis, tuple(picked)), (x,), 1
+
+
+def _grid_sample(draw: Draw) -> Case:
+    axes = draw(st.sampled_from([2, 3]))
+    mode: Any = draw(st.sampled_from(["nearest", "linear"] if axes == 3 else ["linear", "cubic"]))
+    padding: Any = draw(st.sampled_from(["zeros", "border", "reflection"]))
+    x = _image(draw, axes)
+    grid = (x[0], *_ints(draw, axes, 1, 4), axes)
+    return ops.GridSample(mode, padding, draw(st.booleans())), (x, grid), 1
+
+
+def _strided_slice(draw: Draw) -> Case:
+    x, axis = _image(draw, 2), draw(st.sampled_from([2, 3, -1]))
+    step = draw(st.sampled_from([1, 2, 3, -1, -2]))
+    count = draw(st.integers(1, -(-x[axis] // abs(step))))
+    span = (count - 1) * abs(step)
+    first = draw(st.integers(0, x[axis] - 1 - span))
+    start = first if step > 0 else first + span
+    if draw(st.booleans()):
+        return ops.StridedSlice(axis, start, count, step), (x,), 1
+    if step > 0:
+        return ops.StridedSlice(axis, 0, (like("x0", axis % 4) + step - 1) // step, step), (x,), 1
+    size = like("x0", axis % 4)
+    return ops.StridedSlice(axis, size - 1, (size - 1) // -step + 1, step), (x,), 1
+
+
+def _expand(draw: Draw) -> Case:
+    x = _image(draw, 2)
+    if draw(st.booleans()):
+        sizes: tuple[Size, ...] = (3, *(like("x1", axis) for axis in range(4)))
+        return ops.Expand(sizes), ((x[1], 1, x[3]), x), 1
+    return ops.Expand((*x[:3], 4)), ((*x[:3], 1),), 1
+
+
+def _arange(draw: Draw) -> Case:
+    start, step = draw(st.sampled_from([0.0, -3.0, 0.25])), draw(st.sampled_from([1.0, -2.0, 0.1]))
+    if draw(st.booleans()):
+        return ops.Arange(like("x0", 2) - 1, start, step), (_image(draw, 2),), 1
+    return ops.Arange(draw(SMALL), start, step), (), 1
+
+
+def _size_of(draw: Draw) -> Case:
+    return ops.SizeOf(like("x0", 2) * 2 - like("x1", 3)), (_image(draw, 2), _image(draw, 2)), 1
+
+
+def _cum_sum(draw: Draw) -> Case:
+    op = ops.CumSum(draw(st.integers(-4, 3)), draw(st.booleans()), draw(st.booleans()))
+    return op, (_image(draw, 2),), 1
+
+
 MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
@@ -228,6 +300,14 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Pad: _pad,
     ops.Concat: _concat,
     ops.Slice: _slice,
+    ops.Gather: _gather,
+    ops.Embedding: _one_of(ops.Embedding(5, 3)),
+    ops.GridSample: _grid_sample,
+    ops.StridedSlice: _strided_slice,
+    ops.Expand: _expand,
+    ops.Arange: _arange,
+    ops.SizeOf: _size_of,
+    ops.CumSum: _cum_sum,
     ops.Identity: _identity,
     ops.Eltwise: _eltwise,
     ops.Scale: _scale,
@@ -247,8 +327,11 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Log: _one_of(ops.Log()),
     ops.Abs: _one_of(ops.Abs()),
     ops.Erf: _one_of(ops.Erf()),
+    **{kind: _one_of(kind()) for kind in (ops.Sin, ops.Cos, ops.Round, ops.Floor)},
+    **{kind: _one_of(kind()) for kind in (ops.Ceil, ops.Sign)},
     ops.Softplus: _one_of(ops.Softplus()),
-    ops.Threshold: _one_of(ops.Threshold()),
+    ops.Compare: _compare,
+    ops.Where: _where,
     ops.Clip: _one_of(ops.Clip(0, 1)),
     ops.Swish: _one_of(ops.Swish()),
     ops.Gelu: _one_of(ops.Gelu(), ops.Gelu(tanh=True)),
@@ -276,12 +359,18 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 """Weights of one value per channel."""
 
 
+def with_places(op: ops.Operator, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Inputs x0, x1, ..., of which the one that the operator takes for indices says zeros."""
+    name = f"x{ops.index_place(op)}"
+    return arrays | ({name: np.zeros_like(arrays[name])} if name in arrays else {})
+
+
 def weights_for(op: ops.Operator, x: tuple[int, ...]) -> dict[str, WidenedWeight]:
     """Weights of ones that fit the operator on an input of this shape."""
     kind = type(op)
     if isinstance(op, ops.Constant):
         return {"value": WidenedWeight(np.ones(op.shape, np.float32))}
-    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear)
+    wide = kind in (ops.Conv, ops.ConvTranspose, ops.Linear, ops.Embedding)
     shapes = EXPECTED[kind](op, x) if wide else dict.fromkeys(WEIGHTS.get(kind, ()), x[1:2])
     plain = {name: tuple(evaluate(n, {}) for n in shape) for name, shape in shapes.items()}
     return {name: WidenedWeight(np.ones(shape, np.float32)) for name, shape in plain.items()}

@@ -12,12 +12,22 @@ from dataclasses import fields
 from typing import TypeAlias
 
 from upconv.converters.ir.dims import Dim
-from upconv.converters.ir.operators.algebra import ArgMax, Constant, Linear, MatMul, Reduce
+from upconv.converters.ir.operators.algebra import (
+    Arange,
+    ArgMax,
+    Constant,
+    CumSum,
+    Linear,
+    MatMul,
+    Reduce,
+    SizeOf,
+)
 from upconv.converters.ir.operators.arrangement import (
     ChannelShuffle,
     Concat,
     Crop,
     DepthToSpace,
+    Expand,
     Flatten,
     Pad,
     Permute,
@@ -25,6 +35,7 @@ from upconv.converters.ir.operators.arrangement import (
     Resize,
     Slice,
     SpaceToDepth,
+    StridedSlice,
     Tile,
 )
 from upconv.converters.ir.operators.normalization import (
@@ -38,24 +49,32 @@ from upconv.converters.ir.operators.normalization import (
 )
 from upconv.converters.ir.operators.pointwise import (
     Abs,
+    Ceil,
     Clip,
+    Compare,
+    Cos,
     Eltwise,
     Elu,
     Erf,
     Exp,
+    Floor,
     Gelu,
     Identity,
     Log,
     Power,
     PRelu,
     Relu,
+    Round,
     Scale,
     Sigmoid,
+    Sign,
+    Sin,
     Softplus,
     Swish,
     Tanh,
-    Threshold,
+    Where,
 )
+from upconv.converters.ir.operators.selection import Embedding, Gather, GridSample
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.operators.windows import (
     Conv,
@@ -71,23 +90,33 @@ __all__ = [
     "POINTWISE",
     "UPSAMPLING",
     "Abs",
+    "Arange",
     "ArgMax",
     "BatchNorm",
+    "Ceil",
     "ChannelShuffle",
     "Clip",
+    "Compare",
     "Concat",
     "Constant",
     "Conv",
     "ConvTranspose",
+    "Cos",
     "Crop",
+    "CumSum",
     "DepthToSpace",
     "Eltwise",
     "Elu",
+    "Embedding",
     "Erf",
     "Exp",
+    "Expand",
     "Flatten",
+    "Floor",
+    "Gather",
     "Gelu",
     "GlobalPool",
+    "GridSample",
     "GroupNorm",
     "Identity",
     "Ints",
@@ -108,19 +137,25 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "Round",
     "Scale",
     "Sigmoid",
+    "Sign",
+    "Sin",
+    "SizeOf",
     "Slice",
     "Softmax",
     "Softplus",
     "SpaceToDepth",
+    "StridedSlice",
     "Swish",
     "Tanh",
-    "Threshold",
     "Tile",
     "Unknown",
     "Unpool",
+    "Where",
     "WindowUnpool",
+    "index_place",
     "targets",
 ]
 
@@ -148,6 +183,9 @@ Operator: TypeAlias = (
     | Pad
     | Concat
     | Slice
+    | Gather
+    | Embedding
+    | GridSample
     | Identity
     | Eltwise
     | Scale
@@ -167,20 +205,32 @@ Operator: TypeAlias = (
     | Log
     | Abs
     | Erf
+    | Sin
+    | Cos
+    | Round
+    | Floor
+    | Ceil
+    | Sign
     | Softplus
-    | Threshold
+    | Compare
+    | Where
     | Clip
     | Swish
     | Gelu
     | Softmax
     | ArgMax
     | Tile
+    | StridedSlice
+    | Expand
     | Reduce
     | Reshape
     | Flatten
     | Linear
     | MatMul
     | Constant
+    | CumSum
+    | Arange
+    | SizeOf
     | Permute
     | ChannelShuffle
     | SpaceToDepth
@@ -202,8 +252,13 @@ POINTWISE = (
     Log,
     Abs,
     Erf,
+    Sin,
+    Cos,
+    Round,
+    Floor,
+    Ceil,
+    Sign,
     Softplus,
-    Threshold,
     Clip,
     Swish,
     Gelu,
@@ -212,6 +267,16 @@ POINTWISE = (
 
 UPSAMPLING = (ConvTranspose, Resize, Unpool, WindowUnpool, DepthToSpace)
 """Operators that make feature maps larger: what this project exists for."""
+
+
+def index_place(operator: Operator) -> int | None:
+    """Which of its inputs an operator takes for indices, None where it takes none."""
+    match operator:
+        case Unpool() | Gather(indices=None):
+            return 1
+        case Embedding():
+            return 0
+    return None
 
 
 def targets(operator: Operator) -> tuple[Dim, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.records import record
 
@@ -54,3 +55,29 @@ class Constant:
     """A stored tensor, the weight value of this shape, as a value. It has no inputs."""
 
     shape: Ints
+
+
+@record(frozen=True, slots=True)
+class CumSum:
+    """Sums along an axis: of the entries up to each, or with `reverse` from each on, or with
+    `exclusive` without itself."""
+
+    axis: int
+    exclusive: bool = False
+    reverse: bool = False
+
+
+@record(frozen=True, slots=True)
+class Arange:
+    """start + step * i for i from 0 to size - 1, one axis. Inputs: any tensor `size` is like."""
+
+    size: Size
+    start: float = 0.0
+    step: float = 1.0
+
+
+@record(frozen=True, slots=True)
+class SizeOf:
+    """A size as a value, a number without axes. Inputs: any tensor `size` is like."""
+
+    size: Size

@@ -69,6 +69,25 @@ class Slice:
 
 
 @record(frozen=True, slots=True)
+class StridedSlice:
+    """Every step-th entry of an axis: `size` entries from `start` on, backwards where `step` is
+    negative. Inputs: x and any tensor `start` or `size` is like."""
+
+    axis: int
+    start: Size
+    size: Size
+    step: int
+
+
+@record(frozen=True, slots=True)
+class Expand:
+    """x repeated to the shape `sizes`, aligned at the last axis: axes of size 1, and new ones in
+    front. Inputs: x and any tensor the sizes are like."""
+
+    sizes: tuple[Size, ...]
+
+
+@record(frozen=True, slots=True)
 class Tile:
     """x repeated `tiles` times along an axis. Inputs: x and any tensor `tiles` is like."""
 

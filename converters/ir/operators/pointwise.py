@@ -18,9 +18,23 @@ class Eltwise:
 
     The inputs have one shape, or, with `broadcast`, shapes that NumPy's rule makes one: aligned
     at the last axis, sizes of 1 repeated.
+
+    Of exactly two: "power", the first to the power of the second, and the rest of a division, with
+    the divisor's sign in "floor_mod" (Python, torch.remainder), the dividend's in "trunc_mod" (C,
+    torch.fmod).
     """
 
-    kind: Literal["sum", "product", "max", "min", "difference", "quotient"]
+    kind: Literal[
+        "sum",
+        "product",
+        "max",
+        "min",
+        "difference",
+        "quotient",
+        "power",
+        "floor_mod",
+        "trunc_mod",
+    ]
     coefficients: tuple[float, ...] = ()
     broadcast: bool = False
 
@@ -102,15 +116,59 @@ class Erf:
 
 
 @record(frozen=True, slots=True)
+class Sin:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Cos:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Round:
+    """The nearest whole number, halves to the even one."""
+
+
+@record(frozen=True, slots=True)
+class Floor:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Ceil:
+    pass
+
+
+@record(frozen=True, slots=True)
+class Sign:
+    """-1, 0 or 1."""
+
+
+@record(frozen=True, slots=True)
 class Softplus:
     """log(1 + exp(x)) (Caffe's BNLL)."""
 
 
 @record(frozen=True, slots=True)
-class Threshold:
-    """1 where x > threshold, else 0."""
+class Compare:
+    """1 where x stands in this relation to the second input, or to the number `other`, else 0.
 
-    threshold: float = 0.0
+    The inputs broadcast by NumPy's rule; `other` is a float32 number. Truth values are 0 and 1:
+    their minimum is "and", their maximum "or", equality with 0 is "not".
+    """
+
+    kind: Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
+    other: float | None = None
+
+
+@record(frozen=True, slots=True)
+class Where:
+    """`then` where the first input is not 0, else `otherwise`: the second and the third input, or
+    float32 numbers, which are no inputs. The inputs broadcast by NumPy's rule."""
+
+    then: float | None = None
+    otherwise: float | None = None
 
 
 @record(frozen=True, slots=True)

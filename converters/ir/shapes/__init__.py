@@ -6,7 +6,7 @@ A contradiction that can be proven raises ShapeError; what depends on a symbol i
 
 from __future__ import annotations
 
-from upconv.converters.ir.shapes import algebra, arrangement, pointwise, windows
+from upconv.converters.ir.shapes import algebra, arrangement, pointwise, selection, windows
 from upconv.converters.ir.shapes.call import (
     SHAPES,
     InputShapes,
@@ -18,7 +18,7 @@ from upconv.converters.ir.shapes.call import (
     text_of,
 )
 
-FAMILIES = (algebra, arrangement, pointwise, windows)
+FAMILIES = (algebra, arrangement, pointwise, selection, windows)
 """The modules that fill SHAPES when they are imported."""
 
 __all__ = [

@@ -58,3 +58,20 @@ def _matmul(op: ops.MatMul, call: InputShapes) -> tuple[Shape, ...]:
 @SHAPES.register(ops.Constant)
 def _constant(op: ops.Constant, call: InputShapes) -> tuple[Shape, ...]:
     return (op.shape,)
+
+
+@SHAPES.register(ops.CumSum)
+def _cum_sum(op: ops.CumSum, call: InputShapes) -> tuple[Shape, ...]:
+    normalized_axis(op.axis, len(call.x))
+    return (call.x,)
+
+
+@SHAPES.register(ops.Arange)
+def _arange(op: ops.Arange, call: InputShapes) -> tuple[Shape, ...]:
+    return ((call.resolve(op.size),),)
+
+
+@SHAPES.register(ops.SizeOf)
+def _size_of(op: ops.SizeOf, call: InputShapes) -> tuple[Shape, ...]:
+    call.resolve(op.size)  # an axis that is not there is an error here too
+    return ((),)

@@ -119,6 +119,32 @@ def _require_slices(points: tuple[int, ...], size: Size, outputs: int) -> None:
         raise ShapeError(f"{size} does not divide into {outputs} equal parts", "axis")
 
 
+@SHAPES.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, call: InputShapes) -> tuple[Shape, ...]:
+    axis = normalized_axis(op.axis, len(call.x))
+    start, size = call.resolve(op.start), call.resolve(op.size)
+    shape = (*call.x[:axis], size, *call.x[axis + 1 :])
+    last = start + (size - 1) * op.step
+    if op.step == 0:
+        raise ShapeError("takes every 0th entry", "axis", (shape,))
+    outside = (start, last, call.x[axis] - 1 - start, call.x[axis] - 1 - last)
+    if size != 0 and any(isinstance(slack, int) and slack < 0 for slack in outside):
+        message = f"takes entries {start} to {last} of an axis of {call.x[axis]}"
+        raise ShapeError(message, "axis", (shape,))
+    return (shape,)
+
+
+@SHAPES.register(ops.Expand)
+def _expand(op: ops.Expand, call: InputShapes) -> tuple[Shape, ...]:
+    sizes = tuple(map(call.resolve, op.sizes))
+    behind = sizes[len(sizes) - len(call.x) :]
+    pairs = list(zip(call.x, behind, strict=False))
+    if len(call.x) > len(sizes) or any(n != 1 and provably_differ(n, m) for n, m in pairs):
+        message = f"repeats {text_of(call.x)} to {text_of(sizes)}"
+        raise ShapeError(message, "merge", (sizes,))
+    return (sizes,)
+
+
 @SHAPES.register(ops.Tile)
 def _tile(op: ops.Tile, call: InputShapes) -> tuple[Shape, ...]:
     axis = normalized_axis(op.axis, len(call.x))

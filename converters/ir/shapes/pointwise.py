@@ -20,11 +20,18 @@ from upconv.converters.ir.shapes.call import (
 
 @SHAPES.register(ops.Eltwise)
 def _eltwise(op: ops.Eltwise, call: InputShapes) -> tuple[Shape, ...]:
+    if op.kind in ("power", "floor_mod", "trunc_mod") and len(call.inputs) != 2:
+        raise ShapeError(f"{op.kind} of {len(call.inputs)} inputs, not two", "merge", (call.x,))
     if op.broadcast:
         return (broadcast_shape(call.inputs),)
     names = [f"input {index}" for index in range(len(call.inputs))]
     require_same(call.inputs, names, call.x)
     return (call.x,)
+
+
+@SHAPES.register(ops.Compare, ops.Where)
+def _broadcast(op: ops.Compare | ops.Where, call: InputShapes) -> tuple[Shape, ...]:
+    return (broadcast_shape(call.inputs),)
 
 
 @SHAPES.register(ops.Scale)
@@ -52,8 +59,13 @@ def _scale(op: ops.Scale, call: InputShapes) -> tuple[Shape, ...]:
     ops.Log,
     ops.Abs,
     ops.Erf,
+    ops.Sin,
+    ops.Cos,
+    ops.Round,
+    ops.Floor,
+    ops.Ceil,
+    ops.Sign,
     ops.Softplus,
-    ops.Threshold,
     ops.Clip,
     ops.Swish,
     ops.Gelu,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import log, pi, sqrt
 from typing import Any
 
-from onnx import TensorProto
-
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.graph import GraphBuilder
@@ -29,6 +27,12 @@ NAMES = {
     ops.Tanh: "Tanh",
     ops.Abs: "Abs",
     ops.Erf: "Erf",
+    ops.Sin: "Sin",
+    ops.Cos: "Cos",
+    ops.Round: "Round",
+    ops.Floor: "Floor",
+    ops.Ceil: "Ceil",
+    ops.Sign: "Sign",
     ops.Softplus: "Softplus",
 }
 
@@ -108,14 +112,6 @@ def _log(op: ops.Log, layer: Layer, graph: GraphBuilder) -> str:
     natural = graph.node("Log", (x,))
     graph.node("Div", (natural, graph.number(log(op.base))), layer.outputs[0])
     return "Log+Div"
-
-
-@EMITTERS.register(ops.Threshold)
-def _threshold(op: ops.Threshold, layer: Layer, graph: GraphBuilder) -> str:
-    x = graph.tensor(layer.inputs[0])
-    above = graph.node("Greater", (x, graph.number(op.threshold)))
-    graph.cast(above, TensorProto.FLOAT, layer.outputs[0])
-    return "Greater+Cast"
 
 
 @EMITTERS.register(ops.Clip)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, TypeAlias
+
 import numpy as np
 
 from upconv.converters.ir import operators as ops
@@ -10,8 +12,16 @@ from upconv.converters.ir.shapes import normalized_axis
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 
-VARIADIC = {"sum": "Sum", "max": "Max", "min": "Min"}
-BINARY = {"product": "Mul", "difference": "Sub", "quotient": "Div", "sum": "Add"}
+VARIADIC: Final = {"sum": "Sum", "max": "Max", "min": "Min"}
+BINARY: Final = {
+    "product": "Mul",
+    "difference": "Sub",
+    "quotient": "Div",
+    "sum": "Add",
+    "power": "Pow",
+    "trunc_mod": "Mod",
+    "floor_mod": "Mod+Where",
+}
 
 
 @EMITTERS.register(ops.Eltwise)
@@ -38,9 +48,33 @@ def _operator(kind: str, inputs: int) -> str:
 
 def _chain(graph: GraphBuilder, operator: str, terms: list[str], to: str) -> None:
     """((a op b) op c) ..., the last one under the name `to`."""
+    join = _JOINS.get(operator, _joined)
     total = terms[0]
     for index, term in enumerate(terms[1:], start=2):
-        total = graph.node(operator, (total, term), to if index == len(terms) else "")
+        total = join(graph, operator, (total, term), to if index == len(terms) else "")
+
+
+Pair: TypeAlias = tuple[str, str]
+
+
+def _joined(graph: GraphBuilder, operator: str, pair: Pair, to: str) -> str:
+    return graph.node(operator, pair, to)
+
+
+def _rest(graph: GraphBuilder, operator: str, pair: Pair, to: str) -> str:
+    """The rest with the dividend's sign, the only one that ONNX has for floats."""
+    return graph.node("Mod", pair, to, fmod=1)
+
+
+def _rest_of_floor(graph: GraphBuilder, operator: str, pair: Pair, to: str) -> str:
+    """r = fmod(a, b), and r + b where their signs differ (torch remainder_kernel)."""
+    rest = _rest(graph, operator, pair, "")
+    signs = [graph.node("Sign", (one,)) for one in (rest, pair[1])]
+    differ = graph.node("Less", (graph.node("Mul", signs), graph.number(0.0)))
+    return graph.node("Where", (differ, graph.node("Add", (rest, pair[1])), rest), to)
+
+
+_JOINS: Final = {"Mod": _rest, "Mod+Where": _rest_of_floor}
 
 
 @EMITTERS.register(ops.Scale)

@@ -1,4 +1,4 @@
-"""Boxes of tensors: Crop, Pad, Concat and Slice."""
+"""Boxes of tensors: Crop, StridedSlice, Pad, Concat and Slice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.geometry import segments
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.emitters.counting import counted
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 
@@ -24,9 +25,12 @@ def cut(
     ends: Sequence[Size],
     axes: Sequence[int],
     to: str = "",
+    step: int = 1,
 ) -> str:
-    """x[starts:ends] along `axes`."""
-    bounds = (graph.size_vector(starts), graph.size_vector(ends), graph.ints(axes))
+    """x[starts:ends:step] along `axes`."""
+    bounds: tuple[str, ...] = (graph.size_vector(starts), graph.size_vector(ends), graph.ints(axes))
+    if step != 1:
+        bounds = (*bounds, graph.ints([step] * len(axes)))
     return graph.node("Slice", (x, *bounds), to)
 
 
@@ -48,6 +52,31 @@ def _crop(op: ops.Crop, layer: Layer, graph: GraphBuilder) -> str:
     ends = [offset + size for _, offset, size in boxes]
     cut(graph, x, starts, ends, [axis for axis, _, _ in boxes], layer.outputs[0])
     return "Slice"
+
+
+LAST: Final = -1
+BEFORE_THE_FIRST: Final = -(1 << 63)
+"""As the end of a backward Slice: past the first element."""
+
+
+@EMITTERS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, layer: Layer, graph: GraphBuilder) -> str:
+    """One Slice with a step. Backwards, an end before the first entry would be read from the back:
+    the axis is cut to its last entry first, where it does not end there, and then turned."""
+    x = graph.tensor(layer.inputs[0])
+    before = graph.shape(layer.inputs[0])
+    axis = normalized_axis(op.axis, len(before))
+    if op.step > 0:
+        end = op.start + op.size * op.step
+        cut(graph, x, [op.start], [end], [axis], layer.outputs[0], op.step)
+        return "Slice"
+    span = (op.size - 1) * -op.step + 1
+    steps = ["Slice"]
+    if graph.known(span) != before[axis]:
+        x = cut(graph, x, [op.start + 1 - span], [op.start + 1], [axis])
+        steps.append("Slice")
+    cut(graph, x, [LAST], [BEFORE_THE_FIRST], [axis], layer.outputs[0], op.step)
+    return "+".join(steps)
 
 
 @EMITTERS.register(ops.Concat)
@@ -169,8 +198,7 @@ def _mirror_index(size: Size, begin: int, end: int, graph: GraphBuilder) -> str:
     if isinstance(size, int):
         places = np.arange(-begin, size + end) % (2 * size)
         return graph.constant(np.minimum(places, 2 * size - 1 - places).astype(np.int64))
-    limit = graph.node("Squeeze", (graph.size(size + end),))
-    indices = graph.node("Range", (graph.index(-begin), limit, graph.index(1)))
+    indices = counted(graph, size + end + begin, -begin)
     turn = graph.node("Mod", (indices, graph.size(2 * size)))
     back = graph.node("Sub", (graph.size(2 * size - 1), turn))
     return graph.node("Min", (turn, back))

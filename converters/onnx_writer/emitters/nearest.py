@@ -18,6 +18,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer
+from upconv.converters.onnx_writer.emitters.counting import counted
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
 SURE_PRODUCT: Final = 1 << 20
@@ -164,7 +165,7 @@ def _dynamic_index(
         assert op.size is not None, "a Resize has a size or a factor"
         size = op.size[axis]
         over, under = _ratio(op, axis, own, size)
-        places = _line(graph, _range(graph, size), k, o)
+        places = _line(graph, counted(graph, size), k, o)
         pixel = graph.node(
             "Div", (graph.node("Mul", (places, graph.size(over))), graph.size(under * k))
         )
@@ -183,11 +184,6 @@ def _ratio(op: ops.Resize, axis: int, own: Size, size: Size) -> tuple[Size, Size
 
 def _is_whole_multiple(before: Size, after: Size) -> bool:
     return any(after == before * factor for factor in range(1, 33))
-
-
-def _range(graph: GraphBuilder, size: Size) -> str:
-    limit = graph.node("Squeeze", (graph.size(size),))
-    return graph.node("Range", (graph.index(0), limit, graph.index(1)))
 
 
 def _line(graph: GraphBuilder, x: str, factor: int, addend: int) -> str:

@@ -13,8 +13,8 @@ from upconv.converters.ir.dims import ceil_div, like, multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.emitters.boxes import cut
-from upconv.converters.onnx_writer.emitters.pool_indices import write_indices
 from upconv.converters.onnx_writer.emitters.pool_windows import WindowPlan, plan_windows
+from upconv.converters.onnx_writer.emitters.whole_numbers import write_indices
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from onnx import TensorProto
 
@@ -11,6 +10,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like, multiply
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import normalized_axis
+from upconv.converters.onnx_writer.emitters.boxes import BEFORE_THE_FIRST, LAST, cut
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 
@@ -24,9 +24,6 @@ REDUCTIONS = {
 }
 AXES_INPUT_SINCE = {"ReduceSum": 13}
 """From this opset on the axes are an input, before it an attribute; 18 for the others."""
-
-INT64_MIN: Final = -(1 << 63)
-"""As the end of a backward Slice: past the first element."""
 
 
 def reduce(
@@ -100,8 +97,7 @@ def _top(
     k = graph.ints((op.top_k,))
     if op.ties == "first":
         return graph.nodes_of("TopK", (x, k), (values_to, ""), axis=axis, largest=1, sorted=1)
-    ends = (graph.ints((-1,)), graph.ints((INT64_MIN,)), graph.ints((axis,)), graph.ints((-1,)))
-    backwards = graph.node("Slice", (x, *ends))
+    backwards = cut(graph, x, [LAST], [BEFORE_THE_FIRST], [axis], step=-1)
     return graph.nodes_of("TopK", (backwards, k), (values_to, ""), axis=axis, largest=1, sorted=1)
 
 
@@ -114,3 +110,16 @@ def _top_indices(op: ops.ArgMax, graph: GraphBuilder, places: str, axis: int, to
     size = multiply(like(value, place) for place in axes)
     found = graph.node("Sub", (graph.size(size - 1), places))
     return graph.cast(found, TensorProto.FLOAT, to)
+
+
+@EMITTERS.register(ops.CumSum)
+def _cum_sum(op: ops.CumSum, layer: Layer, graph: GraphBuilder) -> str:
+    axis = normalized_axis(op.axis, len(graph.shape(layer.inputs[0])))
+    graph.node(
+        "CumSum",
+        (graph.tensor(layer.inputs[0]), graph.index(axis)),
+        layer.outputs[0],
+        exclusive=int(op.exclusive),
+        reverse=int(op.reverse),
+    )
+    return "CumSum"

@@ -1,4 +1,4 @@
-"""The same values in other shapes and orders: Reshape, Flatten, Permute, Tile."""
+"""The same values in other shapes and orders: Reshape, Flatten, Permute, Tile, Expand."""
 
 from __future__ import annotations
 
@@ -41,3 +41,11 @@ def _tile(op: ops.Tile, layer: Layer, graph: GraphBuilder) -> str:
     x = graph.tensor(layer.inputs[0])
     graph.node("Tile", (x, graph.size_vector(repeats)), layer.outputs[0])
     return "Tile"
+
+
+@EMITTERS.register(ops.Expand)
+def _expand(op: ops.Expand, layer: Layer, graph: GraphBuilder) -> str:
+    graph.node(
+        "Expand", (graph.tensor(layer.inputs[0]), graph.size_vector(op.sizes)), layer.outputs[0]
+    )
+    return "Expand"

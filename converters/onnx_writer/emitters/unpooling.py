@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like, multiply
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.pool_indices import integer_indices
+from upconv.converters.onnx_writer.emitters.whole_numbers import integer_indices
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.onnx_writer.table import EMITTERS
 

@@ -15,13 +15,14 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.proof.certificates import (
     algebra,
     arrangement,
+    grid_sample,
     normalization,
     pointwise,
     windows,
 )
 from upconv.converters.proof.certificates.table import CERTIFICATES, Allowance, Array, Comparison
 
-FAMILIES = (algebra, arrangement, normalization, pointwise, windows)
+FAMILIES = (algebra, arrangement, grid_sample, normalization, pointwise, windows)
 """The modules that fill CERTIFICATES when they are imported."""
 
 __all__ = ["CERTIFICATES", "FAMILIES", "Allowance", "Comparison", "allowance"]

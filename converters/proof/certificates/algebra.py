@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Final
 
 import numpy as np
 
@@ -19,12 +20,29 @@ from upconv.converters.proof.certificates.table import (
 )
 from upconv.converters.reference.bounds import error_bound
 
-CERTIFICATES.register(ops.Linear, ops.MatMul)(products)
+CERTIFICATES.register(ops.Linear, ops.MatMul, ops.CumSum)(products)
 
 
 @CERTIFICATES.register(ops.Constant, ops.ArgMax)
 def _exact(op: object, one: Comparison) -> Allowance:
     return EXACT
+
+
+LARGEST_WHOLE: Final = 1 << 24
+"""Up to it float32 has every whole number."""
+
+
+@CERTIFICATES.register(ops.Arange)
+def _arange(op: ops.Arange, one: Comparison) -> Allowance:
+    """Whole numbers are counted; else the step, its product and the sum are rounded."""
+    if op.start % 1 == op.step % 1 == 0 and np.abs(one.exact).max(initial=0.0) <= LARGEST_WHOLE:
+        return EXACT
+    return tolerance(4, abs(op.start) + np.abs(one.exact - op.start))
+
+
+@CERTIFICATES.register(ops.SizeOf)
+def _size_of(op: ops.SizeOf, one: Comparison) -> Allowance:
+    return EXACT if one.exact <= LARGEST_WHOLE else tolerance(1, one.exact)
 
 
 @CERTIFICATES.register(ops.Reduce)

@@ -20,6 +20,8 @@ from upconv.converters.reference.bounds import UNIT_ROUNDOFF
     ops.Pad,
     ops.Concat,
     ops.Slice,
+    ops.Gather,
+    ops.Embedding,
     ops.Reshape,
     ops.Flatten,
     ops.Permute,
@@ -27,6 +29,8 @@ from upconv.converters.reference.bounds import UNIT_ROUNDOFF
     ops.SpaceToDepth,
     ops.DepthToSpace,
     ops.Tile,
+    ops.StridedSlice,
+    ops.Expand,
 )
 def _moves(op: object, one: Comparison) -> Allowance:
     return EXACT

@@ -21,7 +21,16 @@ from upconv.converters.proof.certificates.table import (
 CERTIFICATES.register(ops.Scale)(products)
 
 
-@CERTIFICATES.register(ops.Identity, ops.Abs, ops.Threshold)
+@CERTIFICATES.register(
+    ops.Identity,
+    ops.Abs,
+    ops.Compare,
+    ops.Where,
+    ops.Round,
+    ops.Floor,
+    ops.Ceil,
+    ops.Sign,
+)
 def _exact(op: object, one: Comparison) -> Allowance:
     return EXACT
 
@@ -33,6 +42,10 @@ def _eltwise(op: ops.Eltwise, one: Comparison) -> Allowance:
             return EXACT
         case "sum" | "difference":
             return products(op, one)
+        case "trunc_mod":
+            return EXACT
+        case "power":
+            return tolerance(16, np.abs(one.exact))
     return tolerance(4, np.abs(one.exact) * len(one.inputs))
 
 
@@ -50,6 +63,12 @@ def _one_product(op: object, one: Comparison) -> Allowance:
 def _saturating(op: object, one: Comparison) -> Allowance:
     """onnxruntime approximates the logistic function and tanh to within roundoffs of 1."""
     return tolerance(16, np.ones(one.exact.shape))
+
+
+@CERTIFICATES.register(ops.Sin, ops.Cos)
+def _periodic(op: object, one: Comparison) -> Allowance:
+    """onnxruntime reduces arguments of any size without loss."""
+    return tolerance(4, np.ones(one.exact.shape))
 
 
 @CERTIFICATES.register(ops.Elu)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model, NoticeKind
-from upconv.converters.proof.source.loaded import Feeds, Loaded, one_line, suited
+from upconv.converters.proof.source.loaded import Feeds, Loaded, suited
 from upconv.converters.readers.options import ReadOptions
 
 __all__ = ["ENVIRONMENT", "SourceRun", "require_framework", "run_source"]
@@ -62,15 +61,14 @@ def run_source(
     load = require_framework(model)
     _require_understood(model)
     progress("loading the source framework")
-    title = TITLES[model.framework]
-    loaded = _guarded(title, model.path, partial(load, model, options))
+    loaded = load(model, options)
     title = f"{loaded.framework} {loaded.version}"
     fed: dict[str, Mapping[str, Any]] = {}
     outputs: dict[str, Mapping[str, Any]] = {}
     for stimulus, feeds in stimuli.items():
         progress(f"{title}, {stimulus}")
         fed[stimulus] = {n: suited(x, loaded.types.get(n, "float32")) for n, x in feeds.items()}
-        outputs[stimulus] = _guarded(title, model.path, partial(loaded.run, fed[stimulus]))
+        outputs[stimulus] = loaded.run(fed[stimulus])
     return SourceRun(loaded.framework, loaded.version, fed, outputs)
 
 
@@ -97,24 +95,12 @@ def _require_understood(model: Model) -> None:
     refuse(list(problems(model, infer(model))))
 
 
-def _guarded(who: str, path: str, act: Callable[[], Any]) -> Any:
-    """The result of a framework's work, which may raise anything."""
-    try:
-        return act()
-    except (UpconvError, MemoryError):
-        raise
-    except Exception as error:
-        raise UnreadableError(f"{who} refuses it: {one_line(error)}", path=path) from None
-
-
 LOADERS: Final[Mapping[str, str]] = {
     "keras": "keras_models",
     "tensorflow": "tensorflow_graphs",
     "pytorch": "torch_programs",
 }
 """A model's framework -> the module here whose `load` loads its file there."""
-
-TITLES: Final = {"keras": "Keras", "tensorflow": "TensorFlow", "pytorch": "PyTorch"}
 
 NOT_RUN: Final[Mapping[str, str]] = {
     "caffe": "Caffe has no runtime that can be installed, so there is no source to compare with",

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.proof.source.loaded import asking
 from upconv.converters.readers.files.torch_archive import MAX_JSON, Archive
 from upconv.converters.readers.torch.script.code import FOLDER
 
@@ -17,16 +18,21 @@ _OUTSIDE: Final = re.compile(rb"\b(save|from_file|rpc_\w+)\b|\bops\s*\.\s*(?!pri
 
 
 def require_same_view(torch: Any, archive: Archive) -> None:
-    """Raise UnsupportedError where PyTorch sees other members than upconv, or other bytes in them.
+    """Raise UnsupportedError where PyTorch sees other members than upconv, or other bytes in them,
+    and UnreadableError where it cannot open the archive.
 
     PyTorch finds members in upper and lower case alike, and reads the directory of an archive with
     a parser of its own: what upconv has vetted has to be what PyTorch reads.
     """
-    reader = torch._C.PyTorchFileReader(archive.path)
-    for name in reader.get_all_records():
+    with asking("PyTorch", archive.path):
+        reader = torch._C.PyTorchFileReader(archive.path)
+        names = reader.get_all_records()
+    for name in names:
         known = name in archive
         if known and name.endswith(DECIDING):
-            known = bytes(reader.get_record(name)) == archive.read(name, MAX_JSON)
+            with asking("PyTorch", archive.path):
+                found = bytes(reader.get_record(name))
+            known = found == archive.read(name, MAX_JSON)
         if not known:
             raise refused(archive, f"PyTorch finds something else than upconv in '{name[:100]}'")
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
-from upconv.converters.proof.source.loaded import Feeds, Loaded, by_name, importing
+from upconv.converters.ir.quiet import quietly
+from upconv.converters.proof.source.loaded import (
+    Feeds,
+    Loaded,
+    asking,
+    by_name,
+    importing,
+    in_order,
+)
 from upconv.converters.readers.files.json_spans import JsonObject
-from upconv.converters.readers.keras.reader import Architecture, read_architecture
+from upconv.converters.readers.keras.reader import read_architecture
 from upconv.converters.readers.options import ReadOptions
 
 OWN_MODULES: Final = ("keras", "tf_keras", "tensorflow", "builtins")
@@ -22,8 +29,8 @@ CODE: Final = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLa
 def load(model: Model, options: ReadOptions) -> Loaded:
     """The model as Keras loads it, in safe mode, without its optimizer.
 
-    Raises what Keras raises, and UnsupportedError where the architecture names classes that are
-    not Keras's.
+    Raises UnreadableError where Keras refuses it, and UnsupportedError where the architecture
+    names classes that are not Keras's.
     """
     found = read_architecture(model.path)
     _require_own(found.node, model.path)
@@ -31,32 +38,40 @@ def load(model: Model, options: ReadOptions) -> Loaded:
     with importing("Keras on TensorFlow", "tensorflow"):
         import keras
         import tensorflow  # noqa: F401  (what Keras computes with)
-    with _quiet():
-        network = _loaded(keras, model, found, options)
+    text = _architecture_text(model.path) if found.is_text else ""
+    with quietly(), asking("Keras", model.path):
+        network = _loaded(keras, model.path, text, options.weights)
         flat = keras.Model(list(network.inputs), list(network.outputs))
     names = [_layer_name(tensor) for tensor in network.inputs]
+    version = str(keras.__version__)
 
     def run(feeds: Feeds) -> dict[str, Any]:
-        arguments = [feeds[name] for name in names]
-        with _quiet():
+        arguments = in_order(names, feeds)
+        with quietly(), asking(f"Keras {version}", model.path):
             results = flat(arguments, training=False)
-        values = [keras.ops.convert_to_numpy(one) for one in _listed(results)]
+            values = [keras.ops.convert_to_numpy(one) for one in _listed(results)]
         return _named_outputs(model, names, network.outputs, values)
 
     types = {name: str(tensor.dtype) for name, tensor in zip(names, flat.inputs, strict=True)}
-    return Loaded("Keras", str(keras.__version__), run, types)
+    return Loaded("Keras", version, run, types)
 
 
-def _loaded(keras: Any, model: Model, found: Architecture, options: ReadOptions) -> Any:
-    if found.is_text:
-        with open(model.path, encoding="utf-8-sig") as file:
-            text = json.load(file)
-        text = text.get("model_config", text)
-        network = keras.models.model_from_json(text if isinstance(text, str) else json.dumps(text))
+def _architecture_text(path: str) -> str:
+    """What Keras is given of a file of text: the part of it that says the layers."""
+    with open(path, encoding="utf-8-sig") as file:
+        written = json.load(file)
+    config = written.get("model_config", written)
+    return config if isinstance(config, str) else json.dumps(config)
+
+
+def _loaded(keras: Any, path: str, architecture: str, weights: str) -> Any:
+    """What Keras makes of an architecture, or of the whole file where that is none alone."""
+    if architecture:
+        network = keras.models.model_from_json(architecture)
     else:
-        network = keras.saving.load_model(model.path, compile=False, safe_mode=True)
-    if options.weights:
-        network.load_weights(options.weights)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if weights:
+        network.load_weights(weights)
     return network
 
 
@@ -130,13 +145,3 @@ def _objects(node: JsonObject) -> Iterator[JsonObject]:
             waiting.extend(one.values.values())
         elif isinstance(one, list):
             waiting.extend(one)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings, which speak to who wrote the model."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.errors import UnsupportedError, UsageError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError, UsageError
 
 Feeds: TypeAlias = Mapping[str, Any]
 
@@ -33,11 +33,13 @@ class Loaded:
 
 
 def suited(values: Any, type_name: str) -> Any:
-    """Values of a stimulus in an input's element type: whole numbers of 0 to 255 where it takes
-    such, as of an image."""
+    """Values of a stimulus in an input's element type: whole numbers as they are, or of 0 to 255
+    where noise is to be such, as of an image."""
     import numpy as np
 
     dtype = np.dtype(type_name)
+    if values.dtype.kind == "i":
+        return values.astype(dtype)
     if dtype.kind == "b":
         return values > 0
     if dtype.kind in "iu":
@@ -56,6 +58,30 @@ def importing(framework: str, extra: str) -> Iterator[None]:
             f"--against source runs {framework}, which cannot be imported: {one_line(error)}",
             hint=f"pip install 'upconv[{extra}]'",
         ) from None
+
+
+@contextmanager
+def asking(framework: str, path: str) -> Iterator[None]:
+    """A call into a framework, and nothing of ours: it may raise anything, which is its refusal of
+    the file, an UnreadableError."""
+    try:
+        yield
+    except (UpconvError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnreadableError(f"{framework} refuses it: {one_line(error)}", path=path) from None
+
+
+def in_order(names: Sequence[str], feeds: Feeds) -> list[Any]:
+    """The values of inputs that the framework calls so; UnsupportedError where upconv knows no
+    input of a name."""
+    unknown = [name for name in names if name not in feeds]
+    if unknown:
+        raise UnsupportedError(
+            f"its inputs are {', '.join(names)}, and upconv reads {', '.join(feeds)}",
+            hint="please report it",
+        )
+    return [feeds[name] for name in names]
 
 
 def by_name(names: Sequence[str], values: Sequence[Any], what: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
-from upconv.converters.proof.source.loaded import Feeds, Loaded, importing
+from upconv.converters.proof.source.loaded import Feeds, Loaded, asking, importing, in_order
 from upconv.converters.proof.source.tensorflow_vetting import (
     require_inert_graph,
     require_inert_saved_model,
@@ -19,14 +19,16 @@ from upconv.converters.readers.tensorflow.files import Kind, is_text, read_file
 from upconv.converters.readers.tensorflow.paths import checkpoint_prefix
 from upconv.converters.readers.tensorflow.reader import DEFAULT_SIGNATURE
 
+TITLE: Final = "TensorFlow"
+
 Run = Callable[[Feeds], Mapping[str, Any]]
 Ready = tuple[Run, Mapping[str, str]]
 """What runs a model, and the types of its inputs."""
 
 
 def load(model: Model, options: ReadOptions) -> Loaded:
-    """The model as TensorFlow loads it; raises what TensorFlow raises, and UnsupportedError for
-    weights that it cannot be given."""
+    """The model as TensorFlow loads it; raises UnreadableError where TensorFlow refuses it, and
+    UnsupportedError for weights that it cannot be given."""
     with importing("TensorFlow", "tensorflow"):
         import tensorflow
     kind: Kind = "saved model"
@@ -47,15 +49,21 @@ def _saved_model(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     folder = folder or "."
     with importing("TensorFlow", "tensorflow"):
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
-    require_inert_saved_model(parse_saved_model(folder), model.path)
-    loaded = tensorflow.saved_model.load(folder)
+    with asking(TITLE, model.path):
+        saved = parse_saved_model(folder)
+    require_inert_saved_model(saved, model.path)
+    with asking(TITLE, model.path):
+        loaded = tensorflow.saved_model.load(folder)
     signatures = loaded.signatures
     name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else min(signatures)
     inputs = signatures[name].structured_input_signature[1]
 
     def run(feeds: Feeds) -> Mapping[str, Any]:
-        fed = {key: tensorflow.constant(feeds[key]) for key in inputs}
-        return {key: value.numpy() for key, value in loaded.signatures[name](**fed).items()}
+        fed = dict(zip(inputs, in_order(list(inputs), feeds), strict=True))
+        with asking(_title(tensorflow), model.path):
+            tensors = {key: tensorflow.constant(values) for key, values in fed.items()}
+            results = loaded.signatures[name](**tensors)
+            return {key: value.numpy() for key, value in results.items()}
 
     return run, {key: spec.dtype.name for key, spec in inputs.items()}
 
@@ -64,22 +72,23 @@ def _graph(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     graph_def = _parsed(tensorflow.compat.v1.GraphDef(), model.path)
     require_inert_graph(graph_def, model.path)
     graph = tensorflow.Graph()
-    with graph.as_default():
+    with asking(TITLE, model.path), graph.as_default():
         tensorflow.import_graph_def(graph_def, name="")
-    return _session_run(tensorflow.compat.v1.Session(graph=graph), model, {})
+        session = tensorflow.compat.v1.Session(graph=graph)
+    return _session_run(tensorflow, session, model, {})
 
 
 def _meta_graph(tensorflow: Any, model: Model, options: ReadOptions) -> Ready:
     meta = _parsed(tensorflow.compat.v1.MetaGraphDef(), model.path)
     require_inert_graph(meta.graph_def, model.path)
     graph = tensorflow.Graph()
-    session = tensorflow.compat.v1.Session(graph=graph)
-    with graph.as_default():
+    prefix = checkpoint_prefix(options.weights or os.path.splitext(model.path)[0])
+    with asking(TITLE, model.path), graph.as_default():
+        session = tensorflow.compat.v1.Session(graph=graph)
         saver = tensorflow.compat.v1.train.import_meta_graph(meta)
         if saver is not None:
-            prefix = options.weights or os.path.splitext(model.path)[0]
-            saver.restore(session, checkpoint_prefix(prefix))
-    return _session_run(session, model, _signature_tensors(meta, model))
+            saver.restore(session, prefix)
+    return _session_run(tensorflow, session, model, _signature_tensors(meta, model))
 
 
 def _signature_tensors(meta: Any, model: Model) -> dict[str, str]:
@@ -91,7 +100,7 @@ def _signature_tensors(meta: Any, model: Model) -> dict[str, str]:
     return {}
 
 
-def _session_run(session: Any, model: Model, tensors: Mapping[str, str]) -> Ready:
+def _session_run(tensorflow: Any, session: Any, model: Model, tensors: Mapping[str, str]) -> Ready:
     """A graph's inputs and outputs are nodes, or what its signature calls so."""
 
     def tensor(name: str) -> str:
@@ -101,12 +110,18 @@ def _session_run(session: Any, model: Model, tensors: Mapping[str, str]) -> Read
     def run(feeds: Feeds) -> Mapping[str, Any]:
         fetched = {name: tensor(name) for name in model.outputs}
         fed = {tensor(name): values for name, values in feeds.items()}
-        results: Mapping[str, Any] = session.run(fetched, fed)
+        with asking(_title(tensorflow), model.path):
+            results: Mapping[str, Any] = session.run(fetched, fed)
         return results
 
     places = {entry.name: tensor(entry.name) for entry in model.inputs}
     by_name = session.graph.get_tensor_by_name
-    return run, {name: by_name(place).dtype.name for name, place in places.items()}
+    with asking(TITLE, model.path):
+        return run, {name: by_name(place).dtype.name for name, place in places.items()}
+
+
+def _title(tensorflow: Any) -> str:
+    return f"{TITLE} {tensorflow.__version__}"
 
 
 def _parsed(message: Any, path: str) -> Any:
@@ -114,10 +129,11 @@ def _parsed(message: Any, path: str) -> Any:
     from google.protobuf import text_format
 
     data = Path(path).read_bytes()
-    if is_text(data):
-        text_format.Parse(data.decode(), message)
-    else:
-        message.ParseFromString(data)
+    with asking(TITLE, path):
+        if is_text(data):
+            text_format.Parse(data, message)
+        else:
+            message.ParseFromString(data)
     return message
 
 

@@ -10,12 +10,19 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.source.archive_vetting import require_no_files, require_same_view
-from upconv.converters.proof.source.loaded import Feeds, Loaded, by_name, importing
+from upconv.converters.proof.source.loaded import (
+    Feeds,
+    Loaded,
+    asking,
+    by_name,
+    importing,
+    in_order,
+)
 from upconv.converters.proof.source.pt2_vetting import require_inert
 from upconv.converters.readers.files.torch_archive import Archive, open_archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.exported.pt2 import given_tensors, is_pt2
-from upconv.converters.readers.torch.state.weights import StoredTensor
+from upconv.converters.readers.torch.state.stored import StoredTensor
 
 Run: TypeAlias = Callable[[Feeds], Mapping[str, Any]]
 Ready: TypeAlias = tuple[Run, Mapping[str, str]]
@@ -23,8 +30,8 @@ Ready: TypeAlias = tuple[Run, Mapping[str, str]]
 
 
 def load(model: Model, options: ReadOptions) -> Loaded:
-    """The file as PyTorch reads it; raises what PyTorch raises, and UnsupportedError where an
-    exported program would bring code of its own."""
+    """The file as PyTorch reads it; raises UnreadableError where PyTorch refuses it, and
+    UnsupportedError where an exported program would bring code of its own."""
     with importing("PyTorch", "torch"):
         import torch
     archive = open_archive(model.path)
@@ -43,11 +50,12 @@ def _scripted(torch: Any, archive: Archive, model: Model, options: ReadOptions) 
             hint="use --against reference",
         )
     require_no_files(archive)
-    module = torch.jit.load(archive.path, map_location="cpu").eval()
+    with asking("PyTorch", archive.path):
+        module = torch.jit.load(archive.path, map_location="cpu").eval()
 
     def run(feeds: Feeds) -> Mapping[str, Any]:
         arguments = [torch.from_numpy(feeds[entry.name].copy()) for entry in model.inputs]
-        with torch.inference_mode():
+        with torch.inference_mode(), asking(_title(torch), archive.path):
             results = list(_tensors(torch, module(*arguments)))
         return by_name(model.outputs, results, "outputs")
 
@@ -58,9 +66,9 @@ def _exported(torch: Any, archive: Archive, model: Model, options: ReadOptions) 
     """An exported program: arguments by the names of its placeholders. Which maxima it takes is
     told beside its outputs."""
     require_inert(archive)
-    with _without_pickles(torch):
+    with _without_pickles(torch), asking("PyTorch", archive.path):
         program = torch.export.load(archive.path)
-    module = program.module(check_guards=False)  # guards are made by running generated code
+        module = program.module(check_guards=False)  # guards are made by running generated code
     if options.weights:
         _put(torch, module, given_tensors(archive, options))
     specs = [spec for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
@@ -74,12 +82,11 @@ def _exported(torch: Any, archive: Archive, model: Model, options: ReadOptions) 
     def run(feeds: Feeds) -> Mapping[str, Any]:
         kept: dict[str, Any] = {}
         flat = [_argument(torch, types, spec.arg, feeds) for spec in specs]
-        with torch.inference_mode():
-            result = _interpreter(torch, module, choices, kept).run(
-                *flat, enable_io_processing=False
-            )
-        outputs = by_name(model.outputs, list(_tensors(torch, result)), "outputs")
-        return {name: one.cpu().numpy() for name, one in kept.items()} | outputs
+        machine = _interpreter(torch, module, choices, kept)
+        with torch.inference_mode(), asking(_title(torch), archive.path):
+            results = list(_tensors(torch, machine.run(*flat, enable_io_processing=False)))
+            places = {name: one.cpu().numpy() for name, one in kept.items()}
+        return places | by_name(model.outputs, results, "outputs")
 
     return run, {e.name: _numpy_name(types[e.name]) for e in model.inputs if e.name in types}
 
@@ -109,7 +116,12 @@ def _argument(torch: Any, types: Mapping[str, Any], argument: Any, feeds: Feeds)
     """A tensor in the type the program was exported with, or the constant it was exported for."""
     if hasattr(argument, "value"):
         return argument.value
-    return torch.from_numpy(feeds[argument.name].copy()).to(types[argument.name])
+    (values,) = in_order([argument.name], feeds)
+    return torch.from_numpy(values.copy()).to(types[argument.name])
+
+
+def _title(torch: Any) -> str:
+    return f"PyTorch {torch.__version__}"
 
 
 def _numpy_name(dtype: Any) -> str:

@@ -95,7 +95,7 @@ def soft_shrink(bound: float = 0.5) -> Composition:
 
 def hard_shrink(bound: float = 0.5) -> Composition:
     """x where |x| > bound, else 0."""
-    above = ("above", ops.Threshold(bound))
+    above = ("above", ops.Compare("greater", bound))
     return _beside(ops.Eltwise("product"), ("abs", ops.Abs()), above)
 
 
@@ -121,14 +121,6 @@ SQUAREPLUS: Final = _beside(
     ("root", ops.Power(power=0.5, shift=4.0)),
 )
 """(x + sqrt(x^2 + 4)) / 2."""
-
-SIGN: Final = (
-    Part("above", ops.Threshold(), (0,)),
-    Part("negative", ops.Power(scale=-1.0), (0,)),
-    Part("below", ops.Threshold(), (2,)),
-    Part("", ops.Eltwise("difference"), (1, 3)),
-)
-"""[x > 0] - [-x > 0]."""
 
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""

@@ -80,7 +80,8 @@ def _base(layer: CaffeLayer, param: Message) -> float | None:
 
 @lowers("Threshold")
 def _threshold(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Threshold(layer.field("threshold_param").float("threshold", 0.0)))
+    threshold = layer.field("threshold_param").float("threshold", 0.0)
+    return Lowered(ops.Compare("greater", threshold))
 
 
 @lowers("Clip")

@@ -49,7 +49,7 @@ def _relu(layer: KerasLayer, step: Step) -> Value:
 
 def _above_threshold(step: Step, x: Value, threshold: float, slope: float) -> Value:
     """x where x > threshold, and slope * (x - threshold) below."""
-    above = step.add(ops.Threshold(threshold), [x], suffix="above")
+    above = step.add(ops.Compare("greater", threshold), [x], suffix="above")
     y = step.add(ops.Eltwise("product"), [x, above])
     if not slope:
         return y

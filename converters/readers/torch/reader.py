@@ -7,8 +7,7 @@ from upconv.converters.readers.files.torch_archive import open_archive
 from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.exported.pt2 import is_pt2, read_archive
-
-ZIP = b"PK\x03\x04"
+from upconv.converters.readers.torch.state.sniffing import ZIP
 
 
 def read_pytorch(path: str, options: ReadOptions) -> Model:

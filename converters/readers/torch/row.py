@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from upconv.converters.readers.row import ZIP, Format, Head
+from upconv.converters.readers.row import Format, Head
+from upconv.converters.readers.torch.state.sniffing import PICKLE, is_archive
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.readers.options import ReadOptions
 
 _EXTENSIONS: Final = ("pt", "pth", "pt2", "torchscript")
-_MEMBERS: Final = (
-    b"data.pkl",
-    b"/version",
-    b"constants.pkl",
-    b"/code/",
-    b"/data/weights/",
-    b"/models/",
-    b"serialized_exported_program.json",
-)
-_TENSOR_FIRST: Final = re.compile(rb"PK\x03\x04.{26}[^/\0]+/(?:data|constants)/\d", re.DOTALL)
-"""A TorchScript archive begins with its first tensor, which may hide every other name."""
 
 
 def _claim(head: Head) -> bool:
-    if head.data.startswith(ZIP):
-        return _TENSOR_FIRST.match(head.data) is not None or any(
-            member in head.data for member in _MEMBERS
-        )
-    return head.data[:1] == b"\x80" and head.extension in _EXTENSIONS
+    pickled = head.data.startswith(PICKLE) and head.extension in _EXTENSIONS
+    return pickled or is_archive(head.data)
 
 
 def _open(path: str, options: ReadOptions) -> Model:

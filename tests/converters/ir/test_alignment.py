@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support import ROOT
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.alignment import AxisMap, convolution_map, relative_map
+from upconv.converters.ir.alignment import MAPS, AxisMap, Site, convolution_map, relative_map
 from upconv.converters.ir.inference import infer
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
@@ -45,6 +45,23 @@ def test_the_bilinear_convention_is_half_pixel_aligned(factor: int) -> None:
     kernel = 2 * factor - factor % 2
     up = ops.ConvTranspose(1, (kernel,), (factor,), (1,), (factor // 2,), (factor // 2,), (0,))
     assert convolution_map(up, 0) == AxisMap(Fraction(1, factor), Fraction(1 - factor, 2 * factor))
+
+
+SITE = Site(((1, 4, 8, 9),), ((1, 4, 8, 9),))
+
+
+def test_entries_of_another_axis_stay_where_they_are() -> None:
+    channels, rows = ops.Gather(1, (2, 0)), ops.Gather(2, (2, 0))
+    assert MAPS[ops.Gather](channels, 0, SITE) == AxisMap()
+    assert MAPS[ops.Gather](rows, 0, SITE) is None
+    assert MAPS[ops.Gather](ops.Gather(1), 0, SITE) is None
+
+
+def test_a_strided_slice_lies_where_it_takes() -> None:
+    every_third = ops.StridedSlice(3, 1, 3, 3)
+    assert MAPS[ops.StridedSlice](every_third, 1, SITE) == AxisMap(Fraction(3), Fraction(1))
+    assert MAPS[ops.StridedSlice](every_third, 0, SITE) == AxisMap()
+    assert MAPS[ops.StridedSlice](ops.StridedSlice(-1, 8, 9, -1), 1, SITE) is None
 
 
 def _offsets(path: Path) -> dict[str, tuple[Fraction | int, ...]]:

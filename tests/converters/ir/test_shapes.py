@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.converters.operator_cases import MAKERS, RECORDS, Inputs, weights_for
+from tests.converters.operator_cases import MAKERS, RECORDS, Inputs, weights_for, with_places
 from tests.converters.reference.build import layer
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Like, Size, evaluate, substitute, symbol
@@ -46,9 +46,7 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
     except ShapeError as error:
         assert error.kind == "non_positive"
         return
-    arrays = tuple(np.ones(shape) for shape in inputs)
-    if isinstance(op, ops.Unpool):
-        arrays = (arrays[0], np.zeros(inputs[1]), arrays[2])
+    arrays = with_places(op, {name: np.ones(shape) for name, shape in names.items()})
 
     def size_of(size: Size) -> int:
         found = substitute(
@@ -59,7 +57,8 @@ def test_shape_functions_are_the_shapes_of_the_reference(record: type, data: st.
         return found
 
     plain = tuple(tuple(evaluate(size, {}) for size in shape or ()) for shape in wanted)
-    call = Operands(arrays, weights_for(op, inputs[0] if inputs else ()), plain, size_of)
+    stored = weights_for(op, inputs[0] if inputs else ())
+    call = Operands(tuple(arrays.values()), stored, plain, size_of)
     with np.errstate(all="ignore"):
         results = MEANINGS[type(op)](op, call)
     assert tuple(result.shape for result in results) == plain
@@ -107,11 +106,20 @@ def test_inputs_of_any_rank_have_shapes_or_a_contradiction(
 ERRORS: list[tuple[ops.Operator, list[tuple[Size, ...]], int, str, str]] = [
     (ops.Concat(1), [(1, 2, 3), (1, 2, 4)], 1, "merge", "only axis 1 may differ"),
     (ops.Eltwise("sum"), [(1, 2), (1, 3)], 1, "merge", "input 0 has 1x2, input 1 has 1x3"),
+    (ops.Eltwise("power"), [(1, 2)] * 3, 1, "merge", "power of 3 inputs, not two"),
     (ops.Crop(1, (2,), (2,)), [(1, 3)], 1, "crop", "less than offset 2 \\+ size 2"),
     (ops.Slice(1), [(1, 5)], 2, "axis", "does not divide into 2 equal parts"),
     (ops.Slice(1, (5,)), [(1, 5)], 2, "axis", "slice point 5 is outside of 5"),
     (ops.MatMul(), [(2, 3), (4, 2)], 1, "merge", "2x3 times 4x2: 3 columns meet 4 rows"),
     (ops.MatMul(), [(2, 3), (3,)], 1, "rank", "without two axes"),
+    (ops.Gather(1, (0, 5)), [(1, 5)], 1, "axis", "picks entry 5 of an axis of 5"),
+    (ops.Gather(1, (-1, 0)), [(1, 5)], 1, "axis", "picks entry -1 of an axis of 5"),
+    (ops.GridSample("linear", "zeros", False), [(2, 3, 4, 5), (2, 6, 7, 3)], 1, "merge", "samples"),
+    (ops.GridSample("linear", "zeros", False), [(2, 3, 4, 5), (1, 6, 7, 2)], 1, "merge", "samples"),
+    (ops.StridedSlice(1, 1, 3, 2), [(1, 5)], 1, "axis", "takes entries 1 to 5 of an axis of 5"),
+    (ops.StridedSlice(1, 1, 3, -1), [(1, 5)], 1, "axis", "takes entries 1 to -1 of an axis of 5"),
+    (ops.StridedSlice(1, 1, 1, 0), [(1, 5)], 1, "axis", "takes every 0th entry"),
+    (ops.Expand((4, 5)), [(3, 5)], 1, "merge", "repeats 3x5 to 4x5"),
     (ops.Softmax(2), [(1, 5)], 1, "axis", "axis 2 of an input with 2 axes"),
     (ops.Reshape((4, 2)), [(1, 5)], 1, "reshape", "reshapes 5 values into 4x2"),
     (ops.DepthToSpace(2), [(1, 6, 2, 2)], 1, "channels", "6 channels do not divide by 4"),

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.converters.onnx_writer.support import convert_and_compare, one_layer, values
-from tests.converters.operator_cases import MAKERS, RECORDS, weights_for
+from tests.converters.operator_cases import MAKERS, RECORDS, weights_for, with_places
 from tests.converters.reference.build import layer
-from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError, UnsupportedError
 from upconv.converters.ir.inference import layer_shapes
 
@@ -36,8 +35,7 @@ def test_inputs_of_any_rank_are_written_or_refused(record: type, data: st.DataOb
     arrays = {name: weight.values for name, weight in stored.items()}
     source = one_layer(op, *shapes, outputs=outputs, **arrays)
     feeds = {name: np.asarray(abs(values(*shape))) for name, shape in named.items()}
-    if isinstance(op, ops.Unpool):
-        feeds["x1"] = np.zeros_like(feeds["x1"])
+    feeds = with_places(op, feeds)
     with tempfile.TemporaryDirectory() as folder:
         try:
             convert_and_compare(source, feeds, Path(folder), opsets=(18,), tolerance=1e-3)

@@ -43,6 +43,7 @@ class Case:
 IMAGE = values(2, 4, 5, 6)
 POSITIVE = np.abs(IMAGE) + np.float32(0.1)
 TIES = IMAGE.round()
+FEW = np.where(TIES > 0, np.float32(0.1), TIES)
 VOLUME = values(2, 3, 4, 2, 6)
 LINE = values(2, 4, 7)
 ROWS = values(3, 5)
@@ -69,7 +70,12 @@ POINTWISE = [
     Case("exp 2", ops.Exp(2.0, 0.5, 1.0), (IMAGE,)),
     Case("log", ops.Log(), (POSITIVE,)),
     Case("log 10", ops.Log(10.0, 2.0, 1.0), (POSITIVE,)),
-    Case("threshold", ops.Threshold(0.0), (TIES,), tolerance=0),
+    Case("sin", ops.Sin(), (100 * IMAGE,)),
+    Case("cos", ops.Cos(), (100 * IMAGE,)),
+    Case("round", ops.Round(), (IMAGE.round(1) * 5,), tolerance=0, form="Round"),
+    Case("floor", ops.Floor(), (IMAGE,), tolerance=0),
+    Case("ceil", ops.Ceil(), (IMAGE,), tolerance=0),
+    Case("sign", ops.Sign(), (TIES,), tolerance=0, form="Sign"),
     Case("clip", ops.Clip(-0.5, 6.0), (3 * IMAGE,), tolerance=0),
     Case("swish", ops.Swish(), (IMAGE,)),
     Case("swish beta", ops.Swish(1.7), (IMAGE,)),
@@ -87,6 +93,11 @@ MERGES = [
         for inputs in (TWO, THREE)
     ),
     Case("quotient", ops.Eltwise("quotient"), (IMAGE, POSITIVE)),
+    Case("power", ops.Eltwise("power"), (POSITIVE, IMAGE), form="Pow"),
+    Case("power, broadcast", ops.Eltwise("power", (), True), (IMAGE, TIES[:1, :, :1])),
+    Case("rest of floor", ops.Eltwise("floor_mod"), (4 * IMAGE, FEW + 2 * TIES + 0.5)),
+    Case("rest", ops.Eltwise("trunc_mod"), (4 * IMAGE, FEW - 3), tolerance=0, form="Mod"),
+    Case("rest of whole numbers", ops.Eltwise("floor_mod"), (7 * TIES, TIES), tolerance=0),
     Case("lonely sum", ops.Eltwise("sum"), (IMAGE,), tolerance=0),
     Case("one scaled", ops.Eltwise("sum", (-2.0,)), (IMAGE,), tolerance=0),
     Case("coefficients", ops.Eltwise("sum", (1.0, -2.0, 0.5)), THREE, form="Mul+Sum"),
@@ -94,6 +105,32 @@ MERGES = [
     Case("broadcast 3", ops.Eltwise("sum", (), True), (*TWO, values(1, 6))),
     Case("concat", ops.Concat(1), THREE, tolerance=0),
     Case("concat last", ops.Concat(-1), TWO, tolerance=0),
+]
+
+OTHER = values(2, 4, 5, 6, seed=3).round()
+RELATIONS: Final[
+    tuple[
+        Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"],
+        ...,
+    ]
+] = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+CONDITIONS = [
+    *(
+        Case(f"{kind} {number}", ops.Compare(kind, number), (TIES,), tolerance=0)
+        for kind in RELATIONS
+        for number in (0.0, 1.0)
+    ),
+    Case("greater than a tenth", ops.Compare("greater", 0.1), (FEW,), tolerance=0),
+    Case("not a tenth", ops.Compare("not_equal", 0.1), (FEW,), tolerance=0),
+    Case(
+        "compared", ops.Compare("less_equal"), (TIES, OTHER), tolerance=0, form="LessOrEqual+Cast"
+    ),
+    Case("compared, broadcast", ops.Compare("not_equal"), (TIES, OTHER[0, :, :1]), tolerance=0),
+    Case("where", ops.Where(), (TIES, OTHER, IMAGE), tolerance=0, form="Where"),
+    Case("where, broadcast", ops.Where(), (TIES[:, :1], OTHER, IMAGE[:1]), tolerance=0),
+    Case("masked", ops.Where(then=0.1), (TIES, IMAGE), tolerance=0),
+    Case("masked out", ops.Where(otherwise=-np.inf), (TIES, IMAGE[0, 0]), tolerance=0),
+    Case("two numbers", ops.Where(1e300, -2.5), (TIES,), tolerance=0),
 ]
 
 SCALES = [
@@ -192,6 +229,41 @@ SHAPES = [
     Case("darknet back", ops.DepthToSpace(2, "darknet"), (values(2, 32, 2, 3),), tolerance=0),
 ]
 
+PLACES = np.array([[2, 0, 4], [-1, 3, 3]], np.float32)
+PICKED = [
+    Case("gather", ops.Gather(2, (4, 0, 0, 3)), (IMAGE,), tolerance=0, form="Gather"),
+    Case("gather channels", ops.Gather(-3, (3, 2, 1, 0)), (VOLUME[:, [0, 1, 2, 0]],), tolerance=0),
+    Case("gather none", ops.Gather(1, ()), (IMAGE,), tolerance=0),
+    Case("gather places", ops.Gather(2), (IMAGE, PLACES), tolerance=0, form="Gather"),
+    Case("gather a place", ops.Gather(-1), (IMAGE, np.array(-2, np.float32)), tolerance=0),
+    Case(
+        "embedding",
+        ops.Embedding(5, 3),
+        (np.abs(PLACES),),
+        {"table": values(5, 3)},
+        tolerance=0,
+        form="Gather",
+    ),
+]
+
+STRIDED = [
+    Case("every third", ops.StridedSlice(2, 1, 2, 3), (IMAGE,), tolerance=0, form="Slice"),
+    Case("every second channel", ops.StridedSlice(1, 0, 2, 2), (VOLUME,), tolerance=0),
+    Case("backwards", ops.StridedSlice(-1, 5, 6, -1), (IMAGE,), tolerance=0, form="Slice"),
+    Case("every second backwards", ops.StridedSlice(3, 5, 3, -2), (IMAGE,), tolerance=0),
+    Case("backwards to the first", ops.StridedSlice(2, 2, 3, -1), (IMAGE,), tolerance=0),
+    Case("backwards inside", ops.StridedSlice(2, 3, 2, -2), (IMAGE,), tolerance=0),
+    Case("no entry", ops.StridedSlice(2, 3, 0, -2), (IMAGE,), tolerance=0),
+    Case("expand", ops.Expand((2, 4, 5, 3)), (IMAGE[..., :1],), tolerance=0, form="Expand"),
+    Case("expand a number", ops.Expand((2, 3)), (np.array(2.5, np.float32),), tolerance=0),
+    *(
+        Case(f"sums {axis} {exclusive} {reverse}", ops.CumSum(axis, exclusive, reverse), (IMAGE,))
+        for axis in (1, -1)
+        for exclusive in (False, True)
+        for reverse in (False, True)
+    ),
+]
+
 PAD_MODES: Final[tuple[tuple[Literal["constant", "reflect", "edge", "symmetric"], float], ...]] = (
     ("constant", 1.5),
     ("reflect", 0.0),
@@ -237,7 +309,18 @@ LINEAR = [
     Case("linear all", ops.Linear(3, 0), (ROWS,), {"weight": values(3, 15)}),
 ]
 
-CASES = [*POINTWISE, *MERGES, *SCALES, *CHOICES, *SHAPES, *PADS, *LINEAR]
+CASES = [
+    *POINTWISE,
+    *MERGES,
+    *CONDITIONS,
+    *SCALES,
+    *CHOICES,
+    *SHAPES,
+    *PICKED,
+    *STRIDED,
+    *PADS,
+    *LINEAR,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -254,10 +337,25 @@ def test_operator(case: Case, tmp_path: Path) -> None:
 
 
 FIXED_SIZES = {"linear", "linear last axis", "linear axis 2", "scale 2 axes", "linear all"}
-FIXED_SIZES |= {"scale from the back", "layer norm", "layer norm, 3 axes", "layer norm, bare"}
+FIXED_SIZES |= {
+    "expand",
+    "backwards",
+    "scale from the back",
+    "layer norm",
+    "layer norm, 3 axes",
+    "layer norm, bare",
+}
 
 
-BROADCASTS = (ops.Eltwise("product", broadcast=True), ops.Eltwise("sum", (), True), ops.MatMul())
+BROADCASTS = (
+    ops.Eltwise("power", (), True),
+    ops.Eltwise("product", broadcast=True),
+    ops.Eltwise("sum", (), True),
+    ops.MatMul(),
+    ops.Compare("not_equal"),
+    ops.Where(),
+    ops.Where(otherwise=-np.inf),
+)
 
 
 @pytest.mark.parametrize(

@@ -273,5 +273,5 @@ def test_what_a_wrong_file_feeds_a_layer_is_not_blamed_on_the_model(tmp_path: Pa
     verdicts = {one.layer: one.verdict for one in result.layers}
     assert verdicts == {"pool": "fail", "up": "incomplete"}
     reason = next(one.reason for one in result.layers if one.layer == "up")
-    assert reason.startswith("it is fed what it cannot take: the unpooling index 10")
+    assert reason.startswith("it is fed what it cannot take: the index 10")
     assert [one.verdict for one in result.outputs] == ["pass"]

@@ -29,7 +29,7 @@ STEPS: list[Step] = [
     ("ex", ops.Exp(2.0, 0.3, 0.1), ["el"], ["ex"], []),
     ("lg", ops.Log(), ["pw"], ["lg"], []),
     ("bl", ops.Softplus(), ["el"], ["bl"], []),
-    ("th", ops.Threshold(0.2), ["el"], ["th"], []),
+    ("th", ops.Compare("greater", 0.2), ["el"], ["th"], []),
     ("mv", ops.MeanVarianceNorm(True, False, 1e-9), ["data"], ["mv"], []),
     ("sl", ops.Slice(1, (2, 5)), ["data"], ["sa", "sb", "sc"], []),
     ("mxx", ops.Eltwise("max"), ["ab", "ex"], ["mxx"], []),

@@ -32,25 +32,39 @@ def _torch_cases() -> list[tuple[ops.Operator, Callable[[Any], Any]]]:
         (ops.Abs(), torch.abs),
         (ops.Erf(), torch.erf),
         (ops.Softplus(), lambda x: functional.softplus(x, threshold=1e9)),
-        (ops.Threshold(0.2), lambda x: (x > 0.2).double()),
+        (ops.Sin(), torch.sin),
+        (ops.Cos(), torch.cos),
+        (ops.Round(), torch.round),
+        (ops.Floor(), torch.floor),
+        (ops.Ceil(), torch.ceil),
+        (ops.Sign(), torch.sign),
+        (ops.Compare("less", 0.2), lambda x: (x.float() < 0.2).double()),
+        (ops.Compare("less_equal", 0.2), lambda x: (x.float() <= 0.2).double()),
+        (ops.Compare("greater", 0.2), lambda x: (x.float() > 0.2).double()),
+        (ops.Compare("greater_equal", 0.2), lambda x: (x.float() >= 0.2).double()),
+        (ops.Compare("equal", -30.0), lambda x: (x == -30).double()),
+        (ops.Compare("not_equal", -30.0), lambda x: (x != -30).double()),
+        (ops.Where(0.1, -np.inf), lambda x: torch.where(x != 0, 0.1, -np.inf).float().double()),
         (ops.Clip(-0.3, 0.6), lambda x: torch.clamp(x, -0.3, 0.6)),
         (ops.Gelu(), functional.gelu),
         (ops.Gelu(tanh=True), lambda x: functional.gelu(x, approximate="tanh")),
     ]
 
 
-@pytest.mark.parametrize("index", range(21))
+@pytest.mark.parametrize("index", range(33))
 def test_is_torch(index: int) -> None:
     op, function = _torch_cases()[index]
     x = noise(2, 3, 4, 5)
     x.flat[:4] = [0.0, 0.2, -30.0, 30.0]
+    x.flat[8:12] = [0.5, 1.5, -2.5, -0.5]
     x.flat[4:6] = [700.0, -700.0] if isinstance(op, ops.Sigmoid | ops.Swish) else [0.6, -0.3]
+    x = x.astype(np.float32).astype(np.float64)  # as all values of a network are
     expected = function(torch_of(x)).numpy()
     np.testing.assert_allclose(run(op, x), expected, rtol=1e-12, atol=1e-14)
 
 
 def test_every_torch_case_runs() -> None:
-    assert len(_torch_cases()) == 21
+    assert len(_torch_cases()) == 33
 
 
 @pytest.mark.parametrize("slopes", [1, 3])
@@ -106,3 +120,19 @@ def test_undefined_values_pass_silently() -> None:
     np.testing.assert_array_equal(run(ops.Log(), x), [np.nan, -np.inf])
     np.testing.assert_array_equal(run(ops.Power(0.5), x), [np.nan, 0.0])
     np.testing.assert_array_equal(run(ops.Eltwise("quotient"), x, np.zeros(2)), [-np.inf, np.nan])
+
+
+def test_two_inputs_are_torch() -> None:
+    """Signs of both operands, whole quotients, and powers of negative numbers among them."""
+    import torch
+
+    x, y = 4 * noise(2, 3, 4, 5), noise(2, 3, 4, 5, seed=1)
+    x.flat[:8], y.flat[:8] = [6, -6, 6, -6, 5, -5, 5, -5], [3, 3, -3, -3, 3, 3, -3, -3]
+    cases: list[tuple[Any, Callable[[Any, Any], Any]]] = [
+        ("power", torch.pow),
+        ("floor_mod", torch.remainder),
+        ("trunc_mod", torch.fmod),
+    ]
+    for kind, function in cases:
+        expected = function(torch_of(x), torch_of(y)).numpy()
+        np.testing.assert_allclose(run(ops.Eltwise(kind), x, y), expected, rtol=1e-13)

@@ -41,6 +41,13 @@ PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
     "rsqrt": lambda call: ops.Power(-0.5),
     "square": lambda call: ops.Power(2.0),
     "reciprocal": lambda call: ops.Power(-1.0),
+    "exp2": lambda call: ops.Exp(base=2.0),
+    "sin": lambda call: ops.Sin(),
+    "cos": lambda call: ops.Cos(),
+    "round": lambda call: ops.Round(),
+    "floor": lambda call: ops.Floor(),
+    "ceil": lambda call: ops.Ceil(),
+    "sign": lambda call: ops.Sign(),
 }
 IN_PLACE: Final = (
     "relu",
@@ -89,7 +96,7 @@ def _elu(call: Call) -> None:
         return
     alpha = call.number("alpha", 1.0)
     if name == "celu":
-        inner = call.step(ops.Power(scale=1 / alpha), [x], "scaled")
+        inner = call.step(ops.Power(scale=1 / call.divisor("alpha", 1.0)), [x], "scaled")
         y = call.step(ops.Elu(), [inner], "elu")
         call.emit(ops.Power(scale=alpha), [y])
         return
@@ -145,7 +152,7 @@ def _mish(call: Call) -> None:
 @lowers("softplus.default")
 def _softplus(call: Call) -> None:
     """log(1 + exp(beta x)) / beta; torch's threshold only guards against overflow."""
-    beta = call.number("beta", 1.0)
+    beta = call.divisor("beta", 1.0)
     x = call.value("self")
     if call.number("threshold", 20.0) < 20.0:
         raise UnsupportedError("it becomes linear early, by its threshold")
@@ -186,16 +193,23 @@ def _power(call: Call) -> None:
     call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
 
 
-@lowers("sign.default")
-def _sign(call: Call) -> None:
-    """[x > 0] - [-x > 0]."""
-    x = call.value("self")
-    above = call.step(ops.Threshold(), [x], "above")
-    negative = call.step(ops.Power(scale=-1.0), [x], "negative")
-    below = call.step(ops.Threshold(), [negative], "below")
-    call.emit(ops.Eltwise("difference"), [above, below])
+@lowers("round.decimals")
+def _round_decimals(call: Call) -> None:
+    """round(x * 10^d) / 10^d."""
+    scale = 10.0 ** call.fixed("decimals", 0)
+    large = call.step(ops.Power(scale=scale), [call.value("self")], "large")
+    whole = call.step(ops.Round(), [large], "whole")
+    call.emit(ops.Power(scale=1 / scale), [whole])
 
 
-@lowers("gt.Scalar")
-def _greater(call: Call) -> None:
-    call.emit(ops.Threshold(float(call.number("other", 0.0))), [call.value("self")])
+@lowers("trunc.default", "fix.default")
+def _trunc(call: Call) -> None:
+    call.emit(ops.Identity(), [truncated(call, call.value("self"))])
+
+
+def truncated(call: Call, value: str) -> str:
+    """Whole numbers towards 0: the sign of x times floor(|x|)."""
+    size = call.step(ops.Abs(), [value], "size")
+    whole = call.step(ops.Floor(), [size], "whole")
+    sign = call.step(ops.Sign(), [value], "sign")
+    return call.step(ops.Eltwise("product"), [sign, whole], "truncated")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import Node, TensorRef
+from upconv.converters.readers.torch.aten.calls import Node, TensorRef
 
 VIEWS: Final = frozenset(
     f"aten.{name}"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
+from upconv.converters.readers.torch.aten.activations import truncated
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
 
 Kind = Literal["sum", "product", "max", "min", "difference", "quotient"]
@@ -49,7 +51,61 @@ class Operands:
 def _binary(call: Call) -> None:
     kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
     alpha = call.number("alpha", 1.0)
+    if kind == "sum" and all(call.is_truth(call.get(name)) for name in ("self", "other")):
+        kind = "max"  # truth values are added as "or"
     _combine(call, Operands(kind, call.get("self"), call.get("other"), alpha))
+
+
+RESTS: Final[dict[str, Literal["floor_mod", "trunc_mod"]]] = {
+    "remainder": "floor_mod",
+    "fmod": "trunc_mod",
+}
+
+
+@lowers(
+    *(f"{name}.{kind}" for name in RESTS for kind in ("Scalar", "Tensor")),
+    "remainder.Scalar_Tensor",
+)
+def _rest(call: Call) -> None:
+    operator = ops.Eltwise(RESTS[call.node.target.split(".")[1]], broadcast=True)
+    call.emit(operator, call.two_operands("self", "other"))
+
+
+@lowers("div.Tensor_mode", "div.Scalar_mode", "floor_divide.default", "floor_divide.Scalar")
+def _rounded_quotient(call: Call) -> None:
+    """A quotient, rounded down or towards 0."""
+    floors = call.node.target.startswith("aten.floor_divide")
+    mode = "floor" if floors else call.get("rounding_mode")
+    if mode not in ("floor", "trunc", None):
+        raise UnsupportedError(f"its rounding_mode is {mode}")
+    operator = ops.Eltwise("quotient", broadcast=True)
+    quotient = call.step(operator, call.two_operands("self", "other"), "quotient")
+    if mode == "trunc":
+        quotient = truncated(call, quotient)
+    call.emit(ops.Floor() if mode == "floor" else ops.Identity(), [quotient])
+
+
+@lowers("pow.Tensor_Tensor", "pow.Scalar")
+def _power(call: Call) -> None:
+    """A positive number to the power of a tensor is an exponential function."""
+    base = call.scalar(call.get("self"))
+    if base is not None and base > 0 and call.is_value(call.get("exponent")):
+        call.emit(ops.Exp(float(base)), [call.value("exponent")])
+        return
+    call.emit(ops.Eltwise("power", broadcast=True), call.two_operands("self", "exponent"))
+
+
+@lowers("clamp.Tensor")
+def _clamp(call: Call) -> None:
+    """Between two tensors, either of which may be absent."""
+    value = call.value("self")
+    if call.get("min") is not None:
+        bounds = [value, call.operand(call.get("min"))]
+        value = call.step(ops.Eltwise("max", broadcast=True), bounds, "least")
+    if call.get("max") is not None:
+        bounds = [value, call.operand(call.get("max"))]
+        value = call.step(ops.Eltwise("min", broadcast=True), bounds, "most")
+    call.emit(ops.Identity(), [value])
 
 
 @lowers("rsub.Scalar", "rsub.Tensor")
@@ -70,6 +126,8 @@ def _combine(call: Call, operands: Operands) -> None:
     scalar = call.scalar(other)
     if scalar is not None:
         _with_number(call, operands, scalar, reverse=computed[1])
+    elif isinstance(other, Dim):
+        _two_values(call, operands)
     elif _is_scale(call, operands, other, reverse=computed[1]):
         _with_stored(call, operands, other, reverse=computed[1])
     else:
@@ -77,8 +135,8 @@ def _combine(call: Call, operands: Operands) -> None:
 
 
 def _two_values(call: Call, operands: Operands) -> None:
-    left, right = call.value(operands.left), call.value(operands.right)
-    shapes = [call.state.metas.get(one.name) for one in (operands.left, operands.right)]
+    left, right = call.operand(operands.left), call.operand(operands.right)
+    shapes = [call.sizes_known(one) for one in (operands.left, operands.right)]
     same = None not in shapes and shapes[0] == shapes[1]
     coefficients: tuple[float, ...] = ()
     kind = operands.kind
@@ -123,7 +181,7 @@ def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> N
     data = call.constant(other)
     assert data is not None, "asked before"
     reference = operands.right if reverse else operands.left
-    x, sizes = call.value(reference), call.state.metas[reference.name].sizes
+    x, sizes = call.value(reference), call.meta(reference).sizes
     factor = operands.alpha if operands.kind == "sum" else -operands.alpha
     if reverse and operands.kind in ("sum", "difference") and factor != 1.0:
         x = call.step(ops.Power(scale=factor), [x], "scaled")
@@ -175,7 +233,7 @@ def _is_scale(call: Call, operands: Operands, other: Any, reverse: bool) -> bool
     if operands.kind in ("max", "min") or (reverse and operands.kind == "quotient"):
         return False
     reference = operands.right if reverse else operands.left
-    return _covered(data.shape, call.state.metas[reference.name].sizes) is not None
+    return _covered(data.shape, call.meta(reference).sizes) is not None
 
 
 def _covered(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.ir.tensors import ArrayData, FloatArray
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
-from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.shape import requested_shape
-from upconv.converters.readers.torch.exported.schema import TensorRef
 
 NO_END: Final = (1 << 63) - 1
 
@@ -25,7 +23,7 @@ def _slice(call: Call) -> None:
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
     if step == 1:
-        length = requested_shape(call)[axis]
+        length = requested_shape(call, call.rank())[axis]
     elif call.get("end") in (None, NO_END):
         length = size - start
     else:
@@ -54,19 +52,7 @@ def _cut(call: Call, axis: int, start: Size, length: Size, step: int) -> None:
         operator = ops.Identity() if whole else ops.Crop(axis, (start,), (length,))
         call.emit(operator, [value])
         return
-    rank = call.rank()
-    if axis < 2 or rank < 3:
-        raise UnsupportedError(f"it takes every {step}th along axis {axis}, which is not spatial")
-    if not whole:
-        value = call.step(ops.Crop(axis, (start,), (length,)), [value], "box")
-    call.emit(_every(axis, step, rank), [value])
-
-
-def _every(axis: int, step: int, rank: int) -> ops.Pool:
-    """Every step-th pixel: the maximum of windows of one pixel."""
-    ones, nothing = (1,) * (rank - 2), (0,) * (rank - 2)
-    strides = tuple(step if a == axis else 1 for a in range(2, rank))
-    return ops.Pool("max", ones, strides, ones, nothing, nothing, "floor", "never", False)
+    call.emit(ops.StridedSlice(axis, start, ceil_div(length, step), step), [value])
 
 
 @lowers("select.int")
@@ -92,7 +78,9 @@ def _split(call: Call) -> None:
     axis = call.axis()
     drop = call.node.target.startswith("aten.unbind")
     outputs = call.node.outputs
-    lengths = [1 if drop else call.output_shape(index)[axis] for index in range(len(outputs))]
+    lengths = [
+        1 if drop else call.output_shape(index, axis + 1)[axis] for index in range(len(outputs))
+    ]
     value = call.value("self")
     start: Size = 0
     for output, length in zip(outputs, lengths, strict=True):
@@ -115,8 +103,10 @@ def _concat(call: Call) -> None:
 
 def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
     """No pixel along the axis, or torch's tensor of one axis and no value."""
-    meta = call.state.metas.get(reference.name)
-    return meta is not None and (meta.sizes == (0,) or meta.sizes[axis] == 0)
+    sizes = call.sizes_known(reference)
+    if sizes is None:
+        return False
+    return sizes == (0,) or sizes[from_front(axis, len(sizes))] == 0
 
 
 def joined(call: Call, values: list[str], axis: int) -> None:
@@ -167,29 +157,12 @@ def _rolled(call: Call, value: str, axis: int, shift: int) -> str:
     return call.step(ops.Concat(axis), [end, begin], f"rolled{axis}")
 
 
-MAX_FLIPPED: Final = 4096
-"""The longest axis that is turned around by a matrix."""
-
-
 @lowers("flip.default")
 def _flip(call: Call) -> None:
-    """An axis turned around: a product with the matrix that says so, at fixed sizes."""
+    """Axes read backwards."""
     value = call.value("self")
     for axis in sorted(call.axes("dims")):
         size = call.shape()[axis]
-        if not isinstance(size, int) or size > MAX_FLIPPED:
-            raise UnsupportedError(
-                f"it turns axis {axis} around, of which the size is not fixed or large",
-                hint="export it with fixed sizes",
-            )
-        value = along_axis(call, value, axis, call.rank(), _reversal(size))
+        backwards = ops.StridedSlice(axis, size - 1, size, -1)
+        value = call.step(backwards, [value], f"backwards{axis}")
     call.emit(ops.Identity(), [value])
-
-
-def _reversal(size: int) -> ArrayData:
-    def compute() -> FloatArray:
-        import numpy as np
-
-        return np.eye(size, dtype=np.float32)[::-1]
-
-    return ArrayData((size, size), compute)

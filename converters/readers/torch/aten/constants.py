@@ -6,15 +6,16 @@ inputs, so they are no layers.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.errors import MISFITS, UnsupportedError, misfit
+from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, TensorData
-from upconv.converters.readers.torch.exported.schema import TensorMeta, TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorMeta, TensorRef
+from upconv.converters.readers.torch.aten.lowering import from_front
 
 ELEMENTWISE: Final = ("sqrt", "exp", "log", "abs", "square", "sin", "cos", "tanh", "floor", "ceil")
 
@@ -23,34 +24,60 @@ Fold: TypeAlias = Callable[[Arguments, tuple[int, ...]], Any]
 """(arguments by name, tensors as float32 arrays; the result's shape) -> the result."""
 
 
-def _itself(a: Arguments, shape: tuple[int, ...]) -> Any:
-    return a["self"]
-
-
-def _reshaped(a: Arguments, shape: tuple[int, ...]) -> Any:
-    return a["self"].reshape(shape)
-
-
-def _broadcast(a: Arguments, shape: tuple[int, ...]) -> Any:
+def _numpy(name: str, *arguments: Any, **keywords: Any) -> Any:
+    """What a function of NumPy gives; UnsupportedError where it refuses the shapes and numbers of
+    the file."""
     import numpy as np
 
-    return np.broadcast_to(a["self"], shape)
+    try:
+        return getattr(np, name)(*arguments, **keywords)
+    except (ValueError, IndexError) as error:
+        raise UnsupportedError(f"numpy.{name} refuses it: {error}") from None
 
 
-def _swapped(a: Arguments, shape: tuple[int, ...]) -> Any:
-    return a["self"].swapaxes(a["dim0"], a["dim1"])
+def _part(values: Any, index: Any) -> Any:
+    """values[index]; UnsupportedError where it has no such entries."""
+    import numpy as np
 
-
-def _sliced(a: Arguments, shape: tuple[int, ...]) -> Any:
-    axis = a.get("dim", 0) % a["self"].ndim
-    part = slice(a.get("start"), a.get("end"), a.get("step", 1))
-    return a["self"][(slice(None),) * axis + (part,)]
+    try:
+        return np.asarray(values)[index]
+    except (ValueError, IndexError) as error:
+        raise UnsupportedError(str(error)) from None
 
 
 def _require_shape(found: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """Called before what may be far larger than its operands is made."""
     if found != shape:
-        raise ValueError(f"it gives {found} where the file says {shape}")
+        raise UnsupportedError(f"it gives {found} where the file says {shape}")
+
+
+def _require_rank(shape: tuple[int, ...], rank: int) -> None:
+    if len(shape) != rank:
+        raise UnsupportedError(f"it gives {rank} axes where the file says {shape}")
+
+
+def _itself(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return a["self"]
+
+
+def _reshaped(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return _numpy("reshape", a["self"], shape)
+
+
+def _broadcast(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return _numpy("broadcast_to", a["self"], shape)
+
+
+def _transposed(a: Arguments, shape: tuple[int, ...]) -> Any:
+    return _numpy("transpose", a["self"])
+
+
+def _sliced(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    axis = from_front(a.get("dim", 0), np.ndim(a["self"]))
+    part = slice(a.get("start"), a.get("end"), a.get("step", 1))
+    return _part(a["self"], (slice(None),) * axis + (part,))
 
 
 def _binary(name: str) -> Fold:
@@ -58,25 +85,29 @@ def _binary(name: str) -> Fold:
         import numpy as np
 
         right = a["other"]
-        _require_shape(np.broadcast_shapes(np.shape(a["self"]), np.shape(right)), shape)
+        both = (np.shape(a["self"]), np.shape(right))
+        _require_shape(_numpy("broadcast_shapes", *both), shape)
         if name in ("add", "subtract") and a.get("alpha", 1) != 1:
             right = right * np.float32(a["alpha"])
-        return getattr(np, name)(a["self"], right)
+        return _numpy(name, a["self"], right)
 
     return fold
 
 
 def _unary(name: str) -> Fold:
+    return lambda a, shape: _numpy(name, a["self"])
+
+
+def _to_the(exponent: float | None) -> Fold:
+    """A power, whose exponent stands in the call where it is None here."""
+
     def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
         import numpy as np
 
-        return getattr(np, name)(a["self"])
+        power = a["exponent"] if exponent is None else exponent
+        return np.asarray(a["self"]) ** float(power)
 
     return fold
-
-
-def _power(a: Arguments, shape: tuple[int, ...]) -> Any:
-    return a["self"] ** float(a["exponent"])
 
 
 def _product(left: str, right: str) -> Fold:
@@ -85,9 +116,9 @@ def _product(left: str, right: str) -> Fold:
 
         rows, columns = np.shape(a[left])[:-1][-1:], np.shape(a[right])[-1:]
         columns = columns if np.ndim(a[right]) > 1 else ()
-        batch = np.broadcast_shapes(np.shape(a[left])[:-2], np.shape(a[right])[:-2])
+        batch = _numpy("broadcast_shapes", np.shape(a[left])[:-2], np.shape(a[right])[:-2])
         _require_shape((*batch, *rows, *columns), shape)
-        return a[left] @ a[right]
+        return _numpy("matmul", a[left], a[right])
 
     return fold
 
@@ -97,10 +128,10 @@ def _weight_norm(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
     v, g = np.asarray(a["v"], np.float64), a["g"]
-    _require_shape(np.broadcast_shapes(v.shape, np.shape(g)), shape)
+    _require_shape(_numpy("broadcast_shapes", v.shape, np.shape(g)), shape)
     dim = a.get("dim", 0)
     axes = tuple(axis for axis in range(v.ndim) if dim == -1 or axis != dim % v.ndim)
-    return v * (g / np.sqrt(np.square(v).sum(axis=axes, keepdims=True)))
+    return v * _numpy("divide", g, np.sqrt(np.square(v).sum(axis=axes, keepdims=True)))
 
 
 def _filled(value: float | None) -> Fold:
@@ -113,22 +144,19 @@ def _filled(value: float | None) -> Fold:
 
 
 def _spaced(a: Arguments, shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
-    (count,) = shape
-    return np.linspace(float(a["start"]), float(a["end"]), count)
+    _require_rank(shape, 1)
+    return _numpy("linspace", float(a["start"]), float(a["end"]), shape[0])
 
 
 def _diagonal(a: Arguments, shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
-    rows, columns = shape
-    return np.eye(rows, columns, dtype=np.float32)
+    _require_rank(shape, 2)
+    return _numpy("eye", *shape, dtype="float32")
 
 
 def _counted(a: Arguments, shape: tuple[int, ...]) -> Any:
     import numpy as np
 
+    _require_rank(shape, 1)
     start, step = float(a.get("start", 0)), float(a.get("step", 1))
     return start + step * np.arange(shape[0], dtype=np.float64)
 
@@ -142,20 +170,15 @@ def _nothing(a: Arguments, shape: tuple[int, ...]) -> Any:
     return np.empty(shape, np.float32)
 
 
-def _turned(rank: int, axes: list[int]) -> tuple[slice, ...]:
-    named = {axis % rank for axis in axes}
-    return tuple(slice(None, None, -1 if axis in named else 1) for axis in range(rank))
-
-
 def _tiled(name: str) -> Fold:
     def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
         import numpy as np
 
-        own, counts = a["self"].shape, tuple(a[name])
+        own, counts = np.shape(a["self"]), tuple(a[name])
         rank = max(len(own), len(counts))
         sizes, times = ((*(1,) * (rank - len(one)), *one) for one in (own, counts))
-        _require_shape(tuple(map(operator.mul, sizes, times)), shape)
-        return np.tile(a["self"], counts)
+        _require_shape(tuple(n * count for n, count in zip(sizes, times, strict=True)), shape)
+        return _numpy("tile", a["self"], counts)
 
     return fold
 
@@ -165,17 +188,20 @@ def _joined(name: str) -> Fold:
         import numpy as np
 
         if sum(map(np.size, a["tensors"])) != prod(shape):
-            raise ValueError(f"its parts do not make {shape}")
-        return getattr(np, name)(a["tensors"], axis=a.get("dim", 0))
+            raise UnsupportedError(f"its parts do not make {shape}")
+        return _numpy(name, a["tensors"], axis=a.get("dim", 0))
 
     return fold
 
 
 def _whole(index: Any) -> Any:
     """Whole numbers that came as float32, which has each of them up to 2^24."""
-    if index.size and abs(index).max() > 1 << 24:
-        raise ValueError("indices above 2^24")
-    return index.astype("int64")
+    import numpy as np
+
+    numbers = np.asarray(index)
+    if numbers.size and not abs(numbers).max() <= 1 << 24:
+        raise UnsupportedError("it has indices above 2^24")
+    return numbers.astype("int64")
 
 
 def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
@@ -184,16 +210,56 @@ def _indexed(a: Arguments, shape: tuple[int, ...]) -> Any:
 
     indices = tuple(slice(None) if i is None else _whole(i) for i in a["indices"])
     # A view of nothing, so that the shape is known before any value is copied.
-    _require_shape(np.empty((*a["self"].shape, 0), np.int8)[indices].shape[:-1], shape)
-    return a["self"][indices]
+    nothing = _numpy("empty", (*np.shape(a["self"]), 0), np.int8)
+    _require_shape(_part(nothing, indices).shape[:-1], shape)
+    return _part(a["self"], indices)
 
 
 def _selected(a: Arguments, shape: tuple[int, ...]) -> Any:
-    index = _whole(a["index"]).reshape(-1)
-    axis = operator.index(a["dim"]) % max(a["self"].ndim, 1)
-    _require_shape((*a["self"].shape[:axis], index.size, *a["self"].shape[axis + 1 :]), shape)
-    return a["self"].take(index, axis=axis)
+    import numpy as np
 
+    index, own = _whole(a["index"]).reshape(-1), np.shape(a["self"])
+    axis = from_front(a["dim"], max(len(own), 1))
+    _require_shape((*own[:axis], index.size, *own[axis + 1 :]), shape)
+    return _numpy("take", a["self"], index, axis=axis)
+
+
+def _chosen(mask: str, then: str, otherwise: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        operands = [a[name] for name in (mask, then, otherwise)]
+        _require_shape(_numpy("broadcast_shapes", *map(np.shape, operands)), shape)
+        return _numpy("where", np.asarray(operands[0]) != 0, *operands[1:])
+
+    return fold
+
+
+def _rows(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    index = _whole(a["indices"])
+    _require_shape((*index.shape, *np.shape(a["weight"])[1:]), shape)
+    return _numpy("take", a["weight"], index, axis=0)
+
+
+def _outer(a: Arguments, shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    _require_shape((*np.shape(a["self"]), *np.shape(a["vec2"])), shape)
+    return np.multiply.outer(a["self"], a["vec2"])
+
+
+_KINDS: Final = ("Tensor", "Scalar")
+_ARITHMETIC: Final = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}
+_RELATIONS: Final = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 
 FOLDS: Final[dict[str, Fold]] = {
     **dict.fromkeys(
@@ -227,15 +293,15 @@ FOLDS: Final[dict[str, Fold]] = {
     ),
     **dict.fromkeys(("expand.default", "expand_as.default", "broadcast_to.default"), _broadcast),
     "copy_.default": lambda a, shape: _broadcast({"self": a["src"]}, shape),
-    "transpose.int": _swapped,
-    "t.default": lambda a, shape: a["self"].T,
-    "numpy_T.default": lambda a, shape: a["self"].T,
-    "permute.default": lambda a, shape: a["self"].transpose(a["dims"]),
+    "transpose.int": lambda a, shape: _numpy("swapaxes", a["self"], a["dim0"], a["dim1"]),
+    "t.default": _transposed,
+    "numpy_T.default": _transposed,
+    "permute.default": lambda a, shape: _numpy("transpose", a["self"], a["dims"]),
     "slice.Tensor": _sliced,
-    "select.int": lambda a, shape: a["self"].take(operator.index(a["index"]), axis=a["dim"]),
+    "select.int": lambda a, shape: _numpy("take", a["self"], a["index"], axis=a["dim"]),
     "cat.default": _joined("concatenate"),
     "stack.default": _joined("stack"),
-    "flip.default": lambda a, shape: a["self"][_turned(a["self"].ndim, a["dims"])],
+    "flip.default": lambda a, shape: _numpy("flip", a["self"], tuple(a["dims"])),
     "repeat.default": _tiled("repeats"),
     "tile.default": _tiled("dims"),
     "index.Tensor": _indexed,
@@ -244,11 +310,32 @@ FOLDS: Final[dict[str, Fold]] = {
     "sub.Tensor": _binary("subtract"),
     "mul.Tensor": _binary("multiply"),
     "div.Tensor": _binary("divide"),
-    "pow.Tensor_Scalar": _power,
+    **{f"{name}.Scalar": _binary(_ARITHMETIC[name]) for name in _ARITHMETIC},
+    **{f"{one}.{kind}": _binary(_RELATIONS[one]) for one in _RELATIONS for kind in _KINDS},
+    **{f"logical_{one}.default": _binary(f"logical_{one}") for one in ("and", "or", "xor")},
+    "logical_not.default": _unary("logical_not"),
+    "remainder.Scalar": _binary("mod"),
+    "remainder.Tensor": _binary("mod"),
+    "floor_divide.default": _binary("floor_divide"),
+    "maximum.default": _binary("maximum"),
+    "minimum.default": _binary("minimum"),
+    "round.default": _unary("rint"),
+    "sign.default": _unary("sign"),
+    "outer.default": _outer,
+    "tril.default": lambda a, shape: _numpy("tril", a["self"], a.get("diagonal", 0)),
+    "triu.default": lambda a, shape: _numpy("triu", a["self"], a.get("diagonal", 0)),
+    "cumsum.default": lambda a, shape: _numpy("cumsum", a["self"], a["dim"]),
+    **dict.fromkeys(
+        ("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar"),
+        _chosen("condition", "self", "other"),
+    ),
+    **dict.fromkeys(("masked_fill.Scalar", "masked_fill.Tensor"), _chosen("mask", "value", "self")),
+    "embedding.default": _rows,
+    "pow.Tensor_Scalar": _to_the(None),
     **{f"{name}.default": _unary(name) for name in ELEMENTWISE},
     "neg.default": _unary("negative"),
-    "reciprocal.default": lambda a, shape: 1 / a["self"],
-    "rsqrt.default": lambda a, shape: a["self"] ** -0.5,
+    "reciprocal.default": lambda a, shape: _numpy("divide", 1, a["self"]),
+    "rsqrt.default": _to_the(-0.5),
     "mm.default": _product("self", "mat2"),
     "mv.default": _product("self", "vec"),
     "dot.default": _product("self", "tensor"),
@@ -289,6 +376,12 @@ def _has_tensors(argument: Any) -> bool:
     return isinstance(argument, TensorRef)
 
 
+def _is_open(argument: Any) -> bool:
+    if isinstance(argument, list):
+        return any(map(_is_open, argument))
+    return isinstance(argument, Dim)
+
+
 def _data(argument: Any, stored: Mapping[str, TensorData]) -> Any:
     """The argument with the data of its tensors; in a list too."""
     if isinstance(argument, list):
@@ -325,8 +418,8 @@ def fold(
     """The result of an operator whose tensors are all stored; computed when it is asked for.
     `meta` says which element type it has, in which fractions may be cut.
 
-    Raises UnsupportedError for an operator that is not in the table. Arguments that do not fit it
-    raise one where the values are asked for.
+    Raises UnsupportedError for an operator that is not in the table, or on sizes that are open.
+    Shapes and numbers that do not fit it raise one where the values are asked for.
     """
     name = target.removeprefix("aten.")
     if name not in FOLDS:
@@ -334,6 +427,8 @@ def fold(
     if name not in FOLDS:
         known = "it computes a weight in a way that is not known"
         raise UnsupportedError(known if any(map(_has_tensors, arguments.values())) else "")
+    if any(map(_is_open, arguments.values())):
+        raise UnsupportedError("it computes a weight from sizes that are left open")
     taken = {key: _data(value, stored) for key, value in arguments.items()}
 
     def compute() -> Any:
@@ -344,8 +439,8 @@ def fold(
             with np.errstate(all="ignore"):
                 result = _in_type(np.asarray(FOLDS[name](given, shape)), meta)
             _require_shape(result.shape, shape)
-        except MISFITS as error:
-            message = f"the constant {target}: {misfit(error).message}"
+        except UnsupportedError as error:
+            message = f"the constant {target}: {error.message}"
             raise UnsupportedError(message, path=origin.path, where=origin) from None
         return result
 

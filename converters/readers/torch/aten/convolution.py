@@ -95,7 +95,7 @@ def _transposed(call: Call, weight: Weight, axes: int) -> ops.Operator:
 
 
 def _target(call: Call, settings: tuple[ops.Ints, ...], extra: Sequence[Size]) -> tuple[Size, ...]:
-    spatial = call.shape("input")[-len(extra) :]
+    spatial = call.shape("input", len(extra))[-len(extra) :]
     rows = zip(spatial, *settings, extra, strict=True)
     return tuple(geometry.conv_transpose_size(n, k, s, d, p, p, e) for n, k, s, d, p, e in rows)
 

@@ -15,6 +15,12 @@ from upconv.converters.readers.torch.aten import (
     convolution as aten_convolution,
 )
 from upconv.converters.readers.torch.aten import (
+    counting as aten_counting,
+)
+from upconv.converters.readers.torch.aten import (
+    einsum as aten_einsum,
+)
+from upconv.converters.readers.torch.aten import (
     normalization as aten_normalization,
 )
 from upconv.converters.readers.torch.aten import (
@@ -33,10 +39,16 @@ from upconv.converters.readers.torch.aten import (
     resize as aten_resize,
 )
 from upconv.converters.readers.torch.aten import (
+    sampling as aten_sampling,
+)
+from upconv.converters.readers.torch.aten import (
     selection as aten_selection,
 )
 from upconv.converters.readers.torch.aten import (
     shape as aten_shape,
+)
+from upconv.converters.readers.torch.aten import (
+    truth as aten_truth,
 )
 from upconv.converters.readers.torch.aten.lowering import LOWERINGS
 
@@ -55,5 +67,9 @@ _FAMILIES = (
     aten_padding,
     aten_boxes,
     aten_selection,
+    aten_counting,
+    aten_einsum,
+    aten_sampling,
+    aten_truth,
 )
 """Named, so that nobody takes the imports for unused."""

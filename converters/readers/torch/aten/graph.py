@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from upconv.converters.ir.errors import MISFITS, UnsupportedError, misfit
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer, Notice
 from upconv.converters.ir.operators import Identity, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.torch.aten import families
 from upconv.converters.readers.torch.aten.aliases import Aliases
+from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorRef, references
 from upconv.converters.readers.torch.aten.constants import OF_A_SHAPE, fold
 from upconv.converters.readers.torch.aten.lowering import Call, GraphState, require_makeable
-from upconv.converters.readers.torch.exported.schema import Argument, Node, TensorRef
+from upconv.converters.readers.torch.aten.schemas import Schema, fitted, schema_of
 
 BLOCKS: Final = {
     "higher_order.wrap_with_autocast": "a block under torch.autocast computes in half precision",
@@ -44,15 +45,19 @@ class Graph:
         self._count_reads(node)
         try:
             self._lower_known(node, resolve)
-        except (UnsupportedError, *MISFITS) as error:
+        except UnsupportedError as error:
             del self.state.layers[before:]
             self.state.constant_values = constants
-            refusal = error if isinstance(error, UnsupportedError) else misfit(error)
-            self.unknown(node, refusal)
+            self.unknown(node, error)
 
     def _lower_known(self, node: Node, resolve: Callable[[Argument], Argument]) -> None:
         self.aliases.require_plain(node)
-        arguments = {k: self._current(resolve(v)) for k, v in node.arguments.items()}
+        schema = schema_of(node.schema or node.target)
+        if schema is None:
+            raise UnsupportedError(BLOCKS.get(node.target, ""))
+        given = {k: self._current(resolve(v)) for k, v in node.arguments.items()}
+        arguments = fitted(schema, given)
+        _require_outputs(node, schema)
         tensors = [one for value in arguments.values() for one in references(value)]
         if node.target.startswith("aten.index.") and any(map(self._is_mask, tensors[1:])):
             raise UnsupportedError("it picks entries by truth values")
@@ -64,12 +69,10 @@ class Graph:
                 self._fold(node, arguments)
                 return
             except UnsupportedError:
-                if node.target in BLOCKS:
-                    raise UnsupportedError(BLOCKS[node.target]) from None
-                if lowering is None or not tensors:
+                if lowering is None:
                     raise
         if lowering is None:
-            raise UnsupportedError(BLOCKS.get(node.target, ""))
+            raise UnsupportedError("")
         lowering(Call(self.state, node, arguments))
         self.aliases.note(node)
 
@@ -146,6 +149,12 @@ class Graph:
         self.state.layers.append(Layer(title, Identity(), (value,), (name,), {}, origin))
 
 
+def _require_outputs(node: Node, schema: Schema) -> None:
+    count = len(node.outputs)
+    if count != (count or 1 if schema.outputs is None else schema.outputs):
+        raise UnsupportedError(f"it gives {count} tensors, where it has {schema.outputs or 'some'}")
+
+
 def output_names(count: int, inputs: tuple[str, ...]) -> tuple[str, ...]:
     """output, output_1 ... for every tensor a program returns, and no input's name.
 
@@ -154,9 +163,3 @@ def output_names(count: int, inputs: tuple[str, ...]) -> tuple[str, ...]:
     """
     names = (f"output_{index}" if index else "output" for index in range(count))
     return tuple(f"{name}_out" if name in inputs else name for name in names)
-
-
-def references(argument: Any) -> list[TensorRef]:
-    """The tensors that an argument names."""
-    many = argument if isinstance(argument, list) else [argument]
-    return [one for one in many if isinstance(one, TensorRef)]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
 
-from upconv.converters.ir.dims import Like, Size, leaves, like
+from upconv.converters.ir.dims import Dim, Like, Size, leaves, like
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Layer
+from upconv.converters.ir.model import Layer, Shape
 from upconv.converters.ir.operators import (
     Constant,
     Flatten,
@@ -23,12 +24,13 @@ from upconv.converters.ir.operators import (
     Linear,
     Operator,
     Reshape,
+    SizeOf,
     Unknown,
     targets,
 )
 from upconv.converters.ir.origin import Origin
-from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
-from upconv.converters.readers.torch.exported.schema import Node, TensorMeta, TensorRef
+from upconv.converters.ir.tensors import ArrayData, FloatArray, TensorData, Weight
+from upconv.converters.readers.torch.aten.calls import MAX_AXES, Node, TensorMeta, TensorRef
 
 Lowering: TypeAlias = Callable[["Call"], None]
 _Function = TypeVar("_Function", bound=Callable[["Call"], None])
@@ -131,19 +133,21 @@ class Call:
 
     def sizes(self, name: str, axes: int, default: int | None = None) -> tuple[Size, ...]:
         """As `ints`, but the integers may be sizes."""
-        given = self.get(name)
-        values = given if isinstance(given, list) else ([] if given is None else [given])
+        values = self.get(name) or ([] if default is None else [default])
         if not values:
-            if default is None:
-                raise UnsupportedError(f"it has no {name}")
-            values = [default]
+            raise UnsupportedError(f"it has no {name}")
         if len(values) == 1:
             values = values * axes
         if len(values) != axes:
             raise UnsupportedError(f"its {name} has {len(values)} values for {axes} axes")
-        if any(isinstance(value, bool) for value in values):
-            raise UnsupportedError(f"its {name} is no number")
         return tuple(values)
+
+    def divisor(self, name: str, default: float) -> float:
+        """A plain number that is divided by."""
+        number = self.number(name, default)
+        if number == 0:
+            raise UnsupportedError(f"its {name} is 0")
+        return number
 
     # Tensors
 
@@ -197,6 +201,30 @@ class Call:
             state.constant_values[name] = layer.outputs[0]
         return state.constant_values[name]
 
+    def is_truth(self, argument: Any) -> bool:
+        """Whether an argument holds truth values, as far as the file says."""
+        if isinstance(argument, TensorRef):
+            meta = self.state.metas.get(argument.name)
+            return meta is not None and meta.dtype_name == "bool"
+        return isinstance(argument, bool)
+
+    def operand(self, argument: Any) -> str:
+        """The value of a tensor, of a number or of a size that is open."""
+        if isinstance(argument, Dim):
+            return self.step(SizeOf(argument), [], "size")
+        number = None if isinstance(argument, TensorRef) else self.scalar(argument)
+        if number is None:
+            return self.value(argument)
+        weight = Weight((), ArrayData((), partial(_scalar_array, float(number))))
+        return self.step(Constant(()), [], "number", {"value": weight})
+
+    def two_operands(self, left: str, right: str) -> list[str]:
+        """The values of two arguments; a layer reads none of them twice."""
+        first, second = self.operand(self.get(left)), self.operand(self.get(right))
+        if first == second:
+            second = self.step(Identity(), [second], "copy")
+        return [first, second]
+
     def axis(self, name: str = "dim", default: int = 0, added: int = 0) -> int:
         """An axis of the first tensor, from the front; of a number without axes, UnsupportedError.
 
@@ -215,28 +243,50 @@ class Call:
             raise UnsupportedError(f"its {name} names an axis twice: {given}")
         return found
 
-    def meta(self, argument: str) -> TensorMeta:
-        """What the exporter knew of a tensor argument."""
-        reference = self.get(argument)
+    def meta(self, argument: Any) -> TensorMeta:
+        """What the file says of a tensor argument (an argument's name, or a TensorRef)."""
+        reference = self.get(argument) if isinstance(argument, str) else argument
         if not isinstance(reference, TensorRef) or reference.name not in self.state.metas:
-            raise UnsupportedError(f"the shape of its {argument} is not known")
+            named = f"its {argument}" if isinstance(argument, str) else "one of its tensors"
+            raise UnsupportedError(f"the shape of {named} is not known")
         return self.state.metas[reference.name]
 
-    def rank(self, argument: str = "self") -> int:
-        """How many axes a tensor argument has."""
-        return len(self.meta(argument).sizes)
+    def sizes_known(self, argument: Any) -> tuple[int | str, ...] | None:
+        """The sizes that the file says of a tensor argument; None where it says none."""
+        known = isinstance(argument, TensorRef) and argument.name in self.state.metas
+        return self.meta(argument).sizes if known else None
 
-    def shape(self, argument: str = "self") -> tuple[Size, ...]:
-        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis)."""
+    def rank(self, argument: Any = "self", least: int = 0, most: int = MAX_AXES) -> int:
+        """How many axes a tensor argument has; UnsupportedError for fewer or more than it may."""
+        rank = len(self.meta(argument).sizes)
+        if not least <= rank <= most:
+            raise UnsupportedError(f"it works on a tensor with {rank} axes")
+        return rank
+
+    def shape(self, argument: str = "self", least: int = 0, most: int = MAX_AXES) -> Shape:
+        """The sizes of a tensor argument; dynamic ones as its own, like(value, axis). Raises as
+        `rank`."""
         value = self.value(argument)
+        self.rank(argument, least, most)
         known = self.meta(argument).sizes
         return tuple(n if isinstance(n, int) else like(value, i) for i, n in enumerate(known))
 
-    def output_shape(self, index: int = 0) -> tuple[Size, ...]:
-        """The sizes of an output; dynamic ones in terms of the graph's inputs."""
+    def own_sizes(self, argument: str = "self") -> Shape:
+        """The sizes of a tensor argument; dynamic ones in terms of the graph's inputs."""
+        reference = self.get(argument)
+        shape = self.state.sizes_of(reference.name) if isinstance(reference, TensorRef) else None
+        if shape is None:
+            raise UnsupportedError(f"the shape of its {argument} is not known")
+        return shape
+
+    def output_shape(self, index: int = 0, least: int = 0) -> Shape:
+        """The sizes of an output; dynamic ones in terms of the graph's inputs. UnsupportedError
+        where it has fewer axes than it must have."""
         shape = self.state.sizes_of(self.node.outputs[index])
         if shape is None:
             raise UnsupportedError("the shape of its output is not known")
+        if len(shape) < least:
+            raise UnsupportedError(f"it gives a tensor with {len(shape)} axes")
         return shape
 
     def used_outputs(self) -> tuple[str, ...]:
@@ -304,10 +354,10 @@ class Call:
 
     def _title(self) -> str:
         """The module's path for a module of torch.nn; the path and the node's name otherwise."""
-        node = self.node
-        if node.module and node.module_type.startswith(TORCH_MODULES):
-            return node.module
-        return f"{node.module}.{node.name}" if node.module else node.name
+        site, name = self.node.site, self.node.name
+        if site.module and site.module_type.startswith(TORCH_MODULES):
+            return site.module
+        return f"{site.module}.{name}" if site.module else name
 
     def _write(
         self,
@@ -318,7 +368,7 @@ class Call:
         title: str,
     ) -> str:
         references = _references(operator)
-        if not inputs and not isinstance(operator, Constant | Unknown):
+        if not (inputs or references or isinstance(operator, Constant | Unknown)):
             raise UnsupportedError("it has no tensor to work on")
         for made in (weight.data for weight in (weights or {}).values()):
             if isinstance(made, ArrayData):
@@ -342,8 +392,18 @@ class Call:
 
     def origin(self) -> Origin:
         """Where this call was written: the archive, and the user's own line."""
-        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.code)
+        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.site.code)
 
+
+def _scalar_array(number: float) -> FloatArray:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.asarray(number, np.float32)
+
+
+EXACT: Final = 1 << 24
+"""Whole numbers are float32 here, which has every one up to this."""
 
 LARGEST_MADE: Final = 1 << 28
 """Values of a tensor that is not in the file; a file of a few bytes may ask for any number."""

@@ -59,7 +59,7 @@ def _instance_norm(call: Call) -> None:
         operator: ops.Operator = ops.BatchNorm(call.number("eps", 1e-5))
         call.emit(operator, [call.value("input")], weights)
         return
-    channels = call.shape("input")[1]
+    channels = call.shape("input", 2)[1]
     if not isinstance(channels, int):
         raise UnsupportedError("its number of channels is not fixed")
     operator = ops.GroupNorm(channels, call.number("eps", 1e-5))
@@ -69,7 +69,8 @@ def _instance_norm(call: Call) -> None:
 @lowers("rms_norm.default")
 def _rms_norm(call: Call) -> None:
     """x / sqrt(mean of squares + epsilon) over the last axes, then * weight where present."""
-    axes, rank, x = len(call.get("normalized_shape", ())), call.rank("input"), call.value("input")
+    axes, x = len(call.get("normalized_shape")), call.value("input")
+    rank = call.rank("input", axes)
     epsilon = call.get("eps")
     epsilon = FLOAT32_EPSILON if epsilon is None else call.number("eps", 0.0)
     squares = call.step(ops.Power(2.0), [x], "squares")
@@ -87,7 +88,7 @@ def _rms_norm(call: Call) -> None:
 
 @lowers("layer_norm.default", "native_layer_norm.default")
 def _layer_norm(call: Call) -> None:
-    axes = len(call.get("normalized_shape", ()))
+    axes = len(call.get("normalized_shape"))
     operator = ops.LayerNorm(-axes, call.number("eps", 1e-5))
     weights = call.weights(**NORM_WEIGHTS)
     call.emit(operator, [call.value("input")], weights, outputs=call.node.outputs[:1])

@@ -58,7 +58,9 @@ def _runs_out(size: Size, begin: Size, end: Size) -> bool:
 
 def _amounts(call: Call, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
     """torch lists (begin, end) pairs from the last axis on."""
-    listed = call.get(name, [])
+    listed = call.get(name)
+    if len(listed) % 2:
+        raise UnsupportedError(f"its {name} has {len(listed)} values, which are no pairs")
     if len(listed) > 2 * call.rank():
         raise UnsupportedError(f"it pads {len(listed) // 2} axes of {call.rank()}")
     pairs = list(zip(listed[::2], listed[1::2], strict=True))[::-1]

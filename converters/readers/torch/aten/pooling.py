@@ -45,7 +45,8 @@ def _avg_pool(call: Call) -> None:
         raise UnsupportedError("its divisor_override meets windows that may be cut")
     whole = _pool(call, "average", axes, dilation=(1,) * axes, count_padding=True)
     mean = call.step(whole, [call.value("self")], "mean")
-    call.emit(ops.Power(scale=prod(operator.kernel) / call.fixed("divisor_override", 1)), [mean])
+    scale = prod(operator.kernel) / call.divisor("divisor_override", 1)
+    call.emit(ops.Power(scale=scale), [mean])
 
 
 def _pool(
@@ -111,7 +112,7 @@ def _adaptive_maximum(call: Call) -> None:
 
 def _adaptive(call: Call, kind: Kind) -> None:
     axes = int(call.node.target.split("pool")[1][0])
-    spatial = call.shape()[-axes:]
+    spatial = call.shape(least=axes + 1)[-axes:]
     wanted = _wanted(call, spatial)
     if all(size == 1 for size in wanted):
         _windowed(call, ops.GlobalPool(kind), axes)
@@ -124,12 +125,10 @@ def _adaptive(call: Call, kind: Kind) -> None:
 
 
 def _wanted(call: Call, spatial: Sequence[Size]) -> tuple[Size, ...]:
-    given = call.get("output_size")
-    values = given if isinstance(given, list) else [given]
-    if any(isinstance(value, bool) or (isinstance(value, int) and value < 1) for value in values):
-        raise UnsupportedError(f"its output_size is {given}")
-    values = values * len(spatial) if len(values) == 1 else values
-    return tuple(n if w is None else w for w, n in zip(values, spatial, strict=True))
+    values = call.sizes("output_size", len(spatial))
+    if any(isinstance(value, int) and value < 1 for value in values):
+        raise UnsupportedError(f"its output_size is {', '.join(map(str, values))}")
+    return values
 
 
 def _fixed(sizes: Sequence[Size]) -> tuple[int, ...]:

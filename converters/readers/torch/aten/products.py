@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
-from typing import Any
+from math import inf, prod, sqrt
+from typing import Any, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant, like
+from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
-from upconv.converters.readers.torch.exported.schema import TensorRef
 
 
 @lowers("mm.default", "matmul.default", "bmm.default")
@@ -33,7 +33,7 @@ def _addmm(call: Call) -> None:
     """beta * self + alpha * (mat1 @ mat2); with a stored matrix and bias a linear layer."""
     bias, matrix = call.constant(call.get("self")), call.constant(call.get("mat2"))
     plain = call.number("beta", 1) == 1 and call.number("alpha", 1) == 1
-    if plain and bias is not None and matrix is not None and bias.shape == matrix.shape[1:]:
+    if plain and bias and matrix and len(matrix.shape) == 2 and bias.shape == matrix.shape[1:]:
         weights = {"weight": call.weight("mat2"), "bias": call.weight("self")}
         operator = ops.Linear(matrix.shape[1], -1, transposed=True)
         call.emit(operator, [call.value("mat1")], weights)
@@ -67,7 +67,7 @@ def _attention(call: Call) -> None:
         )
     if call.get("enable_gqa", False):
         raise UnsupportedError("its heads share keys (enable_gqa)")
-    rank = call.rank("key")
+    rank = call.rank("key", 2)
     order = (*range(rank - 2), rank - 1, rank - 2)
     query = call.step(ops.Power(scale=_attention_scale(call)), [call.value("query")], "scaled")
     keys = call.step(ops.Permute(order), [call.value("key")], "keys")
@@ -78,10 +78,10 @@ def _attention(call: Call) -> None:
 
 
 def _attention_scale(call: Call) -> float:
-    features = call.shape("query")[-1]
+    features = call.shape("query", 2)[-1]
     if call.get("scale") is not None:
         return float(call.number("scale", 1.0))
-    if not isinstance(features, int):
+    if not isinstance(features, int) or features == 0:
         raise UnsupportedError("its number of features is not fixed")
     return 1 / sqrt(features)
 
@@ -89,9 +89,12 @@ def _attention_scale(call: Call) -> float:
 def _masked(call: Call, scores: str) -> str:
     mask = call.get("attn_mask")
     if isinstance(mask, TensorRef):
-        if call.meta("attn_mask").dtype_name != "float32":
-            raise UnsupportedError(f"its mask is {call.meta('attn_mask').dtype_name}")
+        kind = call.meta(mask).dtype_name
+        if kind not in ("float32", "bool"):
+            raise UnsupportedError(f"its mask is {kind}")
         added = call.value(mask)
+        if kind == "bool":
+            added = call.step(ops.Where(0.0, -inf), [added], "mask")
     elif call.get("is_causal", False):
         added = _causal(call)
     else:
@@ -101,7 +104,7 @@ def _masked(call: Call, scores: str) -> str:
 
 def _causal(call: Call) -> str:
     """Zeros up to each row's own column, and minus infinity behind."""
-    rows, columns = call.shape("query")[-2], call.shape("key")[-2]
+    rows, columns = call.shape("query", 2)[-2], call.shape("key", 2)[-2]
     if not isinstance(rows, int) or not isinstance(columns, int):
         raise UnsupportedError("it is causal, over lengths that are not fixed")
     shape = (rows, columns)
@@ -119,7 +122,7 @@ def _causal(call: Call) -> str:
 def _columns_of_image(call: Call) -> None:
     """Every window as a column: a convolution whose filters are one pixel of one channel each."""
     kernel, stride, dilation, pads = _windows(call)
-    channels = call.shape()[-3]
+    channels = call.shape(least=3, most=4)[-3]
     if not isinstance(channels, int):
         raise UnsupportedError("its number of channels is not fixed")
     x, single = call.value("self"), call.rank() == 3
@@ -138,7 +141,7 @@ def _columns_of_image(call: Call) -> None:
 def _image_of_columns(call: Call) -> None:
     """Columns added up where their windows overlap: a transposed convolution."""
     kernel, stride, dilation, pads = _windows(call)
-    size, columns = call.ints("output_size", 2), call.shape()[-2]
+    size, columns = call.ints("output_size", 2), call.shape(least=2, most=3)[-2]
     if not isinstance(columns, int):
         raise UnsupportedError("its number of channels is not fixed")
     channels = columns // prod(kernel)
@@ -180,46 +183,15 @@ def _one_pixel_each(channels: int, kernel: ops.Ints) -> Weight:
     return Weight(shape, ArrayData(shape, compute))
 
 
-@lowers("einsum.default")
-def _einsum(call: Call) -> None:
-    """Two tensors whose letters are shared, summed over or their own: a matrix product over the
-    letters in that order, brought to the order of the result."""
-    equation, tensors = str(call.get("equation", "")).replace(" ", ""), call.get("tensors", [])
-    terms, _, result = equation.partition("->")
-    left, _, right = terms.partition(",")
-    if len(tensors) != 2 or not (terms + result).replace(",", "").isalpha() or not result:
-        raise UnsupportedError(f"the sum '{equation}' over {len(tensors)} tensors")
-    if any(len(set(term)) < len(term) for term in (left, right, result)):
-        raise UnsupportedError(f"the sum '{equation}' takes a diagonal")
-    shared = [c for c in left if c in right and c in result]
-    summed = [c for c in left if c in right and c not in result]
-    own = [[c for c in term if c not in other] for term, other in ((left, right), (right, left))]
-    if sorted(shared + own[0] + own[1]) != sorted(result):
-        raise UnsupportedError(f"the sum '{equation}' sums over a letter of one tensor alone")
-    x, y = (call.value(one) for one in tensors)
-    sizes = {c: like(v, i) for v, term in ((x, left), (y, right)) for i, c in enumerate(term)}
-    x = _grouped(call, x, left, (shared, own[0], summed), "left")
-    y = _grouped(call, y, right, (shared, summed, own[1]), "right")
-    product = call.step(ops.MatMul(), [x, y], "product")
-    letters = shared + own[0] + own[1]
-    apart = tuple(sizes[c] for c in own[0] + own[1])
-    product = call.step(ops.Reshape(apart, len(shared), 2), [product], "apart")
-    call.emit(ops.Permute(tuple(letters.index(c) for c in result)), [product])
-
-
-def _grouped(
-    call: Call, value: str, term: str, groups: tuple[list[str], list[str], list[str]], what: str
-) -> str:
-    """The axes ordered as the groups say, the last two groups each made one axis."""
-    order = [term.index(letter) for group in groups for letter in group]
-    if order != sorted(order):
-        value = call.step(ops.Permute(tuple(order)), [value], f"{what}_order")
-    at = len(groups[0])
-    for group in groups[1:]:
-        if not group:
-            value = call.step(ops.Reshape((1,), at, 0), [value], f"{what}_axis{at}")
-        elif len(group) > 1:
-            joined = ops.Flatten(at, at + len(group) - 1)
-            value = call.step(joined, [value], f"{what}_joined{at}")
-        at += 1
-    return value
+@lowers("cdist.default", "_cdist_forward.default")
+def _distances(call: Call) -> None:
+    """|x_i - y_j| for every pair of rows: the norm of order 1 or 2 of their differences."""
+    order, rank = float(call.number("p", 2.0)), call.rank("x1", least=2)
+    if order not in (1.0, 2.0):
+        raise UnsupportedError(f"distances of order {order:g}")
+    rows = call.step(ops.Reshape((1,), rank - 1, 0), [call.value("x1")], "rows")
+    others = call.step(ops.Reshape((1,), call.rank("x2", 2) - 2, 0), [call.value("x2")], "others")
+    apart = call.step(ops.Eltwise("difference", broadcast=True), [rows, others], "apart")
+    kind: Literal["abs_sum", "square_sum"] = "abs_sum" if order == 1 else "square_sum"
+    total = call.step(ops.Reduce(kind, -1), [apart], "total")
+    call.emit(ops.Power(1 / order), [total])

@@ -7,6 +7,7 @@ from math import inf, prod
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
 
@@ -112,20 +113,25 @@ def _spread(call: Call) -> None:
     axes, keep = _axes(call), bool(call.get("keepdim", False))
     count = prod(size for axis in axes if isinstance(size := call.shape()[axis], int))
     correction = call.number("correction", 1) if call.get("unbiased", True) else 0.0
-    if correction and not all(isinstance(call.shape()[axis], int) for axis in axes):
-        raise UnsupportedError(
-            "it divides by n - 1, of which n changes with the input's sizes",
-            hint="use unbiased=False, or export it with fixed sizes",
-        )
-    if count - correction <= 0:
+    is_open = not all(isinstance(call.shape()[axis], int) for axis in axes)
+    if is_open and correction % 1:
+        raise UnsupportedError(f"it divides by n - {correction:g}, n an open size")
+    if not is_open and count - correction <= 0:
         raise UnsupportedError(f"it divides by {count} - {correction:g}")
     x = call.value("self")
     mean = reduction(call, x, "mean", axes, True)
     apart = call.step(ops.Eltwise("difference", broadcast=True), [x, mean], "apart")
     squares = call.step(ops.Power(2.0), [apart], "squares")
-    variance = reduction(call, squares, "mean", axes, keep)
     root = 0.5 if "std" in call.node.target else 1.0
-    factor = count / (count - correction)
+    if is_open and correction:
+        total = reduction(call, squares, "sum", axes, keep)
+        size = multiply(call.shape()[axis] for axis in axes) - int(correction)
+        pair = [total, call.step(ops.SizeOf(size), [], "less")]
+        variance = call.step(ops.Eltwise("quotient", broadcast=True), pair, "variance")
+        factor = 1.0
+    else:
+        variance = reduction(call, squares, "mean", axes, keep)
+        factor = count / (count - correction) if correction else 1.0
     call.emit(ops.Power(root, factor), [variance], outputs=call.node.outputs[:1])
     if len(call.used_outputs()) > 1:
         again = reduction(call, x, "mean", axes, keep)
@@ -170,3 +176,8 @@ def _log_sum_exp(call: Call) -> None:
     for index, axis in enumerate(reversed(axes if not keep else [])):
         largest = call.step(ops.Reshape((), axis, 1), [largest], f"largest{index}")
     call.emit(ops.Eltwise("sum"), [logarithm, largest])
+
+
+@lowers("cumsum.default")
+def _cum_sum(call: Call) -> None:
+    call.emit(ops.CumSum(call.axis()), [call.value("self")])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
@@ -18,8 +17,10 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.filters import antialias_matrix
 from upconv.converters.readers.torch.aten.lowering import Call, lowers, require_makeable
 from upconv.converters.readers.torch.aten.matrices import along_axis
-from upconv.converters.readers.torch.exported.symbolic import exact_factor
+from upconv.converters.readers.torch.aten.ratios import exact_factor
 
+LARGEST: Final = 1 << 32
+"""No scale factor of a network is near it; products with sizes stay numbers."""
 CUBIC: Final = -0.75
 CUBIC_ANTIALIASED: Final = -0.5
 
@@ -49,12 +50,12 @@ OVERLOADS: Final = ("vec", "default")
 
 @lowers(*(f"{name}.{overload}" for name in MODES for overload in OVERLOADS))
 def _upsample(call: Call) -> None:
-    mode = MODES[call.node.target.split(".")[1]]
+    name = call.node.target.split(".")[1]
+    mode, axes = MODES[name], int(name.partition("d")[0][-1])
     source = "input" if call.get("input") is not None else "self"
-    x, shape = call.value(source), call.shape(source)
-    aligned = bool(call.get("align_corners", False))
-    scales = _scales(call, len(shape) - 2)
-    record = _resize(mode, aligned, shape[2:], call.get("output_size"), scales)
+    x, shape = call.value(source), call.shape(source, axes + 2, axes + 2)
+    aligned = call.get("align_corners", False)
+    record = _resize(mode, aligned, shape[2:], _target(call, axes), _scales(call, axes))
     if mode.antialias and not _resizable(record, aligned, shape[2:]):
         _by_matrices(call, mode, aligned, record, x, shape)
     else:
@@ -99,6 +100,16 @@ def _by_matrices(
     call.emit(ops.Identity(), [value])
 
 
+def _target(call: Call, axes: int) -> tuple[Size, ...] | None:
+    """The sizes that are asked for; None where only factors are."""
+    if not call.get("output_size"):
+        return None
+    sizes = call.sizes("output_size", axes)
+    if any(isinstance(size, int) and size < 1 for size in sizes):
+        raise UnsupportedError(f"its output_size is {', '.join(map(str, sizes))}")
+    return sizes
+
+
 def _scales(call: Call, axes: int) -> tuple[float, ...] | None:
     """The factors that stand in the coordinate map; None where none is given.
 
@@ -110,9 +121,9 @@ def _scales(call: Call, axes: int) -> tuple[float, ...] | None:
         given = [call.get(name) for name in names]
         if all(one is None for one in given):
             return None
-    if any(not isinstance(one, int | float) for one in given):
-        raise UnsupportedError("its scale factors are not all fixed numbers")
-    if not all(0 < one < inf for one in given):
+    if len(given) != axes or any(one is None for one in given):
+        raise UnsupportedError(f"it has not {axes} scale factors")
+    if not all(0 < one < LARGEST for one in given):
         raise UnsupportedError(f"its scale factors are {', '.join(map(str, given))}")
     return tuple(float(one) for one in given)
 
@@ -121,14 +132,14 @@ def _resize(
     mode: Mode,
     aligned: bool,
     spatial: Sequence[Size],
-    size: list[Size] | None,
+    size: tuple[Size, ...] | None,
     scales: tuple[float, ...] | None,
 ) -> ops.Resize:
     coordinates, rounding = _conventions(mode, aligned)
     factor = None if scales is None or aligned else _integers(scales)
     target = None
     if factor is None:
-        target = tuple(size) if size is not None else _scaled(spatial, scales or ())
+        target = size if size is not None else _scaled(spatial, scales)
         scales = None if scales is None or aligned else _used_scales(mode, spatial, target, scales)
     return ops.Resize(
         mode.mode,
@@ -201,8 +212,10 @@ def _integers(scales: tuple[float, ...]) -> ops.Ints | None:
     return whole if len(whole) == len(scales) else None
 
 
-def _scaled(spatial: Sequence[Size], scales: Sequence[float]) -> tuple[Size, ...]:
+def _scaled(spatial: Sequence[Size], scales: Sequence[float] | None) -> tuple[Size, ...]:
     """floor(size * scale) in double precision (torch/nn/functional.py, interpolate)."""
+    if scales is None:
+        raise UnsupportedError("it has neither a size nor scale factors")
     return tuple(_scaled_size(*pair) for pair in zip(spatial, scales, strict=True))
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.assembly.picking import MAX_PICKED, runs_of
+from upconv.converters.ir.model import Shape
+from upconv.converters.ir.tensors import TensorData
+from upconv.converters.readers.assembly.picking import MAX_PICKED
 from upconv.converters.readers.torch.aten.boxes import joined
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
-
-EXACT: Final = 1 << 24
-"""Stored numbers are float32, which has every whole number up to this one."""
+from upconv.converters.readers.torch.aten.lowering import EXACT, Call, from_front, lowers
 
 
 @lowers("repeat_interleave.self_int")
@@ -36,38 +37,93 @@ def _repeat_interleave(call: Call) -> None:
 
 @lowers("index_select.default")
 def _index_select(call: Call) -> None:
-    _pick(call, call.axis(), call.get("index"))
+    _pick(call, call.value("self"), call.axis(), call.get("index"), call.shape())
 
 
 @lowers("index.Tensor", "index.Tensor_hacked_twin")
 def _index(call: Call) -> None:
-    """self[:, index]: stored whole numbers along one axis."""
+    """self[:, index]: along one axis, or by stored numbers along several that are neighbours."""
     given = call.get("indices", [])
-    axes = [axis for axis, one in enumerate(given) if one is not None]
-    if len(axes) != 1:
-        raise UnsupportedError("it picks entries along several axes at once")
-    _pick(call, axes[0], given[axes[0]])
+    axes = [from_front(a, call.rank()) for a, one in enumerate(given) if one is not None]
+    if not axes:
+        raise UnsupportedError("it picks entries along no axis")
+    if len(axes) > 1:
+        _pick_together(call, axes, [given[axis] for axis in axes])
+    else:
+        _pick(call, call.value("self"), axes[0], given[axes[0]], call.shape())
 
 
-def _pick(call: Call, axis: int, index: Any) -> None:
+@lowers("embedding.default")
+def _embedding(call: Call) -> None:
+    """Rows of a table, which is stored, or computed."""
+    table = call.constant(call.get("weight"))
+    if table is None:
+        shape = call.shape("weight")
+        _pick(call, call.value("weight"), 0, call.get("indices"), shape)
+        return
+    if len(table.shape) != 2:
+        raise UnsupportedError(f"its table has {len(table.shape)} axes")
+    weights = {"table": call.weight("weight")}
+    call.emit(ops.Embedding(*table.shape), [call.value("indices")], weights)
+
+
+def _pick(call: Call, value: str, axis: int, index: Any, shape: Shape) -> None:
+    """Entries of an axis of a value by stored numbers, or by those that the network computes."""
     stored = call.constant(index)
-    size = call.shape()[axis]
-    if stored is None or len(stored.shape) != 1 or not isinstance(size, int):
-        raise UnsupportedError("which entries it picks is not fixed")
-    if stored.shape[0] > MAX_PICKED or size > EXACT:
-        raise UnsupportedError(f"it picks {stored.shape[0]} of {size} entries one by one")
-    numbers = [int(one) for one in stored.array().tolist()]
-    if not numbers or not all(-size <= one < size for one in numbers):
+    if stored is None:
+        call.emit(ops.Gather(axis), [value, call.value(index)])
+        return
+    numbers = tuple(_places(stored, shape[axis]))
+    if len(stored.shape) == 1:
+        call.emit(ops.Gather(axis, numbers), [value])
+        return
+    picked = call.step(ops.Gather(axis, numbers), [value], "picked")
+    call.emit(ops.Reshape(stored.shape, axis, 1), [picked])
+
+
+def _pick_together(call: Call, axes: Sequence[int], indices: Sequence[Any]) -> None:
+    """Neighbouring axes as one, along which entry i*W + j stands for (i, j)."""
+    stored = [data for data in map(call.constant, indices) if data is not None]
+    shape = call.shape()
+    sizes = [size for axis in axes if isinstance(size := shape[axis], int)]
+    if len(stored) < len(axes) or len(sizes) < len(axes) or axes[-1] - axes[0] >= len(axes):
+        raise UnsupportedError(
+            "it picks entries along several axes at once, by numbers or of sizes that are not fixed"
+        )
+    numbers = _together(stored, sizes)
+    flat = call.step(ops.Flatten(axes[0], axes[-1]), [call.value("self")], "flat")
+    picked = call.step(ops.Gather(axes[0], tuple(numbers[1])), [flat], "picked")
+    call.emit(ops.Reshape(numbers[0], axes[0], 1), [picked])
+
+
+def _together(stored: Sequence[TensorData], sizes: Sequence[int]) -> tuple[ops.Ints, list[int]]:
+    """(shape, numbers): the places in several axes, whose indices broadcast, as one."""
+    import numpy as np
+
+    places = zip(stored, sizes, strict=True)
+    found = [np.reshape(_places(data, size), data.shape) for data, size in places]
+    try:
+        joint = np.ravel_multi_index(tuple(np.broadcast_arrays(*found)), tuple(sizes))
+    except ValueError:
+        raise UnsupportedError("its indices do not fit each other") from None
+    return joint.shape, joint.reshape(-1).tolist()
+
+
+def _places(stored: TensorData, size: Size) -> list[int]:
+    """Stored numbers as entries counted from the front."""
+    count = prod(stored.shape)
+    if count > MAX_PICKED or (isinstance(size, int) and size > EXACT):
+        raise UnsupportedError(f"it picks {count} of {size} entries one by one")
+    numbers = [int(one) for one in stored.array().reshape(-1).tolist()]
+    if not numbers:
+        raise UnsupportedError("it picks nothing")
+    if not isinstance(size, int):
+        if min(numbers) < 0:
+            raise UnsupportedError("it picks entries from the end of an axis of open size")
+        return numbers
+    if not all(-size <= one < size for one in numbers):
         raise UnsupportedError(f"it picks entries that an axis of {size} has not")
-    runs = runs_of(one % size for one in numbers)
-    if runs is None:
-        raise UnsupportedError(f"it picks {len(numbers)} of {size} entries one by one")
-    value = call.value("self")
-    boxes = [
-        call.step(ops.Crop(axis, (start,), (length,)), [value], f"run{index}")
-        for index, (start, length) in enumerate(runs)
-    ]
-    joined(call, boxes, axis)
+    return [one % size for one in numbers]
 
 
 @lowers("hstack.default", "vstack.default", "dstack.default", "column_stack.default")
@@ -76,7 +132,7 @@ def _stacked(call: Call) -> None:
     name = call.node.target.split(".")[1]
     parts, ranks = [], []
     for index, one in enumerate(call.get("tensors", [])):
-        value, rank = call.value(one), len(call.state.metas[one.name].sizes)
+        value, rank = call.value(one), call.rank(one)
         new = _NEW_AXES[name][min(rank, 3)]
         ranks.append(rank + len(new))
         for axis in new:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.aten.activations import truncated
+from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
 from upconv.converters.readers.torch.aten.lowering import Call, lowers
-from upconv.converters.readers.torch.exported.schema import MAX_AXES
 
 
 @lowers(
@@ -26,13 +27,21 @@ def _same(call: Call) -> None:
 @lowers("to.dtype", "to.device", "to.dtype_layout", "_to_copy.default", "type_as.default")
 def _converted(call: Call) -> None:
     """Truth values and whole numbers are floats here already; numbers that lose digits are not."""
-    before, after = call.meta("self"), call.state.metas[call.node.outputs[0]]
-    if before.dtype != after.dtype and (before.dtype_name, after.dtype_name) not in WIDENED:
+    before, after = call.meta("self"), call.meta(TensorRef(call.node.outputs[0]))
+    kinds = before.dtype_name, after.dtype_name
+    if before.dtype == after.dtype or kinds in WIDENED:
+        call.same()
+    elif kinds[1] == "bool":
+        call.emit(ops.Compare("not_equal", 0.0), [call.value("self")])
+    elif kinds == ("float32", "int64"):
+        call.emit(ops.Identity(), [truncated(call, call.value("self"))])
+    else:
         raise UnsupportedError(f"it converts {before.dtype_name} to {after.dtype_name}")
-    call.same()
 
 
-WIDENED = {("int64", "float32"), ("bool", "float32"), ("bool", "int64")}
+WHOLE = ("int64", "int32", "int16", "int8", "uint8")
+WIDENED = {(kind, to) for kind in ("bool", *WHOLE) for to in ("float32", "int64", "int32")}
+"""Element types of which the second has every value of the first that stands here."""
 
 
 @lowers("copy_.default")
@@ -63,14 +72,11 @@ def _view(call: Call) -> None:
     call.emit(operator, [call.value("self")])
 
 
-def requested_shape(call: Call) -> tuple[Size, ...]:
-    """The new shape, which the exporter has simplified. Dynamic sizes that the input has too are
-    the input's own."""
-    known = call.state.sizes_of(call.node.outputs[0])
-    before = call.state.sizes_of(call.get("self").name)
-    if known is None or before is None:
-        raise UnsupportedError("its shape is not known")
-    own = dict(zip(before, call.shape(), strict=True))
+def requested_shape(call: Call, least: int = 0) -> tuple[Size, ...]:
+    """The new shape, of at least so many axes, which the exporter has simplified. Dynamic sizes
+    that the input has too are the input's own."""
+    own = dict(zip(call.own_sizes(), call.shape(), strict=True))
+    known = call.output_shape(least=least)
     return tuple(size if isinstance(size, int) else own.get(size, size) for size in known)
 
 
@@ -134,6 +140,8 @@ def _move(call: Call) -> None:
         call.same()
         return
     source, place = call.axes("source"), call.axes("destination")
+    if len(source) != len(place):
+        raise UnsupportedError(f"it moves {len(source)} axes to {len(place)} places")
     others = iter(axis for axis in range(rank) if axis not in source)
     taken = dict(zip(place, source, strict=True))
     order = tuple(taken[at] if at in taken else next(others) for at in range(rank))
@@ -164,14 +172,14 @@ def _transpose(call: Call) -> None:
 @lowers("expand.default", "expand_as.default", "broadcast_to.default")
 def _expand(call: Call) -> None:
     """Axes of size 1 are repeated, new ones put in front."""
-    before, after = call.shape(), call.output_shape()
+    before = call.shape()
+    after = call.output_shape(least=len(before))
     value = call.value("self")
     added = len(after) - len(before)
     if added:
         value = call.step(ops.Reshape((1,) * added, 0, 0), [value], "axes")
     padded = (1,) * added + before
-    own = call.state.sizes_of(call.get("self").name) or before
-    same = (1,) * added + own
+    same = (1,) * added + call.own_sizes()
     for axis, size in enumerate(after):
         if same[axis] == 1 and size != 1 and padded[axis] == 1:
             value = call.step(ops.Tile(axis, size), [value], f"tile{axis}")

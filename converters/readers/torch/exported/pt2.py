@@ -13,22 +13,17 @@ from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validat
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.files.torch_archive import Archive, open_archive
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.aten.graph import Graph, output_names, references
+from upconv.converters.readers.torch.aten.calls import Node, TensorRef, references
+from upconv.converters.readers.torch.aten.graph import Graph, output_names
 from upconv.converters.readers.torch.aten.lowering import GraphState
-from upconv.converters.readers.torch.exported.schema import (
-    FLOAT,
-    Node,
-    Program,
-    TensorRef,
-    read_program,
-    resolved,
-)
+from upconv.converters.readers.torch.exported.schema import Program, read_program, resolved
 from upconv.converters.readers.torch.exported.sizes import Sizes
+from upconv.converters.readers.torch.exported.weight_table import WeightTable
+from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER
 from upconv.converters.readers.torch.state.given_weights import Given, given_weights
-from upconv.converters.readers.torch.state.weights import StoredTensor, WeightTable
+from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MODELS: Final = "models/"
-INTEGER: Final = 5
 OLD_MEMBERS: Final = ("serialized_exported_program.json", "serialized_state_dict.pt")
 
 SIZE_OPERATORS: Final = ("_operator.", "math.", "torch.sym_", "aten.sym_")

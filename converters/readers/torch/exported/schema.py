@@ -6,37 +6,36 @@ Only what a conversion needs is taken; what the schema's later minor versions ad
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.torch.aten.calls import (
+    MAX_AXES,
+    TORCH_ITSELF,
+    Argument,
+    CallSite,
+    Node,
+    Opaque,
+    TensorMeta,
+    TensorRef,
+)
+from upconv.converters.readers.torch.exported.fields import (
+    MalformedError,
+    integer,
+    member,
+    number,
+    rows,
+    table,
+    text,
+    truth,
+    union,
+)
 
 MAJOR: Final = 8
 MAX_NODES: Final = 200_000
-MAX_AXES: Final = 64
-MAX_LIST: Final = 1 << 16
-FLOAT: Final = 7
-DTYPE_NAMES: Final = {
-    1: "uint8",
-    2: "int8",
-    3: "int16",
-    4: "int32",
-    5: "int64",
-    6: "float16",
-    7: "float32",
-    8: "float64",
-    12: "bool",
-    13: "bfloat16",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRef:
-    """A tensor by its name in the graph."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +43,6 @@ class SizeRef:
     """A symbolic integer by its name in the graph."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """An argument of a kind that no convertible operator has."""
-
-    kind: str
-
-
-Argument: TypeAlias = Any
-"""None, a number, text, a truth value, TensorRef, SizeRef, Opaque, or a list of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorMeta:
-    """What the exporter knew of a tensor: its element type and its sizes, as ints or texts."""
-
-    dtype: int
-    sizes: tuple[int | str, ...]
-
-    @property
-    def dtype_name(self) -> str:
-        return DTYPE_NAMES.get(self.dtype, f"element type {self.dtype}")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operator call: arguments by the schema's names, those at their default left out.
-
-    `code` is the user's own line, as file:line; `module` the path of the innermost module and
-    `module_type` its class.
-    """
-
-    target: str
-    name: str
-    arguments: Mapping[str, Argument]
-    outputs: tuple[str, ...]
-    code: str = ""
-    module: str = ""
-    module_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +70,35 @@ def read_program(data: Any, path: str) -> Program:
     """
     require_version(data, path)
     try:
-        module = data["graph_module"]
-        graph, signature = module["graph"], module["signature"]
-        if len(graph["nodes"]) > MAX_NODES:
-            raise ValueError(f"{len(graph['nodes'])} nodes")
-        weights, inputs = _inputs(signature["input_specs"], path)
-        return Program(
-            nodes=tuple(_node(entry) for entry in graph["nodes"]),
-            inputs=inputs,
-            weights=weights,
-            outputs=_outputs(signature["output_specs"]),
-            tensors={name: _meta(meta) for name, meta in graph["tensor_values"].items()},
-            sizes={name: _size(value) for name, value in graph["sym_int_values"].items()},
-            torch_version=str(data.get("torch_version", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
-        raise UnreadableError(
-            f"the exported program does not follow its schema: {error!r}", path=path
-        ) from None
+        return _program(data, path)
+    except MalformedError as error:
+        message = f"the exported program does not follow its schema: {error}"
+        raise UnreadableError(message, path=path) from None
+
+
+def _program(data: Any, path: str) -> Program:
+    module = member(data, "graph_module")
+    graph, signature = member(module, "graph"), member(module, "signature")
+    weights, inputs = _inputs(rows(member(signature, "input_specs")), path)
+    nodes = tuple(map(_node, rows(member(graph, "nodes"), MAX_NODES)))
+    _require_written_once(nodes, (*weights, *inputs))
+    return Program(
+        nodes=nodes,
+        inputs=inputs,
+        weights=weights,
+        outputs=_outputs(rows(member(signature, "output_specs"))),
+        tensors={name: _meta(meta) for name, meta in table(member(graph, "tensor_values")).items()},
+        sizes={name: _size(size) for name, size in table(member(graph, "sym_int_values")).items()},
+        torch_version=str(data.get("torch_version", "")),
+    )
+
+
+def _require_written_once(nodes: Sequence[Node], inputs: Sequence[str]) -> None:
+    written = set(inputs)
+    for name in (output for node in nodes for output in node.outputs):
+        if name in written:
+            raise MalformedError(f"'{name:.40}' is written twice")
+        written.add(name)
 
 
 def require_version(data: Any, path: str) -> None:
@@ -150,11 +120,12 @@ def _inputs(specs: Sequence[Any], path: str) -> tuple[dict[str, str], tuple[str,
     weights: dict[str, str] = {}
     inputs: list[str] = []
     for spec in specs:
-        kind, body = _only(spec)
+        kind, body = union(spec)
         if kind in _WEIGHT_SPECS:
-            weights[_name(body["arg"]["name"])] = _name(body[_WEIGHT_SPECS[kind]])
+            stored = text(member(body, _WEIGHT_SPECS[kind]))
+            weights[text(member(member(body, "arg"), "name"))] = stored
         elif kind == "user_input":
-            argument = _argument(body["arg"])
+            argument = _argument(member(body, "arg"))
             if isinstance(argument, TensorRef):
                 inputs.append(argument.name)
             elif isinstance(argument, SizeRef):
@@ -183,108 +154,63 @@ def _outputs(specs: Sequence[Any]) -> tuple[Argument, ...]:
     """The user's outputs; what only mutates a buffer is no output."""
     found = []
     for spec in specs:
-        kind, body = _only(spec)
+        kind, body = union(spec)
         if kind == "user_output":
-            found.append(_argument(body["arg"]))
+            found.append(_argument(member(body, "arg")))
     return tuple(found)
 
 
-def _node(entry: Mapping[str, Any]) -> Node:
-    outputs = tuple(_output_names(entry["outputs"]))
-    metadata = entry.get("metadata") or {}
-    module, module_type = _module(str(metadata.get("nn_module_stack", "")))
+def _node(entry: Any) -> Node:
+    target, outputs = text(member(entry, "target")), tuple(_output_names(member(entry, "outputs")))
+    metadata = table(entry.get("metadata") or {})
+    line = user_line(str(metadata.get("stack_trace", "")))
     return Node(
-        target=str(entry["target"]).removeprefix("torch.ops."),
-        name=_one_line(str(entry.get("name") or (outputs[0] if outputs else entry["target"]))),
-        arguments={one["name"]: _argument(one["arg"]) for one in entry["inputs"]},
+        target=target.removeprefix("torch.ops."),
+        name=_one_line(str(entry.get("name") or (outputs[0] if outputs else target))),
+        arguments=dict(map(_named, rows(member(entry, "inputs")))),
         outputs=outputs,
-        code=user_line(str(metadata.get("stack_trace", ""))),
-        module=module,
-        module_type=module_type,
+        site=CallSite(line, *_module(str(metadata.get("nn_module_stack", "")))),
     )
 
 
-def _output_names(outputs: Sequence[Any]) -> list[str]:
-    names: list[str] = []
-    for output in outputs:
-        for one in _flat(_argument(output)):
+def _named(entry: Any) -> tuple[str, Argument]:
+    return text(member(entry, "name")), _argument(member(entry, "arg"))
+
+
+def _output_names(outputs: Any) -> Iterator[str]:
+    for output in rows(outputs):
+        argument = _argument(output)
+        for one in argument if isinstance(argument, list) else [argument]:
             if isinstance(one, TensorRef | SizeRef):
-                names.append(one.name)
-    return names
+                yield one.name
 
 
-def _flat(argument: Argument) -> list[Argument]:
-    return argument if isinstance(argument, list) else [argument]
-
-
-def _only(union: Mapping[str, Any]) -> tuple[str, Any]:
-    """A union of the schema is an object with one key, the field that is set."""
-    ((kind, value),) = union.items()
-    return kind, value
-
-
-def _argument(union: Mapping[str, Any]) -> Argument:
-    kind, value = _only(union)
+def _argument(value: Any) -> Argument:
+    kind, written = union(value)
     reader = _ARGUMENTS.get(kind)
-    return Opaque(kind) if reader is None else reader(value)
-
-
-def _itself(value: Any) -> Argument:
-    return value
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no name")
-    return value
-
-
-def _integer(value: Any) -> int:
-    """A number of 64 bits, which is what torch's integers are."""
-    if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
-        raise TypeError(f"{value!r:.40} is no integer of 64 bits")
-    return value
-
-
-def _float(value: Any) -> float:
-    if not isinstance(value, int | float | str):
-        raise TypeError(f"{value!r:.40} is no number")
-    return float(value)
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r:.40} is no truth value")
-    return value
+    return Opaque(kind) if reader is None else reader(written)
 
 
 def _each(reader: Callable[[Any], Argument]) -> Callable[[Any], Argument]:
     """Reads a list of bounded length."""
-
-    def read(values: Any) -> list[Argument]:
-        if len(values) > MAX_LIST:
-            raise ValueError(f"a list of {len(values)} arguments")
-        return [reader(value) for value in values]
-
-    return read
+    return lambda values: [reader(value) for value in rows(values)]
 
 
 def _tensor(value: Any) -> TensorRef:
-    return TensorRef(_name(value["name"]))
+    return TensorRef(text(member(value, "name")))
 
 
-def _mixed(union: Mapping[str, Any]) -> Argument:
+def _mixed(value: Any) -> Argument:
     """A symbolic argument: by its name, or a plain number."""
-    kind, value = _only(union)
-    return SizeRef(_name(value)) if kind == "as_name" else _MIXED[kind](value)
+    kind, written = union(value)
+    if kind == "as_name":
+        return SizeRef(text(written))
+    return (integer if kind == "as_int" else number)(written)
 
 
-def _optional(union: Mapping[str, Any]) -> Argument:
-    kind, value = _only(union)
-    return _tensor(value) if kind == "as_tensor" else None
-
-
-_MIXED: Final[dict[str, Callable[[Any], Argument]]] = {"as_int": _integer, "as_float": _float}
+def _optional(value: Any) -> Argument:
+    kind, written = union(value)
+    return _tensor(written) if kind == "as_tensor" else None
 
 
 _ARGUMENTS: Final[dict[str, Callable[[Any], Argument]]] = {
@@ -297,35 +223,33 @@ _ARGUMENTS: Final[dict[str, Callable[[Any], Argument]]] = {
     "as_sym_ints": _each(_mixed),
     "as_sym_float": _mixed,
     "as_sym_floats": _each(_mixed),
-    "as_scalar_type": _itself,
-    "as_memory_format": _itself,
-    "as_layout": _itself,
-    "as_int": _integer,
-    "as_ints": _each(_integer),
-    "as_float": _float,
-    "as_floats": _each(_float),
-    "as_string": _name,
-    "as_strings": _each(_name),
-    "as_bool": _truth,
-    "as_bools": _each(_truth),
+    "as_scalar_type": integer,
+    "as_memory_format": integer,
+    "as_layout": integer,
+    "as_int": integer,
+    "as_ints": _each(integer),
+    "as_float": number,
+    "as_floats": _each(number),
+    "as_string": text,
+    "as_strings": _each(text),
+    "as_bool": truth,
+    "as_bools": _each(truth),
 }
 
 
-def _meta(meta: Mapping[str, Any]) -> TensorMeta:
-    if len(meta["sizes"]) > MAX_AXES:
-        raise ValueError(f"a tensor of {len(meta['sizes'])} axes")
-    return TensorMeta(_integer(meta["dtype"]), tuple(_size(size) for size in meta["sizes"]))
+def _meta(meta: Any) -> TensorMeta:
+    sizes = tuple(map(_size, rows(member(meta, "sizes"), MAX_AXES)))
+    if any(isinstance(size, int) and size < 0 for size in sizes):
+        raise MalformedError(f"a tensor of the sizes {sizes}")
+    return TensorMeta(integer(member(meta, "dtype")), sizes)
 
 
-def _size(union: Mapping[str, Any]) -> int | str:
-    kind, value = _only(union)
-    return _integer(value) if kind == "as_int" else str(value["expr_str"])
+def _size(value: Any) -> int | str:
+    kind, written = union(value)
+    return integer(written) if kind == "as_int" else str(member(written, "expr_str"))
 
 
 _FRAME: Final = re.compile(r'File "([^"\n]+)", line (\d+)')
-TORCH_ITSELF: Final = re.compile(
-    r"(^|[\\/])(site-packages|dist-packages)[\\/]torch[\\/]|^torch[\\/]"
-)
 
 
 def user_line(stack_trace: str) -> str:

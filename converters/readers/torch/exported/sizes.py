@@ -12,12 +12,12 @@ from typing import Final
 from upconv.converters.ir.dims import Like, Size, Symbol, leaves, like, substitute, symbol
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
 from upconv.converters.ir.model import Shape
+from upconv.converters.readers.torch.aten.letters import letter
+from upconv.converters.readers.torch.exported.expressions import invert, parse_size
 from upconv.converters.readers.torch.exported.schema import Program, SizeRef
-from upconv.converters.readers.torch.exported.symbolic import invert, parse_size
 
 MAX_TEXT: Final = 1 << 20
 """Characters of all different size expressions of a program together."""
-LETTERS: Final = {3: "NCL", 4: "NCHW", 5: "NCDHW"}
 
 
 class Sizes:
@@ -98,18 +98,3 @@ class Sizes:
                 f"a size ({name}) depends on the data, not on the inputs' sizes", path=self._path
             )
         return self._symbols[name]
-
-
-def letter(axis: int, rank: int, taken: set[str]) -> str:
-    """What people call an axis, with a number behind it where that is taken.
-
-    >>> letter(2, 4, {"N", "H"})
-    'H2'
-    """
-    letters = LETTERS.get(rank, "N")
-    base = letters[axis] if axis < len(letters) else f"D{axis}"
-    chosen, count = base, 1
-    while chosen in taken:
-        count += 1
-        chosen = f"{base}{count}"
-    return chosen

@@ -13,8 +13,8 @@ from upconv.converters.readers.python_source.call import Argument, Call, NotProv
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.signatures import SIGNATURES, canonical
 from upconv.converters.readers.python_source.torch_layers import MAKERS
-from upconv.converters.readers.torch.pickled.checkpoint import Checkpoint, entries
-from upconv.converters.readers.torch.pickled.machine import Inert
+from upconv.converters.readers.torch.state.checkpoint import Checkpoint, entries
+from upconv.converters.readers.torch.state.pickles import Inert
 
 _NOWHERE: Final = Span(Source("", ""), 0, 0)
 

@@ -9,9 +9,9 @@ from upconv.converters.ir.model import Layer, Model, ModelInput, Notice, validat
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.pickled.checkpoint import Checkpoint, from_archive, from_stream
 from upconv.converters.readers.torch.pickled.modules import layers
-from upconv.converters.readers.torch.pickled.names import notices
+from upconv.converters.readers.torch.state.checkpoint import Checkpoint, from_archive, from_stream
+from upconv.converters.readers.torch.state.globals import notices
 
 
 def read_pickled_archive(archive: Archive, options: ReadOptions) -> Model:

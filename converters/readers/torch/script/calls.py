@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
-from upconv.converters.ir.errors import (
-    MISFITS,
-    ShapeError,
-    UnreadableError,
-    UnsupportedError,
-    misfit,
-)
+from upconv.converters.ir.errors import ShapeError, UnreadableError, UnsupportedError
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.aten.graph import Graph
-from upconv.converters.readers.torch.aten.lowering import GraphState
-from upconv.converters.readers.torch.exported.schema import (
-    FLOAT,
+from upconv.converters.readers.torch.aten.calls import (
     Argument,
+    CallSite,
     Node,
     TensorMeta,
     TensorRef,
 )
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.graph import Graph
+from upconv.converters.readers.torch.aten.lowering import GraphState
+from upconv.converters.readers.torch.aten.ratios import Ratio
+from upconv.converters.readers.torch.aten.schemas import Schema, fitted
 from upconv.converters.readers.torch.script import dtypes
 from upconv.converters.readers.torch.script.numbers import checked
 from upconv.converters.readers.torch.script.output_shapes import OUTPUT_SHAPES, Arguments, broadcast
-from upconv.converters.readers.torch.script.overloads import Schema, overload
+from upconv.converters.readers.torch.script.overloads import SAME, overload
 from upconv.converters.readers.torch.script.values import (
     Device,
     Number,
@@ -38,19 +32,10 @@ from upconv.converters.readers.torch.script.values import (
     Value,
     tensors,
 )
-from upconv.converters.readers.torch.state.weights import DTYPES, StoredTensor
+from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
+from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MAX_LAYERS: Final = 20_000
-_CODES: Final = {name: code for code, name in DTYPES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands: the user's line, the path of its module, and that module's class."""
-
-    code: str = ""
-    module: str = ""
-    module_type: str = ""
 
 
 class Calls:
@@ -90,7 +75,7 @@ class Calls:
         """A tensor of the archive."""
         chosen = self._fresh(name)
         self.state.constants[chosen] = data
-        self._remember(chosen, data.shape, _CODES[data.dtype])
+        self._remember(chosen, data.shape, CODES[data.dtype])
         return TensorRef(chosen)
 
     def shape(self, tensor: TensorRef) -> Shape:
@@ -130,7 +115,7 @@ class Calls:
         name: str,
         arguments: Sequence[Value],
         keywords: Mapping[str, Value],
-        place: Place,
+        site: CallSite,
         wanted: Taken | None,
     ) -> Value:
         """What an operator gives: one tensor, or a tuple or list of them.
@@ -143,22 +128,21 @@ class Calls:
             reason = "no overload of it that is known fits its arguments"
             made = self.unknown(
                 f"aten.{name}" if "." not in name else name,
-                [*arguments, *keywords.values()], parts or 1, place, UnsupportedError(reason),
+                [*arguments, *keywords.values()], parts or 1, site, UnsupportedError(reason),
             )  # fmt: skip
             return tuple(made) if parts else made[0]
         schema, named = found
         given = {key: _argument(one) for key, one in named.items() if one is not None}
-        shapes, problem = self._output_shapes(schema, given)
+        target = SAME.get(schema.target, schema.target)
+        shapes, problem = self._output_shapes(target, schema, given)
         count = schema.outputs or (len(shapes) if shapes else parts or 1)
         outputs = tuple(self._fresh(name) for _ in range(count))
         self._used.update(o for i, o in enumerate(outputs) if wanted is None or i in wanted.read)
         for index, output in enumerate(outputs):
             if shapes is not None and index < len(shapes):
-                self._remember(output, shapes[index], self._output_dtype(schema, given, index))
-        node = Node(
-            schema.target, name, given, outputs, place.code, place.module, place.module_type
-        )
-        self._lower(node, schema, problem if schema.outputs is None else None)
+                self._remember(output, shapes[index], self._output_dtype(target, given, index))
+        node = Node(target, name, given, outputs, site, schema.target)
+        self._lower(node, problem if schema.outputs is None else None)
         references = [TensorRef(output) for output in outputs]
         if schema.outputs is None:
             return references
@@ -169,7 +153,7 @@ class Calls:
         target: str,
         reads: Sequence[Value],
         outputs: int,
-        place: Place,
+        site: CallSite,
         error: UnsupportedError,
     ) -> list[TensorRef]:
         """An Unknown layer that reads the tensors of some values and gives so many others.
@@ -179,18 +163,18 @@ class Calls:
         names = tuple(self._fresh(target.rpartition(".")[2]) for _ in range(outputs))
         read = list(dict.fromkeys(tensor for value in reads for tensor in tensors(value)))
         arguments = {str(index): one for index, one in enumerate(read)}
-        node = Node(target, names[0], arguments, names, place.code, place.module, place.module_type)
+        node = Node(target, names[0], arguments, names, site)
         self._bounded()
         before = len(self.state.layers)
         self.graph.unknown(node, error)
-        key = (target, error.message, place.code)
-        if place.code and key in self._told:
+        key = (target, error.message, site.code)
+        if site.code and key in self._told:
             self.graph.notices.pop()
         self._told.add(key)
         self._infer(node, before)
         return [TensorRef(name) for name in names]
 
-    def _lower(self, node: Node, schema: Schema, problem: UnsupportedError | None) -> None:
+    def _lower(self, node: Node, problem: UnsupportedError | None) -> None:
         self._bounded()
         before = len(self.state.layers)
         if problem is None:
@@ -206,7 +190,7 @@ class Calls:
             if shape is None and output in self._sizes:
                 self.shapes[value] = self._sizes[output]
             elif shape is not None:
-                dtype = self._output_dtype(schema, node.arguments, index)
+                dtype = self._output_dtype(node.target, node.arguments, index)
                 self._remember(output, shape, dtype)
 
     def _bounded(self) -> None:
@@ -228,31 +212,29 @@ class Calls:
                 self.shapes[value] = shape if _is_bounded(shape) else None
 
     def _output_shapes(
-        self, schema: Schema, given: Mapping[str, Argument]
+        self, target: str, schema: Schema, given: Mapping[str, Argument]
     ) -> tuple[list[Shape] | None, UnsupportedError | None]:
         """The outputs' shapes where the call alone decides them, else why it does not."""
-        rule = OUTPUT_SHAPES.get(schema.target)
+        rule = OUTPUT_SHAPES.get(target)
         read = list(tensors(given))
         stored = self.state.constants
         try:
             if rule is not None:
-                known = {key: _resolved(one) for key, one in given.items()}
+                known = fitted(schema, {key: _resolved(one) for key, one in given.items()})
                 return [*map(_checked, rule(Arguments(known, self.shape)))], None
             if read and all(one.name in stored for one in read):
-                return [broadcast([self.shape(one) for one in read])] * (schema.outputs or 1), None
+                shape = broadcast([self.shape(one) for one in read])
+                return [shape] * (schema.outputs or 1), None
         except UnsupportedError as error:
             return None, error
-        except MISFITS as error:
-            return None, misfit(error)
         return None, UnsupportedError("how many tensors it gives is not known")
 
-    def _output_dtype(self, schema: Schema, given: Mapping[str, Argument], index: int) -> int:
-        first = next(tensors(given), None)
-        own = FLOAT if first is None else self.dtype(first)
+    def _output_dtype(self, target: str, given: Mapping[str, Argument], index: int) -> int:
+        own = dtypes.promoted(given, self.dtype)
         other = given.get("other")
-        if isinstance(other, TensorRef) and schema.target in dtypes.TO_OTHER:
+        if isinstance(other, TensorRef) and target in dtypes.TO_OTHER:
             return self.dtype(other)
-        return dtypes.of_output(schema.target, given.get("dtype"), index, own)
+        return dtypes.of_output(target, given.get("dtype"), index, own)
 
     def _resolved(self, argument: Argument) -> Argument:
         """An argument as the lowerings take it: open sizes in terms of the inputs' axes."""

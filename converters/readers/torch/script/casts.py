@@ -6,18 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from upconv.converters.ir.dims import Dim
-from upconv.converters.ir.errors import MISFITS, UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.script import numbers, plain
 from upconv.converters.readers.torch.script.values import Number, Unsure, Value
 
-CASTS: Final[Mapping[str, Callable[[Value], Value]]] = {
-    "int": numbers.truncated,
-    "float": plain.PLAIN["Float"],
-    "bool": plain.PLAIN["Bool"],
-    "str": str,
-}
+CASTS: Final = {"int": "Int", "float": "Float", "bool": "Bool", "str": "str"}
+"""Python's words for what TorchScript's functions do."""
 
 
 def cast(name: str, value: Value) -> Value:
@@ -27,10 +23,19 @@ def cast(name: str, value: Value) -> Value:
     if isinstance(value, Unsure):
         return Unsure(value.reason)
     value = value.value if isinstance(value, Number) else value
+    if isinstance(value, str) and name in _PARSED:
+        value = _parsed(name, value)
+    return plain.call(CASTS[name], [value], {})
+
+
+_PARSED: Final[Mapping[str, Callable[[str], float]]] = {"int": int, "float": float}
+
+
+def _parsed(name: str, text: str) -> float:
     try:
-        return numbers.checked(CASTS[name](value))
-    except MISFITS:
-        raise UnsupportedError(f"{name}() of what is no number") from None
+        return _PARSED[name](text)
+    except ValueError:
+        raise UnsupportedError(f"the number of the text '{text:.40}'") from None
 
 
 def is_of(value: Value, kind: str) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from upconv.converters.readers.torch.script.debug import DebugLines
 FOLDER: Final = "code/"
 MAX_FILE: Final = 1 << 23
 MAX_FILES: Final = 20_000
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class CodeFile:
@@ -131,10 +133,8 @@ def _parsed(data: bytes, path: str, member: str) -> ast.Module:
 
 
 def _line_offsets(data: bytes) -> list[int]:
-    offsets = [0]
-    for line in data.split(b"\n"):
-        offsets.append(offsets[-1] + len(line) + 1)
-    return offsets
+    """Where each line begins; lines end as Python's do."""
+    return [0, *(end.end() for end in _LINE_END.finditer(data))]
 
 
 def _class(node: ast.ClassDef, file: CodeFile) -> Class:

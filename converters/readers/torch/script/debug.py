@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from upconv.converters.ir.errors import MISFITS, UnreadableError
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
-from upconv.converters.readers.torch.exported.schema import TORCH_ITSELF
-from upconv.converters.readers.torch.pickled.machine import Inert, run
+from upconv.converters.readers.torch.aten.calls import TORCH_ITSELF
+from upconv.converters.readers.torch.state.pickles import Inert, run
 
 TABLE_FORMAT: Final = "FORMAT_WITH_STRING_TABLE"
 MAX_RECORDS: Final = 1_000_000
@@ -35,10 +36,8 @@ class DebugLines:
         self._left = MAX_WORK
         self._records: list[tuple[int, Any]] = []
         if member in archive:
-            try:
+            with suppress(UnreadableError):
                 self._read(run(memoryview(archive.read(member)), archive.path).value)
-            except (UnreadableError, *MISFITS):
-                self._records = []
         self._offsets = [offset for offset, _ in self._records]
         self._lines: dict[int, str] = {}
 
@@ -52,53 +51,76 @@ class DebugLines:
 
     def _line_of(self, index: int) -> str:
         if index not in self._lines:
-            try:
-                self._lines[index] = self._line(self._records[index][1])
-            except MISFITS:
-                self._lines[index] = ""
+            self._lines[index] = self._line(self._records[index][1])
         return self._lines[index]
 
     def _read(self, value: Any) -> None:
-        if isinstance(value, tuple) and value and value[0] == TABLE_FORMAT:
-            _, self._texts, value = value
-        found = [(int(entry[0]), entry[1]) for entry in value[:MAX_RECORDS]]
-        self._records = sorted(found, key=lambda record: record[0])
+        match value:
+            case (head, list() | tuple() as texts, records) if head == TABLE_FORMAT:
+                self._texts, value = texts, records
+        entries = value[:MAX_RECORDS] if isinstance(value, list | tuple) else ()
+        found = [_record(entry) for entry in entries]
+        self._records = sorted(filter(None, found), key=lambda record: record[0])
 
     def _line(self, source_range: Any) -> str:
-        source, start, _ = source_range
-        text, file, first = self._source(source)
+        match source_range:
+            case ((text, file, first), int() as start, _):
+                return self._place(self._text(text), self._name(file), first, start)
+        return ""
+
+    def _place(self, text: str, file: str, first: Any, start: int) -> str:
+        """A line of a function's own text, or the innermost frame of a stack of them."""
         if not file or _FRAME.match(text):
             return _user_frame(text)
         if TORCH_ITSELF.search(file):
             return ""
-        return f"{file}:{first + text[:start].count(chr(10))}"
+        line = first if isinstance(first, int) else 0
+        return f"{file}:{line + text[:start].count(chr(10))}"
 
-    def _source(self, source: Any) -> tuple[str, str, int]:
-        text, file, first = source
+    def _text(self, written: Any) -> str:
+        """A text, or with a table of texts the numbers of those that make it."""
         if self._texts:
-            text, file = self._joined(text), str(self._texts[file])
-        return str(text)[:MAX_TEXT], str(file or ""), int(first or 0)
+            return self._joined(written)
+        return written[:MAX_TEXT] if isinstance(written, str) else ""
+
+    def _name(self, written: Any) -> str:
+        if self._texts:
+            return self._entry(written)
+        return written if isinstance(written, str) else ""
+
+    def _entry(self, number: Any) -> str:
+        known = isinstance(number, int) and 0 <= number < len(self._texts)
+        text = self._texts[number] if known else ""
+        return text[:MAX_TEXT] if isinstance(text, str) else ""
 
     def _joined(self, numbers: Any) -> str:
         """The texts of these numbers in one, as far as any is read; the whole file's are bounded
         too, for each may be named very often."""
         parts: list[str] = []
         length = 0
-        for index in _integers(numbers):
+        for number in _listed(numbers):
             self._left -= 1
             if length >= MAX_TEXT or self._left < 0:
                 break
-            parts.append(str(self._texts[index])[:MAX_TEXT])
+            parts.append(self._entry(number))
             length += len(parts[-1])
         self._left -= length
         return "".join(parts)
 
 
-def _integers(value: Any) -> Iterator[int]:
-    """The numbers of a list, which the pickle wraps in a call."""
-    if isinstance(value, Inert):
+def _record(entry: Any) -> tuple[int, Any] | None:
+    """(offset in the code, source range); None for what is none."""
+    match entry:
+        case (int() as offset, source_range, *_):
+            return offset, source_range
+    return None
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """The elements of a list, which the pickle wraps in a call."""
+    if isinstance(value, Inert) and isinstance(value.arguments, tuple) and value.arguments:
         value = value.arguments[0]
-    return (int(one) for one in value[:MAX_TEXT])
+    return value[:MAX_TEXT] if isinstance(value, list | tuple) else ()
 
 
 def _user_frame(text: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.schemas import schemas
 from upconv.converters.readers.torch.script import casts, facts, numbers, plain
 from upconv.converters.readers.torch.script.containers import CONTAINERS
-from upconv.converters.readers.torch.script.overloads import schemas
+from upconv.converters.readers.torch.script.frames import Frame
+from upconv.converters.readers.torch.script.machine import Machine
 from upconv.converters.readers.torch.script.pieces import RAISE
 from upconv.converters.readers.torch.script.values import (
     Device,
@@ -24,17 +26,11 @@ from upconv.converters.readers.torch.script.values import (
     all_tensors,
 )
 
-if TYPE_CHECKING:
-    from upconv.converters.readers.torch.script.frames import Frame
-    from upconv.converters.readers.torch.script.interpreter import Interpreter
-
 ROOTS: Final = frozenset({"torch", "ops", "__torch__", "CONSTANTS"})
 NUMBERS: Final = {"inf": float("inf"), "nan": float("nan")}
 
 
-def evaluate(
-    machine: Interpreter, frame: Frame, node: ast.expr, wanted: Taken | None = None
-) -> Value:
+def evaluate(machine: Machine, frame: Frame, node: ast.expr, wanted: Taken | None = None) -> Value:
     """The value of an expression; of a call, the parts that are wanted.
 
     Raises UnsupportedError where it is not known what the expression gives.
@@ -48,37 +44,37 @@ def evaluate(
     return give(machine, frame, node)
 
 
-def _constant(machine: Interpreter, frame: Frame, node: ast.Constant) -> Value:
+def _constant(machine: Machine, frame: Frame, node: ast.Constant) -> Value:
     value = node.value
     if value is not None and not isinstance(value, bool | int | float | str):
         raise UnsupportedError(f"a constant of the kind {type(value).__name__}")
     return numbers.checked(value)
 
 
-def _member(machine: Interpreter, frame: Frame, node: ast.Attribute) -> Value:
+def _member(machine: Machine, frame: Frame, node: ast.Attribute) -> Value:
     return _attribute(machine, evaluate(machine, frame, node.value), node.attr)
 
 
-def _tuple(machine: Interpreter, frame: Frame, node: ast.Tuple) -> Value:
+def _tuple(machine: Machine, frame: Frame, node: ast.Tuple) -> Value:
     return tuple(evaluate(machine, frame, part) for part in node.elts)
 
 
-def _list(machine: Interpreter, frame: Frame, node: ast.List) -> Value:
+def _list(machine: Machine, frame: Frame, node: ast.List) -> Value:
     return [evaluate(machine, frame, part) for part in node.elts]
 
 
-def _element(machine: Interpreter, frame: Frame, node: ast.Subscript) -> Value:
+def _element(machine: Machine, frame: Frame, node: ast.Subscript) -> Value:
     pair = [evaluate(machine, frame, one) for one in (node.value, node.slice)]
     return plain.call("__getitem__", pair, {})
 
 
-def _negative(machine: Interpreter, frame: Frame, node: ast.UnaryOp) -> Value:
+def _negative(machine: Machine, frame: Frame, node: ast.UnaryOp) -> Value:
     if not isinstance(node.op, ast.USub):
         raise UnsupportedError(f"an operator of the kind {type(node.op).__name__}")
     return plain.call("neg", [evaluate(machine, frame, node.operand)], {})
 
 
-def _named(machine: Interpreter, frame: Frame, node: ast.Name) -> Value:
+def _named(machine: Machine, frame: Frame, node: ast.Name) -> Value:
     name = node.id
     if name in frame.variables:
         return frame.variables[name]
@@ -89,7 +85,7 @@ def _named(machine: Interpreter, frame: Frame, node: ast.Name) -> Value:
     return machine.fail(f"the code reads '{name[:80]}', which nothing before it writes")
 
 
-def _attribute(machine: Interpreter, owner: Value, name: str) -> Value:
+def _attribute(machine: Machine, owner: Value, name: str) -> Value:
     if isinstance(owner, Name):
         is_constant = owner.path == "CONSTANTS"
         return machine.objects.constant(name) if is_constant else Name(f"{owner.path}.{name}")
@@ -102,7 +98,7 @@ def _attribute(machine: Interpreter, owner: Value, name: str) -> Value:
     raise UnsupportedError(f"it reads '{name}' of what is no object")
 
 
-def _dict(machine: Interpreter, frame: Frame, node: ast.Dict) -> Value:
+def _dict(machine: Machine, frame: Frame, node: ast.Dict) -> Value:
     made: dict[Any, Value] = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
@@ -114,7 +110,7 @@ def _dict(machine: Interpreter, frame: Frame, node: ast.Dict) -> Value:
     return made
 
 
-_EXPRESSIONS: Final[Mapping[type[ast.expr], Callable[[Interpreter, Frame, Any], Value]]] = {
+_EXPRESSIONS: Final[Mapping[type[ast.expr], Callable[[Machine, Frame, Any], Value]]] = {
     ast.Constant: _constant,
     ast.Name: _named,
     ast.Attribute: _member,
@@ -126,7 +122,7 @@ _EXPRESSIONS: Final[Mapping[type[ast.expr], Callable[[Interpreter, Frame, Any], 
 }
 
 
-def iterated(machine: Interpreter, frame: Frame, node: ast.expr) -> Iterable[Value]:
+def iterated(machine: Machine, frame: Frame, node: ast.expr) -> Iterable[Value]:
     """What a loop runs over: a range, or the elements of a list."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         bounds = [evaluate(machine, frame, one) for one in node.args]
@@ -144,7 +140,7 @@ def iterated(machine: Interpreter, frame: Frame, node: ast.expr) -> Iterable[Val
 # Calls
 
 
-def _call(machine: Interpreter, frame: Frame, node: ast.Call, wanted: Taken | None) -> Value:
+def _call(machine: Machine, frame: Frame, node: ast.Call, wanted: Taken | None) -> Value:
     function = node.func
     if isinstance(function, ast.Name) and function.id not in frame.variables:
         return _builtin(machine, frame, node, function.id)
@@ -153,13 +149,13 @@ def _call(machine: Interpreter, frame: Frame, node: ast.Call, wanted: Taken | No
         owner = evaluate(machine, frame, function.value)
     callee = Name("") if isinstance(owner, Object) else _callee(machine, frame, function, owner)
     arguments, keywords = _arguments(machine, frame, node)
-    line = machine.place(node, frame).code
+    line = machine.site(node, frame).code
     if isinstance(owner, Object) and isinstance(function, ast.Attribute):
         return machine.method(owner, function.attr, arguments, keywords, frame, line, wanted)
     return _invoke(machine, frame, node, callee.path, (arguments, keywords, wanted))
 
 
-def _callee(machine: Interpreter, frame: Frame, function: ast.expr, owner: Value) -> Name:
+def _callee(machine: Machine, frame: Frame, function: ast.expr, owner: Value) -> Name:
     found = (
         _attribute(machine, owner, function.attr)
         if isinstance(function, ast.Attribute)
@@ -171,7 +167,7 @@ def _callee(machine: Interpreter, frame: Frame, function: ast.expr, owner: Value
 
 
 def _arguments(
-    machine: Interpreter, frame: Frame, node: ast.Call
+    machine: Machine, frame: Frame, node: ast.Call
 ) -> tuple[list[Value], dict[str, Value]]:
     arguments = [evaluate(machine, frame, one) for one in node.args]
     keywords = {
@@ -184,12 +180,12 @@ def _arguments(
 _Given = tuple[list[Value], dict[str, Value], Taken | None]
 
 
-def _invoke(machine: Interpreter, frame: Frame, node: ast.Call, path: str, given: _Given) -> Value:
+def _invoke(machine: Machine, frame: Frame, node: ast.Call, path: str, given: _Given) -> Value:
     """A function of the archive's own code, of torch, or of ops."""
     arguments, keywords, wanted = given
     if path == RAISE:
         message = str(arguments[0]) if arguments and isinstance(arguments[0], str) else ""
-        return machine.raised(message, machine.place(node, frame).code)
+        return machine.raised(message, machine.site(node, frame).code)
     if path.startswith("__torch__."):
         return _own(machine, frame, node, path, given)
     if path == "torch.device":
@@ -209,12 +205,12 @@ def _invoke(machine: Interpreter, frame: Frame, node: ast.Call, path: str, given
     if isinstance(first, Number):
         known = known or name in plain.OF_NUMBER or plain.is_in_place(name)
     if has_tensors or (not known and name in schemas()):
-        place = machine.place(node, frame)
-        return machine.calls.call(name, arguments, keywords, place, wanted)
+        site = machine.site(node, frame)
+        return machine.calls.call(name, arguments, keywords, site, wanted)
     return plain.call(name, arguments, keywords)
 
 
-def _own(machine: Interpreter, frame: Frame, node: ast.Call, path: str, given: _Given) -> Value:
+def _own(machine: Machine, frame: Frame, node: ast.Call, path: str, given: _Given) -> Value:
     arguments, keywords, wanted = given
     if machine.code.is_class(path):
         fields = machine.code.class_of(path).fields
@@ -223,14 +219,14 @@ def _own(machine: Interpreter, frame: Frame, node: ast.Call, path: str, given: _
         record = Record(arguments)
         record.fields = fields
         return record
-    place = machine.place(node, frame)
-    return machine.run(machine.code.function(path), arguments, keywords, (frame, place), wanted)
+    site = machine.site(node, frame)
+    return machine.run(machine.code.function(path), arguments, keywords, (frame, site), wanted)
 
 
 # Built-in functions
 
 
-def _builtin(machine: Interpreter, frame: Frame, node: ast.Call, name: str) -> Value:
+def _builtin(machine: Machine, frame: Frame, node: ast.Call, name: str) -> Value:
     """annotate(Type, value) and the like, whose types are not evaluated."""
     if name in _TYPED and len(node.args) == 2:
         return evaluate(machine, frame, node.args[1])

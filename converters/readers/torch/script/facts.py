@@ -8,10 +8,12 @@ from typing import Final
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.exported.schema import FLOAT, TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.script import dtypes, numbers
 from upconv.converters.readers.torch.script.calls import Calls
+from upconv.converters.readers.torch.script.functions import Function, takes
 from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
+from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER
 
 
 def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
@@ -25,17 +27,15 @@ def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
         if name == "item":
             return _item(tensor)
         shape = () if isinstance(tensor, Number) else calls.shape(tensor)
-        return _OF_SHAPE[name](shape, *more)
     except UnsupportedError as error:
         return Unsure(error.message)
-    except (LookupError, TypeError) as error:
-        raise UnsupportedError(f"it asks for an axis that is not there: {error}") from None
+    return _OF_SHAPE[name](name, [shape, *more], {})
 
 
 def _dtype(calls: Calls, tensor: Value) -> int:
     if isinstance(tensor, TensorRef):
         return calls.dtype(tensor)
-    return dtypes.INTEGER if numbers.is_integer(tensor.value) else FLOAT
+    return INTEGER if numbers.is_integer(tensor.value) else FLOAT
 
 
 def _item(tensor: Value) -> Value:
@@ -44,15 +44,19 @@ def _item(tensor: Value) -> Value:
 
 
 def _size(shape: Shape, axis: int | None = None) -> Value:
-    return list(shape) if axis is None else shape[axis]
+    if axis is None:
+        return list(shape)
+    if not -len(shape) <= axis < len(shape):
+        raise UnsupportedError(f"it asks for axis {axis} of a tensor with {len(shape)} axes")
+    return shape[axis]
 
 
-_OF_SHAPE: Final[Mapping[str, Callable[..., Value]]] = {
-    "size": _size,
-    "dim": len,
-    "ndimension": len,
-    "len": lambda shape: shape[0],
-    "numel": multiply,
+_OF_SHAPE: Final[Mapping[str, Function]] = {
+    "size": takes("sequence [index?]", _size),
+    "dim": takes("sequence", len),
+    "ndimension": takes("sequence", len),
+    "len": takes("sequence", lambda shape: _size(shape, 0)),
+    "numel": takes("sequence", multiply),
 }
 _OF_TYPE: Final[Mapping[str, Callable[[int], Value]]] = {
     "dtype": lambda kind: dtypes.TO_CODE.get(kind, 6),

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from upconv.converters.readers.torch.script.calls import Place
+from upconv.converters.readers.torch.aten.calls import CallSite
 from upconv.converters.readers.torch.script.code import Function
 from upconv.converters.readers.torch.script.values import Taken, Value
 
@@ -20,7 +20,7 @@ class Frame:
 
     function: Function
     variables: dict[str, Value]
-    place: Place
+    site: CallSite
     depth: int
     wanted: Taken | None
     result: Value = None

@@ -7,7 +7,7 @@ The code has no shapes. The user gives them; a trace keeps those it was made wit
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Usage
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.exported.schema import FLOAT
-from upconv.converters.readers.torch.exported.sizes import letter
-from upconv.converters.readers.torch.pickled.checkpoint import element_of
-from upconv.converters.readers.torch.pickled.machine import Inert, Persistent, run
+from upconv.converters.readers.torch.aten.letters import letter
 from upconv.converters.readers.torch.script.code import Function
-from upconv.converters.readers.torch.state.weights import DTYPES, MAX_AXES
+from upconv.converters.readers.torch.state.checkpoint import element_of
+from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
+from upconv.converters.readers.torch.state.pickles import Inert, Persistent, run
+from upconv.converters.readers.torch.state.stored import MAX_AXES
 
 TRACED: Final = "traced_inputs.pkl"
 RANKS: Final = (4, 5, 3, 2)
@@ -115,7 +115,4 @@ def _example(value: Any) -> tuple[Shape, int] | None:
     plain = isinstance(sizes, tuple) and len(sizes) <= MAX_AXES
     if element is None or not plain or not all(type(n) is int and 0 <= n < 1 << 31 for n in sizes):
         return None
-    return tuple(sizes), _CODES[element]
-
-
-_CODES: Final[Mapping[str, int]] = {name: code for code, name in DTYPES.items()}
+    return tuple(sizes), CODES[element]

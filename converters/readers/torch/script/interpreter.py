@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.readers.torch.aten.calls import CallSite
 from upconv.converters.readers.torch.script import expressions
-from upconv.converters.readers.torch.script.calls import Calls, Place
+from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.casts import truth
 from upconv.converters.readers.torch.script.code import Code, Function
 from upconv.converters.readers.torch.script.frames import Frame, names_read, plain_type, taken_by
@@ -73,23 +74,23 @@ class Interpreter:
         methods = self.code.class_of(owner.type).methods
         if name not in methods:
             self.fail(f"the class '{owner.type[:200]}' has no method '{name[:80]}'")
-        place = Place(line, owner.path, plain_type(owner.type))
-        return self.run(methods[name], (owner, *arguments), keywords, (caller, place), wanted)
+        site = CallSite(line, owner.path, plain_type(owner.type))
+        return self.run(methods[name], (owner, *arguments), keywords, (caller, site), wanted)
 
     def run(
         self,
         function: Function,
         arguments: Sequence[Value],
         keywords: Mapping[str, Value],
-        where: tuple[Frame | None, Place],
+        where: tuple[Frame | None, CallSite],
         wanted: Taken | None = None,
     ) -> Value:
         """What a function gives; `where` is its caller and the module it runs for."""
-        caller, place = where
+        caller, site = where
         depth = 0 if caller is None else caller.depth + 1
         if depth > MAX_DEPTH:
             self.fail(f"functions call each other more than {MAX_DEPTH} deep")
-        frame = Frame(function, {}, place, depth, wanted)
+        frame = Frame(function, {}, site, depth, wanted)
         frame.variables = self._bound(function, arguments, keywords, frame)
         frame.read = self._names_read(function, wanted)
         self.block(function.node.body, frame)
@@ -102,8 +103,10 @@ class Interpreter:
         keywords: Mapping[str, Value],
         frame: Frame,
     ) -> dict[str, Value]:
-        names = [one.arg for one in function.node.args.args]
-        defaults = function.node.args.defaults
+        taken = function.node.args
+        names, defaults = [one.arg for one in taken.args], taken.defaults
+        if len(defaults) > len(names):
+            self.fail(f"'{function.node.name[:80]}' has parameters that TorchScript never writes")
         bound = dict(zip(names, arguments, strict=False)) | dict(keywords)
         for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
             if name not in bound:
@@ -222,17 +225,17 @@ class Interpreter:
             self.fail("the code has a list that holds lists without end")
         self.spend(elements // ELEMENTS)
 
-    def place(self, node: ast.AST, frame: Frame) -> Place:
+    def site(self, node: ast.AST, frame: Frame) -> CallSite:
         """Where a piece of code stands: on the user's own line, or that of its caller's."""
-        own = frame.place
+        own = frame.site
         line = frame.function.file.user_line(node) or own.code
-        return Place(line, own.module, own.module_type)
+        return CallSite(line, own.module, own.module_type)
 
-    def fail(self, message: str) -> Any:
+    def fail(self, message: str) -> NoReturn:
         """Raise the one error of code that is not what it should be."""
         raise UnreadableError(message, path=self.path)
 
-    def raised(self, message: str, line: str) -> Any:
+    def raised(self, message: str, line: str) -> NoReturn:
         """Raise what the code raises."""
         place = f"{line}: " if line else ""
         raise RaisedError(

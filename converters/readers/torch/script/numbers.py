@@ -12,9 +12,9 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from upconv.converters.ir.dims import Dim, Symbol
+from upconv.converters.ir.dims import Dim, Symbol, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.symbolic import (
+from upconv.converters.readers.torch.aten.ratios import (
     Ratio,
     ceil,
     divide,
@@ -55,6 +55,11 @@ def _atoms(size: object, left: int) -> int:
     return left
 
 
+def is_number(value: Value) -> bool:
+    """Whether a value is a number, of known or of open sizes."""
+    return isinstance(value, int | float | Dim | Ratio)
+
+
 def is_integer(value: Value) -> bool:
     """Whether a number is an integer in TorchScript's types."""
     return isinstance(value, int | Dim)
@@ -74,7 +79,10 @@ def ratio(value: Value) -> Ratio:
 def single(value: Value) -> Value:
     """A number rounded to float32; of a Ratio only one that needs no rounding."""
     if isinstance(value, int | float):
-        return struct.unpack("<f", struct.pack("<f", value))[0]
+        try:
+            return struct.unpack("<f", struct.pack("<f", value))[0]
+        except OverflowError:
+            raise UnsupportedError(f"{value!r:.40} in float32") from None
     if isinstance(value, Dim):
         return value
     if value.factor is not None and not _is_short(value.factor):
@@ -117,24 +125,32 @@ def quotient(left: Value, right: Value, rounding_mode: str | None = None) -> Val
     return truncated(true_divide(left, right))
 
 
+def _require_divisor(value: Value) -> None:
+    if value == 0:
+        raise UnsupportedError("it divides by zero")
+
+
 def true_divide(left: Value, right: Value) -> Value:
     """left / right, a real number."""
+    _require_divisor(right)
     if all(isinstance(one, int | float) for one in (left, right)):
         return left / right
-    return divide([ratio(left), ratio(right)])
+    return divide(ratio(left), ratio(right))
 
 
 def floor_divide(left: Value, right: Value) -> Value:
     """left // right, as Python rounds it."""
+    _require_divisor(right)
     if all(isinstance(one, int | float) for one in (left, right)):
         return left // right
     if is_integer(left) and is_integer(right):
         return left // right
-    return floor([divide([ratio(left), ratio(right)])]).numerator
+    return floor(divide(ratio(left), ratio(right))).numerator
 
 
 def remainder(left: Value, right: Value) -> Value:
     """What // leaves."""
+    _require_divisor(right)
     if all(isinstance(one, int | float) for one in (left, right)):
         return left % right
     return subtract(left, multiply(floor_divide(left, right), right))
@@ -143,9 +159,7 @@ def remainder(left: Value, right: Value) -> Value:
 def power(left: Value, right: Value) -> Value:
     """left ** right for small whole exponents of sizes; integers stay below 64 bits."""
     if isinstance(left, int | float) and isinstance(right, int | float):
-        if isinstance(left, int) and isinstance(right, int) and abs(left) > 1 and right > 64:
-            raise UnsupportedError("an integer of more than 64 bits")
-        return left**right
+        return _plain_power(left, right)
     if not isinstance(right, int) or not 0 <= right <= 8:
         raise UnsupportedError("a power of an open size")
     result: Value = 1
@@ -154,14 +168,32 @@ def power(left: Value, right: Value) -> Value:
     return result
 
 
+def _plain_power(left: float, right: float) -> Value:
+    if isinstance(left, int) and isinstance(right, int) and abs(left) > 1 and right > 64:
+        raise UnsupportedError("an integer of more than 64 bits")
+    try:
+        result: Value = left**right
+    except (OverflowError, ZeroDivisionError) as error:
+        raise UnsupportedError(f"a power that is no number: {error}") from None
+    if isinstance(result, complex):
+        raise UnsupportedError("a power that is no real number")
+    return result
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise UnsupportedError(f"{value!r} as an integer")
+    return value
+
+
 def truncated(value: Value) -> Value:
     """int(value), which rounds towards zero: of open sizes only where they are never negative."""
     if isinstance(value, Ratio):
         if not _is_positive(value.numerator):
             raise UnsupportedError("it rounds an open size that may be negative towards zero",
                                    hint="give the sizes as numbers, with --input")  # fmt: skip
-        return floor([value]).numerator
-    return value if isinstance(value, Dim) else int(value)
+        return floor(value).numerator
+    return value if isinstance(value, Dim) else int(_finite(value))
 
 
 def _is_positive(size: Value) -> bool:
@@ -174,15 +206,49 @@ def _is_positive(size: Value) -> bool:
 def floored(value: Value) -> Value:
     """The largest integer that is not above a number."""
     if isinstance(value, Ratio):
-        return floor([value]).numerator
-    return value if isinstance(value, Dim) else math.floor(value)
+        return floor(value).numerator
+    return value if isinstance(value, Dim) else math.floor(_finite(value))
 
 
 def ceiled(value: Value) -> Value:
     """The smallest integer that is not below a number."""
     if isinstance(value, Ratio):
-        return ceil([value]).numerator
-    return value if isinstance(value, Dim) else math.ceil(value)
+        return ceil(value).numerator
+    return value if isinstance(value, Dim) else math.ceil(_finite(value))
+
+
+def rounded(value: float) -> float:
+    """The nearest integer, of two the even one."""
+    return round(_finite(value))
+
+
+def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callable[..., Value]:
+    def choose(*values: Value) -> Value:
+        if values and all(isinstance(one, int | float) for one in values):
+            return plain(values)
+        if not values or not all(is_integer(one) for one in values):
+            raise UnsupportedError("the extreme of open sizes and real numbers")
+        return sizes(*values)
+
+    return choose
+
+
+largest: Final = _extreme(max, maximum)
+smallest: Final = _extreme(min, minimum)
+
+
+def of_math(name: str) -> Callable[[float], float]:
+    """A function of Python's math; UnsupportedError where it is not defined."""
+    function = getattr(math, name)
+
+    def compute(value: float) -> float:
+        try:
+            result: float = function(value)
+        except (ValueError, OverflowError) as error:
+            raise UnsupportedError(f"{name} of {value!r:.40}: {error}") from None
+        return result
+
+    return compute
 
 
 def compare(name: str) -> Callable[[Value, Value], Value]:
@@ -195,10 +261,10 @@ def compare(name: str) -> Callable[[Value, Value], Value]:
     judge = getattr(operator, name)
 
     def decide(left: Value, right: Value) -> Value:
+        if not is_number(left) or not is_number(right):
+            return _compared(name, left, right)
         if not any(isinstance(one, Dim | Ratio) for one in (left, right)):
             return bool(judge(left, right))
-        if not all(isinstance(one, int | float | Dim | Ratio) for one in (left, right)):
-            return bool(judge(left, right)) if name in ("eq", "ne") else Unsure(OPEN)
         difference = subtract(left, right)
         if isinstance(difference, Ratio):
             difference = difference.numerator  # the denominator is positive
@@ -208,6 +274,13 @@ def compare(name: str) -> Callable[[Value, Value], Value]:
         return Unsure(OPEN) if sign == 0 else bool(judge(sign, 0))
 
     return decide
+
+
+def _compared(name: str, left: Value, right: Value) -> bool:
+    """Values of which one is no number are only told apart."""
+    if name not in ("eq", "ne"):
+        raise UnsupportedError("it compares what are no numbers")
+    return bool(getattr(operator, name)(left, right))
 
 
 def _sign(size: Dim) -> int:

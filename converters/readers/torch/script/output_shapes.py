@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.dims import Size, ceil_div, is_constant, maximum, multiply
+from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
 
 MAX_PARTS: Final = 4096
 
@@ -51,8 +52,21 @@ class Arguments:
         return axis % rank
 
     def sizes(self, name: str = "size") -> list[Size]:
-        given = self.get(name, [])
-        return list(given) if isinstance(given, list) else [given]
+        return list(self.get(name, []))
+
+    def axes(self, name: str) -> list[int]:
+        """The axes of the first tensor that are named, from the front."""
+        given, rank = self.get(name, []), max(len(self.shape()), 1)
+        named = given if isinstance(given, list) else [given]
+        if not all(isinstance(axis, int) and -rank <= axis < rank for axis in named):
+            raise UnsupportedError(f"it works along axes that a tensor with {rank} axes has not")
+        return [axis % rank for axis in named]
+
+    def shapes(self, references: Sequence[Any]) -> list[Shape]:
+        """The shapes of tensors in a list."""
+        if not all(isinstance(one, TensorRef) for one in references):
+            raise UnsupportedError("one of its tensors is a number")
+        return [self.shape_of(one) for one in references]
 
 
 Rule: TypeAlias = Callable[[Arguments], list[Shape]]
@@ -73,6 +87,8 @@ def _inferred(sizes: Sequence[Size], before: Sequence[Size]) -> list[Size]:
         if size in known:
             known.remove(size)
             left.remove(size)
+    if 0 in known:
+        raise UnsupportedError("it leaves a size open beside one of 0")
     size = multiply(left) // multiply(known)
     return [size if index == unknown[0] else one for index, one in enumerate(sizes)]
 
@@ -100,6 +116,8 @@ def _slice(call: Arguments) -> list[Shape]:
     first = start if _cuts(start, size) else bounded(start, size, 0)
     length = maximum((size if end in (None, NO_END) else bounded(end, size, size)) - first, 0)
     step = call.integer("step", 1)
+    if step < 1:
+        raise UnsupportedError(f"its step is {step}")
     return [_with(shape, axis, length if step == 1 else ceil_div(length, step))]
 
 
@@ -161,22 +179,22 @@ def _unbind(call: Arguments) -> list[Shape]:
 
 def _expand(call: Arguments) -> list[Shape]:
     wanted = call.sizes() if call.get("other") is None else list(call.shape("other"))
+    if len(wanted) < len(call.shape()):
+        raise UnsupportedError(f"it expands a tensor to {len(wanted)} axes")
     before = (-1,) * (len(wanted) - len(call.shape())) + call.shape()
     return [tuple(own if size == -1 else size for size, own in zip(wanted, before, strict=True))]
 
 
 def _stack(call: Arguments) -> list[Shape]:
     tensors = call.get("tensors", [])
-    shape = call.shape_of(tensors[0]) if tensors else ()
+    shape = next(iter(call.shapes(tensors[:1])), ())
     axis = call.axis(len(shape) + 1)
     return [(*shape[:axis], len(tensors), *shape[axis:])]
 
 
 def _squeeze(call: Arguments) -> list[Shape]:
     shape = call.shape()
-    named = call.values.get("dim")
-    axes = range(len(shape)) if named is None else named if isinstance(named, list) else [named]
-    gone = {axis % max(len(shape), 1) for axis in axes}
+    gone = range(len(shape)) if call.get("dim") is None else call.axes("dim")
     return [tuple(n for axis, n in enumerate(shape) if axis not in gone or n != 1)]
 
 
@@ -197,7 +215,7 @@ def _transpose(call: Arguments) -> list[Shape]:
 
 def _permute(call: Arguments) -> list[Shape]:
     shape = call.shape()
-    return [tuple(shape[axis] for axis in call.sizes("dims") if isinstance(axis, int))]
+    return [tuple(shape[axis] for axis in call.axes("dims")) if shape else ()]
 
 
 def _selected(call: Arguments) -> list[Shape]:
@@ -212,7 +230,7 @@ def _indexed(call: Arguments) -> list[Shape]:
     axes = [axis for axis, one in enumerate(given) if one is not None]
     if not axes or len(given) > len(shape):
         raise UnsupportedError("it picks along no axis")
-    picked = broadcast([call.shape_of(given[axis]) for axis in axes])
+    picked = broadcast(call.shapes([given[axis] for axis in axes]))
     front = axes[0] if axes[-1] - axes[0] < len(axes) else 0
     rest = [size for axis, size in enumerate(shape) if axis not in axes]
     return [(*rest[:front], *picked, *rest[front:])]
@@ -236,9 +254,29 @@ def _made(call: Arguments) -> list[Shape]:
 
 def _counted(call: Arguments) -> list[Shape]:
     start, end, step = (call.get(*pair) for pair in (("start", 0), ("end", 0), ("step", 1)))
-    if not is_constant(start, end, step) or step == 0:
-        raise UnsupportedError("it counts to an open size or in steps that are no integers")
-    return [(max(-((start - end) // step), 0),)]
+    if not all(isinstance(one, int | float | Dim) for one in (start, end, step)) or step == 0:
+        raise UnsupportedError("it counts to what is no number")
+    if not any(isinstance(one, Dim) for one in (start, end, step)):
+        return [(_count((end - start) / step),)]
+    if not isinstance(step, int) or step < 1 or isinstance(start, float):
+        raise UnsupportedError("it counts to an open size in steps that are no positive integers")
+    return [(maximum(ceil_div(end - start, step), 0),)]
+
+
+def _count(steps: float) -> int:
+    if not isfinite(steps):
+        raise UnsupportedError("it counts for ever")
+    return max(ceil(steps), 0)
+
+
+def _mesh(call: Arguments) -> list[Shape]:
+    """Every tensor as long as all of them together; "xy" swaps the first two axes."""
+    lengths = [multiply(shape) for shape in call.shapes(call.get("tensors", []))]
+    if call.get("indexing", "ij") == "xy":
+        lengths[:2] = lengths[:2][::-1]
+    if len(lengths) > MAX_AXES:
+        raise UnsupportedError(f"it makes tensors of {len(lengths)} axes")
+    return [tuple(lengths)] * len(lengths)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -280,6 +318,9 @@ _RULES: Final[Mapping[str, Rule]] = {
     "zeros_like.default ones_like.default full_like.default": _like,
     "index_select.default": _selected,
     "index.Tensor index.Tensor_hacked_twin": _indexed,
+    "meshgrid.default meshgrid.indexing": _mesh,
+    "embedding.default": lambda call: [(*call.shape("indices"), *call.shape("weight")[1:])],
+    "outer.default": lambda call: [(*call.shape(), *call.shape("vec2"))],
     "linspace.default": lambda call: [(call.integer("steps", 0),)],
     "eye.default": lambda call: [(call.integer("n", 0),) * 2],
     "eye.m": lambda call: [(call.integer("n", 0), call.integer("m", 0))],

@@ -1,50 +1,19 @@
 """Which overload of an ATen operator a call in TorchScript's code means.
 
 The code says `torch.add(x, 1)` and leaves the overload to its reader, who takes the first schema
-that the arguments fit (torch/csrc/jit/frontend/schema_matching.cpp). The schemas are torch's own,
-in `aten_schemas.txt`; a test holds them against its registry.
+that the arguments fit (torch/csrc/jit/frontend/schema_matching.cpp).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from upconv.converters.ir.dims import Dim
-from upconv.converters.readers.torch.exported.schema import TensorRef
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.ratios import Ratio
+from upconv.converters.readers.torch.aten.schemas import Schema, schemas
 from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
-
-SCHEMAS: Final = Path(__file__).with_name("aten_schemas.txt")
-_SCHEMA: Final = re.compile(r"(\w+)(?:\.(\w+))?\((.*)\) -> (.*)")
-_SEPARATOR: Final = re.compile(r", (?=\*|[A-Z?a-z]+(?:\[\d*\])?\??(?:\[\d*\])?\??\s\w+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter of a schema: its type in ATen's words, and whether a call may leave it out."""
-
-    name: str
-    type: str
-    optional: bool
-    keyword_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """An overload: its target as exported programs spell it, `aten.add.Tensor`.
-
-    `outputs` is how many tensors it gives, None where it gives a list of them.
-    """
-
-    target: str
-    parameters: tuple[Parameter, ...]
-    outputs: int | None
-
 
 SAME: Final = {
     "aten._convolution.deprecated": "aten._convolution.default",
@@ -55,37 +24,6 @@ SAME: Final = {
     "aten.to.prim_dtype": "aten.to.dtype",
 }
 """Overloads that only TorchScript has -> the one that means the same."""
-
-
-@cache
-def schemas() -> Mapping[str, tuple[Schema, ...]]:
-    """Operator name -> its overloads; the one without a name comes first."""
-    found: dict[str, list[Schema]] = {}
-    for line in SCHEMAS.read_text("utf-8").splitlines():
-        match = _SCHEMA.fullmatch(line)
-        assert match is not None, line
-        name, overload, parameters, result = match.groups()
-        target = f"aten.{name}.{overload or 'default'}"
-        schema = Schema(SAME.get(target, target), _parameters(parameters), _outputs(result))
-        found.setdefault(name, []).append(schema)
-    return {name: tuple(entries) for name, entries in found.items()}
-
-
-def _outputs(result: str) -> int | None:
-    return None if result == "Tensor[]" else result.count("Tensor")
-
-
-def _parameters(text: str) -> tuple[Parameter, ...]:
-    found: list[Parameter] = []
-    keyword_only = False
-    for part in _SEPARATOR.split(text):
-        if part == "*":
-            keyword_only = True
-            continue
-        kind, _, rest = part.partition(" ")
-        name, default, _ = rest.partition("=")
-        found.append(Parameter(name, kind, bool(default), keyword_only))
-    return tuple(found)
 
 
 def overload(

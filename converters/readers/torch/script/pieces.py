@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.script.containers import CHANGING
+from upconv.converters.readers.torch.script.frames import Frame
+from upconv.converters.readers.torch.script.machine import Machine
 from upconv.converters.readers.torch.script.values import Unsure, Value, all_tensors
-
-if TYPE_CHECKING:
-    from upconv.converters.readers.torch.script.frames import Frame
-    from upconv.converters.readers.torch.script.interpreter import Interpreter
 
 RAISE: Final = "ops.prim.RaiseException"
 _TARGETS: Final = {ast.If: "prim.If", ast.For: "prim.Loop", ast.While: "prim.Loop"}
@@ -51,7 +49,7 @@ def dotted(node: ast.expr) -> str:
     return ".".join((node.id, *reversed(parts))) if isinstance(node, ast.Name) else ""
 
 
-def skip(machine: Interpreter, frame: Frame, statement: ast.stmt, error: UnsupportedError) -> None:
+def skip(machine: Machine, frame: Frame, statement: ast.stmt, error: UnsupportedError) -> None:
     """Let a statement be an Unknown layer, and what it writes be what that gives."""
     piece = _piece(machine, statement)
     values = [frame.variables[name] for name in piece.read if name in frame.variables]
@@ -77,7 +75,7 @@ def _unknown(reason: str, made: list[TensorRef], index: int) -> Unsure:
 
 
 def _made(
-    machine: Interpreter,
+    machine: Machine,
     frame: Frame,
     statement: ast.stmt,
     error: UnsupportedError,
@@ -87,8 +85,8 @@ def _made(
     """The tensors that a statement may give; none where it reads none."""
     if not count or not read:
         return []
-    place = machine.place(statement, frame)
-    return machine.calls.unknown(_target(statement), list[Value](read), count, place, error)
+    site = machine.site(statement, frame)
+    return machine.calls.unknown(_target(statement), list[Value](read), count, site, error)
 
 
 def _target(statement: ast.stmt) -> str:
@@ -102,7 +100,7 @@ def _returns(statement: ast.stmt) -> int:
     return int(any(isinstance(node, ast.Return) for node in ast.walk(statement)))
 
 
-def _piece(machine: Interpreter, statement: ast.stmt) -> Piece:
+def _piece(machine: Machine, statement: ast.stmt) -> Piece:
     nodes = list(ast.walk(statement))
     machine.spend(len(nodes))
     names = [node for node in nodes if isinstance(node, ast.Name)]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from upconv.converters.ir.dims import Dim, maximum, minimum
-from upconv.converters.ir.errors import MISFITS, UnsupportedError
-from upconv.converters.readers.torch.exported.schema import FLOAT
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.script import dtypes, numbers
 from upconv.converters.readers.torch.script.containers import CONTAINERS, bounded
+from upconv.converters.readers.torch.script.functions import Function, takes
 from upconv.converters.readers.torch.script.values import Number, Unsure, Value, unsure
+from upconv.converters.readers.torch.state.element_types import FLOAT
 
 
 def _truth(value: Value) -> bool:
@@ -26,30 +26,29 @@ def _bitwise(plain: Callable[[Value, Value], Value]) -> Callable[..., Value]:
     """Of truth values a truth value, of integers their bits."""
 
     def combine(left: Value, right: Value) -> Value:
-        if any(isinstance(one, Dim | Ratio | float) for one in (left, right)):
+        if not isinstance(left, int) or not isinstance(right, int):
             raise UnsupportedError("the bits of what is no fixed integer")
         return plain(left, right)
 
     return combine
 
 
-def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callable[..., Value]:
-    def choose(*values: Value) -> Value:
-        if all(isinstance(one, int | float) for one in values):
-            return plain(*values)
-        if not all(numbers.is_integer(one) for one in values):
-            raise UnsupportedError("the extreme of open sizes and real numbers")
-        return sizes(*values)
-
-    return choose
-
-
 def _float(value: Value) -> Value:
     return numbers.ratio(value) if isinstance(value, Dim | Ratio) else float(value)
 
 
+def _dict(pairs: Sequence[Value] = ()) -> dict[Value, Value]:
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise UnsupportedError("a dict of what are no pairs")
+    if not all(isinstance(key, str | int | float) for key, _ in pairs):
+        raise UnsupportedError("a dict whose keys are not plain")
+    return dict(pairs)
+
+
 def _range_length(start: int, stop: int, step: int) -> int:
-    return len(range(start, stop, step))
+    if step == 0:
+        raise UnsupportedError("a range without step")
+    return max(-((start - stop) // step), 0)
 
 
 def is_in_place(name: str) -> bool:
@@ -75,44 +74,51 @@ OF_NUMBER: Final[Mapping[str, Callable[..., Value]]] = {
 }
 """Of a tensor without axes in front."""
 
-PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
-    "add": numbers.add,
-    "sub": numbers.subtract,
-    "mul": numbers.multiply,
-    "div": numbers.quotient,
-    "floordiv": numbers.floor_divide,
-    "floor_divide": numbers.floor_divide,
-    "remainder": numbers.remainder,
-    "pow": numbers.power,
-    "neg": lambda value: numbers.multiply(value, -1),
-    "floor": numbers.floored,
-    "ceil": numbers.ceiled,
-    "round": round,
-    "abs": abs,
-    "max": _extreme(max, maximum),
-    "min": _extreme(min, minimum),
-    **{name: getattr(math, name) for name in ("sqrt", "exp", "log", "log2", "cos", "sin")},
-    **{name: numbers.compare(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    "__is__": lambda left, right: left is right,
-    "__isnot__": lambda left, right: left is not right,
-    "__not__": lambda value: not _truth(value),
-    "__and__": _bitwise(operator.and_),
-    "__or__": _bitwise(operator.or_),
-    "__range_length": _range_length,
-    "__derive_index": lambda index, start, step: start + index * step,
-    "Int": numbers.truncated,
-    "Float": _float,
-    "Bool": _truth,
-    "str": str,
-    "dict": dict,
-    "list": list,
-    "warn": lambda *arguments: None,
-    "format": CONTAINERS["format"],
-    "is_grad_enabled": lambda: False,
-    "is_autocast_enabled": lambda *device: False,
-    "is_scripting": lambda: True,
-    "manual_seed": lambda seed: None,
-    "unchecked_unwrap_optional": lambda value: value,
+PLAIN: Final[Mapping[str, Function]] = {
+    "add": takes("number number", numbers.add),
+    "sub": takes("number number", numbers.subtract),
+    "mul": takes("number number", numbers.multiply),
+    "div": takes("number number [rounding_mode=str?]", numbers.quotient),
+    "floordiv": takes("number number", numbers.floor_divide),
+    "floor_divide": takes("number number", numbers.floor_divide),
+    "remainder": takes("number number", numbers.remainder),
+    "pow": takes("number number", numbers.power),
+    "neg": takes("number", lambda value: numbers.multiply(value, -1)),
+    "floor": takes("number", numbers.floored),
+    "ceil": takes("number", numbers.ceiled),
+    "round": takes("real", numbers.rounded),
+    "abs": takes("real", abs),
+    "max": takes("number number *number", numbers.largest),
+    "min": takes("number number *number", numbers.smallest),
+    **{
+        name: takes("real", numbers.of_math(name))
+        for name in ("sqrt", "exp", "log", "log2", "cos", "sin")
+    },
+    **{
+        name: takes("any any", numbers.compare(name))
+        for name in ("eq", "ne", "lt", "le", "gt", "ge")
+    },
+    "__is__": takes("any any", lambda left, right: left is right),
+    "__isnot__": takes("any any", lambda left, right: left is not right),
+    "__not__": takes("any", lambda value: not _truth(value)),
+    "__and__": takes("any any", _bitwise(operator.and_)),
+    "__or__": takes("any any", _bitwise(operator.or_)),
+    "__range_length": takes("index index index", _range_length),
+    "__derive_index": takes(
+        "integer integer integer", lambda index, start, step: start + index * step
+    ),
+    "Int": takes("number", numbers.truncated),
+    "Float": takes("number", _float),
+    "Bool": takes("any", _truth),
+    "str": takes("any", str),
+    "dict": takes("[list]", _dict),
+    "list": takes("", list),
+    "warn": takes("*any", lambda *arguments: None),
+    "is_grad_enabled": takes("", lambda: False),
+    "is_autocast_enabled": takes("*any", lambda *device: False),
+    "is_scripting": takes("", lambda: True),
+    "manual_seed": takes("any", lambda seed: None),
+    "unchecked_unwrap_optional": takes("any", lambda value: value),
 }
 """By the function's name behind torch. or ops.prim."""
 
@@ -142,7 +148,7 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
             return first
         return result
     if name in TENSOR_MAKERS or (name == "tensor" and not isinstance(first, list | tuple)):
-        return first if isinstance(first, Unsure | Number) else Number(first)
+        return _as_tensor(first)
     if name not in table:
         raise UnsupportedError(f"the function {name} is not known")
     if name in SHORT_CIRCUIT and any(one is SHORT_CIRCUIT[name] for one in arguments):
@@ -150,12 +156,16 @@ def call(name: str, arguments: list[Value], keywords: Mapping[str, Value]) -> Va
     found = unsure(arguments)
     if found is not None and not is_container and name not in _INDIFFERENT:
         return Unsure(found.reason)
-    try:
-        return _checked(_applied(table[name], name, arguments, keywords, is_container))
-    except MISFITS as error:
-        raise UnsupportedError(
-            f"the function {name} does not fit what it is given ({type(error).__name__})"
-        ) from None
+    return _checked(_applied(table[name], name, arguments, keywords, is_container))
+
+
+def _as_tensor(value: Value) -> Value:
+    """A number as a tensor without axes."""
+    if isinstance(value, Unsure | Number):
+        return value
+    if not numbers.is_number(value):
+        raise UnsupportedError("it makes a tensor of what is no number")
+    return Number(value)
 
 
 _IDENTITY: Final = frozenset({"__is__", "__isnot__"})
@@ -165,7 +175,7 @@ OF_ANYTHING: Final = _IDENTITY | _INDIFFERENT
 
 
 def _applied(
-    function: Callable[..., Value],
+    function: Function,
     name: str,
     arguments: list[Value],
     keywords: Mapping[str, Value],
@@ -174,11 +184,11 @@ def _applied(
     """A function of tensors without axes gives such a tensor again."""
     held = [one for one in arguments if isinstance(one, Number)]
     if not held or is_container or name in _IDENTITY:
-        return function(*arguments, **keywords)
+        return function(name, arguments, keywords)
     single = any(one.single for one in held)
     plain = [one.value if isinstance(one, Number) else one for one in arguments]
-    result = function(*plain, **keywords)
-    if isinstance(result, Unsure):
+    result = function(name, plain, keywords)
+    if not numbers.is_number(result):
         return result
     exact = isinstance(result, bool) or (numbers.is_integer(result) and not single)
     return Number(result if exact else numbers.single(result), single=not exact)

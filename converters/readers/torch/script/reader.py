@@ -14,15 +14,15 @@ from upconv.converters.ir.origin import Origin
 from upconv.converters.passes.rename import renamed
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.graph import output_names
-from upconv.converters.readers.torch.exported.schema import DTYPE_NAMES, FLOAT, TensorRef
 from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.code import FOLDER, Code
-from upconv.converters.readers.torch.script.dtypes import INTEGER
 from upconv.converters.readers.torch.script.inputs import RANKS, Input, read_inputs, with_rank
 from upconv.converters.readers.torch.script.interpreter import Interpreter, RaisedError
 from upconv.converters.readers.torch.script.objects import Objects
 from upconv.converters.readers.torch.script.values import tensors, unknown_parts
+from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER, NAMES
 
 METHOD: Final = "forward"
 
@@ -90,7 +90,7 @@ class _Reading:
         for one in inputs:
             if one.dtype not in (FLOAT, INTEGER):
                 self.calls.graph.refuse(
-                    f"the input '{one.name}' is {DTYPE_NAMES.get(one.dtype, 'of another type')}; "
+                    f"the input '{one.name}' is {NAMES.get(one.dtype, 'of another type')}; "
                     "only float32 networks are converted",
                     "trace module.float() with float32 inputs",
                 )

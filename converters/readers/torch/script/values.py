@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.readers.torch.exported.schema import TensorRef
-from upconv.converters.readers.torch.pickled.machine import Inert
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.state.pickles import Inert
 
 Value: TypeAlias = Any
 """A plain number, text, truth value or None, a Dim, a Ratio, a list, tuple or dict, or one of

@@ -15,12 +15,8 @@ from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.wire import Wire, map_file
-from upconv.converters.readers.torch.state.weights import (
-    ITEM_SIZES,
-    MAX_AXES,
-    StoredTensor,
-    contiguous,
-)
+from upconv.converters.readers.torch.state.element_types import ITEM_SIZES
+from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, contiguous
 
 MAX_HEADER: Final = 100_000_000
 DTYPES: Final = {

@@ -16,7 +16,17 @@ from upconv.converters.ir.errors import AmbiguousError, UnreadableError, Unsuppo
 from upconv.converters.ir.model import Notice
 from upconv.converters.readers.files.torch_archive import open_archive
 from upconv.converters.readers.files.wire import map_file
-from upconv.converters.readers.torch.state.weights import StoredTensor
+from upconv.converters.readers.torch.state.checkpoint import DATA, from_archive, from_stream
+from upconv.converters.readers.torch.state.globals import notices
+from upconv.converters.readers.torch.state.safetensors import read_safetensors
+from upconv.converters.readers.torch.state.sniffing import (
+    PICKLE,
+    SNIFFED,
+    ZIP,
+    is_archive,
+    is_safetensors,
+)
+from upconv.converters.readers.torch.state.stored import StoredTensor
 
 # fmt: off
 WRAPPERS: Final = frozenset(
@@ -33,8 +43,6 @@ COUNTERS: Final = ".num_batches_tracked"
 """What BatchNorm counts while it trains; older files lack it, and inference never reads it."""
 
 SHOWN: Final = 3
-ZIP: Final = b"PK\x03\x04"
-PICKLE: Final = b"\x80"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +75,8 @@ def is_state_dict(path: str) -> bool:
 
     Raises UnreadableError where it cannot be opened.
     """
-    from upconv.converters.readers.formats import identify
-
-    head = bytes(map_file(path, "file of weights")[:9])
-    return _is_safetensors(head) or head.startswith(PICKLE) or identify(path) == "PyTorch"
-
-
-def _is_safetensors(head: bytes) -> bool:
-    """A header of less than 4 GiB: its length, then JSON."""
-    return head[4:] == b"\0\0\0\0{"
+    head = bytes(map_file(path, "file of weights")[:SNIFFED])
+    return is_safetensors(head) or head.startswith(PICKLE) or is_archive(head)
 
 
 def open_state_dict(path: str) -> StateDict:
@@ -86,9 +87,7 @@ def open_state_dict(path: str) -> StateDict:
     """
     view = map_file(path, "file of weights")
     head = bytes(view[:9])
-    if _is_safetensors(head):
-        from upconv.converters.readers.torch.state.safetensors import read_safetensors
-
+    if is_safetensors(head):
         return StateDict(path, read_safetensors(path))
     if not head.startswith((ZIP, PICKLE)):
         raise UnreadableError(
@@ -98,9 +97,6 @@ def open_state_dict(path: str) -> StateDict:
 
 
 def _of_checkpoint(view: memoryview, path: str, *, zipped: bool) -> StateDict:
-    from upconv.converters.readers.torch.pickled.checkpoint import DATA, from_archive, from_stream
-    from upconv.converters.readers.torch.pickled.names import notices
-
     if zipped:
         archive = open_archive(path)
         if DATA not in archive or any(name.startswith("code/") for name in archive.names):

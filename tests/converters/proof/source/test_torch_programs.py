@@ -26,7 +26,7 @@ from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.proof.against_source import source_stimuli, verify_against
 from upconv.converters.proof.report import Verification
-from upconv.converters.proof.source import run_source
+from upconv.converters.proof.source import run_source, torch_programs
 from upconv.converters.proof.source.pt2_vetting import is_arithmetic
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
@@ -393,3 +393,15 @@ def test_sizes_are_arithmetic(text: str) -> None:
 )
 def test_code_is_no_arithmetic(text: str) -> None:
     assert not is_arithmetic(text)
+
+
+def test_a_mistake_of_ours_is_not_pytorchs(
+    upsampler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the file is loaded nor while it runs."""
+    monkeypatch.setattr(torch_programs, "by_name", None)
+    with pytest.raises(TypeError, match="not callable"):
+        against_source(upsampler)
+    monkeypatch.setattr(torch_programs, "require_inert", None)
+    with pytest.raises(TypeError, match="not callable"):
+        against_source(upsampler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ GRAPHS: dict[str, Any] = {
     "no version": (lambda d: d.pop("schema_version"), "no schema version"),
     "a name that is none": (
         lambda d: d["graph_module"]["graph"]["nodes"][0]["outputs"][0]["as_tensor"].update(name=[]),
-        "is no name",
+        "[] is no text",
     ),
     "an integer of any size": (
         lambda d: d["graph_module"]["graph"]["nodes"][0]["inputs"].append(
@@ -183,7 +183,19 @@ GRAPHS: dict[str, Any] = {
         lambda d: d["graph_module"]["graph"]["tensor_values"]["noise"].update(
             sizes=[{"as_int": 1}] * 65
         ),
-        "a tensor of 65 axes",
+        "a list of 65",
+    ),
+    "a size below 0": (
+        lambda d: d["graph_module"]["graph"]["tensor_values"]["noise"].update(
+            sizes=[{"as_int": -3}]
+        ),
+        "a tensor of the sizes (-3,)",
+    ),
+    "a name written twice": (
+        lambda d: d["graph_module"]["graph"]["nodes"][1]["outputs"][0].update(
+            as_tensor={"name": "noise"}
+        ),
+        "'noise' is written twice",
     ),
     "no graph": (lambda d: d.pop("graph_module"), "does not follow its schema"),
     "a list": (lambda d: d["graph_module"].update(graph=[]), "does not follow its schema"),
@@ -229,22 +241,25 @@ def test_a_net_of_halves_is_checked_and_not_converted(
         write_onnx(model, tmp_path / "net.onnx")
 
 
-def _first_node(target: str, **arguments: Any) -> Callable[[Any], None]:
-    """The first call as another one of the input, which is 1x8x1024x1024."""
+def _first_node(
+    target: str, first: str = "self", sizes: Sequence[int] = (1, 8, 1024, 1024), **arguments: Any
+) -> Callable[[Any], None]:
+    """The first call as another one of the input, which has these sizes."""
 
     def change(data: Any) -> None:
         graph = data["graph_module"]["graph"]
         node, name = graph["nodes"][0], "noise"
-        graph["tensor_values"][name]["sizes"] = [{"as_int": n} for n in (1, 8, 1024, 1024)]
-        values = {"self": {"as_tensor": {"name": name}}, **arguments}
+        graph["tensor_values"][name]["sizes"] = [{"as_int": n} for n in sizes]
+        values = {first: {"as_tensor": {"name": name}}} if first else {}
         node["target"] = f"torch.ops.aten.{target}"
-        node["inputs"] = [{"name": k, "arg": v, "kind": 1} for k, v in values.items()]
+        given = (values | arguments).items()
+        node["inputs"] = [{"name": k, "arg": v, "kind": 1} for k, v in given]
 
     return change
 
 
 MISFITS: dict[str, Any] = {
-    "its arguments do not fit it": _first_node(
+    "it moves 1 axes to 2 places": _first_node(
         "movedim.intlist", source={"as_ints": [0]}, destination={"as_ints": [0, 1]}
     ),
     "its dims has 2 values": _first_node("permute.default", dims={"as_ints": [0, 1]}),
@@ -254,9 +269,23 @@ MISFITS: dict[str, Any] = {
     "it makes a tensor of 90 axes": _first_node("repeat.default", repeats={"as_ints": [1] * 90}),
     "it pads 50 axes of 4": _first_node("pad.default", pad={"as_ints": [1] * 100}),
     "values would have to be made for it": _first_node(
-        "im2col.default", kernel_size={"as_ints": [100_000, 1_000_000]}
+        "im2col.default",
+        kernel_size={"as_ints": [100_000, 1_000_000]},
+        dilation={"as_ints": [1, 1]},
+        padding={"as_ints": [1, 1]},
+        stride={"as_ints": [1, 1]},
     ),
-    "it joins nothing": _first_node("cat.default", tensors={"as_tensors": []}),
+    "it joins nothing": _first_node(
+        "cat.default", "", (0, 8), tensors={"as_tensors": [{"name": "noise"}]}
+    ),
+    "it has no dims": _first_node("permute.default"),
+    "its dim0 is no int": _first_node("transpose.int", dim0={"as_float": 1.0}, dim1={"as_int": 2}),
+    "its padding is no int[4]": _first_node(
+        "reflection_pad2d.default", padding={"as_string": "same"}
+    ),
+    "it has an argument 'other', which it does not take": _first_node(
+        "relu.default", other={"as_int": 2}
+    ),
     "it works along axis 7 of a tensor with 4 axes": _first_node("glu.default", dim={"as_int": 7}),
 }
 
@@ -284,7 +313,7 @@ EXPRESSIONS = (
 def test_sizes_that_grow_without_end(text: str) -> None:
     """One error, at once: an expression of a few characters can stand for any amount of work."""
     from upconv.converters.ir.dims import symbol
-    from upconv.converters.readers.torch.exported.symbolic import parse_size
+    from upconv.converters.readers.torch.exported.expressions import parse_size
 
     with pytest.raises(UnsupportedError, match="is no expression"):
         parse_size(text, symbol)

@@ -1,5 +1,6 @@
 """Calls of every operator the reader knows on arguments of the kinds it takes, but of any rank,
-size and number: each is read, checked and written, or refused with one UpconvError."""
+size and number, open ones too: each is read, checked and written, or refused with one UpconvError.
+What is wrong with a lowering is no refusal."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.torch.aten.constants import FOLDS
 from upconv.converters.readers.torch.aten.families import LOWERINGS
 from upconv.linter.running.engine import check_path
 
-SEEDS: Final = 2
+SEEDS: Final = 4
 GRAPH: Final = "net/models/model.json"
 INPUTS: Final = {
     "image": (1, 3, 4, 5),
@@ -31,6 +33,11 @@ INPUTS: Final = {
     "scalar": (),
     "volume": (1, 3, 2, 4, 3),
     "rows": (4, 6),
+}
+OPEN: Final = {
+    "n0": "Symbol('s0', integer=True)",
+    "n1": "FloorDiv(Symbol('s0', integer=True), Integer(2))",
+    "n2": "Add(Symbol('s1', integer=True), Integer(-3))",
 }
 STORED: Final = {"kernel": (3, 3, 2, 2), "channels": (3,), "one": (), "matrix": (3, 3)}
 
@@ -119,7 +126,7 @@ def _list(kind: str, count: int, tensors: list[str], rng: random.Random) -> dict
     return {"as_ints": [_integer(rng) for _ in range(count)]}
 
 
-def _with_call(program: dict[str, Any], target: str, rng: random.Random) -> bytes:
+def _with_call(program: dict[str, Any], target: str, rng: random.Random) -> dict[str, Any]:
     """The program whose first output reads a call of the operator."""
     program = deepcopy(program)
     graph = program["graph_module"]["graph"]
@@ -143,7 +150,46 @@ def _with_call(program: dict[str, Any], target: str, rng: random.Random) -> byte
     }
     graph["nodes"][0]["inputs"][0]["arg"]["as_tensor"]["name"] = "misfit0"
     graph["nodes"].insert(0, call)
-    return json.dumps(program).encode()
+    return program
+
+
+def _rebuild(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def _expression(text: str) -> dict[str, Any]:
+    return {"as_expr": {"expr_str": text, "hint": None}}
+
+
+def _opened(program: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """The program with open sizes: of the image, in the call's results and in its arguments; some
+    tensors of unknown shape."""
+    graph = program["graph_module"]["graph"]
+    values = graph["tensor_values"]
+    graph["sym_int_values"] |= {name: _expression(text) for name, text in OPEN.items()}
+    values["image"]["sizes"][2:] = [_expression("Symbol('s0')"), _expression("Symbol('s1')")]
+    sizes = (_expression(OPEN["n1"]), _expression(OPEN["n0"]), {"as_int": 0}, {"as_int": 1 << 62})
+    for meta in (values[f"misfit{index}"] for index in range(4)):
+        meta["sizes"] = [rng.choice(sizes) if rng.random() < 0.2 else n for n in meta["sizes"]]
+    for name in ("misfit0", "b_kernel", "b_one"):
+        if rng.random() < 0.05:
+            del values[name]
+    for entry in graph["nodes"][0]["inputs"]:
+        entry["arg"] = _symbolic(entry["arg"], rng)
+    return program
+
+
+def _symbolic(argument: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """An argument with some of its integers open."""
+    name = {"as_name": rng.choice(sorted(OPEN))}
+    if "as_int" in argument and rng.random() < 0.3:
+        return {"as_sym_int": name}
+    if "as_ints" in argument and rng.random() < 0.4:
+        numbers = argument["as_ints"]
+        return {"as_sym_ints": [name if rng.random() < 0.5 else {"as_int": n} for n in numbers]}
+    return argument
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -151,11 +197,12 @@ def test_misfit_calls(seed: int, members: dict[str, bytes], tmp_path: Path) -> N
     rng = random.Random(seed)
     program = json.loads(members[GRAPH])
     path, out = tmp_path / "net.pt2", tmp_path / "net.onnx"
+    targets = sorted({*LOWERINGS, *(f"aten.{name}" for name in FOLDS)})
     written = 0
-    for target in sorted(LOWERINGS):
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, data in (members | {GRAPH: _with_call(program, target, rng)}).items():
-                archive.writestr(name, data)
+    for target in targets:
+        called = _with_call(program, target, rng)
+        called = _opened(called, rng) if seed % 2 else called
+        _rebuild(path, members | {GRAPH: json.dumps(called).encode()})
         report = check_path(path)
         assert not report.crashed, [one.message for one in report.findings]
         assert report.status == "ok", target
@@ -164,4 +211,21 @@ def test_misfit_calls(seed: int, members: dict[str, bytes], tmp_path: Path) -> N
             written += 1
         except UpconvError as error:
             assert str(error).startswith(str(path))
-    assert 0.2 * len(LOWERINGS) < written < 0.8 * len(LOWERINGS), written
+    assert 0.1 * len(targets) < written < 0.8 * len(targets), written
+
+
+@pytest.mark.parametrize("broken", [AttributeError, TypeError, KeyError, ValueError])
+def test_a_mistake_in_a_lowering_is_no_refusal(
+    broken: type[Exception],
+    members: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mistaken(call: Any) -> None:
+        raise broken("a mistake of ours")
+
+    monkeypatch.setitem(LOWERINGS, "aten.relu.default", mistaken)
+    path = tmp_path / "net.pt2"
+    _rebuild(path, members)
+    with pytest.raises(broken, match="a mistake of ours"):
+        open_model(str(path), ReadOptions())

@@ -89,8 +89,6 @@ def test_repeated_pixels_are_an_upsampling() -> None:
 
 MASK = torch.tensor([True, False, True, False, True, False])
 REFUSED: dict[str, Any] = {
-    "is not fixed": lambda m, x: x[:, x[0, :3, 0, 0].long()],
-    "along several axes": lambda m, x: x[:, [1, 2], [3, 4]],
     "by truth values": lambda m, x: x[:, m.mask],
     "truth values": lambda m, x: x * m.table[:, m.mask].sum(),
 }

@@ -22,7 +22,8 @@ from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.proof.verify import verify
 from upconv.converters.readers.formats import identify, open_model
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.script.overloads import SCHEMAS, overload, schemas
+from upconv.converters.readers.torch.aten.schemas import SCHEMAS, schemas
+from upconv.converters.readers.torch.script.overloads import overload
 
 SHAPE = (2, 3, 9, 12)
 OPEN = (symbol("N"), 3, symbol("H"), symbol("W"))
@@ -61,7 +62,7 @@ def test_every_schema_is_read() -> None:
 
 
 def test_overloads_are_told_by_their_arguments() -> None:
-    from upconv.converters.readers.torch.exported.schema import TensorRef
+    from upconv.converters.readers.torch.aten.calls import TensorRef
 
     x = TensorRef("x")
     wanted = {

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from upconv.converters.ir.dims import Dim, evaluate, symbol
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.exported.schema import TensorRef
-from upconv.converters.readers.torch.exported.symbolic import Ratio
+from upconv.converters.readers.torch.aten.calls import TensorRef
+from upconv.converters.readers.torch.aten.ratios import Ratio
 from upconv.converters.readers.torch.script import numbers, plain
 from upconv.converters.readers.torch.script.output_shapes import OUTPUT_SHAPES, Arguments
 from upconv.converters.readers.torch.script.values import Number, Unsure

@@ -1,4 +1,5 @@
-"""Indices of pooled maxima: whole numbers inside, floats where anyone but an unpooling looks."""
+"""Indices, of pooled maxima and of entries: whole numbers where they are used as such, floats where
+anyone else looks."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
 def write_indices(graph: GraphBuilder, indices: str, value: str) -> None:
-    """Let `value` be the int64 tensor `indices`, which count within each (N, C) plane.
+    """Let `value` be the int64 tensor `indices`, places of a plane or entries of an axis.
 
-    It is int64 where only unpoolings read it; whoever else reads it, or the graph's output, gets
-    floats, which is what frameworks keep in such a blob.
+    It is int64 where everybody who reads it takes it for indices; whoever else reads it, or the
+    graph's output, gets floats, which is what frameworks keep in such a blob.
     """
     if graph.only_indices(value):
         graph.node("Identity", (indices,), value)
@@ -34,7 +35,7 @@ def integer_input(graph: GraphBuilder, name: str) -> None:
 
 
 def integer_indices(graph: GraphBuilder, value: str) -> str:
-    """The int64 tensor of a value that holds plane indices."""
+    """The int64 tensor of a value that holds indices."""
     tensor = graph.tensor(value)
     return graph.integers.get(tensor) or graph.cast(tensor, TensorProto.INT64)
 

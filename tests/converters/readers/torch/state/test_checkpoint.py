@@ -18,7 +18,7 @@ from upconv.converters.readers.files.torch_archive import open_archive
 from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.formats import open_graph, open_model
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.pickled.checkpoint import Checkpoint, from_archive, from_stream
+from upconv.converters.readers.torch.state.checkpoint import Checkpoint, from_archive, from_stream
 from upconv.linter.running.engine import check_path
 
 TENSORS: dict[str, torch.Tensor] = {

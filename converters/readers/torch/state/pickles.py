@@ -8,7 +8,7 @@ nothing here recurses over what a pickle nests.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -84,24 +84,38 @@ def run(view: memoryview, path: str, start: int = 0) -> Pickled:
 
     Raises UnreadableError where it is truncated, malformed or larger than files of weights are.
     """
-    stream: Any = _Stream(view, start)
+    stream = _Stream(view, start)
     machine = _Machine(path)
-    count = 0
     try:
         with quietly():  # of odd escapes in texts
-            for opcode, argument, _ in pickletools.genops(stream):
-                count += 1
-                if count > MAX_OPCODES:
-                    machine.fail(f"a pickle of more than {MAX_OPCODES} opcodes")
-                machine.step(opcode.name, argument)
-    except (ValueError, IndexError, KeyError, OverflowError, UnicodeError) as error:
-        raise UnreadableError(f"not a readable pickle: {_short(error)}", path=path,
-                              hint="is the file complete?") from None  # fmt: skip
-    return Pickled(machine.value(), tuple(machine.names), stream.tell())
+            for name, argument in _opcodes(stream):
+                machine.step(name, argument)
+        value = machine.value()
+    except _BrokenError as error:
+        raise UnreadableError(
+            f"not a readable pickle: {error}", path=path, hint="is the file complete?"
+        ) from None
+    return Pickled(value, tuple(machine.names), stream.tell())
 
 
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+class _BrokenError(Exception):
+    """Why a pickle cannot be followed."""
+
+
+def _opcodes(stream: Any) -> Iterator[tuple[str, Any]]:
+    """The opcodes of a pickle and their arguments, as pickletools reads them."""
+    count = 0
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            count += 1
+            if count > MAX_OPCODES:
+                break
+            yield opcode.name, argument
+    except (ValueError, IndexError, KeyError, OverflowError) as error:
+        short = " ".join(str(error).split())[:120]
+        raise _BrokenError(short or type(error).__name__) from None
+    if count > MAX_OPCODES:
+        raise _BrokenError(f"it has more than {MAX_OPCODES} opcodes")
 
 
 class _Stream:
@@ -116,7 +130,7 @@ class _Stream:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= MAX_STRING:
-            raise ValueError(f"a text of {size} bytes")
+            raise _BrokenError(f"a text of {size} bytes")
         data = bytes(self._view[self._at : self._at + size])
         self._at += len(data)
         return data
@@ -142,7 +156,7 @@ class _Machine:
 
     def value(self) -> Any:
         if len(self.stack) != 1:
-            self.fail("not a readable pickle: its stack does not end with one value")
+            raise _BrokenError("its stack does not end with one value")
         return self.stack[0]
 
     def step(self, name: str, argument: Any) -> None:
@@ -155,31 +169,29 @@ class _Machine:
         act(self, argument)
 
     def pop(self) -> Any:
-        value = self.stack.pop()
-        if value is _MARK:
-            raise ValueError("a mark where a value should be")
+        value = self.top()
+        del self.stack[-1]
         return value
 
     def top(self) -> Any:
-        value = self.stack[-1]
-        if value is _MARK:
-            raise ValueError("a mark where a value should be")
-        return value
+        if not self.stack or self.stack[-1] is _MARK:
+            raise _BrokenError("a value is missing on its stack")
+        return self.stack[-1]
 
     def marked(self) -> list[Any]:
         """What lies above the last mark, which goes too."""
         at = len(self.stack) - 1
-        while self.stack[at] is not _MARK:
+        while at >= 0 and self.stack[at] is not _MARK:
             at -= 1
-            if at < 0:
-                raise ValueError("no mark")
+        if at < 0:
+            raise _BrokenError("a mark is missing on its stack")
         values = self.stack[at + 1 :]
         del self.stack[at:]
         return values
 
     def name(self, module: Any, name: Any) -> Global:
         if not isinstance(module, str) or not isinstance(name, str):
-            self.fail("not a readable pickle: a global without a name")
+            raise _BrokenError("a global without a name")
         found = Global(module[:200], name[:200])
         self.names[found] = None
         if len(self.names) > MAX_GLOBALS:
@@ -195,7 +207,7 @@ def _enter(target: Any, pairs: list[tuple[Any, Any]]) -> None:
         for key, value in pairs:
             target[key if isinstance(key, _SCALARS) else object()] = value
     else:
-        raise ValueError("items for what is no dict")
+        raise _BrokenError("items for what is no dict")
 
 
 def _extend(target: Any, values: list[Any]) -> None:
@@ -204,12 +216,12 @@ def _extend(target: Any, values: list[Any]) -> None:
     elif isinstance(target, list):
         target.extend(values)
     else:
-        raise ValueError("elements for what is no list")
+        raise _BrokenError("elements for what is no list")
 
 
 def _pairs(values: list[Any]) -> list[tuple[Any, Any]]:
     if len(values) % 2:
-        raise ValueError("a key without a value")
+        raise _BrokenError("a key without a value")
     return list(zip(values[::2], values[1::2], strict=True))
 
 
@@ -237,6 +249,8 @@ def _memoize(machine: _Machine, argument: Any) -> None:
 
 
 def _get(machine: _Machine, index: int) -> None:
+    if index not in machine.memo:
+        raise _BrokenError(f"its memo has no entry {index}")
     machine.stack.append(machine.memo[index])
 
 
@@ -293,8 +307,10 @@ def _instance(machine: _Machine, argument: str) -> None:
 
 
 def _object(machine: _Machine, argument: Any) -> None:
-    callee, *values = machine.marked()
-    machine.stack.append(Inert(callee, tuple(values)))
+    values = machine.marked()
+    if not values:
+        raise _BrokenError("an object of no class")
+    machine.stack.append(Inert(values[0], tuple(values[1:])))
 
 
 def _build(machine: _Machine, argument: Any) -> None:
@@ -305,6 +321,8 @@ def _build(machine: _Machine, argument: Any) -> None:
 
 
 def _pop(machine: _Machine, argument: Any) -> None:
+    if not machine.stack:
+        raise _BrokenError("a value is missing on its stack")
     machine.stack.pop()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Notice
-from upconv.converters.readers.torch.pickled.machine import Global
+from upconv.converters.readers.torch.state.pickles import Global
 
 _PLAIN: Final = (
     "(?:set|frozenset|list|dict|tuple|int|float|bool|str|bytes|bytearray|complex|slice|range"

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.pickled.machine import Global, Inert, run
-from upconv.converters.readers.torch.pickled.names import notices
+from upconv.converters.readers.torch.state.globals import notices
+from upconv.converters.readers.torch.state.pickles import Global, Inert, run
 from upconv.linter.running.engine import check_path
 
 
@@ -182,7 +182,7 @@ def test_doubling_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_too_many_opcodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.converters.readers.torch.pickled.machine.MAX_OPCODES", 100)
+    monkeypatch.setattr("upconv.converters.readers.torch.state.pickles.MAX_OPCODES", 100)
     with pytest.raises(UnreadableError, match="more than 100 opcodes"):
         value(frame(b"N0" * 100 + b"N."))
 
@@ -205,8 +205,8 @@ def test_any_damage(data: st.DataObject) -> None:
 
 
 def test_every_opcode_is_known_or_refused() -> None:
-    from upconv.converters.readers.torch.pickled import machine
+    from upconv.converters.readers.torch.state import pickles
 
-    known = set(machine._PUSHED) | set(machine._ACTIONS)
+    known = set(pickles._PUSHED) | set(pickles._ACTIONS)
     others = {opcode.name for opcode in pickletools.opcodes} - known
     assert others == {"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}

@@ -9,45 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.files.wire import Wire
-from upconv.converters.readers.torch.pickled.machine import Global, Inert, Persistent, run
-from upconv.converters.readers.torch.state.weights import (
-    ITEM_SIZES,
-    MAX_AXES,
-    MAX_EXPANDED,
-    StoredTensor,
-)
+from upconv.converters.readers.torch.state.element_types import ITEM_SIZES, NAMES, STORED
+from upconv.converters.readers.torch.state.pickles import Global, Inert, Persistent, run
+from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, misplaced
 
 MAX_VISITED: Final = 2_000_000
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 DATA: Final = "data.pkl"
 
 _ELEMENTS: Final = {
+    **{name: STORED[code] for code, name in NAMES.items()},
     "float": "<f4",
     "double": "<f8",
     "half": "<f2",
-    "bfloat16": "bfloat16",
     "byte": "u1",
     "char": "i1",
     "short": "<i2",
     "int": "<i4",
     "long": "<i8",
-    "bool": "?",
-    "float32": "<f4",
-    "float64": "<f8",
-    "float16": "<f2",
-    "uint8": "u1",
-    "int8": "i1",
-    "int16": "<i2",
-    "int32": "<i4",
-    "int64": "<i8",
 }
-"""Storage classes (FloatStorage) and dtypes (torch.float32), without their affixes."""
+"""dtypes (torch.float32) and storage classes (FloatStorage), without their affixes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +86,11 @@ class Checkpoint:
         if str(key[2]) not in self.storages:
             raise self._invalid(name, f"lies in the storage {str(key[2])[:40]!r}, which is missing")
         begin, end = self.storages[str(key[2])]
-        item = ITEM_SIZES[element]
-        last = offset + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
-        if prod(sizes) and (last + 1) * item > end - begin:
-            raise self._invalid(name, f"needs {(last + 1) * item} bytes, but has {end - begin}")
-        if prod(sizes) > max((end - begin) // item, MAX_EXPANDED):
-            raise self._invalid(name, f"would expand to {prod(sizes)} values")
-        return StoredTensor(sizes, element, strides, begin + offset * item, self.wire)
+        problem = misplaced(sizes, strides, offset, element, end - begin)
+        if problem:
+            raise self._invalid(name, problem)
+        place = begin + offset * ITEM_SIZES[element]
+        return StoredTensor(sizes, element, strides, place, self.wire)
 
     def _integers(self, name: str, values: Any) -> tuple[int, ...]:
         plain = isinstance(values, tuple | list) and len(values) <= MAX_AXES
