@@ -197,6 +197,11 @@ def _eltwise(op: ops.Eltwise, site: Site) -> Iterator[Condition]:
     return _same(site, site.given.inputs)
 
 
+@CONDITIONS.register(ops.Compare, ops.Where)
+def _compared(op: ops.Compare | ops.Where, site: Site) -> Iterator[Condition]:
+    return _broadcast(site, site.given.inputs, site.output)
+
+
 @CONDITIONS.register(ops.Concat)
 def _concat(op: ops.Concat, site: Site) -> Iterator[Condition]:
     joined = op.axis % len(site.output)
@@ -248,6 +253,35 @@ def _slice(op: ops.Slice, site: Site) -> Iterator[Condition]:
         yield site.asks(size, ">=", op.points[-1] + 1)
     else:
         yield from _divides(site, size, site.given.outputs)
+
+
+@CONDITIONS.register(ops.StridedSlice)
+def _strided(op: ops.StridedSlice, site: Site) -> Iterator[Condition]:
+    whole = site.x[op.axis % len(site.x)]
+    start, size = site.given.resolve(op.start), site.given.resolve(op.size)
+    for place in (start, start + (size - 1) * op.step):
+        yield site.asks(place, ">=", 0)
+        yield site.asks(whole, ">=", place + 1)
+
+
+@CONDITIONS.register(ops.Expand)
+def _expand(op: ops.Expand, site: Site) -> Iterator[Condition]:
+    for size, whole in zip(reversed(site.x), reversed(site.output), strict=False):
+        pairs = ((size, whole), (size, 1))
+        yield Condition(site.layer, tuple(Relation.of(left, "==", right) for left, right in pairs))
+
+
+@CONDITIONS.register(ops.Gather)
+def _gather(op: ops.Gather, site: Site) -> Iterator[Condition]:
+    if op.indices:
+        yield site.asks(site.x[op.axis % len(site.x)], ">=", max(op.indices) + 1)
+
+
+@CONDITIONS.register(ops.GridSample)
+def _grid_sample(op: ops.GridSample, site: Site) -> Iterator[Condition]:
+    grid = site.given.inputs[1]
+    yield site.asks(site.x[0], "==", grid[0])
+    yield site.asks(len(site.x) - 2, "==", grid[-1])
 
 
 @CONDITIONS.register(ops.Reshape)
@@ -304,6 +338,10 @@ def _arg_max(op: ops.ArgMax, site: Site) -> Iterator[Condition]:
     ops.Linear,
     ops.Constant,
     ops.Permute,
+    ops.CumSum,
+    ops.Arange,
+    ops.SizeOf,
+    ops.Embedding,
 )
 def _nothing(op: object, site: Site) -> Iterator[Condition]:
     return iter(())

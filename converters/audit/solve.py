@@ -126,7 +126,8 @@ def solve(size: int, output: int, wanted: Wanted | None = None) -> list[Answer]:
     """Every transposed convolution that takes `size` pixels to `output`, simplest first.
 
     Free kernels are up to WIDEST strides wide and not dilated, and cuts together are smaller than
-    the kernel, so that no pixel of the input is cut away. Raises UsageError for sizes and settings that no layer has.
+    the kernel, so that no pixel of the input is cut away. Raises UsageError for sizes and settings
+    that no layer has.
 
     >>> [(a.kernel, a.stride, a.begin, a.end) for a in solve(16, 32)][:4]
     [(2, 2, 0, 0), (4, 2, 1, 1), (6, 2, 2, 2), (8, 2, 3, 3)]
