@@ -120,26 +120,30 @@ class _Work:
             if pair is not None:
                 self._enter(pair)
                 return
-        self.only_left.append(layer)
-        self._pass_over(layer)
+        instead = None if self._pass_over(layer) else self._replaced(layer, resized=True)
+        if instead is not None:
+            self._enter(instead)
+        else:
+            self.only_left.append(layer)
 
-    def _pass_over(self, layer: Layer) -> None:
+    def _pass_over(self, layer: Layer) -> bool:
         """Where what follows a layer, or a few of them, follows in the right model what goes in:
-        these are passed over."""
+        these are passed over. Whether they were."""
         mapped = self.values.get(layer.inputs[0]) if layer.inputs else None
         chain: list[str] = []
         one: Layer | None = layer
         while mapped is not None and one is not None and len(chain) < PASSED_OVER:
             if len(one.outputs) != 1:
-                return
+                return False
             chain.append(one.outputs[0])
             readers = self.left.consumers.get(chain[-1], [])
             if self._alike(chain[-1], mapped) and not any(
                 self._reads(reader, mapped) for reader in readers
             ):
                 self.values.update(dict.fromkeys(chain, mapped))
-                return
+                return True
             one = readers[0] if len(readers) == 1 else None
+        return False
 
     def _alike(self, value: str, other: str) -> bool:
         """Whether two values have one shape, and the same kinds of layers read them."""
@@ -248,19 +252,19 @@ class _Work:
         ]
         return self._likest(found)
 
-    def _replaced(self, layer: Layer) -> Pair | None:
-        """Another operator in the same place: the same goes in, and the same follows."""
+    def _replaced(self, layer: Layer, resized: bool = False) -> Pair | None:
+        """Another operator in the same place: the same goes in, and the same follows; with
+        `resized`, of another size."""
         if not layer.outputs:
             return None
         mapped = [self.values.get(value) for value in layer.inputs]
         for other in self._candidates(layer):
             alike = list(other.inputs[:1]) == mapped[:1] and len(other.inputs) == len(mapped)
-            if (
-                alike
-                and other.outputs
-                and self.left.follows(layer.outputs[0], 1)
-                == self.right.follows(other.outputs[0], 1)
-            ):
+            if not alike or not other.outputs:
+                continue
+            ends = layer.outputs[0], other.outputs[0]
+            follows = self.left.follows(ends[0], 1) == self.right.follows(ends[1], 1)
+            if follows and (resized or self._alike(*ends)):
                 return Pair(layer, other)
         return None
 
