@@ -11,7 +11,18 @@ from typing import Literal
 
 from upconv.converters.audit.growth import Growth, Growths, Unsayable, scaled_sum, settled
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet, not_negative, zeros
-from upconv.converters.ir.dims import Atom, Dim, Product, Size, Symbol, evaluate, falls, leaves
+from upconv.converters.ir.dims import (
+    Atom,
+    Dim,
+    Product,
+    Size,
+    Symbol,
+    evaluate,
+    falls,
+    leaves,
+    multiply,
+    symbol,
+)
 
 Kind = Literal["==", ">="]
 
@@ -32,7 +43,7 @@ class Relation:
     @staticmethod
     def of(left: Size, kind: Kind, right: Size) -> Relation:
         """left == right, or left >= right."""
-        size = left - right
+        size = _without_common_letters(left - right)
         if isinstance(size, int):
             return _certain(size == 0 if kind == "==" else size >= 0, kind)
         common = gcd(*(factor for _, factor in size.terms))
@@ -76,6 +87,42 @@ class Relation:
     def __str__(self) -> str:
         left, right = self.sides
         return f"{left} {self.kind} {right}"
+
+
+def _without_common_letters(size: Size) -> Size:
+    """A size divided by the letters that all of its terms have: these are positive.
+
+    >>> from upconv.converters.ir.dims import symbol
+    >>> N, H = symbol("N"), symbol("H")
+    >>> str(_without_common_letters(N * H - 7 * N))
+    'H-7'
+    """
+    if isinstance(size, int) or size.constant or not any(_is_product(a) for a, _ in size.terms):
+        return size
+    first = size.terms[0][0]
+    for factor in first.factors if isinstance(first, Product) else (Dim(((first, 1),)),):
+        ((atom, _), *_more) = factor.terms
+        if isinstance(atom, Symbol) and factor == symbol(atom.name):
+            parts = [_divided(term, times, factor) for term, times in size.terms]
+            if None not in parts:
+                total: Size = 0
+                for part in parts:
+                    total = total + (part or 0)
+                return _without_common_letters(total)
+    return size
+
+
+def _is_product(atom: Atom) -> bool:
+    return isinstance(atom, Product)
+
+
+def _divided(atom: Atom, times: int, letter: Dim) -> Size | None:
+    """A term without one of its factors; None where it has no such factor."""
+    factors = list(atom.factors) if isinstance(atom, Product) else [Dim(((atom, 1),))]
+    if letter not in factors:
+        return None
+    factors.remove(letter)
+    return multiply(factors) * times
 
 
 def _certain(holds: bool, kind: Kind) -> Relation:

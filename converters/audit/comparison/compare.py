@@ -49,6 +49,7 @@ def compare(left: Model, right: Model) -> Comparison:
 
     Both are taken with free sizes of their images, the same letters in both.
     """
+    declared = list(_of_declared_sizes(left, right))
     left, right = _with_letters(left, right)
     ours, theirs = canonical(left), canonical(right)
     sizes = input_sizes(ours.model), input_sizes(theirs.model)
@@ -57,6 +58,7 @@ def compare(left: Model, right: Model) -> Comparison:
     shapes = Shapes(*made, _running_in_both(*sizes))
     found = [
         *_of_inputs(left, right),
+        *declared,
         *_of_layers(matching, shapes, ours, theirs),
         *_of_outputs(ours.model, theirs.model, matching),
         *_of_sizes((ours.model, theirs.model), sizes),
@@ -69,8 +71,8 @@ def compare(left: Model, right: Model) -> Comparison:
 
 
 def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
-    """Both models with H and W (D, W) for the sizes of their images; inputs after the first of
-    another size have letters of their own, the same in both models."""
+    """Both models with N, H and W (D, W) for the batch and the sizes of their images; inputs after
+    the first of another size have letters of their own, the same in both models."""
     names = ([entry.name for entry in model.inputs] for model in (left, right))
     letters: dict[str, tuple[Size, ...]] = {}
     known: dict[Shape, tuple[Size, ...]] = {}
@@ -88,7 +90,7 @@ def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
         fitting = entry.shape is not None and len(entry.shape) - 2 == len(letters.get(name, ()))
         if not fitting or entry.shape is None or name not in letters:
             return entry
-        return replace(entry, shape=(*entry.shape[:2], *letters[name]))
+        return replace(entry, shape=(symbol("N"), entry.shape[1], *letters[name]))
 
     return (
         replace(left, inputs=tuple(freed(one, one.name) for one in left.inputs)),
@@ -96,6 +98,20 @@ def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
             right, inputs=tuple(freed(one, partners.get(one.name, "")) for one in right.inputs)
         ),
     )
+
+
+def _of_declared_sizes(left: Model, right: Model) -> Iterator[Difference]:
+    """Axes that one file leaves free and the other gives a number, which runtimes then ask for."""
+    names = ([entry.name for entry in model.inputs] for model in (left, right))
+    by_name = [{entry.name: entry for entry in model.inputs} for model in (left, right)]
+    for ours, theirs in paired_names(*names):
+        a, b = by_name[0][ours].shape or (), by_name[1][theirs].shape or ()
+        for axis, pair in enumerate(zip(a, b, strict=False)):
+            fixed = [size for size in pair if isinstance(size, int)]
+            if len(fixed) == 1:
+                side = "A" if isinstance(pair[0], int) else "B"
+                message = f"axis {axis} of the input is {fixed[0]} in {side}, and free in the other"
+                yield Difference("input", ours, theirs, message, changes_numbers=False)
 
 
 def _running_in_both(left: InputSizes, right: InputSizes) -> dict[str, SizeSet]:

@@ -582,7 +582,7 @@ def test_inputs_and_outputs_are_compared() -> None:
     other = read(HEAD.replace("dim: 3", "dim: 4") + conv("a", "data"))
     left = read(HEAD + conv("a", "data"))
     told = said(compare(left, other))
-    assert any("the input is 1x3xHxW in A, 1x4xHxW in B" in one for one in told)
+    assert any("the input is Nx3xHxW in A, Nx4xHxW in B" in one for one in told)
     two = read(HEAD + conv("a", "data") + conv("b", "data"), seed=0)
     assert any("1 outputs in A, 2 in B" in one for one in said(compare(left, two)))
 
