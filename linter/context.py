@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from upconv.converters.audit.open_sizes import with_unknown_sizes
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Notice
+from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, Operator
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
@@ -25,11 +25,34 @@ from upconv.linter.running.suppress import Ignore
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A rule that failed, by its code and name, and why."""
+    """A rule that failed, by its code and name, and why. What is no rule has no code."""
 
     code: str
     name: str
     error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error on one line."""
+        words = str(self.error).splitlines()
+        return f"{type(self.error).__name__}: {words[0] if words else '(no message)'}"
+
+    @property
+    def trace(self) -> str:
+        """The whole traceback, for whoever mends it."""
+        from traceback import format_exception
+
+        return "".join(format_exception(self.error))
+
+    @property
+    def defect(self) -> tuple[str, str]:
+        """What tells one defect from another: where it was raised, and why. Rules that stumble over
+        one part, such as the inference of shapes, have one in common."""
+        frame = self.error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+        return where, self.reason
 
 
 @dataclass

@@ -38,11 +38,13 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "unmatched-weights": Told("UP219", "check the exported model with these weights"),
     "fork-dialect": Told("UP307", "name the fork with --dialect"),
     "unrecorded-convention": Told("UP307", "name the fork with --dialect"),
+    "assumed-backend": Told("UP307", "name the backend with --keras-backend"),
     "refused-call": Told("UP325", "see the framework's documentation"),
     "fails-when-called": Told("UP330", "leave output_padding out, or take an odd kernel"),
     "impossible-output-size": Told(
         "UP332", "make the convolution of the output give the input's size back"
     ),
     "unknown-field": Told("UP002", "delete it, or check which fork of Caffe the net is for"),
+    "template": Told("UP001", "fill in the template and check its result"),
     "unread-calls": Told("UP320", "check the exported model too"),
 }

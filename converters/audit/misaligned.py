@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Final, Literal
 
-from upconv.converters.audit.places import Coordinates, CropFit, drift
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.places import Coordinates, CropFit, drift
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, provably_differ
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.audit.reach import Reaches, receptive_fields
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps, align_corners, half_pixel, layer_maps
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
 
@@ -41,7 +41,7 @@ def positions(model: Model, shapes: Shapes) -> Iterator[Position]:
     >>> found.maps, found.reach[0].pixels
     ((AxisMap(scale=Fraction(2, 1), shift=Fraction(1, 2)),), 2)
     """
-    coordinates = Coordinates(model, shapes, mended=False)
+    coordinates = Coordinates(model, shapes, mended=())
     reaches = receptive_fields(model, shapes, coordinates)
     for layer in model.layers:
         for value in layer.outputs:

@@ -14,11 +14,11 @@ from math import lcm
 from operator import or_
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.audit.places import Coordinates, PixelMap
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps, carriers, layer_maps
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.places import Coordinates, PixelMap
 from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import Shape

@@ -88,20 +88,29 @@ def steps(net: Shaped, value: str, ancestor: str | None, axis: int) -> list[Step
 
 
 def _step(net: Shaped, after: str, before: str, axis: int) -> Iterator[Step]:
-    sizes = [_size(net, value, axis) for value in (before, after)]
+    was, now = (_size(net, value, axis) for value in (before, after))
     layer = net.producers[after]
-    if sizes[0] is None or sizes[1] is None:
+    if was is None or now is None:
         return
-    nominal = nominal_scale(layer, axis - 2)
-    if sizes[0] == sizes[1] and nominal in (None, 1):
+    scale = nominal_scale(layer, axis - 2) or _of_a_mask(layer, was, now)
+    if was == now and scale in (None, 1):
         return
-    excess, factor = None, float(1 if nominal is None else nominal)
-    if isinstance(sizes[0], int) and isinstance(sizes[1], int):
-        if nominal is not None:
-            excess = float(sizes[1] - sizes[0] * nominal)
-        elif sizes[0] > 0:
-            factor = sizes[1] / sizes[0]
-    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), excess, factor)
+    excess, factor = None, float(1 if scale is None else scale)
+    if isinstance(was, int) and isinstance(now, int):
+        if scale is not None:
+            excess = float(now - was * scale)
+        elif was > 0:
+            factor = now / was
+    yield Step(layer, Axis(axis - 2, was, now), excess, factor)
+
+
+def _of_a_mask(layer: Layer, was: Size, now: Size) -> Fraction | None:
+    """The factor of an unpooling whose size is written, since it undoes a pooling."""
+    if not isinstance(layer.operator, ops.Unpool | ops.WindowUnpool):
+        return None
+    if isinstance(was, int) and isinstance(now, int):
+        return written_factor(was, now)
+    return None
 
 
 def _size(net: Shaped, value: str, axis: int) -> Size | None:
@@ -141,3 +150,18 @@ def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:
         return growth_of(substitute(size, lambda leaf: symbol("n")), "n").slope or None
     except Unsayable:
         return None
+
+
+def written_factor(before: int, after: int) -> Fraction | None:
+    """The factor that a written size stands for: a whole one, or one over it, where the size is
+    within two pixels of that (as of a plane whose pooling cut a window); else None.
+
+    >>> [str(written_factor(*sizes)) for sizes in ((60, 118), (9, 4), (10, 15))]
+    ['2', '1/2', 'None']
+    """
+    if min(before, after) < 1:
+        return None
+    ratio = Fraction(after, before)
+    whole = Fraction(round(ratio)) if ratio >= 1 else Fraction(1, round(1 / ratio))
+    near = 2 * max(whole - 1, Fraction(1, 2))
+    return whole if abs(after - before * whole) <= near else None

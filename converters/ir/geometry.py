@@ -186,6 +186,31 @@ def keras_transposed_size(
     return full_size(size, kernel, stride, dilation) - cut + output_padding
 
 
+def keras_torch_pads(
+    kernel: int,
+    stride: int,
+    dilation: int,
+    padding: Literal["same", "valid"],
+    output_padding: int | None = None,
+) -> tuple[int, int]:
+    """(padding of both sides, output padding) that Keras 3 up to 3.14 gives torch's transposed
+    convolution (keras/src/backend/common/backend_utils.py,
+    _convert_conv_transpose_padding_args_from_keras_to_torch). Torch refuses an output padding
+    that is not smaller than the stride.
+
+    >>> keras_torch_pads(3, 2, 1, "same"), keras_torch_pads(2, 3, 1, "valid")
+    ((1, 1), (0, 1))
+    """
+    extent = effective_kernel(kernel, dilation)
+    if padding == "valid":
+        extra = max(stride - extent, 0) if output_padding is None else output_padding
+        return 0, extra
+    odd = extent % 2
+    wanted = odd - extent + (stride - odd if output_padding is None else output_padding)
+    cut = max(-(wanted // 2), 0)
+    return cut, 2 * cut + wanted
+
+
 def tensorflow_inverts(
     size: Any,
     target: Any,

@@ -23,6 +23,7 @@ Shape: TypeAlias = tuple[Size, ...]
 NoticeKind: TypeAlias = Literal[
     "unreadable-part",  # of the file, or of the weights given for it
     "unknown-layer-type",  # or one whose fields ask for what cannot be said
+    "unknown-field",  # a layer has one that may change what it computes
     "dangling-name",  # a layer reads a value that none before it writes
     "name-of-other-phase",  # ... but a layer of the phase that is not run does
     "missing-name",  # a layer writes a value without a name
@@ -36,11 +37,12 @@ NoticeKind: TypeAlias = Literal[
     "half-given-field",  # kernel_h without kernel_w
     "fork-dialect",  # forks of the framework disagree about the layer
     "unrecorded-convention",  # versions of it do, and the file does not say its version
+    "assumed-backend",  # where another would compute other numbers of the same file
     "refused-call",  # the framework raises an error when it is made or when it runs
     "fails-when-called",  # the framework builds the layer, and fails when it runs
     "impossible-output-size",  # no input of the layer has an output of the size that is asked for
+    "template",  # a value that is still to be filled in
     "unread-calls",  # of source code
-    "unknown-field",
 ]
 """What readers have to say. A new kind wants a row in the linter's table of notices too."""
 

@@ -11,6 +11,8 @@ from onnx import ModelProto, helper
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, validate
+from upconv.converters.ir.operators import Unknown
+from upconv.converters.onnx_writer.custom import DOMAIN, VERSION, emit_custom
 from upconv.converters.onnx_writer.emitters import EMITTERS
 from upconv.converters.onnx_writer.frame import (
     enter_inputs,
@@ -21,6 +23,7 @@ from upconv.converters.onnx_writer.frame import (
 )
 from upconv.converters.onnx_writer.graph import GraphBuilder, StoredWeight
 from upconv.converters.onnx_writer.layout import Inside, channels_first
+from upconv.converters.onnx_writer.offer import offer
 from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions
 from upconv.converters.onnx_writer.refusals import located, problems, refuse
 from upconv.converters.passes.live import live
@@ -44,7 +47,9 @@ def build(model: Model, options: WriteOptions) -> Built:
     model = live(model)
     inside = channels_first(model)
     inference = infer(inside.model)
-    refuse(list(problems(inside.model, inference)))
+    custom = options.unknown == "custom-op"
+    found = list(problems(inside.model, inference, custom))
+    refuse(found, offer(inside.model) if found and not custom else "")
     graph = GraphBuilder(inside.model, inference, options)
     graph.reserve(inside.inner)
     enter_inputs(graph, inside)
@@ -62,6 +67,8 @@ def build(model: Model, options: WriteOptions) -> Built:
 
 def _emit(layer: Layer, graph: GraphBuilder) -> str:
     graph.enter(layer)
+    if isinstance(layer.operator, Unknown):
+        return emit_custom(layer.operator, layer, graph)
     return EMITTERS[type(layer.operator)](layer.operator, layer, graph)
 
 
@@ -77,9 +84,12 @@ def _proto(
         graph.constants,
         value_info=list(inner_values(graph)),
     )
+    opsets = [helper.make_opsetid("", options.opset)]
+    if any(node.domain == DOMAIN for node in graph.nodes):
+        opsets.append(helper.make_opsetid(DOMAIN, VERSION))
     proto = helper.make_model(
         body,
-        opset_imports=[helper.make_opsetid("", options.opset)],
+        opset_imports=opsets,
         ir_version=IR_VERSIONS[options.opset],
         producer_name="upconv",
         producer_version=options.producer_version,

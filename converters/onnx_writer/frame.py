@@ -51,6 +51,9 @@ def outputs_of(model: Model, graph: GraphBuilder, inside: Inside) -> Iterator[Va
         if name in model.integer_outputs:
             yield typed_value(name, graph.shape(inner or name), TensorProto.INT64)
             continue
+        if graph.shapes.get(inner or name) is None and graph.has_custom:
+            yield helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            continue
         shape = graph.shape(name) if inner is None else last(graph.shape(inner))
         yield typed_value(name, shape, _kind(graph, name))
 

@@ -18,7 +18,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model, Shape
-from upconv.converters.ir.operators import Operator, Where, index_place
+from upconv.converters.ir.operators import Operator, Unknown, Where, index_place
 from upconv.converters.ir.tensors import TensorData
 from upconv.converters.onnx_writer.options import WriteOptions
 from upconv.converters.onnx_writer.sizes import SizeWriter
@@ -63,6 +63,11 @@ class GraphBuilder:
     def enter(self, layer: Layer) -> None:
         """What follows belongs to this layer."""
         self._layer = layer
+
+    @property
+    def has_custom(self) -> bool:
+        """Whether some layers are not understood, so that shapes may be unknown."""
+        return any(isinstance(layer.operator, Unknown) for layer in self.model.layers)
 
     @property
     def layer(self) -> Layer:

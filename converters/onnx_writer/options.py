@@ -18,6 +18,7 @@ Pinned: the newest version a library knows would lock out runtimes that read the
 
 ExternalData = Literal["auto", "always", "never"]
 Bilinear = Literal["auto", "conv-transpose", "separable", "matmul"]
+UnknownLayers = Literal["refuse", "custom-op"]
 
 
 def installed_version() -> str:
@@ -37,11 +38,13 @@ class WriteOptions:
     a row: "conv-transpose" keeps the one node that the source has, "separable" writes a k x 1 and
     a 1 x k grouped node, "matmul" two matrix products; "auto" is separable where the factors give
     back the stored kernel bit for bit (bilinear kernels of factors 2, 4, 8 ...), else one node.
+    `unknown` layers are refused, or written as nodes of a domain of our own.
     """
 
     opset: int = 18
     external_data: ExternalData = "auto"
     bilinear: Bilinear = "conv-transpose"
+    unknown: UnknownLayers = "refuse"
     producer_version: str = field(default_factory=installed_version)
 
 
@@ -55,6 +58,9 @@ class Written:
     forms: Mapping[str, str]
 
 
+_CHOICES = (("external_data", ExternalData), ("bilinear", Bilinear), ("unknown", UnknownLayers))
+
+
 def require_valid(options: WriteOptions) -> None:
     """Raise UsageError for options that mean nothing."""
     if options.opset not in IR_VERSIONS:
@@ -62,7 +68,7 @@ def require_valid(options: WriteOptions) -> None:
             f"opset {options.opset} cannot be written",
             hint=f"choose {min(IR_VERSIONS)} to {max(IR_VERSIONS)}",
         )
-    for name, allowed in (("external_data", ExternalData), ("bilinear", Bilinear)):
+    for name, allowed in _CHOICES:
         choices = allowed.__args__  # type: ignore[attr-defined]
         if getattr(options, name) not in choices:
             raise UsageError(f"{name} '{getattr(options, name)}' is none of {', '.join(choices)}")

@@ -32,6 +32,7 @@ from upconv.converters.proof.end_to_end import (
     tolerance_of,
 )
 from upconv.converters.proof.memory import require_memory
+from upconv.converters.proof.own_inputs import own_stimuli
 from upconv.converters.proof.report import (
     OutputCertificate,
     SourceFramework,
@@ -49,11 +50,16 @@ from upconv.converters.proof.verify import (
 )
 
 
-def source_stimuli(model: Model, seed: int) -> dict[str, dict[str, Any]]:
-    """What both sides run on: stimulus -> input -> values, in the source's own layout.
+def source_stimuli(model: Model, seed: int, data: str = "") -> dict[str, dict[str, Any]]:
+    """What both sides run on: stimulus -> input -> values, in the source's own layout; made, or
+    the user's own in the file or folder `data`.
 
-    Raises UsageError where the input shapes are unknown or too large.
+    Raises UsageError where the input shapes are unknown or too large, or what is in `data` does
+    not fit them.
     """
+    if data:
+        own = own_stimuli(model, data)
+        return {name: in_source_layout(model, feeds) for name, feeds in own.items()}
     shapes, others = fixed_shapes(model), other_shapes(model)
     for each in filter(None, (shapes, others)):
         require_memory(model, each)

@@ -144,7 +144,10 @@ class _Certifier:
         return _compare_layer(layer, form, wide, exact, computed)
 
     def _is_elided(self, layer: Layer) -> bool:
-        return self.names.get(layer.outputs[0]) != layer.outputs[0]
+        """Whether the file has no value of its own for it: readers take its input, and are
+        certified on that."""
+        made = self.names.get(layer.outputs[0])
+        return made is not None and made == self.names.get(layer.inputs[0])
 
 
 def _compare_layer(

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.operators import Identity, Unknown
 from upconv.converters.onnx_writer.layout import channels_first
+from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
-from upconv.converters.proof.end_to_end import Announce, certify_outputs
+from upconv.converters.proof.end_to_end import Announce, Stimuli, certify_outputs
 from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
 from upconv.converters.proof.memory import require_memory
+from upconv.converters.proof.own_inputs import own_stimuli
 from upconv.converters.proof.report import (
     LayerCertificate,
     OutputCertificate,
@@ -46,20 +48,24 @@ def verify(
     onnx_path: str,
     seed: int = 0,
     progress: Announce = lambda message: None,
+    data: str = "",
 ) -> Verification:
     """Prove an ONNX file equal to a source model, in onnxruntime on this machine's CPU.
+
+    On noise and impulses, or on the inputs in the file or folder `data` (`own_inputs`).
 
     Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it, UsageError
     where the input shapes are unknown or too large, or the two have different inputs.
     """
     model = live(model)
+    customs = tuple(_customs(model))
+    if customs:
+        return Verification(model.path, onnx_path, read_onnx(onnx_path).opset, (), (), customs)
     file = read_onnx(onnx_path)
-    shapes, others = fixed_shapes(model), other_shapes(model)
     require_same_inputs(model, file)
-    for each in filter(None, (shapes, others)):
-        require_same_shapes(model, file, each)
-        require_memory(model, each)
-    stimuli = make_stimuli(model, shapes, seed, others)
+    stimuli = own_stimuli(model, data) if data else _made_stimuli(model, seed)
+    for feeds in stimuli.values():
+        require_same_shapes(model, file, {name: one.shape for name, one in feeds.items()})
     names = aliases(model, file)
     layers = certify_layers(model, file, names, stimuli, progress)
     progress("weights")
@@ -71,6 +77,24 @@ def verify(
     return Verification(
         model.path, onnx_path, file.opset, tuple(layers.values()), tuple(outputs), reasons
     )
+
+
+def _made_stimuli(model: Model, seed: int) -> Stimuli:
+    shapes, others = fixed_shapes(model), other_shapes(model)
+    for each in filter(None, (shapes, others)):
+        require_memory(model, each)
+    return make_stimuli(model, shapes, seed, others)
+
+
+def _customs(model: Model) -> Iterator[str]:
+    """Why a file with layers that are not understood cannot be run, by their names."""
+    unknown = [layer for layer in model.layers if isinstance(layer.operator, Unknown)]
+    for layer in unknown:
+        kind = layer.operator.type if isinstance(layer.operator, Unknown) else ""
+        yield f"layer '{layer.name}': onnxruntime has no operator {kind} of the domain upconv"
+    names = frontier(model, {layer.name for layer in unknown}) if unknown else ()
+    if names:
+        yield f"what can be proven is the part before: --outputs {','.join(names)}"
 
 
 def require_same_inputs(model: Model, file: OnnxFile) -> None:
@@ -113,7 +137,8 @@ def missing_outputs(model: Model, file: OnnxFile) -> Iterator[str]:
 def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
     """Value name -> the name the ONNX file computes it under, for those it has.
 
-    The writer names values as the model does and leaves out identities. A channels-last input or
+    The writer names values as the model does and leaves out identities, but never one that makes
+    an output: that stands for something in any file. A channels-last input or
     output is computed channels first under its inner name.
     """
     inner = channels_first(model).inner
@@ -122,6 +147,8 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
         for value in layer.outputs:
             if inner.get(value, value) in file.values:
                 names[value] = inner.get(value, value)
+            elif value in model.outputs:
+                continue
             elif isinstance(layer.operator, Identity) and layer.inputs[0] in names:
                 names[value] = names[layer.inputs[0]]
     return names

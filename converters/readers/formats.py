@@ -17,7 +17,12 @@ from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import LFS_POINTER, ONNX, TENSORFLOW_LITE
+from upconv.converters.readers.unread import (
+    LFS_POINTER,
+    ONNX,
+    TENSORFLOW_LITE,
+    UNREAD_ENDINGS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +46,7 @@ __all__ = [
     "open_text",
     "require",
     "require_graph",
+    "unread_kind",
 ]
 
 HEAD_BYTES: Final = 1 << 16
@@ -134,10 +140,25 @@ def may_hold_model(path: str) -> bool:
     """
     try:
         head = _head(path)
-    except UnreadableError:
+    except (UnreadableError, OSError):
         return False
     entry = next((entry for entry in FORMATS if entry.claim(head)), None)
     return entry is not None and (head.is_folder or entry.surely(head))
+
+
+def unread_kind(path: str) -> str:
+    """What a search says of a file that it passes over although it is a model: its ending where
+    nothing here reads that format, "Git LFS pointers" where the model was not fetched; else "".
+    """
+    extension = Head(path).extension
+    if extension in UNREAD_ENDINGS:
+        return f".{extension}"
+    if not any(extension in entry.searched for entry in FORMATS):
+        return ""
+    try:
+        return "Git LFS pointers" if LFS_POINTER.claim(_head(path)) else ""
+    except (UnreadableError, OSError):
+        return ""
 
 
 def companions(path: str) -> tuple[str, ...]:
@@ -176,8 +197,12 @@ def _format_of(path: str) -> Format:
     raise UnreadableError(
         "no model format that is known" if head.data else nothing,
         path=path,
-        hint=f"known are {', '.join(entry.name for entry in FORMATS)}",
+        hint=f"read are {', '.join(_for_people(entry) for entry in FORMATS if entry.searched)}",
     )
+
+
+def _for_people(entry: Format) -> str:
+    return f"{entry.name} ({', '.join(f'.{end}' for end in entry.searched[:3])})"
 
 
 def _head(path: str) -> Head:

@@ -48,3 +48,9 @@ TENSORFLOW_LITE: Final = Format(
     "not built yet",
 )
 ONNX: Final = Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet")
+
+UNREAD_ENDINGS: Final = frozenset(
+    ("onnx", "ort", "tflite", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
+)
+"""Endings of models that nothing here reads, and of nothing else that is common in a repository. A
+search counts them: what was not looked at is not clean."""

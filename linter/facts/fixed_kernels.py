@@ -17,6 +17,7 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import input_channels
+from upconv.linter.facts.nearest_idiom import repeats_pixels
 from upconv.linter.facts.stored import is_zero, stored_kernel
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def fixed_kernels(context: Context) -> Iterator[FixedKernel]:
     for layer in context.of(ops.ConvTranspose):
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
+        if repeats_pixels(context, layer):
+            continue
         weight = layer.weights.get("weight", Weight(None))
         found = _of_stored(layer, op) if weight.present else _of_constant(context, layer, op)
         if found is not None:

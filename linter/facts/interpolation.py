@@ -45,9 +45,9 @@ class Interpolator:
 
     @property
     def pad_fits(self) -> bool:
-        """Whether its pad is the interpolation convention's, ceil((f-1)/2), on all sides."""
-        expected = tuple(bilinear_pad(s) for s in self.op.stride)
-        return self.op.pads_begin == expected == self.op.pads_end
+        """Whether the pad before it is the interpolation convention's, ceil((f-1)/2): that places
+        the result; one of another size at the end makes it longer or shorter."""
+        return self.op.pads_begin == tuple(bilinear_pad(s) for s in self.op.stride)
 
 
 class Net(Protocol):

@@ -97,8 +97,8 @@ def _with_factor(model: Model, found: Interpolator, factor: int) -> Model:
 
 def _faults(context: Context, model: Model) -> int:
     """How many sizes contradict each other, and how many merges and Crops have two scales."""
-    from upconv.converters.audit.places import Coordinates
     from upconv.converters.ir.inference import infer
+    from upconv.converters.ir.places import Coordinates
 
     inference = infer(model)
     coordinates = Coordinates(model, inference.shapes)

@@ -31,6 +31,7 @@ def report_record(report: Report) -> dict[str, Any]:
             "errors": report.count("error"),
             "warnings": report.count("warning"),
             "infos": report.count("info"),
+            "passed_over": dict(report.passed_over),
         },
     }
 

@@ -8,7 +8,7 @@ from typing import Final
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import SEVERITIES, Finding, Place, Report
 from upconv.linter.reports.colour import PLAIN, Paint
-from upconv.linter.reports.wording import one_line, told
+from upconv.linter.reports.wording import one_line, passed_over, told
 
 WIDTH: Final = 120
 """Columns of code shown; longer lines are cut around the caret."""
@@ -16,16 +16,29 @@ WIDTH: Final = 120
 _TAB: Final = "    "
 
 
-def text(report: Report, *, colour: bool = False) -> str:
-    """All findings with code frames, and a summary line."""
+def text(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
+    """All findings with code frames, and, but where `quiet`, a summary line. What --fix mends is
+    marked with [*]."""
     paint = Paint(colour)
     blocks = [
         "\n".join(_finding(finding, file.source, paint))
         for file in report.files
         for finding in file.findings
     ]
-    blocks.append(summary(report, paint))
-    return "\n\n".join(blocks) + "\n"
+    if not quiet:
+        blocks.append("\n".join([summary(report, paint), *_fixable(report)]))
+    return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def _fixable(report: Report) -> Iterator[str]:
+    """How many findings have a fix, by what applies it."""
+    levels = [finding.fix.safety for finding in report.findings if finding.fix is not None]
+    safe, unsafe = levels.count("safe"), levels.count("unsafe")
+    if safe:
+        more = f", {unsafe} more with --unsafe-fixes" if unsafe else ""
+        yield f"[*] {safe} fixable with --fix{more}"
+    elif unsafe:
+        yield f"{unsafe} fixable with --fix --unsafe-fixes, which change numbers"
 
 
 def _finding(finding: Finding, source: Source | None, paint: Paint) -> Iterator[str]:
@@ -33,12 +46,16 @@ def _finding(finding: Finding, source: Source | None, paint: Paint) -> Iterator[
     yield (
         f"{paint('path', one_line(finding.path) + place)}: "
         f"{paint(finding.severity, f'{finding.severity}[{finding.code}]')} "
-        f"{paint('dim', finding.name)}: {one_line(told(finding))}"
+        f"{paint('dim', finding.name)}{_mark(finding)}: {one_line(told(finding))}"
     )
     if finding.place is not None and source is not None:
         yield from _frame(finding.place, source, paint, finding.severity)
     if finding.help:
         yield f"  {paint('help', 'help:')} {one_line(finding.help)}"
+
+
+def _mark(finding: Finding) -> str:
+    return " [*]" if finding.fix is not None and finding.fix.safety == "safe" else ""
 
 
 def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterator[str]:
@@ -94,6 +111,8 @@ def summary(report: Report, paint: Paint = PLAIN) -> str:
     for status, what in (("unreadable", "unreadable"), ("skipped", "skipped (no model)")):
         if status in statuses:
             files += f", {statuses.count(status)} {what}"
+    if report.passed_over:
+        files += f", {passed_over(report.passed_over)}"
     silenced = sum(one.by == "comment" for one in report.silenced)
     tail = f" ({silenced} silenced by comments)" if silenced else ""
     return f"{', '.join(counts) or 'no findings'}; {files}{tail}"

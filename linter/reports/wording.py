@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from upconv.linter.finding import FileReport, Finding
+from upconv.linter.finding import UNCHECKED, FileReport, Finding
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -31,6 +32,16 @@ def told_with_help(finding: Finding) -> str:
     return told(finding) + (f"\nhelp: {finding.help}" if finding.help else "")
 
 
+def passed_over(kinds: Sequence[tuple[str, int]]) -> str:
+    """What a search did not check, in words.
+
+    >>> passed_over([(".tflite", 25), (".onnx", 6)])
+    '31 passed over: 25 .tflite, 6 .onnx'
+    """
+    total = sum(count for _, count in kinds)
+    return f"{total} passed over: {', '.join(f'{count} {kind}' for kind, count in kinds)}"
+
+
 def hides_unreadable(file: FileReport) -> bool:
     """Whether a file could not be read, but no finding says so: UP001 is ignored or known."""
-    return file.status == "unreadable" and all(f.code != "UP001" for f in file.findings)
+    return file.status == "unreadable" and all(f.code not in UNCHECKED for f in file.findings)

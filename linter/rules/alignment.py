@@ -8,13 +8,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from upconv.converters.audit.misaligned import crop_misalignments, extent, merge_misalignments
-from upconv.converters.audit.open_sizes import SPATIAL
-from upconv.converters.audit.places import PixelMap
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.open_sizes import SPATIAL
+from upconv.converters.ir.places import PixelMap
 from upconv.converters.ir.shapes import provably_differ, text_of
 from upconv.linter.facts import words
+from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
 from upconv.linter.fixing.crop_remedies import crop_offset
 from upconv.linter.rule import Hit, rule
@@ -32,13 +33,15 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         branches since they parted. The finding gives the right one. Half a pixel that no whole
         offset can mend is an info; inputs of different scale, which no offset aligns, are said.
         Where learned upsampling lies on the way, which may have made up for it, it is a warning.
+        A Crop without crop_param, which some forks align by themselves, is UP307's.
 
     Why it is bad:
         Scores are added to, or compared with, pixels that lie elsewhere: FCN's offset of 31
         forgotten moves the whole segmentation by 31 pixels. Nothing fails; it is only worse.
 
     Example:
-        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score" }
+        layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
+          crop_param { axis: 2 offset: 0 } }
 
     Use instead:
         layer { name: "score" type: "Crop" bottom: "upscore8" bottom: "data" top: "score"
@@ -50,7 +53,10 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe python/caffe/coord_map.py (crop_params); shelhamer/fcn.berkeleyvision.org
     """
+    open_to_forks = {n.error.layer for n in context.net.notices if n.kind == "fork-dialect"}
     for off in crop_misalignments(context.coordinates, context.open_inference.shapes):
+        if off.layer.name in open_to_forks:
+            continue  # a fork's Crop may align by itself: UP307 asks
         severity: Severity | None = "info" if off.small else None
         if off.kind == "scale":
             yield Hit(off.message, off.help, off.layer, severity=severity)
@@ -72,28 +78,15 @@ def _passes_learned(context: Context, layer: Layer) -> bool:
     """Whether a learned transposed convolution lies on the way to any input."""
     return any(
         isinstance(made.operator, ops.ConvTranspose) and context.intent(made).kind == "learned"
-        for made in _behind(context, layer)
+        for made in behind(context, layer)
     )
 
 
 def _passes_free(context: Context, layer: Layer) -> bool:
     """Whether training could place what meets here: learned upsampling, or a Resize between
     pooled context and features, lies on the way."""
-    resized = any(isinstance(made.operator, ops.Resize) for made in _behind(context, layer))
+    resized = any(isinstance(made.operator, ops.Resize) for made in behind(context, layer))
     return resized or _passes_learned(context, layer)
-
-
-def _behind(context: Context, layer: Layer) -> Iterator[Layer]:
-    """Every layer that a layer's inputs depend on."""
-    waiting, seen = list(layer.inputs), set(layer.inputs)
-    while waiting:
-        made = context.producers.get(waiting.pop())
-        if made is None:
-            continue
-        yield made
-        fresh = [value for value in made.inputs if value not in seen]
-        seen.update(fresh)
-        waiting += fresh
 
 
 @rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")

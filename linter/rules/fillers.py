@@ -25,8 +25,9 @@ FILLERS: Final = (
     "xavier",
     "msra",
     "bilinear",
+    "gabor",
 )
-"""Caffe filler.hpp, GetFiller: the comparison is exact, capitals count."""
+"""Caffe filler.hpp, GetFiller: the comparison is exact, capitals count; "gabor" is Intel's."""
 
 
 @rule(

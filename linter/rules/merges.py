@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.shapes import Shape
+from upconv.converters.ir.shapes import Shape, text_of
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def merge_mismatch(context: Context) -> Iterator[Hit]:
         yield _explained(context, layer, error) or Hit(error.message, _CROP, layer)
 
 
+_UNPOOL = "make '{0}' {2}, as '{1}' has it (a mask's numbers count pixels, so it cannot be cropped)"
 _CROP = "crop the larger input, or change a layer so that both fit"
 
 
@@ -61,6 +62,8 @@ def _explained(context: Context, layer: Layer, error: ShapeError) -> Hit | None:
         return _channels(context, layer, names, shapes)
     differing = mismatch(context, layer)
     assert differing is not None
+    if isinstance(layer.operator, ops.Unpool):
+        return Hit(str(differing), _UNPOOL.format(*names, text_of(shapes[1][2:])), layer)
     return Hit(str(differing), _next_step(names, differing.difference), layer)
 
 

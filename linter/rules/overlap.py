@@ -12,6 +12,7 @@ from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
+from upconv.linter.facts.nearest_idiom import repeats_pixels
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[in
             yield kernel, stride, dilation, taps(kernel, stride, dilation)
 
 
-@rule("UP107", "uneven-overlap", severity="warning", source="Odena, Dumoulin, Olah 2016 (Distill)")
+@rule(
+    "UP107",
+    "uneven-overlap",
+    severity="warning",
+    source="Odena, Dumoulin, Olah 2016 (Distill)",
+    folds=True,
+)
 def uneven_overlap(context: Context) -> Iterator[Hit]:
     """Learned upsampling whose kernel is no multiple of its stride, which leaves a checkerboard.
 
@@ -90,13 +97,14 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp")
+@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp", folds=True)
 def holes(context: Context) -> Iterator[Hit]:
     """A transposed convolution leaves output pixels that no input reaches.
 
     What it finds:
         Kernels smaller than the stride, and dilations that share a factor with the stride, so that
-        all taps fall on the same pixels.
+        all taps fall on the same pixels. A layer of ones whose zeros a max pooling behind it fills
+        (nearest upsampling of what is not negative) is not judged.
 
     Why it is bad:
         The pixels between hold nothing but the bias, whatever the weights are: a grid of dots.
@@ -116,6 +124,8 @@ def holes(context: Context) -> Iterator[Hit]:
     """
     for layer in context.of(ops.ConvTranspose):
         assert isinstance(layer.operator, ops.ConvTranspose)
+        if repeats_pixels(context, layer):
+            continue
         for kernel, stride, dilation, counts in _coverage(layer.operator):
             if len(counts) < stride:
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
@@ -145,7 +155,7 @@ def _hole_fields(stride: int, dilation: int) -> tuple[str, ...]:
     return (*(("dilation",) if gcd(stride, dilation) > 1 else ()), *_KERNEL_FIELDS)
 
 
-@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467")
+@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467", folds=True)
 def inexact_multiple(context: Context) -> Iterator[Hit]:
     """Upsampling whose output is not an exact multiple of its input.
 
@@ -177,6 +187,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         assert isinstance(op, ops.ConvTranspose)
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
+            continue
+        if repeats_pixels(context, layer):
             continue
         shape = context.input_shape(layer)
         if shape is not None and set(shape[2:]) == {1}:

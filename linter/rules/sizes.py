@@ -124,7 +124,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     What it finds:
         Nets that upsample, and whose merges or crops fit only where the input's height or width
         follows a rule, H % 32 == 0 say. It is an info where the file gives a size that fits; nets
-        with an inner product, which takes one size anyhow, are not judged.
+        with an inner product, which takes one size anyhow, are not judged, nor merges behind a size
+        that is written in.
 
     Why it is bad:
         With another image Caffe aborts, and so does every other framework. What runs on the
@@ -142,7 +143,7 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     References:
         fizyr/keras-retinanet issue 4; Long, Shelhamer, Darrell 2015 (pad 100 and Crop)
     """
-    from upconv.converters.audit.open_sizes import with_free_sizes, with_unknown_sizes
+    from upconv.converters.ir.open_sizes import with_free_sizes, with_unknown_sizes
 
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return
@@ -272,7 +273,7 @@ def _window(layer: Layer, index: int, before: int, after: int) -> Hit | None:
     return None
 
 
-@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp")
+@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp", folds=True)
 def pixels_never_read(context: Context) -> Iterator[Hit]:
     """A layer rounds down and never reads its input's last rows or columns.
 
@@ -311,6 +312,7 @@ def pixels_never_read(context: Context) -> Iterator[Hit]:
                     f"{'is' if lost == 1 else 'are'} never read: {_arithmetic(layer, index, size)}",
                     "feed a size that fits, or pad, or round up",
                     layer,
+                    kind="unread",
                 )
                 break
 

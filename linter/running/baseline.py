@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.files import write_whole
-from upconv.linter.finding import FileReport, Finding, Silenced
+from upconv.linter.finding import CRASHED, FileReport, Finding, Silenced
 
 VERSION: Final = 1
 
@@ -68,7 +68,7 @@ class Run:
         return checked or not (self.root / entry["path"]).exists()
 
 
-NEVER_KNOWN: Final = frozenset({"UP006"})
+NEVER_KNOWN: Final = frozenset({CRASHED})
 """What cannot be accepted: a failure of ours."""
 
 

@@ -97,6 +97,7 @@ def options_digest(options: CheckOptions) -> str:
         read.phase,
         read.dialect,
         read.keras_bilinear,
+        read.keras_backend,
         options.select,
         options.ignore,
         options.severities,
@@ -168,7 +169,8 @@ def _report(record: dict[str, Any]) -> FileReport:
         Silenced(_finding(entry.pop("finding")), **entry) for entry in record.pop("silenced")
     )
     used = tuple(record.pop("used"))
-    return FileReport(findings=findings, silenced=silenced, used=used, **record)
+    traces = tuple(record.pop("traces"))
+    return FileReport(findings=findings, silenced=silenced, used=used, traces=traces, **record)
 
 
 def _finding(record: dict[str, Any]) -> Finding:

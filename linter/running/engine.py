@@ -1,13 +1,15 @@
 """Runs all rules over one file and turns what they yield into findings.
 
-Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check
+never ends in a traceback, and never because of one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -23,6 +25,8 @@ from upconv.converters.ir.written import Comments
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context, Crash
 from upconv.linter.finding import (
+    CRASHED,
+    UNCHECKED,
     FileReport,
     Finding,
     Severity,
@@ -34,6 +38,7 @@ from upconv.linter.finding import (
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
+from upconv.linter.running.fold import folded
 from upconv.linter.running.suppress import Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
@@ -51,7 +56,13 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+
+        What says that a file was not checked runs always: neither an unreadable file nor a failure
+        of ours may pass as clean.
+        """
+        if code in UNCHECKED:
+            return True
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -85,19 +96,41 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
+_Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
+
+
 def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
     try:
-        model = read()
+        return _judged(path, options, read, named)
     except UsageError:
         raise  # the command is wrong, not the file
+    except Exception as error:
+        crash = Crash("", _READING, error)
+        return _report(Context(path, None, None, crashes=[crash]), options)
+
+
+def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: bool) -> FileReport:
+    try:
+        model = read()
+    except UsageError:
+        raise
     except UpconvError as error:
         if _is_other_file(error, named):
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    open_ones = [one.error for one in model.notices if one.kind == "template"]
+    if open_ones:
+        where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
+        reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
+        return FileReport(relative_path(path, options.root), "", "skipped", reason)
     return _report(Context(path, _source_of(model), model), options)
+
+
+_READING: Final = "the reader"
+"""What is said to have failed where no rule has run yet."""
 
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
@@ -123,18 +156,20 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
     context.unused += silencer.unused()
     judged += _findings("closing", context, options, silencer)
     status, reason = _status(context)
-    by = dict(judged)
+    by = {finding: (cause, kind) for finding, cause, kind in judged}
     # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
     found = with_fingerprints(by)
+    causes = [(finding, *by[_bare(finding)]) for finding in found]
     return FileReport(
         relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
-        tuple(finding for finding in found if by[_bare(finding)] is None),
+        folded((finding, kind) for finding, cause, kind in causes if cause is None),
         context.source,
-        tuple(_silenced(found, by)),
+        tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
+        tuple(crash.trace for crash in context.crashes),
     )
 
 
@@ -142,24 +177,16 @@ def _bare(finding: Finding) -> Finding:
     return replace(finding, fingerprint="")
 
 
-def _silenced(
-    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
-) -> Iterator[Silenced]:
-    for finding in found:
-        cause = by[_bare(finding)]
-        if cause is not None:
-            yield Silenced(finding, *cause)
-
-
 def _findings(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
-    """What the rules of a stage find, each with what silences it, and why."""
+) -> list[_Judged]:
+    """What the rules of a stage find, each with what silences it, and why, and with its kind."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     return [
         (
             _finding(rule, hit, context, options, silencer.overrides),
             silencer.silencing(rule, hit),
+            rule.kind(hit),
         )
         for rule in chosen
         for hit in _run(rule, context)
@@ -184,6 +211,8 @@ def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
     broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
+    if context.model is None:
+        broken += [f"{crash.name} failed: {crash.reason}" for crash in context.crashes]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
@@ -269,6 +298,8 @@ class _Silencer:
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
         """What silences a hit, and the reason given. The configuration is asked too where a
         comment answers: neither is idle then."""
+        if rule.code == CRASHED:
+            return None
         comments = self._comments_on(rule, hit)
         configured = self.overrides.ignores(rule.code, _layer_of(hit))
         if comments:

@@ -61,9 +61,23 @@ def check_files(
         reports[index] = report
         done += 1
         progress(done, len(targets))
-        if cache is not None and keys[index]:
-            cache.store(_entry_of(targets[index]), keys[index], report)
+        if (
+            cache is not None
+            and keys[index]
+            and not _stored(cache, targets[index], keys[index], report)
+        ):
+            cache = None
     return [report for report in reports if report is not None]
+
+
+def _stored(cache: Cache, target: Target, key: str, report: FileReport) -> bool:
+    """Whether the cache could be written. It only saves time: where it cannot (a read-only
+    checkout, a full disk), the check goes on without."""
+    try:
+        cache.store(_entry_of(target), key, report)
+    except OSError:
+        return False
+    return True
 
 
 def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:

@@ -1,5 +1,8 @@
 """Comments that silence findings: `# upconv: ignore[UP201, UP202] reason`.
 
+Without brackets the codes are the words that look like some, `# upconv: ignore UP201`; with none it
+silences every rule.
+
 A comment speaks for the layer it stands in, or for the layer that follows it (further comment
 lines may stand between), or, outside of layers, for its own and the next line. Codes may be
 shortened to a family, as in UP2, or given by the rule's name.
@@ -21,6 +24,13 @@ _BEFORE_COMMENT: Final = ' \t"'
 """A notebook has its lines in quotes."""
 
 _IGNORE: Final = re.compile(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
+_BARE: Final = re.compile(r"upconv:\s*ignore(?:\s+(.*)|)", re.DOTALL)
+_CODE: Final = re.compile(r"UP\d{0,3}")
+ALL: Final = "UP"
+"""The beginning of every code: the word of a comment that names none."""
+
+_SPOKEN_OF: Final = frozenset({"UP001", "UP005", "UP006"})
+"""What such a comment cannot mean: that the file is unreadable, a crash, the comment itself."""
 
 
 @record(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class Ignore:
         """
         if not self.first_line <= line <= self.last_line:
             return ()
+        if self.codes == (ALL,):
+            return () if code in _SPOKEN_OF else self.codes
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
 
 
@@ -50,12 +62,33 @@ def ignores(source: Source, layers: Sequence[Span], comments: Comments) -> tuple
     blocks = sorted({(span.line, span.end_position[0]) for span in layers})
     found = []
     for span, text in comments():
-        match = _IGNORE.fullmatch(text)
-        if match:
-            codes = tuple(word.strip() for word in match[1].split(","))
+        said = _said(text)
+        if said is not None:
             lines = _lines_spoken_for(span.line, blocks, source)
-            found.append(Ignore(codes, match[2].strip(), span, *lines))
+            found.append(Ignore(*said, span, *lines))
     return tuple(found)
+
+
+def _said(text: str) -> tuple[tuple[str, ...], str] | None:
+    """The codes and the reason of an ignore comment; None for another comment.
+
+    >>> _said("upconv: ignore[UP201, UP202] as the paper has it")
+    (('UP201', 'UP202'), 'as the paper has it')
+    >>> _said("upconv: ignore UP201, UP202 as the paper has it")
+    (('UP201', 'UP202'), 'as the paper has it')
+    >>> _said("upconv: ignore as the paper has it")
+    (('UP',), 'as the paper has it')
+    """
+    bracketed = _IGNORE.fullmatch(text)
+    if bracketed:
+        return tuple(word.strip() for word in bracketed[1].split(",")), bracketed[2].strip()
+    bare = _BARE.fullmatch(text)
+    if bare is None:
+        return None
+    words = (bare[1] or "").split()
+    count = next((i for i, w in enumerate(words) if not _CODE.fullmatch(w.strip(","))), len(words))
+    codes = tuple(word.strip(",") for word in words[:count])
+    return codes or (ALL,), " ".join(words[count:])
 
 
 def _lines_spoken_for(

@@ -51,6 +51,7 @@ class Config:
     phase: str | None = None
     dialect: str | None = None
     keras_bilinear: str | None = None
+    keras_backend: str | None = None
 
 
 def read_config(path: str | Path) -> Config:

@@ -191,6 +191,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "phase": _choice(("TEST", "TRAIN")),
     "dialect": _dialect,
     "keras-bilinear": _choice(("half-pixel", "asymmetric")),
+    "keras-backend": _choice(("tensorflow", "torch", "jax", "theano")),
 }
 """Key -> its check."""
 

@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
-    """Decorator: --weights --input --phase --dialect --keras-bilinear --config."""
+    """Decorator: --weights --input --phase --dialect --keras-bilinear --keras-backend --config."""
     options = (
         click.option(
             "--weights",
@@ -40,13 +40,21 @@ def model_options(command: Command) -> Command:
             "--dialect",
             envvar="UPCONV_DIALECT",
             metavar="NAME",
-            help="Whose fork a Caffe layer type is from.",
+            help="Whose fork a Caffe layer type is from: segnet, yolo, tiny-dsod; crop=aligned or "
+            "crop=bvlc. Several stand behind commas.",
         ),
         click.option(
             "--keras-bilinear",
             type=click.Choice(["half-pixel", "asymmetric"]),
             envvar="UPCONV_KERAS_BILINEAR",
             help="What UpSampling2D bilinear means in files of Keras 2.3 and before.",
+        ),
+        click.option(
+            "--keras-backend",
+            type=click.Choice(["tensorflow", "torch", "jax", "theano"]),
+            envvar="UPCONV_KERAS_BACKEND",
+            help="What computes a Keras model whose file does not record it, as .keras files.  "
+            "[default: tensorflow]",
         ),
         click.option(
             "--config",
@@ -60,15 +68,39 @@ def model_options(command: Command) -> Command:
     return command
 
 
+def part_options(command: Command) -> Command:
+    """Decorator: --outputs --inputs."""
+    options = (
+        click.option(
+            "--outputs",
+            "part_outputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="End the model at these values, and leave out what they do not need.",
+        ),
+        click.option(
+            "--inputs",
+            "part_inputs",
+            default="",
+            metavar="BLOB[,BLOB]",
+            help="Begin the model at these values; --input gives a shape where it is not known.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reading(
     weights: str,
     inputs: Iterable[str],
     phase: str | None,
     dialect: str | None,
     keras_bilinear: str | None,
+    keras_backend: str | None,
 ) -> Reading:
     """What the options say of a model; UsageError for an --input that cannot be understood."""
-    return Reading(weights, parse_inputs(inputs), phase, dialect, keras_bilinear)
+    return Reading(weights, parse_inputs(inputs), phase, dialect, keras_bilinear, keras_backend)
 
 
 def options_of(config: str | None, **said: Any) -> ReadOptions:

@@ -1,8 +1,9 @@
 """`upconv.load`, `check`, `convert`, `verify` and `from_torch`.
 
-What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect` and
-`keras_bilinear` say how a file is read, as on the command line; what they leave open is taken from
-the configuration, which is the file `config`, or else the closest upconv.toml or pyproject.toml.
+What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect`,
+`keras_bilinear` and `keras_backend` say how a file is read, as on the command line; what they leave
+open is taken from the configuration, which is the file `config`, or else the closest upconv.toml or
+pyproject.toml.
 Every error that a user can cause is an `UpconvError`.
 """
 
@@ -16,10 +17,11 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.readers.options import ReadOptions
-from upconv.service.work.reading import Reading, parse_shape, read_options
+from upconv.service.work.reading import Reading, parse_shape, read_options, read_part
 
 if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
+    from upconv.converters.passes.cut import Cut
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
     from upconv.service.work.conversion import Conversion, Only
@@ -31,6 +33,7 @@ Inputs: TypeAlias = Mapping[str, str | Sequence[int | str]]
 
 Phase: TypeAlias = Literal["TEST", "TRAIN"]
 KerasBilinear: TypeAlias = Literal["half-pixel", "asymmetric"]
+KerasBackend: TypeAlias = Literal["tensorflow", "torch", "jax", "theano"]
 
 
 def load(
@@ -41,6 +44,7 @@ def load(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     config: Path | None = None,
 ) -> Model:
@@ -52,7 +56,7 @@ def load(
     from upconv.converters.passes.fill import fill_missing as fill
     from upconv.converters.readers.formats import open_model
 
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     model = open_model(os.fspath(path), read_options(said, _text(config)))
     return fill(model, _kinds(fill_missing))
 
@@ -65,6 +69,7 @@ def check(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     fail_on: Severity | None = None,
@@ -88,7 +93,7 @@ def check(
     request = CheckRequest(
         paths,
         models=models,
-        reading=_reading(weights, inputs, phase, dialect, keras_bilinear),
+        reading=_reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend),
         select=_words(select),
         ignore=_words(ignore),
         fail_on=fail_on,
@@ -109,6 +114,7 @@ def convert(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     opset: int = 18,
     bilinear: Bilinear = "conv-transpose",
@@ -117,19 +123,24 @@ def convert(
     prove: bool = True,
     seed: int = 0,
     report: Path | None = None,
+    outputs: str | Iterable[str] = (),
+    cut_inputs: str | Iterable[str] = (),
+    unknown: UnknownLayers = "refuse",
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Conversion:
     """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
 
+    `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
     Where the proof fails there is no `out`, but an `out`.failed. Raises UnreadableError,
     UnsupportedError and UsageError, and OSError for what cannot be written.
     """
     from upconv.service.work.conversion import ConvertRequest, Only, convert
 
     _require_one_of("only", only, Only)
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
+    part, options = _part(outputs, cut_inputs, options)
     request = ConvertRequest(
         source,
         os.fspath(out),
@@ -142,6 +153,8 @@ def convert(
         prove,
         seed,
         _text(report) or "",
+        part,
+        unknown,
     )
     return convert(request, *_given(progress))
 
@@ -155,25 +168,32 @@ def verify(
     phase: Phase | None = None,
     dialect: str | None = None,
     keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     against: Judge = "reference",
     seed: int = 0,
+    data: Path | None = None,
+    outputs: str | Iterable[str] = (),
+    cut_inputs: str | Iterable[str] = (),
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
     """The proof that an ONNX file computes what a model does.
 
-    `against` "source" runs the model's own framework on its file, which must be one that is
+    `data` is a .npz or .npy file, or a folder of them, with inputs to compare on; else they are
+    made. `against` "source" runs the model's own framework on its file, which must be one that is
     trusted. Raises UnreadableError, UnsupportedError and UsageError, and UpconvError where the
     process that proves was ended.
     """
     from upconv.service.work.proving import Judge, VerifyRequest, verify
 
     _require_one_of("against", against, Judge)
-    said = _reading(weights, inputs, phase, dialect, keras_bilinear)
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
-    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, against)
+    part, options = _part(outputs, cut_inputs, options)
+    given = _text(data) or ""
+    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, given, against, part)
     return verify(request, *_given(progress))
 
 
@@ -192,17 +212,25 @@ def from_torch(
     return from_module(module, example_inputs, dynamic_shapes)
 
 
+def _part(
+    outputs: str | Iterable[str], inputs: str | Iterable[str], options: ReadOptions
+) -> tuple[Cut, ReadOptions]:
+    return read_part(",".join(_words(outputs)), ",".join(_words(inputs)), options)
+
+
 def _reading(
     weights: Path | None,
     inputs: Inputs | None,
     phase: Phase | None,
     dialect: str | None,
     keras_bilinear: KerasBilinear | None,
+    keras_backend: KerasBackend | None,
 ) -> Reading:
     _require_one_of("phase", phase, Phase)
     _require_one_of("keras_bilinear", keras_bilinear, KerasBilinear)
+    _require_one_of("keras_backend", keras_backend, KerasBackend)
     shapes = {name: _shape(name, shape) for name, shape in (inputs or {}).items()}
-    return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear)
+    return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear, keras_backend)
 
 
 def _shape(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
@@ -218,7 +246,8 @@ def _source(
         return os.fspath(model), read_options(said, _text(config))
     if said != Reading():
         raise UsageError(
-            "weights, inputs, phase, dialect and keras_bilinear say how a file is read",
+            "weights, inputs, phase, dialect, keras_bilinear and keras_backend say how a file "
+            "is read",
             hint="give them to upconv.load",
         )
     return model, ReadOptions()

@@ -28,8 +28,9 @@ class CheckRequest:
 
     `paths` are files and folders, and "-" for `text`, which is called `text_name`; without paths
     and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
-    make, `write` is False where they are only to be shown. `config` is a configuration, or the
-    file that holds it, or None for the closest.
+    make, `write` is False where they are only to be shown. `exclude` are patterns of files that a
+    search leaves out, from the current folder, besides the configuration's. `config` is a
+    configuration, or the file that holds it, or None for the closest.
     """
 
     paths: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class CheckRequest:
     reading: Reading = field(default_factory=Reading)
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     levels: tuple[Safety, ...] = ()
     write: bool = True
     fail_on: Severity | None = None
@@ -110,11 +112,12 @@ class Settings:
     def leaves_out(self, path: Path) -> bool:
         """Whether a file that a search found is excluded by its configuration."""
         config = self.config_of(path)
-        if not config.exclude:
+        patterns = ((config.exclude, config.root), (self._request.exclude, Path.cwd()))
+        if not any(exclude for exclude, _ in patterns):
             return False
         from upconv.linter.settings.overrides import matches_file
 
-        return matches_file(config.exclude, config.root, path)
+        return any(matches_file(exclude, root, path) for exclude, root in patterns if exclude)
 
     @property
     def baseline_path(self) -> Path | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
@@ -22,7 +23,7 @@ from upconv.service.work.staging import (
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.onnx_writer import UpsamplingFile, WriteOptions
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.proof.report import Verdict, Verification
 
 Progress = Callable[[str], None]
@@ -35,7 +36,8 @@ class ConvertRequest:
 
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
-    is where the proof goes as JSON.
+    is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
+    names nothing. `unknown` layers are refused or become nodes of a domain of our own.
     """
 
     model: str | Model
@@ -49,12 +51,14 @@ class ConvertRequest:
     prove: bool = True
     seed: int = 0
     report: str = ""
+    part: Cut = Cut()
+    unknown: UnknownLayers = "refuse"
 
     @property
     def writing(self) -> WriteOptions:
         from upconv.converters.onnx_writer import WriteOptions
 
-        return WriteOptions(self.opset, self.external_data, self.bilinear)
+        return WriteOptions(self.opset, self.external_data, self.bilinear, self.unknown)
 
 
 @record(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def _read(request: ConvertRequest) -> tuple[str, str]:
 
 
 def _source(request: ConvertRequest) -> Model:
+    from upconv.converters.passes.cut import cut
     from upconv.converters.passes.fill import fill_missing
     from upconv.converters.readers.formats import open_graph, require_graph
 
@@ -128,7 +133,7 @@ def _source(request: ConvertRequest) -> Model:
         model = open_graph(request.model, request.options)
     else:
         model = require_graph(request.model)
-    return fill_missing(model, request.fill)
+    return fill_missing(cut(model, request.part), request.fill)
 
 
 def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conversion:
@@ -150,7 +155,8 @@ def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conv
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
-    return VerifyRequest(request.model, str(written), request.options, request.fill, request.seed)
+    asked = (request.model, str(written), request.options, request.fill, request.seed)
+    return VerifyRequest(*asked, part=request.part)
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -25,15 +26,18 @@ class ProofRequest:
     options: ReadOptions
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
+    part: Cut = Cut()
 
 
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
     """Read the model again and verify the ONNX file against it."""
+    from upconv.converters.passes.cut import cut
     from upconv.converters.passes.fill import fill_missing
     from upconv.converters.proof.verify import verify
 
-    model = fill_missing(_model(request), request.fill)
-    return verify(model, request.onnx, request.seed, progress)
+    model = fill_missing(cut(_model(request), request.part), request.fill)
+    return verify(model, request.onnx, request.seed, progress, request.data)
 
 
 def _model(request: ProofRequest) -> Model:
@@ -52,7 +56,8 @@ def run_framework(request: ProofRequest, progress: Callable[[str], None]) -> Sou
     _silence()
     model = _model(request)
     require_framework(model)
-    return run_source(model, request.options, source_stimuli(model, request.seed), progress)
+    stimuli = source_stimuli(model, request.seed, request.data)
+    return run_source(model, request.options, stimuli, progress)
 
 
 def _silence() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.child import run_in_child
 from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
@@ -33,7 +34,9 @@ class VerifyRequest:
     """A model, in a file or in memory, and the ONNX file that is to be equal to it.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
-    from. `against` is who judges: our float64 reference, or the framework that the model is from.
+    from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
+    made ones. `against` is who judges: our float64 reference, or the framework that the model is
+    from.
     """
 
     model: str | Model
@@ -41,7 +44,9 @@ class VerifyRequest:
     options: ReadOptions = ReadOptions()
     fill: tuple[str, ...] = ()
     seed: int = 0
+    data: str = ""
     against: Judge = "reference"
+    part: Cut = Cut()
 
 
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
@@ -53,6 +58,11 @@ def verify(request: VerifyRequest, progress: Progress = lambda message: None) ->
     asked = _proof_request(request)
     if request.against == "reference":
         return _certify(asked, progress)
+    if request.part != Cut():
+        raise UsageError(
+            "--outputs and --inputs cut the model, and its framework runs the whole",
+            hint="use --against reference",
+        )
     if request.fill:
         raise UsageError(
             "--fill-missing makes weights that the source framework does not have",
@@ -72,7 +82,15 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         from upconv.service.work.portable import portable
 
         model = portable(model)
-    return ProofRequest(model, request.onnx, request.options, request.fill, request.seed)
+    return ProofRequest(
+        model,
+        request.onnx,
+        request.options,
+        request.fill,
+        request.seed,
+        request.data,
+        request.part,
+    )
 
 
 def _certify(request: ProofRequest, progress: Progress) -> Verification:

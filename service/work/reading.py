@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.settings.config import Config, closest_config, read_config
 
@@ -27,14 +28,17 @@ class Reading:
     phase: str | None = None
     dialect: str | None = None
     keras_bilinear: str | None = None
+    keras_backend: str | None = None
 
 
 def read_options(said: Reading, config: Config | str | None = None) -> ReadOptions:
     """The options as readers take them: the user's, else those of a configuration, which is
     given, or in the file that is named, or in the closest one to the current folder.
 
-    Raises UsageError for a configuration that cannot be understood.
+    Raises UsageError for a configuration that cannot be understood, and for weights that are not
+    there.
     """
+    _require_weights(said.weights)
     if config is None:
         config = closest_config(Path())
     elif isinstance(config, str):
@@ -43,8 +47,32 @@ def read_options(said: Reading, config: Config | str | None = None) -> ReadOptio
         (said.phase or config.phase or "TEST").upper(),
         said.dialect or config.dialect or "",
         said.keras_bilinear or config.keras_bilinear or "",
+        said.keras_backend or config.keras_backend or "",
     )
     return ReadOptions(said.weights, said.inputs, *chosen)
+
+
+def _require_weights(path: str) -> None:
+    """A checkpoint of TensorFlow's is named by what its files begin with."""
+    if path and not any(Path(f"{path}{end}").exists() for end in ("", ".index")):
+        raise UsageError(f"--weights {path}: no such file", hint="check the path")
+
+
+def read_part(outputs: str, inputs: str, options: ReadOptions) -> tuple[Cut, ReadOptions]:
+    """The part of a model that --outputs and --inputs name, and the options for the whole of it:
+    a shape given for a value from inside is the part's.
+    """
+    ends, starts = _names("--outputs", outputs), _names("--inputs", inputs)
+    shapes = {name: shape for name, shape in options.inputs.items() if name in starts}
+    rest = {name: shape for name, shape in options.inputs.items() if name not in shapes}
+    return Cut(ends, starts, shapes), replace(options, inputs=rest)
+
+
+def _names(option: str, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if "" in names:
+        raise UsageError(f"{option} {text}: a name is empty", hint="as in conv5,fc7")
+    return names
 
 
 def parse_inputs(inputs: Iterable[str]) -> dict[str, tuple[Size, ...]]:

@@ -7,14 +7,14 @@ from fractions import Fraction
 import pytest
 
 from tests.linter.test_merges import deconv, layer, pool
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.ir.alignment import AxisMap
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context
 from upconv.linter.finding import Finding
-from upconv.linter.running.engine import check_source
+from upconv.linter.running.engine import CheckOptions, check_source
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 64 dim: 64 }\n'
 POOL = "kernel_size: 2 stride: 2"
@@ -48,6 +48,17 @@ def test_sizes_need_not_be_known() -> None:
     net = pool("p", "data", POOL) + fixed("up", "p", "kernel_size: 4 stride: 2")
     (fit,) = coordinates(net + crop("offset: 0")).crops
     assert [one.shift for one in fit.relative] == [1, 1]
+
+
+def test_a_crop_that_forks_align_is_asked_about() -> None:
+    net = pool("p", "data", POOL) + fixed("up", "p", "kernel_size: 4 stride: 2")
+    silent = net + layer("crop", "Crop", "up data") + layer("fuse", "Eltwise", "crop data")
+    assert [f.layer for f in found(silent, "UP307")] == ["crop"]
+    assert found(silent, "UP105") == found(silent, "UP106") == []
+    said = check_source(
+        Source("a", INPUT + silent), CheckOptions(read=ReadOptions(dialect="crop=bvlc"))
+    )
+    assert {"UP105"} == {f.code for f in said.findings if f.code in ("UP105", "UP307", "UP106")}
 
 
 def test_a_wrong_crop_is_one_finding() -> None:
@@ -116,3 +127,37 @@ def test_smaller_outputs_are_said() -> None:
     net += fixed("up", "q", "kernel_size: 4 stride: 2 pad: 1")
     (finding,) = found(net, "UP116")
     assert finding.message.endswith("32x32, the input 64x64: a pixel of it is 2 pixels of 'data'")
+
+
+SMALL = 'input: "data" input_shape { dim: 1 dim: 3 dim: 33 dim: 33 }\n'
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        layer("up", "Interp", "p", "interp_param { height: 33 width: 33 }"),
+        layer("up", "Interp", "p", "interp_param { zoom_factor: 33 }"),
+        layer("up", "Upsample", "p", "upsample_param { scale: 33 }"),
+        deconv("up", "p", "num_output: 3 kernel_size: 33"),
+    ],
+)
+@pytest.mark.parametrize("order", ["up c", "c up"])
+def test_a_single_pixel_that_is_spread_has_no_place(up: str, order: str) -> None:
+    """Image pooling: what is merged with it lies where it lay."""
+    same = "convolution_param { num_output: 3 kernel_size: 3 pad: 1 }"
+    net = pool("p", "data", "pool: AVE kernel_size: 33") + up
+    net += layer("c", "Convolution", "data", same) + layer("cat", "Concat", order)
+    reported = check_source(Source("a", SMALL + net)).findings
+    assert not [f for f in reported if f.code in ("UP006", "UP106", "UP116")]
+
+
+def test_two_branches_of_one_pixel_have_no_place() -> None:
+    both = "".join(
+        layer(name, "Interp", "p", "interp_param { height: 33 width: 33 }") for name in "ab"
+    )
+    net = pool("p", "data", "pool: AVE kernel_size: 33") + both + layer("sum", "Eltwise", "a b")
+    assert not [
+        f
+        for f in check_source(Source("a", SMALL + net)).findings
+        if f.code in ("UP006", "UP106", "UP116")
+    ]

@@ -62,8 +62,16 @@ def test_published_offsets_are_confirmed(shared: Path, net: str) -> None:
     assert {"UP105", "UP106", "UP107"}.isdisjoint(f.code for f in check_path(path).findings)
 
 
-def test_forgotten_offsets_are_given(shared: Path) -> None:
+def test_offsets_that_a_fork_would_compute_are_asked_about(shared: Path) -> None:
     report = check_path(shared / FCN / "fcn8s" / "deploy.prototxt")
+    found = {f.layer: f.message.rsplit(" take ")[1] for f in report.findings if f.code == "UP307"}
+    assert found == {"score_pool4c": "5", "score_pool3c": "9", "score": "31"}
+    assert "UP105" not in {f.code for f in report.findings}
+
+
+def test_forgotten_offsets_are_given(shared: Path) -> None:
+    options = CheckOptions(ReadOptions(dialect="crop=bvlc"))
+    report = check_path(shared / FCN / "fcn8s" / "deploy.prototxt", options)
     found = [(f.layer, f.severity, f.help) for f in report.findings if f.code == "UP105"]
     assert found == [
         ("score_pool4c", "error", "set offset: 5"),

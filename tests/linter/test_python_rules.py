@@ -298,3 +298,22 @@ def test_a_check_of_code_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "F.upsample(x, scale_factor=())",
+        "F.interpolate(x, scale_factor=[])",
+        "F.interpolate(x, scale_factor=(2, 2, 2, 2))",
+        "F.interpolate(x, size=(1, 2, 3, 4, 5))",
+        "nn.Upsample(size=())",
+        "nn.Upsample(scale_factor=())",
+        "nn.ConvTranspose2d(3, 3, ())",
+        "nn.ConvTranspose2d(3, 3, 4, stride=(2, 2, 2))",
+        "nn.MaxUnpool2d(())",
+        "F.pixel_shuffle(x, ())",
+    ],
+)
+def test_a_literal_of_another_length_is_no_crash(call: str) -> None:
+    assert "UP006" not in codes(f"{TORCH}y = {call}\n")

@@ -17,11 +17,11 @@ from upconv.converters.audit.comparison.differences import (
 from upconv.converters.audit.comparison.matching import Matching, Pair, kind_of, match, paired_names
 from upconv.converters.audit.explained import first_failures
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
-from upconv.converters.audit.open_sizes import SPATIAL
 from upconv.converters.audit.size_sets import EVERY, SizeSet
 from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
+from upconv.converters.ir.open_sizes import SPATIAL
 from upconv.converters.ir.records import record
 
 

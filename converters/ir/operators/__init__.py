@@ -164,11 +164,13 @@ __all__ = [
 class Unknown:
     """A layer this project does not know; it flows through and stops only what needs it.
 
-    `reason` says why it is not understood, where that is more than its type.
+    `reason` says why it is not understood, where that is more than its type. `fields` are what its
+    file says of it, as far as a reader keeps that: names and their values, all of one kind.
     """
 
     type: str
     reason: str = ""
+    fields: tuple[tuple[str, tuple[int, ...] | tuple[float, ...] | tuple[str, ...]], ...] = ()
 
 
 Operator: TypeAlias = (

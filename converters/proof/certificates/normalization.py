@@ -17,6 +17,7 @@ from upconv.converters.proof.certificates.table import (
     relative,
     tolerance,
 )
+from upconv.converters.reference.bounds import LARGEST_COUNT, error_bound
 from upconv.converters.reference.normalization import lrn_scale
 
 LRN_ROUNDOFFS: Final = 64
@@ -29,7 +30,16 @@ Centred: TypeAlias = ops.MeanVarianceNorm | ops.GroupNorm | ops.LayerNorm
 
 @CERTIFICATES.register(ops.Softmax)
 def _softmax(op: ops.Softmax, one: Comparison) -> Allowance:
-    return tolerance(64, overall(one) if op.log else relative(one))
+    """exp(x - m) / sum exp(x - m), m the maximum: the rounding of x - m is u |x - m|, which exp
+    makes a relative error, of the element as of each term of the sum (weighted by its share); a sum
+    of n positive terms adds n u of itself."""
+    x, axis = one.x, op.axis % one.x.ndim
+    apart = np.abs(x - x.max(axis=axis, keepdims=True))
+    share = np.exp(one.exact) if op.log else one.exact
+    summed = np.where(share > 0, share * apart, 0.0).sum(axis=axis, keepdims=True) + x.shape[axis]
+    plain = 64 * (overall(one) if op.log else relative(one))
+    scale = 1.0 if op.log else np.abs(one.exact)
+    return tolerance(1, plain + scale * np.where(share > 0, apart + summed, summed))
 
 
 @CERTIFICATES.register(ops.L2Normalize)
@@ -70,13 +80,46 @@ def _lrn(op: ops.Lrn, one: Comparison) -> Allowance:
 @CERTIFICATES.register(ops.MeanVarianceNorm, ops.GroupNorm, ops.LayerNorm)
 def _normalized(op: Centred, one: Comparison) -> Allowance:
     """The mean's rounding, relative to the largest value it is taken over, is divided by the same
-    deviation as the values: a large offset costs digits, group by group."""
+    deviation as the values: a large offset costs digits, group by group. What the sums of n terms
+    cost besides is the theorem's (`_summed`)."""
     values, axes = _normalized_over(op, one.x)
+    deviation = _deviation(op, values, axes)
     peak = np.abs(values).max(axis=axes, keepdims=True)
-    ratio = np.broadcast_to(peak / _deviation(op, values, axes), values.shape)
+    ratio = np.broadcast_to(peak / deviation, values.shape).reshape(one.exact.shape)
     stored = {name: float(np.abs(w.array()).max()) for name, w in one.layer.weights.items()}
-    size: Array = ratio.reshape(one.exact.shape) * stored.get("scale", 1.0) + np.abs(one.exact)
-    return tolerance(256, size + stored.get("bias", 0.0))
+    size: Array = ratio * stored.get("scale", 1.0) + np.abs(one.exact)
+    plain = tolerance(256, size + stored.get("bias", 0.0))
+    summed = _summed(op, values, axes, deviation).reshape(one.exact.shape)
+    return Allowance(plain.kind, plain.bound + summed * stored.get("scale", 1.0))
+
+
+def _summed(op: Centred, values: Array, axes: tuple[int, ...], deviation: Array) -> Array:
+    """What rounding in the sums behind a mean and a variance makes of (x - mean) / deviation.
+
+    Summed in any order, a mean of n terms is off by g(n) mean|x| at most, and one of squares by
+    g(n) of itself. A variance is taken of what is left of the mean, or where LayerNorm's one pass
+    subtracts the mean's square from the mean of squares, of x itself; the deviation moves by
+    half of it, relative to the variance.
+    """
+    n = int(np.prod([values.shape[axis] for axis in axes]))
+    mean = values.mean(axis=axes, keepdims=True)
+    off = _mean_error(np.abs(values).mean(axis=axes, keepdims=True), n)
+    centred = values - mean
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    one_pass = isinstance(op, ops.LayerNorm)
+    squares = variance + (2 * np.square(mean) if one_pass else np.square(off))
+    varied = _mean_error(squares, n) + np.square(off)
+    varied += 2 * np.abs(mean) * off if one_pass else 0.0
+    slope = np.abs(centred) / deviation * (varied / (2 * np.square(deviation)))
+    if isinstance(op, ops.MeanVarianceNorm) and not op.normalize_variance:
+        slope = np.zeros_like(centred)
+    return np.asarray(off / deviation + slope)
+
+
+def _mean_error(magnitude: Array, n: int) -> Array:
+    """The theorem's bound on a mean of n terms: one more rounding is the division's. More terms
+    than it counts are summed in blocks by any runtime, whose sums they are then."""
+    return error_bound(np.zeros_like(magnitude), magnitude, min(n + 1, LARGEST_COUNT - 1))
 
 
 def _normalized_over(op: Centred, x: Array) -> tuple[Array, tuple[int, ...]]:

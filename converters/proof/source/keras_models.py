@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
@@ -18,7 +22,9 @@ from upconv.converters.proof.source.loaded import (
     in_order,
 )
 from upconv.converters.readers.files.json_spans import JsonObject
-from upconv.converters.readers.keras.reader import read_architecture
+from upconv.converters.readers.keras.backends import DEFAULT, MODERN, chosen
+from upconv.converters.readers.keras.reader import Architecture, build, read_architecture
+from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.options import ReadOptions
 
 OWN_MODULES: Final = ("keras", "tf_keras", "tensorflow", "builtins")
@@ -35,9 +41,9 @@ def load(model: Model, options: ReadOptions) -> Loaded:
     found = read_architecture(model.path)
     _require_own(found.node, model.path)
     _require_today(model, options)
-    with importing("Keras on TensorFlow", "tensorflow"):
-        import keras
-        import tensorflow  # noqa: F401  (what Keras computes with)
+    backend = chosen(found.version, options)
+    keras = _keras_on(backend, model.path)
+    _require_same_meaning(model, found, options, str(keras.__version__))
     text = _architecture_text(model.path) if found.is_text else ""
     with quietly(), asking("Keras", model.path):
         network = _loaded(keras, model.path, text, options.weights)
@@ -53,7 +59,54 @@ def load(model: Model, options: ReadOptions) -> Loaded:
         return _named_outputs(model, names, network.outputs, values)
 
     types = {name: str(tensor.dtype) for name, tensor in zip(names, flat.inputs, strict=True)}
-    return Loaded("Keras", version, run, types)
+    title = "Keras" if backend == DEFAULT else f"Keras on {backend}"
+    return Loaded(title, version, run, types)
+
+
+def _keras_on(backend: str, path: str) -> Any:
+    """Keras computing with that backend; whoever calls is a process of its own.
+
+    Raises UnsupportedError where no Keras of today computes with it, or this process already does
+    with another, and UsageError where it is not installed.
+    """
+    if backend not in MODERN:
+        raise UnsupportedError(
+            f"it is not run: its backend is '{backend}', which Keras has no more",
+            path=path,
+            hint="use --against reference",
+        )
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    with importing(f"Keras on {backend}", backend):
+        import_module(backend)
+        keras = import_module("keras")
+    if keras.backend.backend() != backend:
+        raise UnsupportedError(
+            f"it is not run: its backend is {backend}, and Keras runs on "
+            f"{keras.backend.backend()} here",
+            path=path,
+        )
+    return keras
+
+
+def _require_same_meaning(
+    model: Model, found: Architecture, options: ReadOptions, installed: str
+) -> None:
+    """Raise UnsupportedError where the Keras that is installed computes another net of the file
+    than the one that wrote it."""
+    version = found.version
+    today = replace(found, version=KerasVersion(installed, version.generation, version.backend))
+    as_written = build(model.path, found, options)
+    theirs = build(model.path, today, replace(options, keras_bilinear="half-pixel"))
+    for ours, other in zip(as_written.layers, theirs.layers, strict=False):
+        if ours.operator != other.operator:
+            raise UnsupportedError(
+                f"it is not run: Keras {installed} computes another thing of it than "
+                f"Keras {version.text} on {chosen(version, options)}, which it is from",
+                path=model.path,
+                layer=ours.name,
+                hint=f"use --against reference, or install keras=={version.text.split('-')[0]}",
+            )
 
 
 def _architecture_text(path: str) -> str:

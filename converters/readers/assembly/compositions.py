@@ -122,6 +122,17 @@ SQUAREPLUS: Final = _beside(
 )
 """(x + sqrt(x^2 + 4)) / 2."""
 
+TRUNCATED: Final = (
+    Part("size", ops.Abs(), (0,)),
+    Part("whole", ops.Floor(), (1,)),
+    Part("sign", ops.Sign(), (0,)),
+    Part("", ops.Eltwise("product"), (2, 3)),
+)
+"""Whole numbers towards 0: the sign of x times floor(|x|)."""
+
+ZEROS: Final = chain(("ones", ops.Power(power=0.0)), ("", ops.Power(shift=-1.0)))
+"""0 wherever x is, whatever it holds."""
+
 ERFC: Final = chain(("erf", ops.Erf()), ("", ops.Power(scale=-1.0, shift=1.0)))
 """1 - erf(x), what GELU is made of."""
 
@@ -155,11 +166,6 @@ def with_number(kind: Kind, number: float) -> Operator:
 def repeated(factor: Sequence[int]) -> ops.Resize:
     """Every pixel so many times along each spatial axis."""
     return ops.Resize("nearest", "asymmetric", factor=tuple(factor), nearest_mode="floor")
-
-
-def every_nth(stride: Sequence[int]) -> ops.Pool:
-    """Every n-th pixel along each spatial axis: a pooling whose window is one pixel."""
-    return pool("max", (1,) * len(stride), tuple(stride))
 
 
 def pool(

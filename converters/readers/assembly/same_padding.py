@@ -35,7 +35,7 @@ def same_padding(
     >>> same_padding("x", (7, None), ((3, 2, 1), (3, 1, 1)), 0.0)
     SamePads(begin=(1, 1), end=(1, 1), pad=None)
     """
-    known = [_amounts(*pair) for pair in zip(sizes, settings, strict=True)]
+    known = [amounts(*pair) for pair in zip(sizes, settings, strict=True)]
     begin = tuple(pair[0] if pair else 0 for pair in known)
     end = tuple(pair[1] if pair else 0 for pair in known)
     if None not in known:
@@ -44,7 +44,8 @@ def same_padding(
     return SamePads(begin, end, _pad(name, settings, open_axes, fill))
 
 
-def _amounts(size: Size | None, setting: Setting) -> tuple[int, int] | None:
+def amounts(size: Size | None, setting: Setting) -> tuple[int, int] | None:
+    """(begin, end) of SAME along one axis, None where an open size decides."""
     if isinstance(size, int):
         begin, end = same_pads(size, *setting)
         return begin, end

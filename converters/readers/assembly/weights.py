@@ -33,6 +33,13 @@ def transposed(axes: Sequence[int]) -> Order:
     )
 
 
+def flipped(order: Order, axes: int) -> Order:
+    """The order, then every one of the last `axes` axes backwards."""
+    shape_of, arrange = order
+    turned = (..., *(slice(None, None, -1),) * axes)
+    return shape_of, lambda values: arrange(values)[turned]
+
+
 def kernel_order(axes: int) -> Ints:
     """(k..., a, b) -> (b, a, k...): of a convolution (k..., in, out) to (out, in, k...), of a
     transposed one (k..., out, in) to (in, out, k...).

@@ -293,6 +293,7 @@ def _moves_values(operator: Operator) -> bool:
 _MOVES: Final = (
     *(ops.Concat, ops.Crop, ops.Flatten, ops.Identity),
     *(ops.Permute, ops.Reshape, ops.Slice, ops.Tile),
+    *(ops.Expand, ops.Gather, ops.StridedSlice),
 )
 
 

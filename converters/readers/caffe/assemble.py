@@ -10,19 +10,25 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
-from upconv.converters.ir.model import Layer
-from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.model import Layer, Notice
+from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
+from upconv.converters.readers.caffe.fields import said_of
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
 from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
+from upconv.converters.readers.caffe.schema import unknown_of_layer
 from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
+from upconv.converters.readers.files.prototxt import Field
 
-KINDS: Final[Kinds] = ((HalfGivenError, "half-given-field"), (AmbiguousError, "fork-dialect"))
+KINDS: Final[Kinds] = (
+    (HalfGivenError, "half-given-field"),
+    (AmbiguousError, "fork-dialect"),
+)
 
 
 @record(frozen=True, slots=True)
@@ -42,11 +48,33 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
         try:
             made = lower(layer, dialect)
         except UpconvError as error:
-            made = (Lowered(Unknown(layer.type, error.message)),)
+            made = (Lowered(Unknown(layer.type, error.message, said_of(layer.node))),)
             if layer.type:  # that it has none is told already
                 work.refuse(error, layer.name, source.origin)
+        else:
+            made = _doubted(layer, made, work)
         for one in _layers(layer, made, source.origin):
             work.append(one)
+
+
+def _doubted(layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace) -> tuple[Lowered, ...]:
+    """The operators, or an Unknown where a field that is not known could change their shapes."""
+    notices = [_unknown_field(layer, *found) for found in unknown_of_layer(layer.node)]
+    work.notices += notices
+    if not notices or all(isinstance(one.operator, POINTWISE) for one in made):
+        return made
+    reason = "; ".join(notice.error.message for notice in notices)
+    return (Lowered(Unknown(layer.type, reason, said_of(layer.node))),)
+
+
+def _unknown_field(layer: CaffeLayer, field: Field, message: str, near: tuple[str, ...]) -> Notice:
+    error = UnsupportedError(
+        f"unknown field '{field.name}' in {message}, which may change the numbers",
+        where=field.name_span,
+        layer=layer.name,
+        hint=f"did you mean {' or '.join(near)}?" if near else "",
+    )
+    return Notice("unknown-field", error, near=near)
 
 
 def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:

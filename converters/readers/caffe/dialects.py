@@ -1,7 +1,8 @@
 """From a layer to operators, in the words of the fork that wrote it.
 
 Forks gave one type several meanings. What a layer has of bottoms and fields often leaves only one
-of them possible; where it does not, the user names the fork with `--dialect`.
+of them possible; where it does not, the user names the fork with `--dialect`. For one layer type
+alone that is written TYPE=NAME, several stand behind commas: `--dialect crop=aligned,yolo`.
 """
 
 from __future__ import annotations
@@ -47,16 +48,50 @@ SIGNATURES: Final[dict[str, tuple[str, tuple[Signature, ...]]]] = {
 """Layer type -> its parameters' field, and what its dialects look like."""
 
 
+NAMED_ALONE: Final = frozenset({"Crop"})
+"""Types whose dialects are no forks' names, and are asked for with the type."""
+
+
 def known_dialects() -> list[str]:
-    """The forks whose meaning of a layer type can be asked for, sorted."""
-    return sorted({fork for name in LOWERINGS for fork in LOWERINGS.variants(name) if fork})
+    """What can be asked for of layer types that forks disagree about, sorted."""
+    return sorted(
+        {
+            f"{name.lower()}={fork}" if name in NAMED_ALONE else fork
+            for name in LOWERINGS
+            for fork in LOWERINGS.variants(name)
+            if fork
+        }
+    )
 
 
 def require_dialect(dialect: str) -> None:
     """Raise UsageError for a dialect that no layer type has; "" is always right."""
-    known = known_dialects()
-    if dialect and dialect not in known:
-        raise UsageError(f"unknown dialect '{dialect}'", hint=f"one of {', '.join(known)}")
+    for part in _parts(dialect):
+        kind, _, fork = part.rpartition("=")
+        types = [name for name in LOWERINGS if not kind or name.lower() == kind]
+        if not any(fork and fork in LOWERINGS.variants(name) for name in types):
+            hint = f"one of {', '.join(known_dialects())}"
+            raise UsageError(f"unknown dialect '{part}'", hint=hint)
+
+
+def dialect_for(layer_type: str, asked: str) -> str:
+    """What is asked for of one layer type: what is said of it alone, else of all; "" for nothing.
+
+    >>> dialect_for("Crop", "yolo,crop=aligned"), dialect_for("Upsample", "yolo,crop=aligned")
+    ('aligned', 'yolo')
+    """
+    found = ""
+    for part in _parts(asked):
+        kind, _, fork = part.rpartition("=")
+        if kind == layer_type.lower():
+            return fork
+        found = found if kind else fork
+    return found
+
+
+def _parts(dialect: str) -> list[str]:
+    """The names, in small letters."""
+    return [part.strip().lower() for part in dialect.split(",")] if dialect else []
 
 
 def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
@@ -70,6 +105,7 @@ def choose_dialect(layer: CaffeLayer, asked: str = "") -> str:
     Raises AmbiguousError where several are possible, or none.
     """
     names = tuple(LOWERINGS.variants(layer.type))
+    asked = dialect_for(layer.type, asked)
     if layer.type not in SIGNATURES or asked in names:
         return asked if asked in names else ""
     field, signatures = SIGNATURES[layer.type]

@@ -5,11 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.caffe.lowering import CaffeLayer
-from upconv.converters.readers.files.prototxt import Message
+from upconv.converters.readers.files.prototxt import Message, Scalar
 
 MAX_AXES: Final = 32
 """Caffe's kMaxBlobAxes (include/caffe/blob.hpp)."""
+
+
+_WIRING: Final = frozenset(
+    {"name", "type", "bottom", "top", "param", "include", "exclude", "blobs", "loss_weight"}
+    | {"propagate_down", "phase", "blobs_lr", "weight_decay"}
+)
+
+Values = tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+
+
+def said_of(node: Message) -> tuple[tuple[str, Values], ...]:
+    """What a layer's text says of it, beside its place in the net: names and values.
+
+    The names of sub-messages stand before those of their fields, with an underscore between.
+    Numbers are integers where all of a field's are, true and false 1 and 0, the rest texts.
+    """
+    found: dict[str, list[Scalar]] = {}
+    _collect(node, "", found)
+    return tuple((name, _values(scalars)) for name, scalars in found.items())
+
+
+def _collect(message: Message, prefix: str, found: dict[str, list[Scalar]]) -> None:
+    for field in message.fields:
+        if not prefix and field.name in _WIRING:
+            continue
+        for value in field.values:
+            if isinstance(value, Message):
+                _collect(value, f"{prefix}{field.name}_", found)
+            else:
+                found.setdefault(f"{prefix}{field.name}", []).append(value)
+
+
+def _values(scalars: list[Scalar]) -> Values:
+    if all(one.kind == "string" for one in scalars):
+        return tuple(one.as_str() for one in scalars)
+    if all(one.text in _TRUTHS for one in scalars):
+        return tuple(_TRUTHS[one.text] for one in scalars)
+    for read in (Scalar.as_int, Scalar.as_float):
+        try:
+            return tuple(read(one) for one in scalars)
+        except UnreadableError:
+            continue
+    return tuple(one.text for one in scalars)
+
+
+_TRUTHS: Final = {"true": 1, "false": 0}
 
 
 def choice(

@@ -69,7 +69,8 @@ _FORKS: Final = (
     "MatWrite 1+ 0; SegAccuracy 2 0+; EltwiseAccuracy 2+ 0+; DetectionEvaluate 2 1;"
     "BiasChannel 1+ 1; DataRandTransform 1+ 1+; MultiBoxLoss 0+ 0+; SmoothL1Loss 2+ 0+;"
     "L1Loss 1-2 0-1; L2Loss 1-2 0-1; LpqLoss 1-2 0-1; MalisLoss 0+ 0+; CenterLoss 2 0-1;"
-    "FocalLoss 2 0-2; TripletLoss 2+ 0-1; RegionLoss 2 0+; DiceLoss 2 0-1; Segmentout 0+ 0+"
+    "FocalLoss 2 0-2; TripletLoss 2+ 0-1; RegionLoss 2 0+; DiceLoss 2 0-1; Segmentout 0+ 0+;"
+    "AutoCrop 2 1"
 )
 # fmt: on
 

@@ -46,7 +46,7 @@ def _deconvolution(layer: CaffeLayer) -> tuple[Lowered, ...]:
         window.stride,
         window.dilation,
         window.pad,
-        window.pad,
+        window.pad_end,
         (0,) * len(window.kernel),
         group,
     )
@@ -58,13 +58,16 @@ def _lower_convolution(layer: CaffeLayer, param: Message, group: int) -> tuple[L
     outputs = positive(layer, param, "num_output")
     window = _window(layer, param, group)
     operator = Conv(
-        outputs, window.kernel, window.stride, window.dilation, window.pad, window.pad, group
+        outputs, window.kernel, window.stride, window.dilation, window.pad, window.pad_end, group
     )
     weights = _weights(layer, param, (outputs, None, *window.kernel))
     return _for_each_bottom(layer, operator, weights)
 
 
 def _window(layer: CaffeLayer, param: Message, group: int) -> Window:
+    if param.bool("relu", False):
+        raise layer.unsupported("relu: true, by which Intel's fork adds a ReLU",
+                                "write the ReLU as a layer of its own")  # fmt: skip
     axes = convolution_axes(layer, param)
     _require_channel_axis(layer, param, axes + 2)
     _require_groups(layer, param, group)

@@ -29,8 +29,13 @@ _REDUCTION_KINDS: Final[dict[str, Literal["sum", "abs_sum", "square_sum", "mean"
 
 
 @lowers("Crop")
+@lowers("Crop", variant="bvlc")
+@lowers("Crop", variant="aligned")
 def _crop(layer: CaffeLayer) -> Lowered:
-    """crop_layer.cpp: the axes from `axis` on take the sizes of bottom[1]."""
+    """crop_layer.cpp: the axes from `axis` on take the sizes of bottom[1].
+
+    Offsets that follow from the coordinates wait for the whole net: `crops` has them.
+    """
     param = layer.field("crop_param")
     offsets = uints(layer, param, "offset")
     axis = param.int("axis", 2)
@@ -48,6 +53,14 @@ def _crop(layer: CaffeLayer) -> Lowered:
     each = offsets if len(offsets) == count else (offsets or [0]) * count
     sizes = tuple(like(layer.bottoms[1], index) for index in range(axis, rank))
     return Lowered(ops.Crop(axis, tuple(each), sizes))
+
+
+@lowers("AutoCrop")
+def _auto_crop(layer: CaffeLayer) -> Lowered:
+    """RCF's: the spatial axes of bottom[1], where it lies in bottom[0]; `crops` says where."""
+    rank = layer.rank() or layer.rank(1) or _USUAL_RANK
+    sizes = tuple(like(layer.bottoms[1], index) for index in range(2, rank))
+    return Lowered(ops.Crop(2, (0,) * len(sizes), sizes))
 
 
 def _rank_of_offsets(axis: int, offsets: list[int]) -> int:
@@ -70,7 +83,13 @@ def _eltwise(layer: CaffeLayer) -> Lowered:
 
 @lowers("Concat")
 def _concat(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Concat(axis_of(layer, layer.field("concat_param"), "concat_dim", 1)))
+    param = layer.field("concat_param")
+    if param.bool("per_fla_fuse", False):
+        raise layer.unsupported(
+            "per_fla_fuse, by which Intel's Concat permutes and flattens its bottoms",
+            "write the Permute and Flatten layers that it stands for",
+        )
+    return Lowered(ops.Concat(axis_of(layer, param, "concat_dim", 1)))
 
 
 @lowers("Slice")

@@ -20,12 +20,15 @@ from upconv.converters.readers.caffe.vectors import (
 from upconv.converters.readers.caffe.weights import filler_of
 from upconv.converters.readers.files.prototxt import Message
 
+_NVCAFFE_EPSILON: Final = 1e-5
+"""NVIDIA/caffe batch_norm_layer.cpp takes no smaller one."""
+
 _REGIONS: Final = {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1}
 
 
 @lowers("BatchNorm")
 def _batch_norm(layer: CaffeLayer) -> Lowered:
-    """batch_norm_layer.cpp: blobs mean*f, variance*f and f.
+    """batch_norm_layer.cpp: blobs mean*f, variance*f and f; NVCaffe's `scale_bias` adds two.
 
     `use_global_stats: false` normalises by the statistics of the batch at hand; without weights
     the layer still says what shape it has, with weights it is refused.
@@ -33,9 +36,38 @@ def _batch_norm(layer: CaffeLayer) -> Lowered:
     param = layer.field("batch_norm_param")
     if layer.blobs is not None and not param.bool("use_global_stats", True):
         raise _by_batch(layer, "use_global_stats: false", "use_global_stats: true")
-    stored = vectors_of(layer, {"mean": None, "variance": None, "factor": None}, None)
+    for name in ("relu", "use_weight_bias"):
+        if param.bool(name, False):
+            raise layer.unsupported(f"{name}: true, by which Intel's fork adds layers to this one")
+    affine = _nvcaffe_affine(param)
+    moments: dict[str, Filler | None] = {"mean": None, "variance": None, "factor": None}
+    stored = vectors_of(layer, moments | affine, None)
     weights = {name: _unscaled(layer, stored, name) for name in ("mean", "variance")}
-    return Lowered(ops.BatchNorm(param.float("eps", 1e-5)), weights)
+    if not affine:
+        return Lowered(ops.BatchNorm(param.float("eps", 1e-5)), weights)
+    _require_factor_of_one(layer, stored["factor"])
+    for name in affine:
+        if layer.blobs is not None:
+            require_length(layer, name, stored[name], channels_of(layer))
+    weights |= {name: stored[name] for name in affine}
+    return Lowered(ops.BatchNorm(max(param.float("eps", 1e-5), _NVCAFFE_EPSILON)), weights)
+
+
+def _nvcaffe_affine(param: Message) -> dict[str, Filler | None]:
+    """The fillers of scale and bias, where the layer has both: `scale_bias`, or a filler given."""
+    given = any(param.has(name) for name in ("scale_filler", "bias_filler"))
+    if not given and not param.bool("scale_bias", False):
+        return {}
+    return {
+        "scale": channel_filler(param, "scale_filler", 1.0),
+        "bias": channel_filler(param, "bias_filler", 0.0),
+    }
+
+
+def _require_factor_of_one(layer: CaffeLayer, factor: Weight) -> None:
+    """NVCaffe keeps the place of the factor, 1, and does not divide by it."""
+    if factor.data is not None and factor.data.array().reshape(-1)[:1].tolist() != [1.0]:
+        raise layer.unsupported("has a scale factor other than 1, which NVCaffe would leave out")
 
 
 def _by_batch(layer: CaffeLayer, given: str, wanted: str) -> UnsupportedError:

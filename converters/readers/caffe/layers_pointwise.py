@@ -29,7 +29,14 @@ def _plain(layer: CaffeLayer) -> Lowered:
 
 @lowers("ReLU")
 def _relu(layer: CaffeLayer) -> Lowered:
-    return Lowered(ops.Relu(layer.field("relu_param").float("negative_slope", 0.0)))
+    """relu_layer.cpp; Synopsys' `relu6` cuts what is above 6."""
+    param = layer.field("relu_param")
+    slope = param.float("negative_slope", 0.0)
+    if not param.bool("relu6", False):
+        return Lowered(ops.Relu(slope))
+    if slope:
+        raise layer.unsupported("relu6 with a negative_slope, which no operator says")
+    return Lowered(ops.Clip(0.0, 6.0))
 
 
 @lowers("PReLU")

@@ -27,13 +27,15 @@ def _pooling(layer: CaffeLayer) -> Lowered:
     axes = max((repeats if repeats > 1 else 2) if rank is None else rank - 2, 1)
     window = pooling_window(layer, param, axes)
     _require_small_pad(layer, window)
+    if kind == "average" and window.pad != window.pad_end:
+        raise layer.unsupported("averages over pads of single sides, whose divisor is its fork's")
     operator = Pool(
         kind,
         window.kernel,
         window.stride,
         window.dilation,
         window.pad,
-        window.pad,
+        window.pad_end,
         _rounding(layer, param),
         "if_padded",
         count_padding=True,
@@ -66,8 +68,8 @@ def _global_pooling(layer: CaffeLayer, param: Message, kind: Literal["max", "ave
 
 
 def _require_small_pad(layer: CaffeLayer, window: Window) -> None:
-    for kernel, pad in zip(window.kernel, window.pad, strict=True):
-        if pad >= kernel:
+    for kernel, *pads in zip(window.kernel, window.pad, window.pad_end, strict=True):
+        if (pad := max(pads)) >= kernel:
             raise layer.invalid(f"pad {pad} is not smaller than the kernel, {kernel}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
-from upconv.converters.readers.files.prototxt import Field, Message
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
 OPEN: Final = "open"
 _SCALARS: Final = frozenset({"int", "float", "bool", "text", "enum"})
@@ -183,14 +183,36 @@ _FORK_PARAMETERS: Final = (
 )
 
 FORK_FIELDS: Final[Mapping[str, str]] = {
-    "LayerParameter": f"bool force_backward | {_FORK_PARAMETERS}",
+    "NetParameter": "enum default_forward_type default_backward_type default_forward_math"
+                    " default_backward_math | int default_cudnn_math_override"
+                    " global_grad_scale | text engine | open compile_net_state",
+    "LayerParameter": (
+        "bool force_backward debug | enum forward_type backward_type forward_math backward_math"
+        " | int cudnn_math_override | text engine"
+        " | open quantization_param multinode mn_activation_param mn_grad_compress_param"
+        f" split_param spatial_dropout_param continuation_indicator_param | {_FORK_PARAMETERS}"
+    ),
     "V1LayerParameter": (
         "bool strict_dim | CropParameter crop_param | ReshapeParameter reshape_param"
         f" | FlattenParameter flatten_param | {_FORK_PARAMETERS}"
     ),
-    "ConvolutionParameter": "int hole hole_h hole_w kstride kstride_h kstride_w",
+    "ConvolutionParameter": (
+        "int hole hole_h hole_w kstride kstride_h kstride_w pad_type pad_l pad_r pad_t pad_b"
+        " | text conv_algorithm cudnn_convolution_algo_seeker | bool relu | float negative_slope"
+    ),
+    "BatchNormParameter": (
+        "bool scale_bias use_weight_bias bias_term relu | enum engine | int stats_batch_size"
+        " | FillerParameter scale_filler filler bias_filler"
+    ),
+    "ConcatParameter": "enum engine | bool per_fla_fuse",
+    "EltwiseParameter": "enum engine",
+    "InnerProductParameter": "enum engine",
+    "ReLUParameter": "bool relu6 fuse",
     "DropoutParameter": "bool scale_train",
-    "PoolingParameter": "int dilation kstride kstride_h kstride_w | bool ceil_mode",
+    "PoolingParameter": (
+        "int dilation kstride kstride_h kstride_w hole hole_h hole_w pad_type pad_l pad_r pad_t"
+        " pad_b | bool ceil_mode"
+    ),
     "LossParameter": "float class_weighting | bool weight_by_label_freqs | text class_weight_file",
     "MemoryDataParameter": "int dim",
     "ImageDataParameter": "bool has_label label | enum label_type",
@@ -279,6 +301,41 @@ def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tup
             for value in field.values:
                 if isinstance(value, Message):
                     yield from _unknown(value, kind)
+
+
+_UNREAD: Final = frozenset(
+    {"BlobProto", "FillerParameter", "LossParameter", "NetStateRule", "ParamSpec"}
+    | {"TransformationParameter"}
+)
+"""What says nothing of what a layer computes when its weights are given."""
+
+
+def unknown_of_layer(block: Message) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+    """The unknown fields, as `unknown_fields` gives them, that may change what a layer computes.
+
+    Those of its parameters; at the layer itself sub-messages, and fields that belong into a
+    parameter. Of V0 layers those that mean nothing to their type are left at the layer.
+    """
+    known = {**fields_of("LayerParameter"), **fields_of("V1LayerParameter")}
+    kind_of_type = block.get("type")
+    if (
+        block.name == "layers"
+        and isinstance(kind_of_type, Scalar)
+        and kind_of_type.kind == "string"
+    ):
+        known |= fields_of("V0LayerParameter")
+    for field in block.fields:
+        kind = known.get(field.name)
+        if kind is None:
+            near = suggestions(field.name, "LayerParameter")
+            if any("." in name for name in near) or any(
+                isinstance(value, Message) for value in field.values
+            ):
+                yield field, "LayerParameter", near
+        elif kind not in _SCALARS and kind != OPEN and kind not in _UNREAD:
+            for value in field.values:
+                if isinstance(value, Message):
+                    yield from (one for one in _unknown(value, kind) if one[1] not in _UNREAD)
 
 
 def suggestions(field: str, type_name: str) -> tuple[str, ...]:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import NotAModelError, UnreadableError
 from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.readers.files.prototxt.diagnosis import is_placeholder
 from upconv.converters.readers.files.prototxt.kinds import EMPTY, NET, OTHER, classify
+
+_WEB_PAGE: Final = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 
 
 def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:
     """Raise NotAModelError, saying what the text is, where it is no Caffe net."""
+    if _WEB_PAGE.match(root.source.text):
+        raise NotAModelError(
+            "no Caffe net, but a web page",
+            known=False,
+            where=root.span,
+            hint="save the file itself, as by the button Raw of GitHub",
+        )
     kind = classify(root)
     if kind == NET:
         return
     if kind in (EMPTY, OTHER) and errors:
         first = errors[0]
         message = f"no Caffe net: {first.message}"
+        if is_placeholder(first):
+            raise NotAModelError(message, path=root.source.path, hint=first.hint, known=True)
         error = NotAModelError(
             message, where=first.where or root.span, hint=first.hint, known=False
         )

@@ -12,6 +12,7 @@ from upconv.converters.readers.caffe.lowering import CaffeLayer
 from upconv.converters.readers.files.prototxt import Message
 
 Ints = tuple[int, ...]
+_SIDES = ("pad_t", "pad_l", "pad_b", "pad_r")
 
 
 class HalfGivenError(UnreadableError):
@@ -26,6 +27,7 @@ class Window:
     stride: Ints
     pad: Ints
     dilation: Ints
+    pad_end: Ints
 
 
 def uints(layer: CaffeLayer, param: Message, name: str) -> list[int]:
@@ -87,15 +89,38 @@ def _window(layer: CaffeLayer, param: Message, axes: int, half_pad: int | None) 
     kernel = _pair(layer, param, "kernel_size", "kernel", axes)
     stride = _pair(layer, param, "stride", "stride", axes)
     pad = _pair(layer, param, "pad", "pad", axes, half_pad)
+    both = pad or _per_axis(layer, param, "pad", axes, 0)
+    begin, end = _pads_of_sides(layer, param, axes) or (both, both)
     window = Window(
         kernel or _per_axis(layer, param, "kernel_size", axes, None),
         stride or _per_axis(layer, param, "stride", axes, 1),
-        pad or _per_axis(layer, param, "pad", axes, 0),
+        begin,
         _dilation(layer, param, axes),
+        end,
     )
     _require_positive(layer, window.kernel, "kernel")
     _require_positive(layer, window.stride, "stride")
     return window
+
+
+def _pads_of_sides(layer: CaffeLayer, param: Message, axes: int) -> tuple[Ints, Ints] | None:
+    """Synopsys' pads of the four sides, begin and end; None where it gives none.
+
+    Its pad_type 1, TensorFlow's SAME, is refused.
+    """
+    if uint(layer, param, "pad_type", 0):
+        raise layer.unsupported(
+            f"pad_type {uint(layer, param, 'pad_type', 0)}: pads that follow the input's size",
+            "write them as pad_l, pad_r, pad_t and pad_b",
+        )
+    top, left, bottom, right = (uint(layer, param, name, 0) for name in _SIDES)
+    if not (top or left or bottom or right):
+        return None
+    if axes != 2:
+        raise layer.invalid(f"pad_l and its kin are for 2 spatial axes, but the input has {axes}")
+    if any(param.has(name) for name in ("pad", "pad_h", "pad_w")):
+        raise layer.invalid("gives both pad and pads of single sides", "keep one of them")
+    return (top, left), (bottom, right)
 
 
 def _dilation(layer: CaffeLayer, param: Message, axes: int) -> Ints:

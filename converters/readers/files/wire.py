@@ -47,6 +47,17 @@ _OTHER_FORMATS: Final = tuple(
         (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", ""),
         (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
         (rb"\s*<(!doctype|html|head|\?xml)", "a web page", "download the file itself"),
+        (
+            rb"(?s)PK\x03\x04.{26}[^/\0]+/(data\.pkl|data/|constants|byteorder|version|\.format)",
+            "a PyTorch checkpoint",
+            "its weights belong to a net of PyTorch",
+        ),
+        (rb"(?s).{6}\0\0\{[\" ]", "a safetensors file", "its weights belong to a net of PyTorch"),
+        (
+            rb"\x80[\x02-\x05][^\x00-\x08]*[}(c\x8a]",
+            "a pickle, as PyTorch's old checkpoints are",
+            "its weights belong to a net of PyTorch",
+        ),
         (rb"PK\x03\x04", "a ZIP archive", "unpack it first"),
         (rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ", "a compressed file", "decompress it first"),
         (rb"(\xef\xbb\xbf)?[^\x00-\x08\x0e-\x1f\x7f]*\Z", "a text file", ""),

@@ -19,6 +19,7 @@ from upconv.converters.ir.errors import (
 )
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
+from upconv.converters.readers.keras.backends import BackendNotice
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
 from upconv.converters.readers.keras.lowering import (
     LAYERS,
@@ -40,6 +41,7 @@ KINDS: Final[Kinds] = (
     (LambdaError, "executable-code"),
     (NotRunnableError, "fails-when-called"),
     (AmbiguousError, "unrecorded-convention"),
+    (BackendNotice, "assumed-backend"),
 )
 
 MAX_CALLS: Final = 20_000
@@ -269,6 +271,11 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
         return _operation(layer, seen)
     if seen.type in LAYERS:
         return LAYERS[seen.type]
+    if (seen.version.numbers or (2,))[0] == 1:
+        raise seen.unsupported(
+            f"a layer of Keras {seen.version.text}, whose words are others, is not read",
+            hint="load the file with Keras 2.0 to 2.2 (keras.models.load_model) and save it again",
+        )
     what = "a model without a graph" if layer.type in CONTAINERS else "layers of this type"
     raise seen.unsupported(f"{what} are not supported", hint=_similar(seen.type))
 

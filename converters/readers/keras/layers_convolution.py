@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from upconv.converters.ir import operators as ops
@@ -10,10 +11,12 @@ from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.weights import (
     Order,
     depthwise,
+    flipped,
     kernel_order,
     transposed,
 )
 from upconv.converters.readers.keras.activations import activate
+from upconv.converters.readers.keras.backends import backend_of
 from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
 from upconv.converters.readers.keras.lowering import (
     ConsequenceError,
@@ -43,6 +46,16 @@ def _bias(layer: KerasLayer, step: Step, channels: int) -> dict[str, Weight]:
     return {"bias": weight(layer, step, Variable("bias", (channels,), "bias_initializer"))}
 
 
+def kernel_of(layer: KerasLayer, axes: int) -> Order:
+    """How a kernel (k..., a, b) becomes (b, a, k...): turned over along its spatial axes where
+    Theano trained it, whose convolutions are true ones (theano.tensor.nnet.conv2d, filter_flip).
+    Of depthwise kernels Keras itself turns them over for Theano, so that they stay as they are."""
+    order = transposed(kernel_order(axes))
+    kernel = layer.arrays.get("kernel")
+    stored = kernel.file.root.text("backend") if kernel is not None else None
+    return flipped(order, axes) if (stored or backend_of(layer)) == "theano" else order
+
+
 def _divided(channels: Size | None, groups: int) -> int | None:
     return channels // groups if isinstance(channels, int) else None
 
@@ -61,7 +74,7 @@ def _conv(layer: KerasLayer, step: Step) -> Value:
     operator = ops.Conv(
         filters, window.kernel, window.stride, window.dilation, begins, ends, groups
     )
-    weights = {"weight": weight(layer, step, kernel, transposed(kernel_order(axes)))}
+    weights = {"weight": weight(layer, step, kernel, kernel_of(layer, axes))}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
 
@@ -71,19 +84,21 @@ def _conv_transpose(layer: KerasLayer, step: Step) -> Value:
     """Kernel (k..., C_out, C_in)."""
     axes = axes_of(layer.type)
     window = convolution_window(layer, axes)
+    if layer.version.ignores_dilation(axes):
+        window = replace(window, dilation=(1,) * axes)
     filters = integer(layer, "filters")
     if integer(layer, "groups", 1) != 1:
         raise layer.unsupported("a transposed convolution in groups", "groups")
     given = layer.config.get("output_padding") is not None
     extra = integers(layer, "output_padding", axes, least=0) if given else None
-    begins, ends, extras = transposed_pads(layer, window, extra)
+    begins, ends, extras = transposed_pads(layer, step, window, extra)
     x = spatial_input(layer, step, axes)
     shape = (*window.kernel, filters, step.size(x, 1))
     kernel = Variable("kernel", shape, "kernel_initializer")
     operator = ops.ConvTranspose(
         filters, window.kernel, window.stride, window.dilation, begins, ends, extras
     )
-    weights = {"weight": weight(layer, step, kernel, transposed(kernel_order(axes)))}
+    weights = {"weight": weight(layer, step, kernel, kernel_of(layer, axes))}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
 
@@ -120,6 +135,8 @@ def _depthwise(layer: KerasLayer, step: Step) -> Value:
 def _separable(layer: KerasLayer, step: Step) -> Value:
     """A depthwise convolution, and a pointwise one: kernel (1..., C_in * multiplier, C_out)."""
     axes = axes_of(layer.type)
+    if backend_of(layer) == "theano" and convolution_window(layer, axes).padding == "same":
+        raise layer.unsupported("a separable convolution with padding 'same' on Theano", "padding")
     filters = integer(layer, "filters")
     x = _depthwise_conv(layer, step, "depthwise", "depthwise_initializer", bias=False)
     ones, zeros = (1,) * axes, (0,) * axes

@@ -57,6 +57,8 @@ def _layer_norm(layer: KerasLayer, step: Step) -> Value:
         raise layer.unsupported("rms_scaling, which divides without taking the mean", "rms_scaling")
     given = layer.config.get("axis", -1)
     axes = given if isinstance(given, list) else [given]
+    if not axes:
+        raise layer.invalid("axis is [], so that it normalises over nothing", "axis")
     x = layer.x
     places = [ir_axis(layer, step, axis, x) for axis in axes]
     order = sorted(range(len(places)), key=places.__getitem__)
@@ -165,4 +167,7 @@ def _moment(layer: KerasLayer, name: str) -> list[float]:
     flat = plain(given)
     while isinstance(flat, list) and flat and isinstance(flat[0], list):
         flat = flat[0]
-    return [float(item) for item in (flat if isinstance(flat, list) else [flat])]
+    items = flat if isinstance(flat, list) else [flat]
+    if not items or not all(isinstance(item, int | float) for item in items):
+        raise layer.invalid(f"its {name} is no list of numbers", name)
+    return [float(item) for item in items]

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size
+from upconv.converters.ir.dims import Size, ceil_div, like
 from upconv.converters.ir.errors import AmbiguousError
 from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.compositions import pool, repeated
-from upconv.converters.readers.assembly.same_padding import average_inside
+from upconv.converters.readers.assembly.resampling import (
+    MOST,
+    Rows,
+    area,
+    bicubic,
+    kernel,
+    resampled,
+)
+from upconv.converters.readers.assembly.same_padding import amounts, average_inside
+from upconv.converters.readers.keras.backends import (
+    DEFAULT,
+    TORCH_REPEATS,
+    agreed,
+    backend_of,
+    newer,
+)
 from upconv.converters.readers.keras.fields import (
     Ints,
     choice,
@@ -23,7 +39,7 @@ from upconv.converters.readers.keras.fields import (
 )
 from upconv.converters.readers.keras.layers_convolution import axes_of
 from upconv.converters.readers.keras.lowering import KerasLayer, Step, Value, lowers
-from upconv.converters.readers.keras.windows import Window, pads, pooling_window
+from upconv.converters.readers.keras.windows import Window, pads, pooling_window, require_order
 
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"Max": "max", "Average": "average"}
 
@@ -46,13 +62,57 @@ def _pool(layer: KerasLayer, step: Step) -> Value:
     window = pooling_window(layer, axes)
     kind = _kind(layer.type)
     x = spatial_input(layer, step, axes)
+    if backend_of(layer) == "theano" and window.padding == "same":
+        return _pool_of_theano(step, x, _pooling, kind, window)
     if kind == "average" and window.padding == "same":
-        return _average_same(step, x, window)
+        return _average_same(layer, step, x, window)
     padded, *around = pads(layer, step, x, window, float("-inf"))
     return step.add(_pooling(kind, window, *around), [padded])
 
 
-def _average_same(step: Step, x: Value, window: Window) -> Value:
+def _average_same(layer: KerasLayer, step: Step, x: Value, window: Window) -> Value:
+    """Of what lies inside; on torch, where `same` is uneven, of a border that is repeated."""
+    sizes = [step.size(x, axis + 2) for axis in range(len(window.kernel))]
+    require_order(layer, sizes, window)
+    around = [amounts(*pair) for pair in zip(sizes, window.settings, strict=True)]
+    even = all(pair is not None and pair[0] == pair[1] for pair in around)
+    uneven = any(pair is not None and pair[0] != pair[1] for pair in around)
+
+    def border(backend: str) -> str:
+        if backend != "torch" or even:
+            return "left out"
+        return "repeated" if uneven and None not in around else "open"
+
+    meaning = agreed(layer, step, border, "what its average takes in at the border")
+    if meaning == "left out":
+        return _average_inside(step, x, window)
+    if meaning == "open" or not newer(layer, TORCH_REPEATS):
+        raise layer.unsupported(
+            "an average with padding 'same' on torch depends on sizes that are open, or on a "
+            "version of Keras before 3.7",
+            "padding",
+            "give the size with --input, as in --input NAME=1x224x224x3",
+        )
+    known = [pair or (0, 0) for pair in around]
+    begin, end = ((0, 0, *(pair[side] for pair in known)) for side in (0, 1))
+    padded = step.add(ops.Pad(begin, end, "edge"), [x], suffix="same")
+    none = (0,) * len(window.kernel)
+    return step.add(_pooling("average", window, none, none), [padded])
+
+
+def _pool_of_theano(
+    step: Step, x: Value, pooling: Callable[..., ops.Pool], kind: str, window: Window
+) -> Value:
+    """Theano pads both sides alike, and what is too much is cut off at the end
+    (keras/backend/theano_backend.py of Keras 2, pool2d)."""
+    axes = range(len(window.kernel))
+    around = tuple(k - 2 if k > 2 and k % 2 else k - 1 for k in window.kernel)
+    y = step.add(pooling(kind, window, around, around), [x], suffix="uncut")
+    sizes = tuple(ceil_div(like(x.name, n + 2), window.stride[n]) for n in axes)
+    return step.add(ops.Crop(2, (0,) * len(sizes), sizes), [y, x])
+
+
+def _average_inside(step: Step, x: Value, window: Window) -> Value:
     def emit(operator: Operator, names: Sequence[str], suffix: str) -> str:
         return step.add(operator, [Value(name, x.moved) for name in names], suffix=suffix).name
 
@@ -99,8 +159,20 @@ def _up_sampling_3d(layer: KerasLayer, step: Step) -> Value:
 def _up_sampling_2d(layer: KerasLayer, step: Step) -> Value:
     factor = integers(layer, "size", 2, 2)
     mode = choice(layer, "interpolation", "nearest", dict(zip(_MODES, _MODES, strict=True)))
-    return step.add(_upsampling(layer, step, factor, mode), [spatial_input(layer, step, 2)])
+    x = spatial_input(layer, step, 2)
+    size = tuple(_times(step.size(x, axis + 2), factor[axis]) for axis in (0, 1))
+    if mode not in _EXACT and (mode != "bicubic" or not _are_powers(factor)) and all(size):
+        return resized(layer, step, x, (size[0], size[1]), mode, False)
+    return step.add(_upsampling(layer, step, factor, mode), [x])
 
+
+def _times(size: Size | None, factor: int) -> int:
+    """A known size enlarged, 0 for one that is open."""
+    return size * factor if isinstance(size, int) else 0
+
+
+_EXACT: Final = ("nearest", "bilinear", "area")
+"""What a Resize says by any whole factor."""
 
 _MODES: Final = (
     "nearest",
@@ -121,8 +193,7 @@ def _upsampling(layer: KerasLayer, step: Step, factor: Ints, mode: str) -> Opera
     if mode == "bilinear":
         return ops.Resize("linear", _bilinear(layer, step), factor=factor)
     if mode == "bicubic":
-        _require_powers_of_two(layer, factor)
-        return ops.Resize("cubic", "half_pixel", factor=factor, cubic_a=-0.5, exclude_outside=True)
+        return _bicubic(layer, step, factor=factor)
     raise layer.unsupported(
         f"ONNX has no interpolation like '{mode}'", "interpolation", "use bilinear or bicubic"
     )
@@ -144,13 +215,40 @@ def _bilinear(layer: KerasLayer, step: Step) -> Literal["half_pixel", "asymmetri
     return "asymmetric" if meaning == "asymmetric" else "half_pixel"
 
 
+def _curve(layer: KerasLayer, step: Step) -> float:
+    """The a of the backend's cubic kernel."""
+
+    def curve(backend: str) -> float:
+        return -0.75 if backend == "torch" else -0.5
+
+    return agreed(layer, step, curve, "the curve of its bicubic interpolation")
+
+
+def _bicubic(
+    layer: KerasLayer, step: Step, size: Ints | None = None, factor: Ints | None = None
+) -> Operator:
+    """By Keys's -0.5 with what lies outside left out; on torch by -0.75 with a repeated border."""
+    cubic_a = _curve(layer, step)
+    if backend_of(layer) == DEFAULT:
+        _require_powers_of_two(layer, factor or (3,))
+    return ops.Resize(
+        "cubic", "half_pixel", size, factor, cubic_a=cubic_a, exclude_outside=cubic_a == -0.5
+    )
+
+
+def _are_powers(factor: Ints) -> bool:
+    """Whether the steps of TensorFlow's table of 1024 cubic coefficients are met exactly
+    (resize_bicubic_op.cc)."""
+    return not any(f & (f - 1) or f > 512 for f in factor)
+
+
 def _require_powers_of_two(layer: KerasLayer, factor: Ints) -> None:
-    """TensorFlow rounds cubic coefficients to a table of 1024 steps (resize_bicubic_op.cc)."""
-    if any(f & (f - 1) or f > 512 for f in factor):
+    if not _are_powers(factor):
         raise layer.unsupported(
             f"bicubic by {factor[0]}x{factor[1]}: TensorFlow rounds the coefficients of factors "
             "that are no power of two, which ONNX cannot say",
             "size",
+            "give fixed sizes, as in --input NAME=1x224x224x3",
         )
 
 
@@ -164,13 +262,54 @@ def _resizing(layer: KerasLayer, step: Step) -> Value:
     mode = choice(layer, "interpolation", "bilinear", dict(zip(_MODES, _MODES, strict=True)))
     antialias = flag(layer, "antialias", False)
     x = spatial_input(layer, step, 2)
-    return step.add(resized(layer, step, x, size, mode, antialias), [x])
+    return resized(layer, step, x, size, mode, antialias)
 
 
 def resized(
     layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
-) -> Operator:
-    """tf.image.resize to a fixed (height, width)."""
+) -> Value:
+    """An image at a fixed (height, width): a Resize where ONNX's means the same, else
+    TensorFlow's own numbers."""
+    operator = _resize(layer, step, x, size, mode, antialias)
+    if operator is not None:
+        return step.add(operator, [x])
+    before = [step.size(x, axis) for axis in (2, 3)]
+    known = [one for one in before if isinstance(one, int) and one > 0]
+    pairs = list(zip(known, size, strict=False))
+    if (
+        mode == "gaussian"
+        or backend_of(layer) != DEFAULT
+        or len(pairs) < 2
+        or any(a * b > MOST for a, b in pairs)
+    ):
+        raise layer.unsupported(
+            f"ONNX has no interpolation like '{mode}' to {size[0]}x{size[1]}",
+            "interpolation",
+            "give fixed sizes, as in --input NAME=1x224x224x3, or use bilinear",
+        )
+    rows = [_rows(mode, antialias, wanted / have) for have, wanted in pairs]
+
+    def emit(
+        operator: Operator, names: Sequence[str], weights: Mapping[str, Weight], suffix: str
+    ) -> str:
+        return step.add(operator, [Value(n, x.moved) for n in names], weights, suffix).name
+
+    return Value(resampled(emit, x.name, known, size, rows), x.moved)
+
+
+def _rows(mode: str, antialias: bool, scale: float) -> Rows:
+    """How tf.image.resize computes a mode (tensorflow/python/ops/image_ops_impl.py)."""
+    if mode == "bicubic" and not antialias:
+        return bicubic("half_pixel")
+    if mode == "area":
+        return area("asymmetric")
+    return kernel({"bicubic": "keyscubic"}.get(mode, mode), antialias, scale, 0.0)
+
+
+def _resize(
+    layer: KerasLayer, step: Step, x: Value, size: tuple[int, int], mode: str, antialias: bool
+) -> Operator | None:
+    """The operator that means the same, None where there is none."""
     if mode == "nearest":
         return ops.Resize("nearest", "half_pixel", size, nearest_mode="round_prefer_ceil")
     if mode == "bilinear":
@@ -178,11 +317,13 @@ def resized(
     if mode == "bicubic" and antialias:
         return ops.Resize("cubic", "half_pixel", size, cubic_a=-0.5, antialias=True)
     factor = tuple(_factor(step, x, axis, size[axis]) for axis in (0, 1))
-    if mode in ("bicubic", "area") and all(factor):
+    if mode == "bicubic" and backend_of(layer) != DEFAULT:
+        return _bicubic(layer, step, size=size)
+    if all(factor) and (mode == "area" or (mode == "bicubic" and _are_powers(factor))):
         return _upsampling(layer, step, factor, mode)
-    raise layer.unsupported(
-        f"ONNX has no interpolation like '{mode}' to {size[0]}x{size[1]}", "interpolation"
-    )
+    if mode == "bicubic":
+        _curve(layer, step)  # tells where the backend is open
+    return None
 
 
 def _factor(step: Step, x: Value, axis: int, wanted: int) -> int:

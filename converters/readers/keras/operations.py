@@ -36,6 +36,15 @@ _UNARY: Final[dict[str, Operator]] = {
     "log": ops.Log(),
     "sqrt": ops.Power(power=0.5),
     "square": ops.Power(power=2.0),
+    "sin": ops.Sin(),
+    "cos": ops.Cos(),
+    "round": ops.Round(),
+    "floor": ops.Floor(),
+    "ceil": ops.Ceil(),
+    "sign": ops.Sign(),
+    "log1p": ops.Log(shift=1.0),
+    "exp2": ops.Exp(base=2.0),
+    "logical_not": ops.Compare("equal", 0.0),
 }
 _SYNONYMS: Final = {
     "true_divide": "divide",

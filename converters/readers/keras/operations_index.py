@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, like, maximum, minimum
-from upconv.converters.readers.assembly.compositions import every_nth
+from upconv.converters.ir.dims import Size, ceil_div, like, maximum, minimum
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.arguments import argument
 from upconv.converters.readers.keras.fields import ir_axis, is_int
@@ -16,13 +15,14 @@ from upconv.converters.readers.keras.operations_shape import known_rank
 
 @lowers_function("get_item", "getitem")
 def _get_item(layer: KerasLayer, step: Step) -> Value:
-    """Slices that run forwards, single entries, new axes."""
+    """Slices, single entries, new axes."""
     keys = _spelled_out(layer, known_rank(layer, step, layer.x))
     x = layer.x
     old = [key for key in keys if key is not None]
     for axis, key in enumerate(old):
         x = _cut(layer, step, x, axis, key)
-    x = _stepped(layer, step, x, [1 if is_int(key) else key.step or 1 for key in old])
+    strides = [1 if is_int(key) else key.step or 1 for key in old]
+    x = _stepped(layer, step, x, [max(stride, 1) for stride in strides])
     if old == keys and not any(map(is_int, keys)):
         return x
     return _reshaped(step, step.plain(x), keys)
@@ -60,10 +60,10 @@ def _key(written: Any) -> Any:
 def _cut(layer: KerasLayer, step: Step, x: Value, axis: int, key: Any) -> Value:
     """What a slice or a number (which leaves size 1) keeps of one axis."""
     start, stop, stride = (key, key + 1, 1) if is_int(key) else (key.start, key.stop, key.step)
-    if stride is not None and stride < 1:
-        raise layer.unsupported("a slice that runs backwards")
     place = ir_axis(layer, step, axis, x)
     total = like(x.name, place)
+    if stride is not None and stride < 1:
+        return _backwards(layer, step, x, axis, key)
     end = total if stop is None or (is_int(key) and key == -1) else _inside(stop, total)
     if start in (None, 0) and end is total:
         return x
@@ -76,6 +76,23 @@ def _cut(layer: KerasLayer, step: Step, x: Value, axis: int, key: Any) -> Value:
     return cut
 
 
+def _backwards(layer: KerasLayer, step: Step, x: Value, axis: int, key: slice) -> Value:
+    """An axis from `start` down to, and without, `stop`."""
+    if key.step == 0:
+        raise layer.invalid("a slice by steps of 0")
+    place = ir_axis(layer, step, axis, x)
+    total = like(x.name, place)
+    first = total - 1 if key.start is None else minimum(_inside(key.start, total), total - 1)
+    end = -1 if key.stop is None else _inside(key.stop, total)
+    count = maximum(ceil_div(first - end, -key.step), 0)
+    operator = ops.StridedSlice(place, first, count, key.step)
+    made = step.add(operator, [x], suffix=f"backwards_{axis}")
+    left = step.size(made, place)
+    if isinstance(left, int) and left < 1:
+        raise layer.unsupported("a slice that keeps nothing")
+    return made
+
+
 def _inside(bound: int, total: Size) -> Size:
     """A bound of a slice: negative ones count from the end, and none lies outside."""
     found: Size = maximum(total + bound, 0) if bound < 0 else minimum(bound, total)
@@ -83,14 +100,14 @@ def _inside(bound: int, total: Size) -> Size:
 
 
 def _stepped(layer: KerasLayer, step: Step, x: Value, steps: list[int]) -> Value:
-    """Every n-th pixel: a pooling whose window is one pixel."""
-    places = {ir_axis(layer, step, axis, x): stride for axis, stride in enumerate(steps)}
-    if all(stride == 1 for stride in steps):
-        return x
-    if any(places.get(place, 1) != 1 for place in (0, 1)):
-        raise layer.unsupported("a slice with a step along the batch or the channels")
-    stride = [places[place] for place in range(2, len(steps))]
-    return step.add(every_nth(stride), [x], suffix="stride")
+    """Every n-th entry of the axes that have a step."""
+    for axis, stride in enumerate(steps):
+        if stride != 1:
+            place = ir_axis(layer, step, axis, x)
+            count = ceil_div(like(x.name, place), stride)
+            every = ops.StridedSlice(place, 0, count, stride)
+            x = step.add(every, [x], suffix=f"stride_{axis}")
+    return x
 
 
 def _reshaped(step: Step, x: Value, keys: list[Any]) -> Value:

@@ -176,4 +176,4 @@ def _resize(layer: KerasLayer, step: Step) -> Value:
     antialias = bool(argument(layer, "antialias", place=1 << 10, default=False))
     first = argument(layer, "data_format", place=1 << 10) == "channels_first"
     x = step.plain(layer.x, 4) if first else step.moved(layer.x, 4)
-    return step.add(resized(layer, step, x, (size[0], size[1]), mode, antialias), [x])
+    return resized(layer, step, x, (size[0], size[1]), mode, antialias)

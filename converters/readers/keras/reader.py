@@ -7,7 +7,7 @@ else can still be checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Model
@@ -15,6 +15,7 @@ from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.json_spans import JsonObject, parse_json
 from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
+from upconv.converters.readers.keras.backends import require_known
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
 from upconv.converters.readers.keras.lowering import Value
@@ -70,7 +71,10 @@ def read_keras_source(source: Source, options: ReadOptions) -> Model:
 
 def _from_text(source: Source) -> Architecture:
     node = _architecture(source)
-    return Architecture(node, _version(node.text("keras_version"), node), is_text=True)
+    outer = parse_json(source)
+    assert isinstance(outer, JsonObject), "an architecture was found in it"
+    version = _version(outer.text("keras_version"), outer.text("backend"), node)
+    return Architecture(node, version, is_text=True)
 
 
 def _architecture(source: Source) -> JsonObject:
@@ -82,9 +86,10 @@ def _architecture(source: Source) -> JsonObject:
     return node
 
 
-def _version(text: str, node: JsonObject) -> KerasVersion:
+def _version(text: str, backend: str, node: JsonObject) -> KerasVersion:
     """Keras 3's words have a `module` for every class; Keras 2's had none before 2.12."""
-    return KerasVersion(text, 3 if "module" in node else 2)
+    generation: Literal[2, 3] = 3 if "module" in node else 2
+    return KerasVersion(text, generation, backend.lower())
 
 
 def _from_archive(path: str) -> Architecture:
@@ -110,7 +115,8 @@ def _from_hdf5(path: str) -> Architecture:
             hint=f"give the architecture, as in: upconv convert model.json --weights {path}",
         )
     node = _architecture(Source(path, text))
-    version = _version(file.root.text("keras_version") or "", node)
+    written, backend = (file.root.text(name) or "" for name in ("keras_version", "backend"))
+    version = _version(written, backend, node)
     return Architecture(node, version, is_text=False, weights=file)
 
 
@@ -146,6 +152,8 @@ def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
     has_weights = not isinstance(scope, NoScope)
     work = Workspace(path, "keras", KINDS)
     work.values.reserved = {layer.name for layer in graph.layers}
+    origin = Origin(path, "keras")
+    require_known(found.version, options.keras_backend, work, origin)
     setting = Setting(path, found.version, options, has_weights, found.is_text)
     inputs = graph_inputs(graph, setting, work)
     results = Assembler(setting, work).run(graph, inputs, scope)

@@ -12,13 +12,15 @@ _LAST_UNDECIDED: Final = (2, 3)
 
 @dataclass(frozen=True, slots=True)
 class KerasVersion:
-    """The text of `keras_version`, "" where there is none, and the file's generation.
+    """The text of `keras_version` and the name of the backend, "" where there is none, and the
+    file's generation.
 
     `generation` is 3 for files in the words of Keras 3 (Keras 2.12 on can write them too).
     """
 
     text: str
     generation: Literal[2, 3]
+    backend: str = ""
 
     @property
     def numbers(self) -> tuple[int, int] | None:
@@ -30,6 +32,16 @@ class KerasVersion:
         """Whether Keras 3 wrote it, or would read it."""
         numbers = self.numbers
         return numbers[0] >= 3 if numbers else self.generation == 3
+
+    def ignores_dilation(self, transposed_axes: int) -> bool:
+        """Whether the writer's transposed convolutions have a dilation_rate that is stored and not
+        computed with: those of TensorFlow up to 1.12 (keras_version 2.1.6-tf), and in three axes
+        those of every Keras 2 (keras/layers/convolutional/conv3d_transpose.py)."""
+        numbers = self.numbers
+        if numbers is None or numbers >= (3, 0):
+            return False
+        early = self.text.endswith("-tf") and numbers < (2, 2)
+        return transposed_axes > 1 and (early or transposed_axes == 3)
 
     @property
     def bilinear(self) -> Literal["half-pixel", "asymmetric", ""]:

@@ -10,7 +10,13 @@ from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like, symbol
 from upconv.converters.readers.python_source.call import OPEN_SIZE, Call
-from upconv.converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
+from upconv.converters.readers.python_source.made import (
+    AXES,
+    Made,
+    Place,
+    open_shape,
+    unknown_weights,
+)
 
 Maker: TypeAlias = Callable[[Call, Place], Made]
 
@@ -96,7 +102,7 @@ def resize(call: Call, place: Place) -> Made:
     size, scale = call.value("size"), call.value("scale_factor")
     if (size is None) == (scale is None):
         raise call.no_operator("size and scale_factor are both given, or neither")
-    axes = _axes(size if scale is None else scale, fixed, place)
+    axes = _axes(call, size if scale is None else scale, fixed, place)
     settings: dict[str, Any] = {
         "nearest_mode": rounding,
         "antialias": antialias,
@@ -137,10 +143,13 @@ def _conventions(
     return ("align_corners" if aligned else "half_pixel"), "floor"
 
 
-def _axes(given: Any, fixed: int | None, place: Place) -> int:
+def _axes(call: Call, given: Any, fixed: int | None, place: Place) -> int:
     if fixed is not None:
         return fixed
-    return len(given) if isinstance(given, tuple) else place.axes or IMAGE_AXES
+    axes = len(given) if isinstance(given, tuple) else place.axes or IMAGE_AXES
+    if axes not in AXES:
+        raise call.refused(f"it is resized along {axes} axes, not 1 to {max(AXES)}")
+    return axes
 
 
 def _scaled(

@@ -13,6 +13,7 @@ from typing import Final
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.axes import Value
+from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
@@ -34,11 +35,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
     **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
     **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
-    "ScaleAndTranslate": (
-        "tf.image.resize with antialias, or with a kernel (lanczos, gaussian, mitchellcubic) that "
-        "no Resize of ONNX has",
-        "use bilinear, nearest or bicubic without antialias",
-    ),
     "Einsum": (
         "a sum of products (tf.einsum)",
         "write it as tf.matmul or a 1x1 convolution, and export again",
@@ -98,7 +94,11 @@ class Evaluation:
             return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
         known = [entry for entry in entries if isinstance(entry, Known)]
         if node.op in FOLDS and len(known) == len(entries):
-            return fold(node, known)
+            try:
+                return fold(node, known)
+            except NotFoldableError:
+                if node.op not in OF_SIZES:
+                    raise
         if _is_weight_arithmetic(node.op, entries):
             return _missing(call, self.used.get(call.flat.key, 0) + 1)
         if node.op not in LOWERINGS:
@@ -133,6 +133,10 @@ class Evaluation:
             told=not follows or call.node.op not in LOWERINGS,
         )
         return tuple(Value(name, None) for name in made)
+
+
+OF_SIZES: Final = frozenset({"Range", "Fill"})
+"""Operations that are layers where their sizes are open."""
 
 
 def _is_data(entry: Entry) -> bool:

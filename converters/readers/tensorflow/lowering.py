@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.operators import Constant, Operator
+from upconv.converters.ir.operators import Constant, Operator, SizeOf
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, Weight, missing
-from upconv.converters.readers.assembly.axes import Axes, Value, arranged, layout, plain, real
+from upconv.converters.readers.assembly.axes import (
+    Axes,
+    Copies,
+    Value,
+    arranged,
+    layout,
+    plain,
+    real,
+)
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
@@ -68,12 +76,22 @@ class Call:
 
     def tensor(self, index: int) -> Value:
         """An input with all its axes, data of the network or a constant."""
-        if not isinstance(self.entry(index), Known):
+        entry = self.entry(index)
+        if not isinstance(entry, Known):
             return self.real(self.value(index))
+        if entry.is_symbolic:
+            return self._size_as_tensor(entry, index)
         weight = self.weight(index, "constant")
         operator = Constant(weight.shape or ())
         name = self.emit(operator, [], {"value": weight}, suffix=f"constant{index}")
         return Value(name, plain(len(operator.shape)))
+
+    def _size_as_tensor(self, entry: Known, index: int) -> Value:
+        (size, *more) = entry.array().reshape(-1).tolist()
+        if more or not isinstance(size, int | Dim):
+            raise self.unsupported("an input that is computed from the input's size")
+        name = self.emit(SizeOf(size), [], suffix=f"size{index}")
+        return Value(name, (Copies(),) * len(entry.shape))
 
     def known(self, index: int, what: str) -> Known:
         """An input whose values are known."""

@@ -26,10 +26,18 @@ _SIMPLE: Final[Mapping[str, Operator]] = {
     "Exp": ops.Exp(),
     "Log": ops.Log(),
     "Log1p": ops.Log(shift=1.0),
+    "Sin": ops.Sin(),
+    "Cos": ops.Cos(),
+    "Round": ops.Round(),
+    "Rint": ops.Round(),
+    "Floor": ops.Floor(),
+    "Ceil": ops.Ceil(),
+    "Sign": ops.Sign(),
     "Neg": ops.Power(scale=-1.0),
     "Square": ops.Power(power=2.0),
     "Sqrt": ops.Power(power=0.5),
     "Rsqrt": ops.Power(power=-0.5),
+    "OnesLike": ops.Power(power=0.0),
     "Reciprocal": ops.Power(power=-1.0),
     "Inv": ops.Power(power=-1.0),
 }
@@ -47,6 +55,7 @@ def _leaky(call: Call) -> Entry:
 
 _COMPOSED: Final[Mapping[str, Composition]] = {
     "Erfc": compositions.ERFC,
+    "ZerosLike": compositions.ZEROS,
     "Expm1": compositions.EXPM1,
     "Selu": compositions.selu(),
     "Softsign": compositions.SOFTSIGN,
@@ -71,6 +80,14 @@ def _softmax(call: Call) -> Entry:
     value = call.real(call.value())
     log = call.node.op == "LogSoftmax"
     return call.unary(ops.Softmax(axis_at(call, call.ranked(value), -1), log), value)
+
+
+@lowers("Cumsum")
+def _cum_sum(call: Call) -> Entry:
+    value = call.real(call.value())
+    place = axis_at(call, call.ranked(value), call.integer(1, "axis"))
+    exclusive, reverse = (call.node.flag(name) for name in ("exclusive", "reverse"))
+    return call.unary(ops.CumSum(place, exclusive, reverse), value)
 
 
 @lowers("ArgMax", "ArgMin")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
@@ -33,29 +33,32 @@ def _binary(call: Call) -> Entry:
     left, right = call.entry(0), call.entry(1)
     if isinstance(left, Value) and isinstance(right, Value):
         return _joined(call, kind, left, right)
+    if any(isinstance(one, Known) and one.is_symbolic for one in (left, right)):
+        return _joined(call, kind, call.tensor(0), call.tensor(1))
     if isinstance(left, Value):
         return _with_constant(call, kind, left, 1)
     return _reversed(call, kind)
 
 
 def _joined(call: Call, kind: Kind, left: Value, right: Value, suffix: str = "") -> Value:
-    names, axes, broadcast = _aligned(call, left, right)
+    names, axes = aligned(call, [left, right])
+    shapes = [call.shape(name, len(axes or ())) for name in names]
+    broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=False))
     name = call.emit(ops.Eltwise(kind, broadcast=broadcast), names, suffix=suffix)
     return Value(name, axes)
 
 
-def _aligned(call: Call, left: Value, right: Value) -> tuple[list[str], Axes | None, bool]:
-    """Both tensors with their axes in one order, and whether sizes of 1 must be repeated."""
-    if left.axes is None or right.axes is None:
-        return [left.name, right.name], left.axes or right.axes, False
-    rank = max(len(left.axes), len(right.axes))
-    both = [_extended(value, rank) for value in (left, right)]
-    lead = min(both, key=lambda value: _thinness(call, value))
+def aligned(call: Call, values: Sequence[Value]) -> tuple[list[str], Axes | None]:
+    """The tensors with their axes in one order, that of the one which has the most to say; as they
+    are where the rank of one is unknown."""
+    ranks = [len(value.axes) for value in values if value.axes is not None]
+    if len(ranks) < len(values):
+        axes = next((value.axes for value in values if value.axes is not None), None)
+        return [value.name for value in values], axes
+    wide = [_extended(value, max(ranks)) for value in values]
+    lead = min(wide, key=lambda value: _thinness(call, value))
     axes = call.ranked(call.real(lead))
-    names = [call.arranged(value, axes) for value in both]
-    shapes = [call.shape(name, rank) for name in names]
-    broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=True))
-    return names, axes, broadcast
+    return [call.arranged(value, axes) for value in wide], axes
 
 
 def _extended(value: Value, rank: int) -> Value:
@@ -82,7 +85,7 @@ _WEIGHTS: Final[Mapping[Kind, tuple[str, Callable[[Any], Any]]]] = {
 
 def _with_constant(call: Call, kind: Kind, value: Value, index: int, suffix: str = "") -> Value:
     """The value with the constant input `index` behind it."""
-    number = _number(call, index)
+    number = number_of(call, index)
     if number is not None:
         if kind == "quotient" and number == 0:
             raise call.unsupported("a division by zero")
@@ -110,10 +113,10 @@ def _reversed(call: Call, kind: Kind) -> Value:
     return _with_constant(call, kind, value, 0)
 
 
-def _number(call: Call, index: int) -> float | None:
+def number_of(call: Call, index: int) -> float | None:
     """The constant as a number, where all it holds is one."""
     entry = call.entry(index)
-    if not isinstance(entry, Known) or any(size != 1 for size in entry.shape):
+    if not isinstance(entry, Known) or entry.is_symbolic or any(size != 1 for size in entry.shape):
         return None
     return call.scalar(index, "constant")
 
@@ -206,10 +209,37 @@ def _squared_difference(call: Call) -> Entry:
 
 @lowers("Pow")
 def _power(call: Call) -> Entry:
-    exponent = _number(call, 1)
-    if exponent is None:
-        raise call.unsupported("a power whose exponent is no single number")
-    return call.unary(ops.Power(power=exponent), call.value())
+    """By a number, of a positive number, or of two tensors."""
+    exponent, base = (number_of(call, index) for index in (1, 0))
+    if exponent is not None:
+        return call.unary(ops.Power(power=exponent), call.value())
+    if base is not None and base > 0:
+        return call.unary(ops.Exp(base), call.value(1))
+    return _of_two(call, ops.Eltwise("power", broadcast=True))
+
+
+_RESTS: Final[Mapping[str, Literal["floor_mod", "trunc_mod"]]] = {
+    "FloorMod": "floor_mod",
+    "Mod": "trunc_mod",
+    "TruncateMod": "trunc_mod",
+}
+
+
+@lowers(*_RESTS)
+def _rest(call: Call) -> Entry:
+    return _of_two(call, ops.Eltwise(_RESTS[call.node.op], broadcast=True))
+
+
+@lowers("FloorDiv")
+def _floor_division(call: Call) -> Entry:
+    quotient = _of_two(call, ops.Eltwise("quotient", broadcast=True), "quotient")
+    return call.unary(ops.Floor(), quotient)
+
+
+def _of_two(call: Call, operator: ops.Operator, suffix: str = "") -> Value:
+    """Two tensors, constants among them, whose sizes of 1 are repeated."""
+    names, axes = aligned(call, [call.tensor(0), call.tensor(1)])
+    return Value(call.emit(operator, names, suffix=suffix), axes)
 
 
 @lowers("BiasAdd", "BiasAddV1")

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, minimum
+from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 from upconv.converters.readers.assembly.axes import Axis, Copies, Value, channels_last, plain
-from upconv.converters.readers.assembly.compositions import every_nth
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.ops_selection import reverse
-from upconv.converters.readers.tensorflow.ops_shape import spatial_axes, without_axes
+from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
 from upconv.converters.readers.tensorflow.slices import Item, items_of
 from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import is_channels_last
@@ -32,16 +30,31 @@ def _slice(call: Call) -> Entry:
 
 @lowers("StridedSlice")
 def _strided(call: Call) -> Entry:
-    """x[:, ::2, 1:], and whole axes read backwards."""
+    """x[:, ::2, 1:, ::-1]."""
     value = call.real(call.value())
     rank = len(call.ranked(value))
     begin, end = call.size_list(1, "begin"), call.size_list(2, "end")
     items = items_of(call.node, rank, begin, end, call.ints(3, "strides"))
-    turned = Item(stride=-1)
     for axis, item in enumerate(item for item in items if not item.is_new):
-        if item == turned:
-            value = reverse(call, value, axis)
-    return _box(call, value, [Item() if item == turned else item for item in items])
+        if item.stride < 0:
+            value = _backwards(call, value, axis, item)
+    return _box(call, value, [Item() if item.stride < 0 else item for item in items])
+
+
+def _backwards(call: Call, value: Value, axis: int, item: Item) -> Value:
+    """An axis from `begin` down to, and without, `end`."""
+    size = value.sizes[axis]
+    begin = size - 1 if item.begin is None else _bound(call, item.begin, size - 1, 0)
+    if isinstance(item.begin, int) and item.begin < 0:
+        begin = size + item.begin
+    end = -1 if item.end is None else _bound(call, item.end, size, 0)
+    count = maximum(ceil_div(begin - end, -item.stride), 0)
+    known = call.work.known(count)
+    if isinstance(known, int) and known < 1:
+        raise call.invalid("a slice without values")
+    place = axis_at(call, call.ranked(value), axis)
+    operator = ops.StridedSlice(place, begin, count, item.stride)
+    return call.unary(operator, value, f"backwards{axis}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ def _range(call: Call, item: Item, size: Size) -> _Range:
     if item.shrinks:
         return _Range(begin, 1, 1, whole=False)
     if item.stride < 1:
-        raise call.unsupported("a slice that runs backwards")
+        raise call.invalid("a slice by steps of 0")
     end = _bound(call, item.end, size, size)
     length = end - begin
     whole = begin == 0 and call.work.known(end) == call.work.known(size)
@@ -111,14 +124,13 @@ def _cropped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
 
 
 def _stepped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:
-    """Every n-th pixel: a pooling whose window is one pixel."""
-    strided = [i for i, range_ in enumerate(ranges) if range_.stride != 1]
-    if not strided:
-        return value
-    axes = spatial_axes(call, value, strided)
-    strides = {axis: range_.stride for axis, range_ in zip(axes, ranges, strict=True)}
-    pool = every_nth([strides[place] for place in range(2, len(axes))])
-    return Value(call.emit(pool, [call.arranged(value, axes)], suffix="stride"), axes)
+    """Every n-th entry of the axes that have a stride."""
+    for i, range_ in enumerate(ranges):
+        if range_.stride != 1:
+            place, size = axis_at(call, call.ranked(value), i), value.sizes[i]
+            operator = ops.StridedSlice(place, 0, ceil_div(size, range_.stride), range_.stride)
+            value = call.unary(operator, value, f"stride{i}")
+    return value
 
 
 _MIRROR: Final[dict[str, Literal["reflect", "symmetric"]]] = {

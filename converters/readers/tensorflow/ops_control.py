@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly import compositions
+from upconv.converters.readers.assembly.axes import Value
+from upconv.converters.readers.assembly.compositions import composed
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.values import Dead, Entry, Missing
 
@@ -36,7 +40,8 @@ def _same_each(call: Call) -> tuple[Entry, ...]:
 
 @lowers("Cast", "Bitcast")
 def _cast(call: Call) -> Entry:
-    """Values stay what they are, but floats lose their fraction as whole numbers."""
+    """Values stay what they are, but floats lose their fraction as whole numbers, and all that is
+    not 0 is true."""
     entry = call.entry(0)
     if call.node.op == "Bitcast":
         raise call.unsupported("the bits of a tensor as another type")
@@ -45,9 +50,11 @@ def _cast(call: Call) -> Entry:
         return entry
     value = call.value()
     if after.name == "bool" != before.name:
-        raise call.unsupported(f"asks which values are not 0 ({before.name} to bool)")
+        return call.unary(ops.Compare("not_equal", 0.0), value)
     if after.name in _WHOLE and before.is_float and value.name not in call.work.whole:
-        raise call.unsupported(f"cuts the fractions off ({before.name} to {after.name})")
+        value = call.real(value)
+        value = Value(composed(compositions.TRUNCATED, value.name, call.step), value.axes)
+        call.work.whole.add(value.name)
     if before.name in _WHOLE:
         call.work.whole.add(value.name)
     return value
@@ -67,12 +74,3 @@ def _merge(call: Call) -> tuple[Entry, ...]:
     if len(alive) != 1:
         raise call.unsupported("branches that are not decided beforehand")
     return (alive[0], Dead())
-
-
-@lowers("Select", "SelectV2")
-def _select(call: Call) -> Entry:
-    """A choice whose condition is known and the same everywhere."""
-    condition = call.numbers(0, "condition").reshape(-1)
-    if not len(condition) or condition.min() != condition.max():
-        raise call.unsupported("a choice element by element")
-    return call.entry(1 if condition[0] else 2)

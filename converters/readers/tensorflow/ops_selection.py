@@ -1,32 +1,62 @@
-"""Entries of an axis picked by constant numbers, or read backwards."""
+"""Entries of an axis picked by numbers, or read backwards, and counts up to a size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.readers.assembly.axes import Value
-from upconv.converters.readers.assembly.picking import MAX_PICKED, MAX_RUNS, runs_of
+from upconv.converters.ir.dims import Dim, ceil_div, maximum
+from upconv.converters.readers.assembly.axes import Value, plain
+from upconv.converters.readers.assembly.picking import MAX_PICKED
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
-from upconv.converters.readers.tensorflow.values import Entry
+from upconv.converters.readers.tensorflow.values import Entry, Known
 
 
 @lowers("Gather", "GatherV2")
 def _gather(call: Call) -> Entry:
-    """Entries along one axis, or a single one, whose axis goes."""
+    """Entries along one axis, whose place the axes of the indices take."""
     if call.node.integer("batch_dims"):
         raise call.unsupported("entries picked for each sample of the batch")
     axis = call.integer(2, "axis") if len(call.entries) > 2 else 0
+    if isinstance(call.entry(1), Known):
+        return _by_constants(call, axis)
+    index = call.arranged(call.value(1), plain(len(call.ranked(call.value(1)))))
+    rank = len(call.ranked(call.value(1)))
+    table = call.entry(0)
+    if isinstance(table, Known) and len(table.shape) == 2 and axis in (0, -2):
+        weight = call.weight(0, "table")
+        operator = ops.Embedding(*table.shape)
+        return Value(call.emit(operator, [index], {"table": weight}), plain(rank + 1))
+    value = call.tensor(0)
+    axes = len(call.ranked(value))
+    (axis,) = counted(call, [axis], axes)
+    made = call.emit(ops.Gather(axis), [call.arranged(value, plain(axes)), index])
+    return Value(made, plain(axes - 1 + rank))
+
+
+def _by_constants(call: Call, axis: int) -> Entry:
+    """Of several axes of indices all but one are made afterwards; of none, the axis goes."""
     shape = call.known(1, "indices").shape
-    if len(shape) > 1 or prod(shape) > MAX_PICKED:
+    if prod(shape) > MAX_PICKED:
         raise call.unsupported(f"indices of the shape {shape}")
     value = call.real(call.value())
-    picked = pick(call, value, axis, call.ints(1, "indices"))
-    if len(shape) == 1:
-        return picked
-    return without_axes(call, picked, [axis % len(call.ranked(picked))])
+    numbers = call.ints(1, "indices")
+    axes = call.ranked(value)
+    (axis,) = counted(call, [axis], len(axes))
+    size = call.work.known(value.sizes[axis])
+    least, most = min(numbers, default=-1), max(numbers, default=-1)
+    if least < 0 or (isinstance(size, int) and most >= size):
+        raise call.invalid(f"picks entries that an axis of {size} has not")
+    place = axis_at(call, axes, axis)
+    if len(shape) > 1:
+        x = call.arranged(value, plain(len(axes)))
+        picked = call.emit(ops.Gather(axis, numbers), [x], suffix="picked")
+        made = call.emit(ops.Reshape(shape, axis, 1), [picked])
+        return Value(made, plain(len(axes) - 1 + len(shape)))
+    suffix = "" if shape else "picked"
+    made = call.emit(ops.Gather(place, numbers), [value.name], suffix=suffix)
+    return Value(made, axes) if shape else without_axes(call, Value(made, axes), [axis])
 
 
 @lowers("ReverseV2")
@@ -37,33 +67,36 @@ def _reverse(call: Call) -> Entry:
     if len(axes) < len(named):
         raise call.invalid(f"reverses an axis twice: {list(named)}")
     for axis in axes:
-        value = reverse(call, value, axis)
-    return value
+        place = axis_at(call, call.ranked(value), axis)
+        size = value.sizes[axis]
+        operator = ops.StridedSlice(place, size - 1, size, -1)
+        value = call.unary(operator, value, "" if axis == axes[-1] else f"backwards{axis}")
+    return value if axes else call.unary(ops.Identity(), value)
 
 
-def reverse(call: Call, value: Value, axis: int) -> Value:
-    """An axis of known size, counted from the front, read backwards."""
-    size = call.number(value.sizes[axis], "size to read backwards")
-    if size > MAX_RUNS:
-        raise call.unsupported(f"an axis of {size} read backwards")
-    return pick(call, value, axis, range(size)[::-1])
+@lowers("Range")
+def _range(call: Call) -> Entry:
+    """Up to an open size; of numbers it is a constant."""
+    (start,), (limit,), (step,) = (call.size_list(i, "bound") for i in range(3))
+    if isinstance(start, Dim) or isinstance(step, Dim) or step < 1:
+        raise call.unsupported("counts from an open size, or backwards to one")
+    count = maximum(ceil_div(limit - start, step), 0)
+    made = call.emit(ops.Arange(count, float(start), float(step)), [])
+    call.work.whole.add(made)
+    return Value(made, plain(1))
 
 
-def pick(call: Call, value: Value, axis: int, numbers: Sequence[int]) -> Value:
-    """The entries of one of TensorFlow's axes with these numbers, in this order."""
-    axes = call.ranked(value)
-    (axis,) = counted(call, [axis], len(axes))
-    place = axis_at(call, axes, axis)
-    size = call.number(value.sizes[axis], "size to pick from")
-    if not numbers or not all(0 <= one < size for one in numbers):
-        raise call.invalid(f"picks entries that an axis of {size} has not")
-    runs = runs_of(numbers)
-    if runs is None:
-        raise call.unsupported(f"{len(numbers)} of {size} entries picked one by one")
-    suffixes = [f"run{axis}_{index}" for index in range(len(runs))]
-    boxes = [
-        call.emit(ops.Crop(place, (start,), (length,)), [value.name], suffix=suffix)
-        for (start, length), suffix in zip(runs, suffixes, strict=True)
-    ]
-    name = call.emit(ops.Concat(place), boxes, suffix=f"picked{axis}")
-    return Value(name, axes)
+@lowers("Fill")
+def _fill(call: Call) -> Entry:
+    """A number repeated to sizes that are open."""
+    sizes = call.size_list(0, "dims")
+    return Value(call.emit(ops.Expand(sizes), [call.tensor(1).name]), plain(len(sizes)))
+
+
+@lowers("BroadcastTo")
+def _broadcast_to(call: Call) -> Entry:
+    """Axes of size 1 repeated, new ones in front."""
+    value = call.tensor(0)
+    x = call.arranged(value, plain(len(call.ranked(value))))
+    sizes = call.size_list(1, "shape")
+    return Value(call.emit(ops.Expand(sizes), [x]), plain(len(sizes)))

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from upconv.service.cli.model_options import model_options, options_of
+from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
-    from upconv.converters.onnx_writer.options import Bilinear, ExternalData
+    from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
 
 
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("-o", "--out", "out", required=True, type=click.Path(), metavar="OUT.onnx")
 @model_options
+@part_options
 @click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset, 13 to 22.")
 @click.option(
     "--only",
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Weights in a file of their own (auto: above 1 GiB).",
 )
+@click.option(
+    "--unknown",
+    type=click.Choice(["refuse", "custom-op"]),
+    default="refuse",
+    show_default=True,
+    help="What layers that are not understood become: custom-op writes them as nodes of the domain "
+    "upconv, with their fields as attributes, and the proof is incomplete.",
+)
 @click.option("--no-verify", is_flag=True, help="Write without proving.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
@@ -52,13 +61,18 @@ def command(
     only: Literal["upsampling"] | None,
     bilinear: Bilinear,
     fill_missing: str,
+    unknown: UnknownLayers,
     external_data: ExternalData,
     no_verify: bool,
     seed: int,
     report: str | None,
+    part_outputs: str,
+    part_inputs: str,
     **common: Any,
 ) -> int:
     """Convert MODEL to ONNX and prove the result in onnxruntime.
+
+    --outputs and --inputs take a part of it, as in `--outputs conv9`, and verify takes the same.
 
     Exit code 0: written and proven equal (or written, with --no-verify). 1: the proof failed or
     is incomplete; the model is left as OUT.onnx.failed. 2: usage, or an input that cannot be
@@ -67,9 +81,10 @@ def command(
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
+    from upconv.service.work.reading import read_part
 
     end_as_interrupted()
-    options = options_of(**common)
+    part, options = read_part(part_outputs, part_inputs, options_of(**common))
     request = ConvertRequest(
         model,
         out,
@@ -82,6 +97,8 @@ def command(
         not no_verify,
         seed,
         report or "",
+        part,
+        unknown,
     )
     with progress_line() as progress:
         done = convert(request, progress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from upconv.service.cli.model_options import model_options, options_of
+from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
     from upconv.service.work.proving import Judge
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path())
 @click.argument("onnx", type=click.Path())
 @model_options
+@part_options
 @click.option(
     "--against",
     type=click.Choice(["reference", "source"]),
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     "then reads MODEL itself, so use it for files that you trust.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@click.option(
+    "--data",
+    default="",
+    metavar="FILE.npz|FOLDER",
+    help="Compare on these inputs, and not on noise: .npz with the inputs' names, .npy, or a "
+    "folder of them, in the model's own layout.",
+)
 @click.option(
     "--fill-missing",
     default="",
@@ -38,8 +46,11 @@ def command(
     onnx: str,
     against: Judge,
     seed: int,
+    data: str,
     fill_missing: str,
     format_: str,
+    part_outputs: str,
+    part_inputs: str,
     **common: Any,
 ) -> int:
     """Prove that ONNX computes what MODEL does.
@@ -52,10 +63,12 @@ def command(
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import fill_kinds
     from upconv.service.work.proving import VerifyRequest, verify
+    from upconv.service.work.reading import read_part
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
-    request = VerifyRequest(model, onnx, options_of(**common), kinds, seed, against)
+    part, options = read_part(part_outputs, part_inputs, options_of(**common))
+    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part)
     with progress_line() as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from upconv.converters.audit.open_sizes import with_free_sizes
 from upconv.converters.ir.model import Model
+from upconv.converters.ir.open_sizes import with_free_sizes
 from upconv.converters.ir.origin import Source
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions

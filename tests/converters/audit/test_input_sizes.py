@@ -22,13 +22,13 @@ from tests.converters.audit.nets import (
     u_net,
 )
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
-from upconv.converters.audit.open_sizes import with_free_sizes, with_unknown_sizes
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Size, evaluate, symbol
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
+from upconv.converters.ir.open_sizes import with_free_sizes, with_unknown_sizes
 from upconv.converters.ir.tensors import missing
 from upconv.converters.readers.caffe.reader import read_caffe
 from upconv.converters.readers.options import ReadOptions

@@ -8,11 +8,11 @@ import pytest
 
 from tests.converters.audit.nets import HEAD, NETS, conv, crop, deconv, fcn, merge, pool
 from upconv.converters.audit.misaligned import crop_misalignments, merge_misalignments
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.audit.positions import Interpolation, Position, interpolations, positions
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.readers.caffe.reader import read_caffe_source
 from upconv.converters.readers.options import ReadOptions
 
@@ -103,7 +103,7 @@ def test_a_merge_of_branches_that_lie_apart() -> None:
     shapes = infer(model).shapes
     (off,) = crop_misalignments(Coordinates(model, shapes), shapes)
     assert (off.layer.name, *map(int, off.offsets)) == ("cut", 1, 1)
-    unmended = Coordinates(model, shapes, mended=False)
+    unmended = Coordinates(model, shapes, mended=())
     (apart,) = merge_misalignments(model, unmended, shapes)
     assert (apart.layer.name, apart.kind) == ("sum", "merge")
     assert apart.relative[0].shift == 1

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upconv.converters.audit.places import Coordinates
 from upconv.converters.audit.reach import Reach, receptive_fields
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, ModelInput
+from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.tensors import weight_of
 from upconv.converters.reference import run_layer
 

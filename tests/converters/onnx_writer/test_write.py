@@ -254,7 +254,7 @@ def test_all_refusals_come_at_once_with_their_places(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as caught:
         write_onnx(broken, tmp_path / "m.onnx")
     assert str(caught.value).splitlines() == [
-        "net.prototxt:1:1: layer 'odd': unknown layer type Magic: not even its name",
+        "net.prototxt:1:1: layer 'odd': Magic: not even its name",
         "net.prototxt:2:1: layer 'conv': its weight is missing (give --weights FILE)",
         "net.prototxt:3:1: layer 'up': its weight is missing "
         "(give --weights FILE, or --fill-missing bilinear)",

@@ -182,3 +182,42 @@ def test_what_is_written_is_certified(record: type, data: st.DataObject) -> None
         except UnsupportedError:
             return
         assert verify(model, str(path)).verdict == "pass"
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("spread", [1, 30, 90])
+def test_a_softmax_of_large_values_is_right_in_float32(log: bool, spread: int) -> None:
+    """One pass, terms added one after the other; a hundredth of the result is not inside."""
+    x = noise(2, 3000, seed=spread) * spread
+    operator = ops.Softmax(1, log)
+    exact = run_layer(Layer("x", operator, ("x",), ("y",)), [x])[0]
+    narrow = x.astype(np.float32)
+    apart = narrow - narrow.max(axis=1, keepdims=True)
+    total = np.cumsum(np.exp(apart), axis=1, dtype=np.float32)[:, -1:]
+    got = apart - np.log(total) if log else np.exp(apart) / total
+    bound = bound_of(operator, x)
+    assert np.all(np.abs(got - exact) <= bound)
+    peak = exact.argmax(axis=1)
+    rows = np.arange(2)
+    assert np.all(bound[rows, peak] < 0.01 * np.abs(exact[rows, peak]) + (0.01 if log else 0))
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+@pytest.mark.parametrize("terms", [500, 200_000])
+def test_a_normalisation_of_many_terms_is_right_in_float32(terms: int, offset: float) -> None:
+    """Sums over a volume, one term after the other: what a tolerance that does not count the
+    terms calls wrong."""
+    x = noise(1, 2, terms, seed=4) ** 3 + offset
+    operator = ops.GroupNorm(2, 1e-5)
+    ones = np.ones(2, np.float32)
+    weights = {"scale": weight_of(ones), "bias": weight_of(0 * ones)}
+    exact = run_layer(Layer("x", operator, ("x",), ("y",), weights), [x])[0]
+    narrow = x.astype(np.float32)
+    count = np.float32(terms)
+    mean = np.cumsum(narrow, axis=2, dtype=np.float32)[..., -1:] / count
+    apart = narrow - mean
+    variance = np.cumsum(apart * apart, axis=2, dtype=np.float32)[..., -1:] / count
+    got = apart / np.sqrt(variance + np.float32(1e-5))
+    bound = bound_of(operator, x, weights)
+    assert np.all(np.abs(got - exact) <= bound)
+    assert np.all(bound < 0.05 * (np.abs(exact).max() + 1))

@@ -86,13 +86,40 @@ def test_further_comment_lines_may_stand_between() -> None:
         ("# upconv: ignore[UP202]\n", "layer {\n"),
         ("# upconv: ignore[]\n", "layer {\n"),
         ("# upconv ignore[UP201]\n", "layer {\n"),
-        ("# upconv: ignore UP201\n", "layer {\n"),
+        ("# upconv: ignore UP202\n", "layer {\n"),
+        ("# upconv: ignored\n", "layer {\n"),
+        ("# upconv: ignore\n\n", "layer {\n"),
     ],
-    ids=["blank line between", "other layer", "other code", "no code", "no colon", "no brackets"],
+    ids=[
+        *("blank line between", "other layer", "other code", "no code", "no colon"),
+        *("other code, no brackets", "another word", "no brackets, blank line between"),
+    ],
 )
 def test_does_not_silence(comment: str, before: str) -> None:
     report = check(with_comment(comment, before))
     assert "UP201" in {f.code for f in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("comment", "reason"),
+    [
+        ("# upconv: ignore", ""),
+        ("# upconv:ignore the crop compensates", "the crop compensates"),
+        ("# upconv: ignore UP201", ""),
+        ("# upconv: ignore UP205, UP201 so it was trained", "so it was trained"),
+        ("# upconv: ignore UP2 UP1", ""),
+    ],
+)
+def test_works_without_brackets(comment: str, reason: str) -> None:
+    report = check(with_comment(f"{comment}\n", "layer {\n"))
+    assert "UP201" not in {f.code for f in report.findings}
+    (silenced,) = report.silenced
+    assert (silenced.finding.code, silenced.reason) == ("UP201", reason)
+
+
+def test_a_comment_without_codes_that_silences_nothing_is_told() -> None:
+    report = check(with_comment("# upconv: ignore\n", 'layer { name: "relu"'))
+    assert "this comment silences nothing" in [f.message for f in report.findings]
 
 
 def test_mark_inside_a_string_is_no_comment() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from upconv.converters.ir.dims import symbol
 from upconv.converters.ir.errors import UsageError
-from upconv.service.work.reading import parse_input
+from upconv.service.work.reading import Reading, parse_input, read_options
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,11 @@ def test_other_texts_are_one_clear_error(text: str, said: str) -> None:
         parse_input(text)
     assert said in str(caught.value)
     assert "write it as --input data=1x3x500x500" in str(caught.value)
+
+
+def test_weights_that_are_not_there_are_a_usage_error(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "m.index"
+    checkpoint.write_bytes(b"")
+    assert read_options(Reading(str(tmp_path / "m"))).weights == str(tmp_path / "m")
+    with pytest.raises(UsageError, match=r"--weights .*n\.caffemodel: no such file"):
+        read_options(Reading(str(tmp_path / "n.caffemodel")))

@@ -31,7 +31,7 @@ def _numpy(name: str, *arguments: Any, **keywords: Any) -> Any:
 
     try:
         return getattr(np, name)(*arguments, **keywords)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise UnsupportedError(f"numpy.{name} refuses it: {error}") from None
 
 
@@ -41,7 +41,7 @@ def _part(values: Any, index: Any) -> Any:
 
     try:
         return np.asarray(values)[index]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise UnsupportedError(str(error)) from None
 
 
@@ -138,7 +138,19 @@ def _filled(value: float | None) -> Fold:
     def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
         import numpy as np
 
-        return np.full(shape, a["fill_value"] if value is None else value, np.float32)
+        number = a["fill_value"] if value is None else value
+        return _numpy("full", shape, number, np.float32)
+
+    return fold
+
+
+def _triangle(name: str) -> Fold:
+    def fold(a: Arguments, shape: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        if np.ndim(a["self"]) < 2:
+            raise UnsupportedError("a triangle of a tensor without two axes")
+        return _numpy(name, a["self"], a.get("diagonal", 0))
 
     return fold
 
@@ -167,7 +179,7 @@ def _nothing(a: Arguments, shape: tuple[int, ...]) -> Any:
 
     if 0 not in shape:
         raise UnsupportedError("its values are left to chance")
-    return np.empty(shape, np.float32)
+    return _numpy("empty", shape, np.float32)
 
 
 def _tiled(name: str) -> Fold:
@@ -322,8 +334,8 @@ FOLDS: Final[dict[str, Fold]] = {
     "round.default": _unary("rint"),
     "sign.default": _unary("sign"),
     "outer.default": _outer,
-    "tril.default": lambda a, shape: _numpy("tril", a["self"], a.get("diagonal", 0)),
-    "triu.default": lambda a, shape: _numpy("triu", a["self"], a.get("diagonal", 0)),
+    "tril.default": _triangle("tril"),
+    "triu.default": _triangle("triu"),
     "cumsum.default": lambda a, shape: _numpy("cumsum", a["self"], a["dim"]),
     **dict.fromkeys(
         ("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar"),

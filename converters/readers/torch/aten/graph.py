@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.ir.model import Layer, Notice
-from upconv.converters.ir.operators import Identity, Unknown
+from upconv.converters.ir.model import Notice
+from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin
-from upconv.converters.readers.torch.aten import families
 from upconv.converters.readers.torch.aten.aliases import Aliases
 from upconv.converters.readers.torch.aten.calls import Argument, Node, TensorRef, references
 from upconv.converters.readers.torch.aten.constants import OF_A_SHAPE, fold
-from upconv.converters.readers.torch.aten.lowering import Call, GraphState, require_makeable
+from upconv.converters.readers.torch.aten.lowering import (
+    LOWERINGS,
+    AtenCall,
+    GraphState,
+    require_makeable,
+)
 from upconv.converters.readers.torch.aten.schemas import Schema, fitted, schema_of
 
 BLOCKS: Final = {
@@ -33,7 +37,6 @@ class Graph:
 
     def __init__(self, state: GraphState) -> None:
         self.state = state
-        self.notices: list[Notice] = []
         self.aliases = Aliases(state.pending)
 
     def lower(self, node: Node, resolve: Callable[[Argument], Argument]) -> None:
@@ -41,13 +44,12 @@ class Graph:
 
         An UnsupportedError, of the call's lowering or of `resolve`, makes it an Unknown.
         """
-        before, constants = len(self.state.layers), dict(self.state.constant_values)
+        mark = len(self.state.work.layers)
         self._count_reads(node)
         try:
             self._lower_known(node, resolve)
         except UnsupportedError as error:
-            del self.state.layers[before:]
-            self.state.constant_values = constants
+            self.state.work.undo(mark)
             self.unknown(node, error)
 
     def _lower_known(self, node: Node, resolve: Callable[[Argument], Argument]) -> None:
@@ -62,7 +64,7 @@ class Graph:
         if node.target.startswith("aten.index.") and any(map(self._is_mask, tensors[1:])):
             raise UnsupportedError("it picks entries by truth values")
         stored = self.state.constants
-        lowering = families.LOWERINGS.get(node.target)
+        lowering = LOWERINGS.get(node.target)
         known = all(one.name in stored for one in tensors) or node.target in OF_A_SHAPE
         if known and len(node.outputs) == 1:
             try:
@@ -73,7 +75,7 @@ class Graph:
                     raise
         if lowering is None:
             raise UnsupportedError("")
-        lowering(Call(self.state, node, arguments))
+        lowering(AtenCall(self.state, node, arguments))
         self.aliases.note(node)
 
     def _is_mask(self, tensor: TensorRef) -> bool:
@@ -103,14 +105,14 @@ class Graph:
             raise UnsupportedError("it makes a constant whose shape changes with the inputs")
         require_makeable(fixed)
         stored = self.state.constants
-        origin, output = Call(self.state, node, {}).origin(), node.outputs[0]
+        origin, output = AtenCall(self.state, node, {}).origin(), node.outputs[0]
         meta = self.state.metas.get(output)
         stored[output] = fold(node.target, arguments, stored, meta, fixed, origin)
         self.aliases.note(node)
 
-    def unknown(self, node: Node, error: UnsupportedError) -> None:
+    def unknown(self, node: Node, error: UnsupportedError, *, told: bool = True) -> None:
         """A layer that is not understood: it flows through, and a notice says where it is."""
-        call = Call(self.state, node, {})
+        call, work = AtenCall(self.state, node, {}), self.state.work
         read = [one for value in node.arguments.values() for one in references(value)]
         names = [self.aliases.current(one.name) for one in read]
         inputs = [self.state.values[name] for name in names if name in self.state.values]
@@ -118,35 +120,39 @@ class Graph:
         if node.outputs:
             call.emit(Unknown(node.target, error.message), list(dict.fromkeys(inputs)))
             self.aliases.note(node)
-            title = self.state.layers[-1].name
+            title = work.layers[-1].name
         reason = f": {error.message}" if error.message else ""
-        notice = UnsupportedError(
-            f"the operator {node.target} is not understood{reason}",
-            where=call.origin(),
-            layer=title,
-            hint=error.hint,
-        )
-        self.notices.append(Notice("unknown-layer-type", notice))
+        message = f"the operator {node.target} is not understood{reason}"
+        if told:
+            origin = call.origin()
+            work.refuse(UnsupportedError(message, where=origin, layer=title, hint=error.hint))
 
     def refuse(self, message: str, hint: str) -> None:
         """Note why the model is not converted; it is checked all the same."""
-        error = UnsupportedError(message, path=self.state.path, hint=hint)
-        self.notices.append(Notice("unreadable-part", error))
+        error = UnsupportedError(message, path=self.state.work.path, hint=hint)
+        self.state.work.notices.append(Notice("unreadable-part", error))
 
-    def value_out(self, name: str) -> str:
-        """The value that leaves the graph where the program returns a tensor."""
+    def value(self, name: str) -> str:
+        """The value that carries a tensor in its present state.
+
+        Raises UnsupportedError where it is no value of the network.
+        """
         current = self.aliases.current(name)
         if current not in self.state.values:
-            raise UnsupportedError(
-                f"the output '{name}' does not depend on the inputs", path=self.state.path
-            )
+            message = f"the output '{name}' does not depend on the inputs"
+            raise UnsupportedError(message, path=self.state.work.path)
         return self.state.values[current]
 
-    def copy(self, value: str, name: str) -> None:
-        """Let a value leave under another name too."""
-        title = self.state.layer_name(name)
-        origin = Origin(self.state.path, "pytorch", "output")
-        self.state.layers.append(Layer(title, Identity(), (value,), (name,), {}, origin))
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give values new names, which are taken already."""
+        self.state.work.rename(names)
+        carried = self.state.values.items()
+        self.state.values |= {name: names[value] for name, value in carried if value in names}
+
+    def leave(self, name: str, output: str) -> None:
+        """Let a tensor leave the graph under a name, which is taken for it; raises as `value`."""
+        origin = Origin(self.state.work.path, "pytorch", "output")
+        self.state.work.leave(self.value(name), output, output, origin)
 
 
 def _require_outputs(node: Node, schema: Schema) -> None:

@@ -6,16 +6,16 @@ as the file spells them, `aten.conv2d.default`; a name that comes twice raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
-from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
+from typing import Any, Final, TypeAlias, TypeGuard
 
-from upconv.converters.ir.dims import Dim, Like, Size, leaves, like
+from upconv.converters.ir.dims import Dim, Size, like
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Layer, Shape
+from upconv.converters.ir.model import Shape
 from upconv.converters.ir.operators import (
     Constant,
     Flatten,
@@ -26,72 +26,50 @@ from upconv.converters.ir.operators import (
     Reshape,
     SizeOf,
     Unknown,
-    targets,
 )
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, FloatArray, TensorData, Weight
+from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.workspace import Workspace, with_references
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, Node, TensorMeta, TensorRef
 
-Lowering: TypeAlias = Callable[["Call"], None]
-_Function = TypeVar("_Function", bound=Callable[["Call"], None])
+Lowering: TypeAlias = Callable[["AtenCall"], None]
 
-LOWERINGS: Final[dict[str, Lowering]] = {}
+LOWERINGS: Final[Table[Lowering]] = Table(__package__, "ops_")
 TORCH_MODULES: Final = ("torch.nn.modules.", "torch.nn.utils.parametrize.")
 
 
-def lowers(*names: str) -> Callable[[_Function], _Function]:
+def lowers(*names: str) -> Callable[[Lowering], Lowering]:
     """Decorator: the function lowers these operators (without the leading `aten.`)."""
-
-    def enter(function: _Function) -> _Function:
-        for name in names:
-            target = f"aten.{name}"
-            if target in LOWERINGS:
-                raise ValueError(f"the lowering of {target} is given twice")
-            LOWERINGS[target] = function
-        return function
-
-    return enter
+    return LOWERINGS.enters(*(f"aten.{name}" for name in names))
 
 
 @dataclass(slots=True)
 class GraphState:
-    """The graph so far: what each name of the file stands for, and the layers.
+    """The graph so far: its layers, and what each name of the file stands for.
 
     `values` maps a tensor's name to the value that carries it, `constants` to data that does not
-    depend on any input, `constant_values` to the value of a layer that holds such data. `sizes_of`
-    gives a tensor's sizes where the file says them; `used` are the names that anyone reads,
-    `pending` says how often each still is, `renames` what the graph's outputs are called.
+    depend on any input. `metas` and `sizes_of` give a tensor's sizes where the file says them;
+    `used` are the names that anyone reads, `pending` says how often each still is.
     """
 
-    path: str
+    work: Workspace
     values: dict[str, str] = field(default_factory=dict)
     constants: dict[str, TensorData] = field(default_factory=dict)
-    constant_values: dict[str, str] = field(default_factory=dict)
     metas: Mapping[str, TensorMeta] = field(default_factory=dict)
-    sizes_of: Callable[[str], tuple[Size, ...] | None] = lambda name: None
-    layers: list[Layer] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    sizes_of: Callable[[str], Shape | None] = lambda name: None
     used: AbstractSet[str] = frozenset()
     pending: dict[str, int] = field(default_factory=dict)
-    renames: Mapping[str, str] = field(default_factory=dict)
 
-    def layer_name(self, wanted: str) -> str:
-        """The name, with @2, @3 ... behind it where a layer before has it."""
-        count = self.names[wanted] = self.names.get(wanted, 0) + 1
-        return wanted if count == 1 else f"{wanted}@{count}"
-
-    def value_name(self, wanted: str) -> str:
-        """A name that no value has yet."""
-        chosen, count = wanted, 0
-        while chosen in self.taken:
-            count += 1
-            chosen = f"{wanted}_{count}"
-        self.taken.add(chosen)
-        return chosen
+    def feed(self, name: str, shape: Shape, *, integer: bool) -> None:
+        """A graph input."""
+        origin = Origin(self.work.path, "pytorch", "input")
+        self.work.feed(name, shape, origin, integer=integer)
+        self.values[name] = name
 
 
-class Call:
+class AtenCall:
     """One ATen call that is being lowered: its arguments, and the layers it becomes."""
 
     def __init__(self, state: GraphState, node: Node, arguments: Mapping[str, Any]) -> None:
@@ -180,26 +158,18 @@ class Call:
         if reference.name not in self.state.values:
             raise UnreadableError(
                 f"'{self.node.name}' reads '{reference.name}', which no node before it writes",
-                path=self.state.path,
+                path=self.state.work.path,
             )
         return self.state.values[reference.name]
 
     def _constant_value(self, name: str) -> str:
         """The value of a stored tensor, from a layer that is written where it is first read."""
-        state = self.state
-        if name not in state.constant_values:
-            data = state.constants[name]
-            layer = Layer(
-                state.layer_name(name),
-                Constant(data.shape),
-                (),
-                (state.value_name(name),),
-                {"value": Weight(data.shape, data)},
-                self.origin(),
-            )
-            state.layers.append(layer)
-            state.constant_values[name] = layer.outputs[0]
-        return state.constant_values[name]
+        work, data = self.state.work, self.state.constants[name]
+        weights = {"value": Weight(data.shape, data)}
+        operator, origin = Constant(data.shape), self.origin()
+        return work.once(
+            name, "constant", lambda: work.add(name, operator, (), origin, weights, (name,))[0]
+        )
 
     def is_truth(self, argument: Any) -> bool:
         """Whether an argument holds truth values, as far as the file says."""
@@ -326,8 +296,10 @@ class Call:
 
         Tensors whose sizes the operator takes are added to its inputs.
         """
-        names = [self._carrier(name) for name in (outputs or self.node.outputs)]
-        return self._write(operator, inputs, weights, names, self._title())
+        names = tuple(outputs or self.node.outputs)
+        made = self._write(operator, inputs, weights, names, self._title())
+        self.state.values.update(zip(names, made, strict=True))
+        return made[0]
 
     def step(
         self,
@@ -338,19 +310,20 @@ class Call:
         outputs: int = 1,
     ) -> str:
         """Write a layer on the way to the call's output; its first value."""
-        base = f"{self.node.outputs[0]}/{what}"
-        names = [self.state.value_name(base) for _ in range(outputs)]
-        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")
+        names = [f"{self.node.outputs[0]}/{what}"] * outputs
+        return self._write(operator, inputs, weights, names, f"{self._title()}/{what}")[0]
+
+    def compose(self, composition: Composition) -> None:
+        """Write the layers of a composition on the call's own tensor, which give its output."""
+
+        def write(operator: Operator, inputs: Sequence[str], what: str) -> str:
+            return self.step(operator, inputs, what) if what else self.emit(operator, inputs)
+
+        composed(composition, self.value("self"), write)
 
     def same(self, argument: str = "self") -> None:
         """Let the output be the argument itself, under its own name."""
         self.emit(Identity(), [self.value(argument)])
-
-    def _carrier(self, output: str) -> str:
-        renamed = self.state.renames.get(output)
-        value = renamed or self.state.value_name(output)
-        self.state.values[output] = value
-        return value
 
     def _title(self) -> str:
         """The module's path for a module of torch.nn; the path and the node's name otherwise."""
@@ -366,25 +339,15 @@ class Call:
         weights: Mapping[str, Weight] | None,
         outputs: Sequence[str],
         title: str,
-    ) -> str:
-        references = _references(operator)
-        if not (inputs or references or isinstance(operator, Constant | Unknown)):
+    ) -> tuple[str, ...]:
+        if not (with_references(operator, inputs) or isinstance(operator, Constant | Unknown)):
             raise UnsupportedError("it has no tensor to work on")
         for made in (weight.data for weight in (weights or {}).values()):
             if isinstance(made, ArrayData):
                 require_makeable(made.shape)
         if isinstance(operator, _NEEDS_VALUES) and self._is_empty():
             raise UnsupportedError("it works on a tensor without values")
-        layer = Layer(
-            self.state.layer_name(title),
-            operator,
-            (*inputs, *(name for name in references if name not in inputs)),
-            tuple(outputs),
-            dict(weights or {}),
-            self.origin(),
-        )
-        self.state.layers.append(layer)
-        return outputs[0]
+        return self.state.work.add(title, operator, inputs, self.origin(), weights, outputs)
 
     def _is_empty(self) -> bool:
         metas = [self.state.metas.get(name) for name in self.node.outputs]
@@ -392,7 +355,7 @@ class Call:
 
     def origin(self) -> Origin:
         """Where this call was written: the archive, and the user's own line."""
-        return Origin(self.state.path, "pytorch", self.node.target, code=self.node.site.code)
+        return Origin(self.state.work.path, "pytorch", self.node.target, code=self.node.site.code)
 
 
 def _scalar_array(number: float) -> FloatArray:
@@ -432,8 +395,3 @@ _POSITIVE: Final = ("kernel_size", "stride", "dilation")
 
 _NEEDS_VALUES: Final = (Reshape, Flatten, Linear, GroupNorm)
 """Operators whose ONNX form takes an axis of size 0 for a word of its own, or for an error."""
-
-
-def _references(operator: Operator) -> Iterable[str]:
-    found = (leaf for size in targets(operator) for leaf in leaves(size))
-    return sorted({leaf.tensor for leaf in found if isinstance(leaf, Like)})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import TensorData, Weight
-from upconv.converters.readers.torch.aten.lowering import Call
+from upconv.converters.readers.torch.aten.lowering import AtenCall
 
 
-def along_axis(call: Call, value: str, axis: int, rank: int, matrix: TensorData) -> str:
+def along_axis(call: AtenCall, value: str, axis: int, rank: int, matrix: TensorData) -> str:
     """Apply a matrix (out, in) along an axis, which goes to the end and back; the new value."""
     order = list(range(rank))
     order[axis], order[-1] = order[-1], order[axis]

@@ -12,13 +12,13 @@ from fractions import Fraction
 from math import isfinite, lcm
 from typing import Final
 
-from upconv.converters.ir.dims import Size, ceil_div, is_larger
+from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.bounds import excess
 
 CHECKED_SIZES: Final = 1 << 14
 MAX_DENOMINATOR: Final = 10_000
 LARGEST: Final = 1 << 63
-MAX_PARTS: Final = 300
 
 
 class NoSizeError(UnsupportedError):
@@ -42,8 +42,8 @@ class Ratio:
         numbers = [size] if isinstance(size, int) else [factor for _, factor in size.terms]
         if max(map(abs, (*numbers, self.denominator)), default=0) >= LARGEST:
             raise NoSizeError("a number of more than 64 bits")
-        if is_larger(size, MAX_PARTS):
-            raise NoSizeError(f"an expression of more than {MAX_PARTS} sizes")
+        if problem := excess(size):
+            raise NoSizeError(problem)
 
 
 def of_float(number: float) -> Ratio:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UsageError
-from upconv.converters.ir.model import Model, ModelInput, Notice, Shape, validate
-from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.model import Model, Notice, Shape
+from upconv.converters.readers.assembly.inputs import overridden
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.torch_archive import Archive, open_archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.calls import Node, TensorRef, references
@@ -99,8 +99,9 @@ class _Reader:
             WeightTable(archive, f"data/constants/{name}_constants_config.json", "data/constants"),
         )
         self._sizes = Sizes(program, archive.path)
+        self._work = Workspace(archive.path, "pytorch")
         self._state = GraphState(
-            self._path,
+            self._work,
             metas=program.tensors,
             sizes_of=self._sizes.of_tensor,
             used=frozenset(_used(program)),
@@ -109,30 +110,25 @@ class _Reader:
         self._graph = Graph(self._state)
 
     def model(self, options: ReadOptions) -> Model:
-        inputs = _overridden(tuple(self._inputs()), options, self._path)
-        self._name_outputs()
+        self._inputs(options)
+        returned = [one for one in self._program.outputs if isinstance(one, TensorRef)]
+        names = output_names(len(returned), self._program.inputs)
+        self._work.values.taken.update(names)
         self._weights(options)
-        for node in self._program.nodes:
-            self._lower(node)
-        outputs = self._outputs()
-        integers = frozenset(self._integer_outputs())
-        model = Model(
-            name=self._path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0],
-            path=self._path,
-            framework="pytorch",
-            inputs=inputs,
-            outputs=outputs,
-            layers=tuple(self._state.layers),
-            notices=tuple(self._graph.notices),
+        for node in filter(_computes, self._program.nodes):
+            self._graph.lower(node, lambda value: resolved(value, self._sizes.of_number))
+        for reference, name in zip(returned, names, strict=True):
+            self._graph.leave(reference.name, name)
+        return self._work.model(
+            self._path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0],
             phase=options.phase,
             weights_path=options.weights,
-            integer_outputs=integers,
+            integer_outputs=frozenset(self._integers(returned, names)),
         )
-        validate(model)
-        return model
 
-    def _inputs(self) -> Iterator[ModelInput]:
+    def _inputs(self, options: ReadOptions) -> None:
         """The user's tensors; every dynamic axis is called by a letter."""
+        shapes: dict[str, Shape] = {}
         for name in self._program.inputs:
             meta = self._program.tensors.get(name)
             if meta is None:
@@ -142,11 +138,11 @@ class _Reader:
                     f"the input '{name}' is {meta.dtype_name}; only float32 networks are converted",
                     "export module.float() with float32 inputs",
                 )
-            self._state.taken.add(name)
-            self._state.values[name] = name
-            origin = Origin(self._path, "pytorch", "input")
-            shape = self._sizes.of_input(name, meta.sizes)
-            yield ModelInput(name, shape, origin, integer=meta.dtype == INTEGER)
+            shapes[name] = self._sizes.of_input(name, meta.sizes)
+        for name, given in overridden(shapes, options.inputs, self._path).items():
+            shape = _fitting(name, shapes[name], given, self._path)
+            integer = self._program.tensors[name].dtype == INTEGER
+            self._state.feed(name, shape, integer=integer)
 
     # Weights
 
@@ -158,7 +154,7 @@ class _Reader:
 
     def _weights(self, options: ReadOptions) -> None:
         given = self.given(options)
-        self._graph.notices.extend(given.notices)
+        self._work.notices.extend(given.notices)
         for name, stored in self._program.weights.items():
             if stored in given.tensors:
                 self._state.constants[name] = given.tensors[stored]
@@ -166,54 +162,23 @@ class _Reader:
             table = next((table for table in self._tables if stored in table), None)
             if table is None:
                 error = UnreadableError(f"the archive has no tensor '{stored}'", path=self._path)
-                self._graph.notices.append(Notice("unreadable-part", error))
+                self._work.notices.append(Notice("unreadable-part", error))
                 continue
             self._state.constants[name] = table.tensor(stored)
 
-    # Nodes
-
-    def _lower(self, node: Node) -> None:
-        if _computes(node):
-            self._graph.lower(node, lambda value: resolved(value, self._sizes.of_number))
-
     # Outputs
 
-    def _output_names(self) -> tuple[str, ...]:
-        count = sum(isinstance(one, TensorRef) for one in self._program.outputs)
-        return output_names(count, self._program.inputs)
-
-    def _integer_outputs(self) -> Iterator[str]:
+    def _integers(self, returned: Sequence[TensorRef], names: Sequence[str]) -> Iterator[str]:
         """The outputs that leave as int64; those neither of that kind nor float32 are refused."""
-        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
-        for reference, name in zip(references, self._output_names(), strict=True):
+        for reference, name in zip(returned, names, strict=True):
             meta = self._program.tensors.get(reference.name)
             if meta is not None and meta.dtype == INTEGER:
                 yield name
-            elif meta is not None and meta.dtype != FLOAT and not self._graph.notices:
+            elif meta is not None and meta.dtype != FLOAT and not self._work.notices:
                 self._graph.refuse(
                     f"the output '{reference.name}' is {meta.dtype_name}, not float32 or int64",
                     "return it as .float()",
                 )
-
-    def _name_outputs(self) -> None:
-        """The first tensor that leaves under a name bears it from where it is made."""
-        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
-        renames: dict[str, str] = {}
-        for reference, name in zip(references, self._output_names(), strict=True):
-            self._state.taken.add(name)
-            if reference.name not in self._program.inputs:
-                renames.setdefault(reference.name, name)
-        self._state.renames = renames
-
-    def _outputs(self) -> tuple[str, ...]:
-        """The graph's outputs; one that is an input, or leaves twice, is copied."""
-        names = self._output_names()
-        references = [one for one in self._program.outputs if isinstance(one, TensorRef)]
-        for reference, name in zip(references, names, strict=True):
-            value = self._graph.value_out(reference.name)
-            if value != name:
-                self._graph.copy(value, name)
-        return names
 
 
 def _computes(node: Node) -> bool:
@@ -228,33 +193,15 @@ def _used(program: Program) -> Iterator[str]:
         yield from (one.name for one in references(value))
 
 
-def _overridden(
-    inputs: tuple[ModelInput, ...], options: ReadOptions, path: str
-) -> tuple[ModelInput, ...]:
-    """The inputs with the shapes the user gives; only what the export left open may change."""
-    names = [entry.name for entry in inputs]
-    for name in options.inputs:
-        if name not in names:
-            raise UsageError(f"there is no input '{name}'; there are {names}", path=path)
-    return tuple(
-        replace(entry, shape=_fitting(entry, options.inputs[entry.name], path))
-        if entry.name in options.inputs
-        else entry
-        for entry in inputs
+def _fitting(name: str, own: Shape, given: Shape | None, path: str) -> Shape:
+    """The shape that the user gives of an input; only what the export left open may change."""
+    assert given is not None, "every input of an exported program has a shape"
+    if all(isinstance(one, Dim) or one == new for one, new in zip(own, given, strict=True)):
+        return given
+    written, new = ("x".join(map(str, shape)) for shape in (own, given))
+    raise UsageError(
+        f"the input '{name}' was exported as {written}, which {new} does not fit",
+        path=path,
+        hint="export it with dynamic_shapes for the axes that change, from an example of at "
+        "least 2 along each: a size of 1 is taken for fixed",
     )
-
-
-def _fitting(entry: ModelInput, given: Shape, path: str) -> Shape:
-    assert entry.shape is not None, "every input of an exported program has a shape"
-    fits = len(given) == len(entry.shape) and all(
-        isinstance(own, Dim) or own == new for own, new in zip(entry.shape, given, strict=True)
-    )
-    if not fits:
-        own, new = ("x".join(map(str, shape)) for shape in (entry.shape, given))
-        raise UsageError(
-            f"the input '{entry.name}' was exported as {own}, which {new} does not fit",
-            path=path,
-            hint="export it with dynamic_shapes for the axes that change, from an example of at "
-            "least 2 along each: a size of 1 is taken for fixed",
-        )
-    return given

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from upconv.converters.ir.model import Layer, ModelInput
+from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin, Source, Span
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.python_source.call import Argument, Call, NotProvableError
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.signatures import SIGNATURES, canonical
@@ -19,37 +20,32 @@ from upconv.converters.readers.torch.state.pickles import Inert
 _NOWHERE: Final = Span(Source("", ""), 0, 0)
 
 
-def layers(checkpoint: Checkpoint) -> Iterator[tuple[Layer, tuple[ModelInput, ...]]]:
-    """The upsampling modules of a checkpoint, each with inputs of its own: a pickle does not say
-    what is connected to what."""
-    counts: dict[str, int] = {}
+def add_modules(work: Workspace, checkpoint: Checkpoint) -> None:
+    """Add the upsampling modules of a checkpoint, each with inputs of its own: a pickle does not
+    say what is connected to what."""
     for path, value in entries(checkpoint.value):
         kind = canonical(value.path) if isinstance(value, Inert) else ""
         if kind in MAKERS and isinstance(value.state, dict):
-            name = path or kind.rpartition(".")[2]
-            counts[name] = counts.get(name, 0) + 1
-            if counts[name] > 1:
-                name = f"{name}@{counts[name]}"
-            yield _layer(checkpoint, name, kind, value.state)
+            name = work.titles.unique(path or kind.rpartition(".")[2])
+            _add(work, checkpoint, name, kind, value.state)
 
 
-def _layer(
-    checkpoint: Checkpoint, name: str, kind: str, state: Mapping[Any, Any]
-) -> tuple[Layer, tuple[ModelInput, ...]]:
+def _add(
+    work: Workspace, checkpoint: Checkpoint, name: str, kind: str, state: Mapping[Any, Any]
+) -> None:
     call = _call(kind, state)
-    x = f"{name}.input"
+    x = work.values.unique(f"{name}.input")
     try:
         made = MAKERS[kind](call, Place(x))
     except NotProvableError as error:
         made = Made(Unknown(call.name, error.message))
-    values = (x, *(f"{x}{index}" for index in range(1, made.inputs)))
-    inputs = tuple(
-        ModelInput(value, made.shape if value == x else None, integer=value != x)
-        for value in values
-    )
     weights = {**made.weights, **_weights(checkpoint, name, state)}
+    more = (work.values.unique(f"{x}{index}") for index in range(1, made.inputs))
+    values, output = (x, *more), work.values.unique(name)
+    for value in values:
+        work.feed(value, made.shape if value == x else None, integer=value != x)
     origin = Origin(checkpoint.path, "pytorch", call.name)
-    return Layer(name, made.operator, values, (name,), weights, origin), inputs
+    work.append(Layer(name, made.operator, values, (output,), weights, origin))
 
 
 def _call(kind: str, state: Mapping[Any, Any]) -> Call:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from upconv.converters.ir.errors import UpconvError
-from upconv.converters.ir.model import Layer, Model, ModelInput, Notice, validate
+from upconv.converters.ir.model import Model, Notice
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.torch.pickled.modules import layers
+from upconv.converters.readers.torch.pickled.modules import add_modules
 from upconv.converters.readers.torch.state.checkpoint import Checkpoint, from_archive, from_stream
 from upconv.converters.readers.torch.state.globals import notices
 
@@ -28,27 +29,14 @@ def read_pickled_stream(view: memoryview, path: str, options: ReadOptions) -> Mo
 
 
 def _model(checkpoint: Checkpoint) -> Model:
-    found: list[Layer] = []
-    inputs: list[ModelInput] = []
-    told: list[Notice] = notices(checkpoint.names, checkpoint.path)
+    work = Workspace(checkpoint.path, "pytorch")
+    work.notices.extend(notices(checkpoint.names, checkpoint.path))
     try:
         checkpoint.tensors()
-        for layer, entered in layers(checkpoint):
-            found.append(layer)
-            inputs.extend(entered)
+        add_modules(work, checkpoint)
     except UpconvError as error:
-        told.append(Notice("unreadable-part", error))
+        work.notices.append(Notice("unreadable-part", error))
     path = checkpoint.path
-    made = Model(
-        name=PurePath(path).stem,
-        path=path,
-        framework="pytorch",
-        inputs=tuple(inputs),
-        outputs=(),
-        layers=tuple(found),
-        notices=tuple(told),
-        has_graph=False,
-        origin=Origin(path, "pytorch", "pickle"),
+    return work.model(
+        PurePath(path).stem, origin=Origin(path, "pytorch", "pickle"), has_graph=False
     )
-    validate(made)
-    return made

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
@@ -11,8 +12,6 @@ from upconv.converters.readers.torch.script.functions import Function, takes
 from upconv.converters.readers.torch.script.values import Value
 
 MAX_LENGTH: Final = 1 << 16
-
-_MISSING: Final = "it takes an element that is not there"
 
 
 def bounded(value: Value) -> Value:
@@ -51,69 +50,12 @@ def _insert(target: list[Any], at: int, value: Value) -> None:
     bounded(target)
 
 
-def _index(value: Sequence[Any], at: Value) -> int:
-    """A place in a list or text; UnsupportedError where it has none such."""
-    if not isinstance(at, int) or not -len(value) <= at < len(value):
-        raise UnsupportedError(_MISSING)
-    return at
-
-
-def _key(value: Mapping[Any, Any], key: Value) -> Value:
-    if not isinstance(key, str | int | float) or key not in value:
-        raise UnsupportedError(_MISSING)
-    return key
-
-
-def _get(value: Any, key: Value) -> Value:
-    return value[_key(value, key) if isinstance(value, dict) else _index(value, key)]
-
-
 def _set(target: Any, key: Value, value: Value) -> Value:
-    if isinstance(target, dict):
-        target[key] = value
-    elif isinstance(target, list):
-        target[_index(target, key)] = value
-    else:
-        raise UnsupportedError("it changes what is no list and no dict")
+    try:
+        operator.setitem(target, key, value)
+    except (LookupError, TypeError) as error:
+        raise UnsupportedError(f"it sets an element that is not there: {error}") from None
     return bounded(target)
-
-
-def _pop(target: Any, at: Value = -1) -> Value:
-    if not isinstance(target, list | dict):
-        raise UnsupportedError("it takes from what is no list and no dict")
-    return target.pop(_key(target, at) if isinstance(target, dict) else _index(target, at))
-
-
-def _copy(value: Any) -> Value:
-    if not isinstance(value, list | dict):
-        raise UnsupportedError("it copies what is no list and no dict")
-    return value.copy()
-
-
-def _clear(value: Any) -> None:
-    if not isinstance(value, list | dict):
-        raise UnsupportedError("it clears what is no list and no dict")
-    value.clear()
-
-
-def _place(value: Sequence[Any], one: Value) -> int:
-    if not _contains(value, one):
-        raise UnsupportedError(_MISSING)
-    return value.index(one)
-
-
-def _count(value: Sequence[Any], one: Value) -> int:
-    return value.count(one) if _contains(value, one) else 0
-
-
-def _remove(target: list[Any], one: Value) -> None:
-    del target[_place(target, one)]
-
-
-def _contains(value: Any, one: Value) -> bool:
-    if isinstance(value, list | tuple):
-        return one in value
-    return isinstance(one, str if isinstance(value, str) else str | int | float) and one in value
 
 
 def _slice(value: Value, start: Any = None, end: Any = None, step: int = 1) -> Value:
@@ -149,27 +91,32 @@ def _format(text: str, *values: Value) -> str:
     return text[:MAX_LENGTH]
 
 
+def _method(name: str) -> Callable[..., Value]:
+    """A method of Python's containers."""
+    return lambda value, *arguments: getattr(value, name)(*arguments)
+
+
 CONTAINERS: Final[Mapping[str, Function]] = {
     "len": takes("container", len),
     "append": takes("list any", _append),
     "extend": takes("list container", _extend),
     "insert": takes("list index any", _insert),
-    "pop": takes("container [key]", _pop),
-    "remove": takes("list any", _remove),
-    "clear": takes("container", _clear),
+    "pop": takes("changeable [key]", _method("pop"), LookupError, TypeError),
+    "remove": takes("list any", list.remove, ValueError),
+    "clear": takes("changeable", _method("clear")),
     "reverse": takes("list", list.reverse),
-    "copy": takes("container", _copy),
+    "copy": takes("changeable", _method("copy")),
     "list": takes("container", list),
     "slice": takes("sequence [index?] [index?] [index]", _slice),
-    "select": takes("sequence index", _get),
+    "select": takes("sequence index", operator.getitem, LookupError),
     "add": takes("sequence sequence", _joined),
     "add_": takes("list container", _extend),
     "mul": takes("sequence index", _times),
-    "index": takes("sequence any", _place),
-    "count": takes("sequence any", _count),
-    "__contains__": takes("container any", _contains),
-    "__getitem__": takes("container key", _get),
-    "_set_item": takes("container key any", _set),
+    "index": takes("sequence any", _method("index"), ValueError, TypeError),
+    "count": takes("sequence any", _method("count"), TypeError),
+    "__contains__": takes("container any", operator.contains, TypeError),
+    "__getitem__": takes("container key", operator.getitem, LookupError, TypeError),
+    "_set_item": takes("changeable key any", _set),
     "keys": takes("dict", lambda value: list(value.keys())),
     "values": takes("dict", lambda value: list(value.values())),
     "items": takes("dict", lambda value: list(value.items())),
@@ -181,8 +128,8 @@ CONTAINERS: Final[Mapping[str, Function]] = {
     "upper": takes("str", str.upper),
     "startswith": takes("str str [index] [index]", str.startswith),
     "endswith": takes("str str [index] [index]", str.endswith),
-    "eq": takes("any any", lambda left, right: left == right),
-    "ne": takes("any any", lambda left, right: left != right),
+    "eq": takes("any any", operator.eq),
+    "ne": takes("any any", operator.ne),
     "max": takes("sequence", lambda values: numbers.largest(*values)),
     "min": takes("sequence", lambda values: numbers.smallest(*values)),
     "sum": takes("sequence", _total),

@@ -10,13 +10,13 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.script import dtypes, numbers
-from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.functions import Function, takes
+from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import Device, Number, Unsure, Value
 from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER
 
 
-def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
+def fact(calls: TensorCalls, name: str, arguments: list[Value]) -> Value:
     """The answer; Unsure where the tensor's shape is not known."""
     tensor, *more = arguments
     try:
@@ -32,7 +32,7 @@ def fact(calls: Calls, name: str, arguments: list[Value]) -> Value:
     return _OF_SHAPE[name](name, [shape, *more], {})
 
 
-def _dtype(calls: Calls, tensor: Value) -> int:
+def _dtype(calls: TensorCalls, tensor: Value) -> int:
     if isinstance(tensor, TensorRef):
         return calls.dtype(tensor)
     return INTEGER if numbers.is_integer(tensor.value) else FLOAT

@@ -20,6 +20,7 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "str": str,
     "list": list,
     "dict": dict,
+    "changeable": (list, dict),
     "sequence": (list, tuple, str),
     "container": (list, tuple, dict, str),
     "key": (int, float, str),
@@ -35,11 +36,15 @@ class _Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What it does, its parameters, and of which kind any more are; "" where there are none."""
+    """What it does, its parameters, and of which kind any more are; "" where there are none.
+
+    `refuses`: what a function of Python's own raises for an element that is not there, say.
+    """
 
     act: Callable[..., Value]
     parameters: tuple[_Parameter, ...]
-    rest: str = ""
+    rest: str
+    refuses: tuple[type[Exception], ...]
 
     def __call__(
         self, name: str, arguments: Sequence[Value], keywords: Mapping[str, Value]
@@ -47,7 +52,10 @@ class Function:
         """Its result on values of the kinds it takes; UnsupportedError for others."""
         if not self._fits(arguments, keywords):
             raise UnsupportedError(f"the function {name} does not take what it is given")
-        return self.act(*arguments, **keywords)
+        try:
+            return self.act(*arguments, **keywords)
+        except self.refuses as error:
+            raise UnsupportedError(f"the function {name} refuses it: {error!s:.80}") from None
 
     def _fits(self, arguments: Sequence[Value], keywords: Mapping[str, Value]) -> bool:
         positional, more = self.parameters[: len(arguments)], arguments[len(self.parameters) :]
@@ -67,9 +75,11 @@ def _is(kind: str, value: Value) -> bool:
     return isinstance(value, _KINDS[kind])
 
 
-def takes(words: str, act: Callable[..., Value]) -> Function:
+def takes(words: str, act: Callable[..., Value], *refuses: type[Exception]) -> Function:
     """The function with its parameters in words: kinds, in brackets what may be left out, behind a
     star what may come any number of times. A parameter that is given by its name says it.
+
+    Only a function of Python's own `refuses`: what one of ours raises is our mistake.
 
     >>> power = takes("number number [mode=str?]", lambda x, y, mode=None: (x**y, mode))
     >>> power("pow", [2, 3], {"mode": "floor"})
@@ -82,4 +92,4 @@ def takes(words: str, act: Callable[..., Value]) -> Function:
             continue
         name, _, kind = word.strip("[]").rpartition("=")
         parameters.append(_Parameter(name, kind, word.startswith("[")))
-    return Function(act, tuple(parameters), rest)
+    return Function(act, tuple(parameters), rest, refuses)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from upconv.converters.ir.dims import leaves, symbol
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UsageError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
+from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.letters import letter
@@ -44,7 +45,7 @@ def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> t
     where the user names none of them.
     """
     traced = _traced(archive, function.node.name)
-    found = []
+    found: list[Input] = []
     for index, (name, kind, has_default) in enumerate(_parameters(function.node)):
         if not kind.removeprefix("Optional[").startswith("Tensor") and not has_default:
             raise UnsupportedError(
@@ -55,12 +56,11 @@ def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> t
         known = traced[index] if index < len(traced) else None
         if "Tensor" in kind and (not has_default or name in options.inputs or known):
             shape, dtype = known or (None, FLOAT)
-            found.append(Input(name, options.inputs.get(name, shape), dtype))
-    names = [one.name for one in found]
-    for name in options.inputs:
-        if name not in names:
-            raise UsageError(f"there is no input '{name}'; there are {names}", path=archive.path)
-    return tuple(found)
+            found.append(Input(name, shape, dtype))
+    # A trace's example says no more of an input that the user gives a shape of.
+    written = {one.name: None if one.name in options.inputs else one.shape for one in found}
+    shapes = overridden(written, options.inputs, archive.path)
+    return tuple(replace(one, shape=shapes[one.name]) for one in found)
 
 
 def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, bool]]:

@@ -14,13 +14,13 @@ from typing import Any, Final, NoReturn
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.readers.torch.aten.calls import CallSite
 from upconv.converters.readers.torch.script import expressions
-from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.casts import truth
 from upconv.converters.readers.torch.script.code import Code, Function
 from upconv.converters.readers.torch.script.frames import Frame, names_read, plain_type, taken_by
 from upconv.converters.readers.torch.script.numbers import OPEN
 from upconv.converters.readers.torch.script.objects import Objects
 from upconv.converters.readers.torch.script.pieces import passes_over, skip
+from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import (
     MAX_WEIGHT,
     Object,
@@ -50,7 +50,7 @@ class Interpreter:
     refuses the shapes of its inputs.
     """
 
-    def __init__(self, path: str, code: Code, objects: Objects, calls: Calls) -> None:
+    def __init__(self, path: str, code: Code, objects: Objects, calls: TensorCalls) -> None:
         self.path = path
         self.code = code
         self.objects = objects

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from upconv.converters.readers.torch.aten.calls import CallSite
-from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.code import Code, Function
 from upconv.converters.readers.torch.script.frames import Frame
 from upconv.converters.readers.torch.script.objects import Objects
+from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import Object, Taken, Value
 
 
@@ -19,7 +19,7 @@ class Machine(Protocol):
 
     code: Code
     objects: Objects
-    calls: Calls
+    calls: TensorCalls
 
     def method(
         self,

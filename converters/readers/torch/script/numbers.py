@@ -14,6 +14,7 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, Symbol, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.bounds import excess
 from upconv.converters.readers.torch.aten.ratios import (
     Ratio,
     ceil,
@@ -25,34 +26,16 @@ from upconv.converters.readers.torch.aten.ratios import (
 )
 from upconv.converters.readers.torch.script.values import Unsure, Value
 
-MAX_ATOMS: Final = 400
 OPEN: Final = "it depends on sizes that are left open"
 
 
 def checked(value: Value) -> Value:
     """The number itself; UnsupportedError for an integer or an expression that is too large."""
-    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 63:
-        raise UnsupportedError("an integer of more than 64 bits")
     size = value.numerator if isinstance(value, Ratio) else value
-    if isinstance(size, Dim) and _atoms(size, MAX_ATOMS) < 0:
-        raise UnsupportedError("a size that is an expression without end")
+    problem = excess(size) if isinstance(size, int | Dim) else ""
+    if problem:
+        raise UnsupportedError(f"it computes {problem}")
     return value
-
-
-def _atoms(size: object, left: int) -> int:
-    """How many of `left` atoms an expression leaves over, below 0 where it has more."""
-    if not isinstance(size, Dim):
-        return left
-    for atom, _ in size.terms:
-        left -= 1
-        for name in ("numerator", "divisor"):
-            left = left if left < 0 else _atoms(getattr(atom, name, None), left)
-        for parts in (getattr(atom, "arguments", ()), getattr(atom, "factors", ())):
-            for part in parts:
-                left = left if left < 0 else _atoms(part, left)
-        if left < 0:
-            break
-    return left
 
 
 def is_number(value: Value) -> bool:
@@ -217,11 +200,6 @@ def ceiled(value: Value) -> Value:
     return value if isinstance(value, Dim) else math.ceil(_finite(value))
 
 
-def rounded(value: float) -> float:
-    """The nearest integer, of two the even one."""
-    return round(_finite(value))
-
-
 def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callable[..., Value]:
     def choose(*values: Value) -> Value:
         if values and all(isinstance(one, int | float) for one in values):
@@ -235,20 +213,6 @@ def _extreme(plain: Callable[..., Value], sizes: Callable[..., Value]) -> Callab
 
 largest: Final = _extreme(max, maximum)
 smallest: Final = _extreme(min, minimum)
-
-
-def of_math(name: str) -> Callable[[float], float]:
-    """A function of Python's math; UnsupportedError where it is not defined."""
-    function = getattr(math, name)
-
-    def compute(value: float) -> float:
-        try:
-            result: float = function(value)
-        except (ValueError, OverflowError) as error:
-            raise UnsupportedError(f"{name} of {value!r:.40}: {error}") from None
-        return result
-
-    return compute
 
 
 def compare(name: str) -> Callable[[Value, Value], Value]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
-from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.code import Code
+from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import Device, Number, Object, Unsure, Value
 from upconv.converters.readers.torch.state.checkpoint import from_archive
 from upconv.converters.readers.torch.state.pickles import Global, Inert
@@ -37,7 +37,7 @@ class Objects:
     Raises UnreadableError where a pickle is malformed, or what the code names is not in it.
     """
 
-    def __init__(self, archive: Archive, code: Code, calls: Calls) -> None:
+    def __init__(self, archive: Archive, code: Code, calls: TensorCalls) -> None:
         self._path = archive.path
         self._code = code
         self._calls = calls

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, multiply
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.readers.torch.aten.boxes import NO_END, bounded
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
+from upconv.converters.readers.torch.aten.ops_boxes import NO_END, bounded
 
 MAX_PARTS: Final = 4096
 
@@ -258,7 +258,7 @@ def _counted(call: Arguments) -> list[Shape]:
         raise UnsupportedError("it counts to what is no number")
     if not any(isinstance(one, Dim) for one in (start, end, step)):
         return [(_count((end - start) / step),)]
-    if not isinstance(step, int) or step < 1 or isinstance(start, float):
+    if not isinstance(step, int) or step < 1 or float in (type(start), type(end)):
         raise UnsupportedError("it counts to an open size in steps that are no positive integers")
     return [(maximum(ceil_div(end - start, step), 0),)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -86,12 +87,12 @@ PLAIN: Final[Mapping[str, Function]] = {
     "neg": takes("number", lambda value: numbers.multiply(value, -1)),
     "floor": takes("number", numbers.floored),
     "ceil": takes("number", numbers.ceiled),
-    "round": takes("real", numbers.rounded),
+    "round": takes("real", round, ValueError, OverflowError),
     "abs": takes("real", abs),
     "max": takes("number number *number", numbers.largest),
     "min": takes("number number *number", numbers.smallest),
     **{
-        name: takes("real", numbers.of_math(name))
+        name: takes("real", getattr(math, name), ValueError, OverflowError)
         for name in ("sqrt", "exp", "log", "log2", "cos", "sin")
     },
     **{

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Final
+from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Layer, Model, ModelInput, validate
+from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.operators import Unpool
 from upconv.converters.ir.origin import Origin
-from upconv.converters.passes.rename import renamed
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.graph import output_names
-from upconv.converters.readers.torch.script.calls import Calls
 from upconv.converters.readers.torch.script.code import FOLDER, Code
 from upconv.converters.readers.torch.script.inputs import RANKS, Input, read_inputs, with_rank
 from upconv.converters.readers.torch.script.interpreter import Interpreter, RaisedError
 from upconv.converters.readers.torch.script.objects import Objects
+from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import tensors, unknown_parts
 from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER, NAMES
 
@@ -59,34 +58,31 @@ def read_torchscript(archive: Archive, options: ReadOptions) -> Model:
 
 def _model(archive: Archive, options: ReadOptions) -> Model:
     code = Code(archive)
-    root = Objects(archive, code, Calls(archive.path)).root()
+    root = Objects(archive, code, TensorCalls(archive.path)).root()
     methods = code.class_of(root.type).methods
     if METHOD not in methods:
         archive.fail(f"the saved module has no method {METHOD}")
     inputs = read_inputs(methods[METHOD], archive, options)
-    read = _best(archive, code, inputs)
-    model = replace(read.model(inputs), phase=options.phase)
-    validate(model)
-    return model
+    return _best(archive, code, inputs).model(inputs, options.phase)
 
 
 @dataclass(slots=True)
 class _Reading:
     """What following the code with some inputs has given."""
 
-    calls: Calls
+    calls: TensorCalls
     results: list[TensorRef]
 
     @property
     def problems(self) -> tuple[int, int]:
         """How many calls are not understood or do not fit, and how many layers there are: a
         module without a batch axis takes more of them, and is what nobody means."""
-        calls = self.calls
-        return len(calls.graph.notices) + calls.contradictions, len(calls.state.layers)
+        work = self.calls.work
+        return len(work.notices) + len(work.contradictions), len(work.layers)
 
-    def model(self, inputs: Sequence[Input]) -> Model:
+    def model(self, inputs: Sequence[Input], phase: Literal["TEST", "TRAIN"]) -> Model:
         """The model, whose inputs have the shapes that are really known."""
-        path = self.calls.state.path
+        work, path = self.calls.work, self.calls.work.path
         for one in inputs:
             if one.dtype not in (FLOAT, INTEGER):
                 self.calls.graph.refuse(
@@ -94,41 +90,37 @@ class _Reading:
                     "only float32 networks are converted",
                     "trace module.float() with float32 inputs",
                 )
-        outputs = self._outputs(inputs)
-        integers = [
+        names = output_names(len(self.results), tuple(one.name for one in inputs))
+        self._leave(names)
+        integers = (
             name
-            for name, one in zip(outputs, self.results, strict=True)
+            for name, one in zip(names, self.results, strict=True)
             if self.calls.dtype(one) == INTEGER
-        ]
-        layers = tuple(self.calls.state.layers)
-        return Model(
-            name=PurePath(path).stem,
-            path=path,
-            framework="pytorch",
-            inputs=tuple(_model_input(one, path, layers) for one in inputs),
-            outputs=outputs,
-            layers=layers,
-            notices=tuple(self.calls.graph.notices),
-            integer_outputs=frozenset(integers),
+        )
+        shapes = {one.name: one.shape for one in inputs}
+        indices = set(_indices(work.inputs, work.layers))
+        work.inputs[:] = (
+            replace(entry, shape=shapes[entry.name], integer=entry.integer or entry.name in indices)
+            for entry in work.inputs
+        )
+        return work.model(
+            PurePath(path).stem,
             origin=Origin(path, "pytorch", "TorchScript"),
+            phase=phase,
+            integer_outputs=frozenset(integers),
         )
 
-    def _outputs(self, inputs: Sequence[Input]) -> tuple[str, ...]:
-        """The first tensor that leaves under a name bears it; what leaves again is copied."""
-        graph, state = self.calls.graph, self.calls.state
-        names = output_names(len(self.results), tuple(one.name for one in inputs))
-        values = [graph.value_out(one.name) for one in self.results]
-        new: dict[str, str] = {}
-        for value, name in zip(values, names, strict=True):
-            if value not in (one.name for one in inputs) and value not in new:
-                new[value] = name
-        clashing = set(names) & state.taken - new.keys()
-        new |= {name: state.value_name(f"{name}_inner") for name in clashing}
-        state.layers[:] = [renamed(layer, new) for layer in state.layers]
-        for value, name in zip(values, names, strict=True):
-            if new.get(value, value) != name:
-                graph.copy(new.get(value, value), name)
-        return names
+    def _leave(self, names: Sequence[str]) -> None:
+        """Let the results leave under the names of outputs; a value on the way that is called so
+        makes room."""
+        work, graph = self.calls.work, self.calls.graph
+        pairs = list(zip((one.name for one in self.results), names, strict=True))
+        bears = {graph.value(one): name for one, name in reversed(pairs)}
+        inside = [name for name in names if name in work.shapes and bears.get(name) != name]
+        graph.rename({name: work.values.unique(f"{name}_inner") for name in inside})
+        work.values.taken.update(names)
+        for one, name in pairs:
+            graph.leave(one, name)
 
 
 def _best(archive: Archive, code: Code, inputs: Sequence[Input]) -> _Reading:
@@ -150,7 +142,7 @@ def _best(archive: Archive, code: Code, inputs: Sequence[Input]) -> _Reading:
 
 
 def _follow(archive: Archive, code: Code, inputs: Sequence[Input]) -> _Reading:
-    calls = Calls(archive.path)
+    calls = TensorCalls(archive.path)
     objects = Objects(archive, code, calls)
     machine = Interpreter(archive.path, code, objects, calls)
     arguments = {one.name: calls.enter(one.name, one.shape or (), one.dtype) for one in inputs}
@@ -164,11 +156,12 @@ def _follow(archive: Archive, code: Code, inputs: Sequence[Input]) -> _Reading:
     return _Reading(calls, list(tensors(result)))
 
 
-def _model_input(entry: Input, path: str, layers: Sequence[Layer]) -> ModelInput:
-    """An input; what only unpoolings read, as indices, is whole numbers whatever else is said."""
-    readers = [layer for layer in layers if entry.name in layer.inputs]
-    indices = bool(readers) and all(
-        isinstance(layer.operator, Unpool) and layer.inputs[1] == entry.name for layer in readers
-    )
-    origin = Origin(path, "pytorch", "input")
-    return ModelInput(entry.name, entry.shape, origin, integer=entry.dtype == INTEGER or indices)
+def _indices(inputs: Sequence[ModelInput], layers: Sequence[Layer]) -> Iterator[str]:
+    """The inputs that only unpoolings read, as indices: whole numbers, whatever else is said."""
+    for entry in inputs:
+        readers = [layer for layer in layers if entry.name in layer.inputs]
+        if readers and all(
+            isinstance(layer.operator, Unpool) and layer.inputs[1] == entry.name
+            for layer in readers
+        ):
+            yield entry.name

@@ -67,12 +67,23 @@ def test_a_dialect_does_not_concern_layers_without_it() -> None:
 
 
 def test_a_dialect_that_no_layer_has_is_a_usage_error() -> None:
-    assert known_dialects() == ["segnet", "tiny-dsod", "yolo"]
+    assert known_dialects() == ["crop=aligned", "crop=bvlc", "segnet", "tiny-dsod", "yolo"]
     for known in ("", *known_dialects()):
         require_dialect(known)
     with pytest.raises(UsageError) as caught:
         require_dialect("darknet")
-    assert str(caught.value) == "unknown dialect 'darknet' (one of segnet, tiny-dsod, yolo)"
+    choices = "crop=aligned, crop=bvlc, segnet, tiny-dsod, yolo"
+    assert str(caught.value) == f"unknown dialect 'darknet' (one of {choices})"
+
+
+def test_a_dialect_may_be_of_one_type_alone() -> None:
+    for known in ("upsample=yolo", "yolo,crop=aligned", "CROP=BVLC"):
+        require_dialect(known)
+    for wrong in ("crop=yolo", "aligned=crop", "crop=", "yolo,", "relu=yolo"):
+        with pytest.raises(UsageError):
+            require_dialect(wrong)
+    masked = caffe_layer(TWO)
+    assert choose_dialect(masked, "tiny-dsod,upsample=segnet,crop=bvlc") == "segnet"
 
 
 def test_an_unknown_type_is_refused() -> None:

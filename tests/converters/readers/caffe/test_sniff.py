@@ -28,6 +28,22 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!DOCTYPE html>\n<html><head></head><body>layer { name: "a" }</body></html>',
+        "\n <html>layer { }",
+        "<!doctype HTML>",
+        "<body class='x'> net: 'a'",
+    ],
+)
+def test_a_web_page_is_one_error(text: str) -> None:
+    parsed = parse(Source("net.prototxt", text))
+    with pytest.raises(NotAModelError) as caught:
+        require_net(parsed.root, parsed.errors)
+    assert caught.value.message == "no Caffe net, but a web page"
+
+
 @pytest.mark.parametrize(("kind", "text"), TEXTS)
 def test_kinds(kind: str, text: str) -> None:
     parsed = parse(Source("file", text))

@@ -49,11 +49,11 @@ def save(model: Any, folder: Path, form: str) -> tuple[Path, ReadOptions]:
         path = folder / f"model.{form}"
         if form != "json":
             model.save(path)
-            return path, ReadOptions()
+            return path, ReadOptions(keras_backend="tensorflow")
         path.write_text(model.to_json(), "utf-8")
         weights = folder / "model.weights.h5"
         model.save_weights(weights)
-        return path, ReadOptions(weights=str(weights))
+        return path, ReadOptions(weights=str(weights), keras_backend="tensorflow")
 
 
 def convert(path: Path, options: ReadOptions | None = None) -> tuple[Model, Path]:

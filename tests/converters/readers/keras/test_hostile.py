@@ -160,3 +160,24 @@ def test_names_that_no_text_can_hold_are_replaced(tmp_path: Path) -> None:
     bad = model(entry("x\udcea", 4), layer("ReLU", "r", "x\udcea"))
     found = read(write_json(tmp_path / "m.json", bad))
     assert [one.name for one in found.inputs] == ["x\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("LayerNormalization", {"axis": []}),
+        ("LayerNormalization", {"axis": [-1, -1]}),
+        ("BatchNormalization", {"axis": []}),
+        ("GroupNormalization", {"axis": []}),
+        ("Normalization", {"mean": [], "variance": [1.0]}),
+        ("Normalization", {"mean": [0.0], "variance": []}),
+        ("Normalization", {"mean": {}, "variance": [1.0]}),
+        ("Normalization", {"mean": [0.0], "variance": ""}),
+    ],
+)
+def test_a_list_without_an_entry_is_a_notice(
+    kind: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    net = model(entry("x", 8, 8, 3), layer(kind, "y", "x", **config))
+    found = read(write_json(tmp_path / "m.json", net))
+    assert [one.error.layer for one in found.notices] == ["y"]

@@ -98,6 +98,10 @@ IMAGES: Mapping[str, Build] = {
     "resize_bilinear": L.Resizing(13, 5),
     "resize_nearest": L.Resizing(11, 17, interpolation="nearest"),
     "resize_smooth": L.Resizing(4, 5, antialias=True),
+    "bicubic_by_three": L.UpSampling2D(3, interpolation="bicubic"),
+    "lanczos": L.UpSampling2D((2, 3), interpolation="lanczos3"),
+    "resize_lanczos": L.Resizing(5, 9, interpolation="lanczos5", antialias=True),
+    "resize_bicubic_odd": L.Resizing(5, 9, interpolation="bicubic"),
     "resize_bicubic": L.Resizing(14, 12, interpolation="bicubic"),
     "rescale": L.Rescaling(1 / 127.5, -1.0),
     "rescale_each": L.Rescaling([0.5, 2.0, 1.0, 3.0], offset=[0.0, 1.0, 2.0, 3.0]),
@@ -176,7 +180,8 @@ GROUPS: Mapping[str, tuple[tuple[int, ...], Mapping[str, Build]]] = {
 }
 
 FIXED_SIZES = {"flatten", "reshape", "rows", "reshape_channels", "prelu_by_place", "prelu_row"}
-FIXED_SIZES |= {"norm_all", "resize_bicubic"}
+FIXED_SIZES |= {"norm_all", "resize_bicubic", "resize_bicubic_odd", "resize_lanczos"}
+FIXED_SIZES |= {"bicubic_by_three", "lanczos"}
 """Builds that need to know the input's size."""
 
 
@@ -243,8 +248,6 @@ def test_channels_first_needs_no_transpose(tmp_path: Path) -> None:
     ("build", "code", "message"),
     [
         (L.Lambda(lambda t: t * 2), "executable-code", "never run"),
-        (L.UpSampling2D(3, interpolation="bicubic"), "unknown-layer-type", "power of two"),
-        (L.UpSampling2D(2, interpolation="lanczos3"), "unknown-layer-type", "lanczos3"),
         (keras.ops.sin, "unknown-layer-type", "'sin' is not supported"),
         (L.Conv2D(2, 1, activation=lambda t: t * 2), "executable-code", "never run"),
     ],

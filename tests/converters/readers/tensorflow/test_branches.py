@@ -55,7 +55,6 @@ def _condition() -> Any:
             )[1],
             "a loop",
         ),
-        (lambda x: tf.image.resize(x, [9, 9], "lanczos3"), "lanczos"),
         (lambda x: tf.einsum("nhwc,nhwd->ncd", x, x), "tf.einsum"),
     ],
 )

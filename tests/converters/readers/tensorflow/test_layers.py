@@ -237,19 +237,50 @@ def test_areas_by_whole_factors(tmp_path: Path) -> None:
     check(builds, tmp_path, FIXED)
 
 
-@pytest.mark.parametrize(
-    ("op", "size"), [("ResizeBicubic", (27, 36)), ("ResizeArea", (13, 20)), ("ResizeArea", (7, 9))]
-)
-def test_what_onnx_cannot_say_is_refused(op: str, size: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(27, 36), (13, 20), (7, 9), (4, 5)])
+def test_tensorflows_own_numbers_at_fixed_sizes(size: tuple[int, int], tmp_path: Path) -> None:
+    """Its table of cubic coefficients, its areas and its kernels, none of which ONNX has."""
+    cubic, areas, any_ = tf.raw_ops.ResizeBicubic, tf.raw_ops.ResizeArea, tf.image.resize
+    builds: list[Build] = [
+        resized(cubic, to(*size), corners, halves)
+        for corners, halves in ((False, False), (False, True), (True, False))
+    ]
+
+    def by_area(corners: bool) -> Build:
+        return lambda x: areas(images=x, size=size, align_corners=corners)
+
+    def by_kernel(kind: str, wide: bool) -> Build:
+        return lambda x: any_(x, size, kind, antialias=wide)
+
+    kinds = ("lanczos3", "lanczos5", "mitchellcubic", "bicubic", "bilinear")
+    builds += [by_area(corners) for corners in (False, True)]
+    builds += [by_kernel(kind, wide) for kind in kinds for wide in (False, True)]
+    check(builds, tmp_path, FIXED)
+
+
+@pytest.mark.parametrize("op", ["ResizeBicubic", "ResizeArea"])
+def test_of_an_open_size_they_are_refused(op: str, tmp_path: Path) -> None:
     def build() -> None:
-        getattr(tf.raw_ops, op)(images=placeholder(*FIXED), size=size, name="up")
+        getattr(tf.raw_ops, op)(images=placeholder(None, None, None, 3), size=[7, 9], name="up")
 
     from upconv.converters.readers.formats import open_model
     from upconv.converters.readers.options import ReadOptions
 
     model = open_model(str(save_graph(graph_of(build), tmp_path)), ReadOptions())
     assert [notice.kind for notice in model.notices] == ["unknown-layer-type"]
-    assert model.notices[0].error.layer == "up"
+    assert "open" in model.notices[0].error.message
+
+
+def test_zeros_and_ones_like_what_is_computed(tmp_path: Path) -> None:
+    """Unpooling with zeros: every pixel takes the upper left place of four."""
+
+    def unpooled(x: Any) -> Any:
+        rows = tf.concat([x, tf.zeros_like(x)], 3)
+        both = tf.concat([rows, tf.raw_ops.ZerosLike(x=rows)], 2)
+        _, h, w, c = x.shape
+        return tf.reshape(both, [-1, 2 * h, 2 * w, c])
+
+    check([unpooled, lambda x: x + tf.raw_ops.OnesLike(x=x)], tmp_path, FIXED)
 
 
 def test_nearest_upsampling_written_as_tiles(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.constants import FOLDS
-from upconv.converters.readers.torch.aten.families import LOWERINGS
+from upconv.converters.readers.torch.aten.lowering import LOWERINGS
 from upconv.linter.running.engine import check_path
 
 SEEDS: Final = 4
@@ -224,7 +224,7 @@ def test_a_mistake_in_a_lowering_is_no_refusal(
     def mistaken(call: Any) -> None:
         raise broken("a mistake of ours")
 
-    monkeypatch.setitem(LOWERINGS, "aten.relu.default", mistaken)
+    monkeypatch.setitem(LOWERINGS.variants("aten.relu.default"), "", mistaken)
     path = tmp_path / "net.pt2"
     _rebuild(path, members)
     with pytest.raises(broken, match="a mistake of ours"):

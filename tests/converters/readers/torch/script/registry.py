@@ -8,7 +8,7 @@ import torch
 
 from upconv.converters.readers.torch.aten.aliases import VIEWS
 from upconv.converters.readers.torch.aten.constants import FOLDS
-from upconv.converters.readers.torch.aten.families import LOWERINGS
+from upconv.converters.readers.torch.aten.lowering import LOWERINGS
 
 _ALIAS = re.compile(r"\([a-z!*| ]+\)|\((?:a|b|\*)[!| ->*ab]*\)")
 _UNUSED = re.compile(r"Dimname|Generator|complex|\bout\b|dim_max|dim_min|Tensor\(a!\) out")

@@ -23,7 +23,7 @@ from upconv.converters.proof.verify import verify
 from upconv.converters.readers.formats import identify, open_model
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.schemas import SCHEMAS, schemas
-from upconv.converters.readers.torch.script.overloads import overload
+from upconv.converters.readers.torch.script.overloads import SAME, overload
 
 SHAPE = (2, 3, 9, 12)
 OPEN = (symbol("N"), 3, symbol("H"), symbol("W"))
@@ -78,7 +78,7 @@ def test_overloads_are_told_by_their_arguments() -> None:
     for (name, arguments), target in wanted.items():
         found = overload(name, arguments, {})
         assert found is not None
-        assert found[0].target == target
+        assert SAME.get(found[0].target, found[0].target) == target
     assert overload("add", ("x", x), {}) is None
     assert overload("no_such_operator", (x,), {}) is None
 
@@ -139,7 +139,7 @@ def test_shapes_that_nobody_gives(tmp_path: Path) -> None:
 
 
 def test_an_input_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no input 'y'; there are \['x'\]"):
+    with pytest.raises(UsageError, match=r"no input 'y' \(its inputs are x\)"):
         opened(scripted(Strict(), tmp_path), y=SHAPE)
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 Kind = Literal["sum", "abs_sum", "square_sum", "mean", "max", "min"]
 
@@ -33,12 +33,12 @@ REDUCTIONS: Final[dict[str, Kind]] = {
     "max.default",
     "min.default",
 )
-def _reduce(call: Call) -> None:
+def _reduce(call: AtenCall) -> None:
     _reduced(call, REDUCTIONS[call.node.target.split(".")[1]], _axes(call))
 
 
 @lowers("max.dim", "min.dim")
-def _extreme_along(call: Call) -> None:
+def _extreme_along(call: AtenCall) -> None:
     """The extremes, and their places where those are used."""
     kind: Literal["max", "min"] = "max" if call.node.target == "aten.max.dim" else "min"
     _reduced(call, kind, [call.axis()])
@@ -47,7 +47,7 @@ def _extreme_along(call: Call) -> None:
 
 
 @lowers("argmax.default", "argmin.default")
-def _extreme_place(call: Call) -> None:
+def _extreme_place(call: AtenCall) -> None:
     """Of equal extremes the first; without an axis its place among all values."""
     kind: Literal["max", "min"] = "max" if call.node.target == "aten.argmax.default" else "min"
     if call.get("dim") is None and call.get("keepdim", False):
@@ -55,7 +55,7 @@ def _extreme_place(call: Call) -> None:
     _places(call, kind, None if call.get("dim") is None else call.axis(), call.node.outputs[0])
 
 
-def _places(call: Call, kind: Literal["max", "min"], axis: int | None, output: str) -> None:
+def _places(call: AtenCall, kind: Literal["max", "min"], axis: int | None, output: str) -> None:
     value = call.value("self")
     if kind == "min":
         value = call.step(ops.Power(scale=-1.0), [value], "negative")
@@ -69,12 +69,12 @@ def _places(call: Call, kind: Literal["max", "min"], axis: int | None, output: s
     call.emit(ops.Reshape((), axis, 1), [kept], outputs=[output])
 
 
-def _axes(call: Call) -> list[int]:
+def _axes(call: AtenCall) -> list[int]:
     """The axes that are named, in order; all of them where none is."""
     return sorted(call.axes()) or list(range(call.rank()))
 
 
-def _reduced(call: Call, kind: Kind, axes: Sequence[int]) -> None:
+def _reduced(call: AtenCall, kind: Kind, axes: Sequence[int]) -> None:
     """The reduction of the call's own tensor as its output."""
     outputs = call.node.outputs[:1]
     value, rank = call.value("self"), call.rank()
@@ -86,7 +86,7 @@ def _reduced(call: Call, kind: Kind, axes: Sequence[int]) -> None:
     call.emit(ops.Identity(), [reduction(call, value, kind, axes, keep)], outputs=outputs)
 
 
-def reduction(call: Call, value: str, kind: Kind, axes: Sequence[int], keep: bool) -> str:
+def reduction(call: AtenCall, value: str, kind: Kind, axes: Sequence[int], keep: bool) -> str:
     """A tensor of the call's rank reduced over axes, which are brought to the end for it, and come
     back with size 1 where they are kept; the new value."""
     rank, what = call.rank(), kind
@@ -108,7 +108,7 @@ SPREADS: Final = ("var", "std", "var_mean", "std_mean")
 @lowers(
     *(f"{name}.{overload}" for name in SPREADS for overload in ("default", "dim", "correction")),
 )
-def _spread(call: Call) -> None:
+def _spread(call: AtenCall) -> None:
     """The sum of squared distances from the mean, over n - correction; its root."""
     axes, keep = _axes(call), bool(call.get("keepdim", False))
     count = prod(size for axis in axes if isinstance(size := call.shape()[axis], int))
@@ -139,7 +139,7 @@ def _spread(call: Call) -> None:
 
 
 @lowers("linalg_norm.default", "linalg_vector_norm.default", "norm.ScalarOpt_dim", "norm.Scalar")
-def _norm(call: Call) -> None:
+def _norm(call: AtenCall) -> None:
     """The norms of order 1, 2 and infinity."""
     name = "ord" if "linalg" in call.node.target else "p"
     order = call.number(name, 2.0) if call.get(name) is not None else 2.0
@@ -165,7 +165,7 @@ def _norm(call: Call) -> None:
 
 
 @lowers("logsumexp.default")
-def _log_sum_exp(call: Call) -> None:
+def _log_sum_exp(call: AtenCall) -> None:
     """m + log(sum(exp(x - m))), m the largest, so that nothing overflows."""
     axes, keep, x = _axes(call), bool(call.get("keepdim", False)), call.value("self")
     largest = reduction(call, x, "max", axes, True)
@@ -179,5 +179,5 @@ def _log_sum_exp(call: Call) -> None:
 
 
 @lowers("cumsum.default")
-def _cum_sum(call: Call) -> None:
+def _cum_sum(call: AtenCall) -> None:
     call.emit(ops.CumSum(call.axis()), [call.value("self")])

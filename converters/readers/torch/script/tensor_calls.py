@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
-from upconv.converters.ir.errors import ShapeError, UnreadableError, UnsupportedError
-from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
+from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.torch.aten.calls import (
     Argument,
     CallSite,
@@ -32,17 +32,16 @@ from upconv.converters.readers.torch.script.values import (
     Value,
     tensors,
 )
-from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
+from upconv.converters.readers.torch.state.element_types import CODES, FLOAT, INTEGER
 from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MAX_LAYERS: Final = 20_000
 
 
-class Calls:
+class TensorCalls:
     """The graph that a module's code becomes, and what is known of every tensor in it.
 
-    `shapes` has sizes in the symbols of the inputs; None where a shape cannot be known.
-    `contradictions` counts the layers that do not fit their inputs.
+    The workspace has the shapes of values, with sizes in the symbols of the inputs.
     """
 
     def __init__(self, path: str) -> None:
@@ -52,9 +51,10 @@ class Calls:
         self._axes: dict[str, Dim] = {}
         self._names: dict[str, int] = {}
         self._told: set[tuple[str, str, str]] = set()
-        self.shapes: dict[str, Shape | None] = {}
-        self.contradictions = 0
-        self.state = GraphState(path, metas=self._metas, sizes_of=self._in_axes, used=self._used)
+        self.work = Workspace(path, "pytorch")
+        self.state = GraphState(
+            self.work, metas=self._metas, sizes_of=self._in_axes, used=self._used
+        )
         self.graph = Graph(self.state)
 
     # Tensors
@@ -64,9 +64,7 @@ class Calls:
         for axis, size in enumerate(shape):
             if isinstance(size, Dim):
                 self._axes.setdefault(str(size), like(name, axis))
-        self.state.taken.add(name)
-        self.state.values[name] = name
-        self.shapes[name] = shape
+        self.state.feed(name, shape, integer=dtype == INTEGER)
         self._names[name] = 1
         self._remember(name, shape, dtype)
         return TensorRef(name)
@@ -165,51 +163,33 @@ class Calls:
         arguments = {str(index): one for index, one in enumerate(read)}
         node = Node(target, names[0], arguments, names, site)
         self._bounded()
-        before = len(self.state.layers)
-        self.graph.unknown(node, error)
         key = (target, error.message, site.code)
-        if site.code and key in self._told:
-            self.graph.notices.pop()
+        self.graph.unknown(node, error, told=not site.code or key not in self._told)
         self._told.add(key)
-        self._infer(node, before)
         return [TensorRef(name) for name in names]
 
     def _lower(self, node: Node, problem: UnsupportedError | None) -> None:
         self._bounded()
-        before = len(self.state.layers)
         if problem is None:
             self.graph.lower(node, self._resolved)
         else:
             self.graph.unknown(node, problem)
-        self._infer(node, before)
         for index, output in enumerate(node.outputs):
             value = self.state.values.get(output)
             if value is None:  # a constant
                 continue
-            shape = self.shapes.get(value)
+            shape = self.work.shapes.get(value)
             if shape is None and output in self._sizes:
-                self.shapes[value] = self._sizes[output]
+                self.work.shapes[value] = self._sizes[output]
             elif shape is not None:
                 dtype = self._output_dtype(node.target, node.arguments, index)
                 self._remember(output, shape, dtype)
 
     def _bounded(self) -> None:
-        if len(self.state.layers) > MAX_LAYERS:
+        if len(self.work.layers) > MAX_LAYERS:
             raise UnreadableError(
-                f"the code makes more than {MAX_LAYERS} layers", path=self.state.path
+                f"the code makes more than {MAX_LAYERS} layers", path=self.work.path
             )
-
-    def _infer(self, node: Node, before: int) -> None:
-        """The shapes of what the new layers write; contradictions are told when all is read."""
-        for layer in self.state.layers[before:]:
-            try:
-                found: tuple[Shape | None, ...] = layer_shapes(layer, self.shapes)
-            except ShapeError as error:
-                self.contradictions += 1
-                found = error.guess
-            found += (None,) * len(layer.outputs)
-            for value, shape in zip(layer.outputs, found, strict=False):
-                self.shapes[value] = shape if _is_bounded(shape) else None
 
     def _output_shapes(
         self, target: str, schema: Schema, given: Mapping[str, Argument]
@@ -273,10 +253,3 @@ def _resolved(argument: Argument) -> Argument:
 
 def _checked(shape: Shape) -> Shape:
     return tuple(checked(size) for size in shape)
-
-
-def _is_bounded(shape: Shape | None) -> bool:
-    try:
-        return shape is None or bool(_checked(shape)) or shape == ()
-    except UnsupportedError:
-        return False

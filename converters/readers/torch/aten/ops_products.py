@@ -11,11 +11,11 @@ from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
 from upconv.converters.readers.torch.aten.calls import TensorRef
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 
 @lowers("mm.default", "matmul.default", "bmm.default")
-def _matmul(call: Call) -> None:
+def _matmul(call: AtenCall) -> None:
     """A product with a stored matrix (in, out) is a linear layer, any other a matrix product."""
     right = "mat2" if call.get("mat2") is not None else "other"
     stored = call.constant(call.get(right))
@@ -29,7 +29,7 @@ def _matmul(call: Call) -> None:
 
 
 @lowers("addmm.default")
-def _addmm(call: Call) -> None:
+def _addmm(call: AtenCall) -> None:
     """beta * self + alpha * (mat1 @ mat2); with a stored matrix and bias a linear layer."""
     bias, matrix = call.constant(call.get("self")), call.constant(call.get("mat2"))
     plain = call.number("beta", 1) == 1 and call.number("alpha", 1) == 1
@@ -42,11 +42,11 @@ def _addmm(call: Call) -> None:
 
 
 @lowers("baddbmm.default")
-def _baddbmm(call: Call) -> None:
+def _baddbmm(call: AtenCall) -> None:
     _product_and_sum(call, "batch1", "batch2")
 
 
-def _product_and_sum(call: Call, left: str, right: str) -> None:
+def _product_and_sum(call: AtenCall, left: str, right: str) -> None:
     """beta * self + alpha * (left @ right); with beta 0, self is not even looked at."""
     beta, alpha = float(call.number("beta", 1)), float(call.number("alpha", 1))
     product = call.step(ops.MatMul(), [call.value(left), call.value(right)], "product")
@@ -58,7 +58,7 @@ def _product_and_sum(call: Call, left: str, right: str) -> None:
 
 
 @lowers("scaled_dot_product_attention.default")
-def _attention(call: Call) -> None:
+def _attention(call: AtenCall) -> None:
     """softmax(scale * query @ key^T + mask) @ value, scale 1/sqrt(E) unless it is given."""
     if call.number("dropout_p", 0.0) > 0:
         raise UnsupportedError(
@@ -77,7 +77,7 @@ def _attention(call: Call) -> None:
     call.emit(ops.MatMul(), [shares, call.value("value")])
 
 
-def _attention_scale(call: Call) -> float:
+def _attention_scale(call: AtenCall) -> float:
     features = call.shape("query", 2)[-1]
     if call.get("scale") is not None:
         return float(call.number("scale", 1.0))
@@ -86,7 +86,7 @@ def _attention_scale(call: Call) -> float:
     return 1 / sqrt(features)
 
 
-def _masked(call: Call, scores: str) -> str:
+def _masked(call: AtenCall, scores: str) -> str:
     mask = call.get("attn_mask")
     if isinstance(mask, TensorRef):
         kind = call.meta(mask).dtype_name
@@ -102,7 +102,7 @@ def _masked(call: Call, scores: str) -> str:
     return call.step(ops.Eltwise("sum", broadcast=True), [scores, added], "masked")
 
 
-def _causal(call: Call) -> str:
+def _causal(call: AtenCall) -> str:
     """Zeros up to each row's own column, and minus infinity behind."""
     rows, columns = call.shape("query", 2)[-2], call.shape("key", 2)[-2]
     if not isinstance(rows, int) or not isinstance(columns, int):
@@ -119,7 +119,7 @@ def _causal(call: Call) -> str:
 
 
 @lowers("im2col.default")
-def _columns_of_image(call: Call) -> None:
+def _columns_of_image(call: AtenCall) -> None:
     """Every window as a column: a convolution whose filters are one pixel of one channel each."""
     kernel, stride, dilation, pads = _windows(call)
     channels = call.shape(least=3, most=4)[-3]
@@ -138,7 +138,7 @@ def _columns_of_image(call: Call) -> None:
 
 
 @lowers("col2im.default")
-def _image_of_columns(call: Call) -> None:
+def _image_of_columns(call: AtenCall) -> None:
     """Columns added up where their windows overlap: a transposed convolution."""
     kernel, stride, dilation, pads = _windows(call)
     size, columns = call.ints("output_size", 2), call.shape(least=2, most=3)[-2]
@@ -164,7 +164,7 @@ def _image_of_columns(call: Call) -> None:
         call.emit(operator, [x], weights)
 
 
-def _windows(call: Call) -> tuple[ops.Ints, ops.Ints, ops.Ints, ops.Ints]:
+def _windows(call: AtenCall) -> tuple[ops.Ints, ops.Ints, ops.Ints, ops.Ints]:
     names: dict[str, Any] = {"kernel_size": None, "stride": 1, "dilation": 1, "padding": 0}
     kernel, stride, dilation, pads = (call.ints(n, 2, default) for n, default in names.items())
     return kernel, stride, dilation, pads
@@ -184,7 +184,7 @@ def _one_pixel_each(channels: int, kernel: ops.Ints) -> Weight:
 
 
 @lowers("cdist.default", "_cdist_forward.default")
-def _distances(call: Call) -> None:
+def _distances(call: AtenCall) -> None:
     """|x_i - y_j| for every pair of rows: the norm of order 1 or 2 of their differences."""
     order, rank = float(call.number("p", 2.0)), call.rank("x1", least=2)
     if order not in (1.0, 2.0):

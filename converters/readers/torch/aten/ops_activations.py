@@ -9,13 +9,20 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.assembly.compositions import (
+    LOG_SIGMOID,
+    MISH,
+    Composition,
+    celu,
+    hard_sigmoid,
+    hard_swish,
+    selu,
+    soft_shrink,
+    softplus,
+)
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
-SELU_SCALE: Final = 1.0507009873554804934193349852946
-SELU_ALPHA: Final = 1.6732632423543772848170429916717
-"""torch aten/src/ATen/native/Activation.cpp."""
-
-PLAIN: Final[dict[str, Callable[[Call], ops.Operator]]] = {
+PLAIN: Final[dict[str, Callable[[AtenCall], ops.Operator]]] = {
     "relu": lambda call: ops.Relu(),
     "relu6": lambda call: ops.Clip(0.0, 6.0),
     "leaky_relu": lambda call: ops.Relu(float(call.number("negative_slope", 0.01))),
@@ -72,12 +79,12 @@ IN_PLACE: Final = (
     *(f"{name}.default" for name in PLAIN),
     *(f"{name}_.default" for name in IN_PLACE),
 )
-def _plain(call: Call) -> None:
+def _plain(call: AtenCall) -> None:
     name = call.node.target.split(".")[1].removesuffix("_")
     call.emit(PLAIN[name](call), [call.value("self")])
 
 
-def _clip(call: Call, low: str, high: str, lowest: float, highest: float) -> ops.Clip:
+def _clip(call: AtenCall, low: str, high: str, lowest: float, highest: float) -> ops.Clip:
     bounds = [
         fallback if not name or call.get(name) is None else float(call.number(name, fallback))
         for name, fallback in ((low, lowest), (high, highest))
@@ -85,28 +92,52 @@ def _clip(call: Call, low: str, high: str, lowest: float, highest: float) -> ops
     return ops.Clip(*bounds)
 
 
-@lowers("elu.default", "elu_.default", "selu.default", "selu_.default", "celu.default")
-def _elu(call: Call) -> None:
-    """scale * (max(x, 0) + alpha * (exp(input_scale * min(x, 0)) - 1))."""
+def _soft_shrink(call: AtenCall) -> Composition:
+    bound = float(call.number("lambd", 0.5))
+    if bound < 0:
+        raise UnsupportedError(f"its lambd is {bound:g}")
+    return soft_shrink(bound)
+
+
+def _softplus(call: AtenCall) -> Composition:
+    """torch's threshold only guards against overflow."""
+    if call.number("threshold", 20.0) < 20.0:
+        raise UnsupportedError("it becomes linear early, by its threshold")
+    return softplus(call.divisor("beta", 1.0))
+
+
+COMPOSED: Final[dict[str, Callable[[AtenCall], Composition]]] = {
+    "selu": lambda call: selu(),
+    "celu": lambda call: celu(call.divisor("alpha", 1.0)),
+    "hardsigmoid": lambda call: hard_sigmoid(),
+    "hardswish": lambda call: hard_swish(),
+    "mish": lambda call: MISH,
+    "log_sigmoid": lambda call: LOG_SIGMOID,
+    "softshrink": _soft_shrink,
+    "softplus": _softplus,
+}
+COMPOSED_IN_PLACE: Final = ("selu", "hardsigmoid", "hardswish", "mish")
+
+
+@lowers(
+    *(f"{name}.default" for name in COMPOSED),
+    *(f"{name}_.default" for name in COMPOSED_IN_PLACE),
+)
+def _composed(call: AtenCall) -> None:
     name = call.node.target.split(".")[1].removesuffix("_")
-    x = call.value("self")
-    if name == "selu":
-        y = call.step(ops.Elu(SELU_ALPHA), [x], "elu")
-        call.emit(ops.Power(scale=SELU_SCALE), [y])
-        return
-    alpha = call.number("alpha", 1.0)
-    if name == "celu":
-        inner = call.step(ops.Power(scale=1 / call.divisor("alpha", 1.0)), [x], "scaled")
-        y = call.step(ops.Elu(), [inner], "elu")
-        call.emit(ops.Power(scale=alpha), [y])
-        return
+    call.compose(COMPOSED[name](call))
+
+
+@lowers("elu.default", "elu_.default")
+def _elu(call: AtenCall) -> None:
+    """scale * (max(x, 0) + alpha * (exp(input_scale * min(x, 0)) - 1))."""
     if call.number("scale", 1.0) != 1.0 or call.number("input_scale", 1.0) != 1.0:
         raise UnsupportedError("it scales its input or output")
-    call.emit(ops.Elu(alpha), [x])
+    call.emit(ops.Elu(call.number("alpha", 1.0)), [call.value("self")])
 
 
 @lowers("prelu.default", "_prelu_kernel.default")
-def _prelu(call: Call) -> None:
+def _prelu(call: AtenCall) -> None:
     weight = call.weight("weight")
     if call.rank() == 0:
         raise UnsupportedError("it works on a number without axes")
@@ -114,24 +145,8 @@ def _prelu(call: Call) -> None:
     call.emit(ops.PRelu(), [call.value("self")], {"slope": slope})
 
 
-@lowers("hardsigmoid.default", "hardsigmoid_.default")
-def _hard_sigmoid(call: Call) -> None:
-    call.emit(ops.Clip(0.0, 1.0), [_sixth(call)])
-
-
-@lowers("hardswish.default", "hardswish_.default")
-def _hard_swish(call: Call) -> None:
-    gate = call.step(ops.Clip(0.0, 1.0), [_sixth(call)], "gate")
-    call.emit(ops.Eltwise("product"), [call.value("self"), gate])
-
-
-def _sixth(call: Call) -> str:
-    """x/6 + 1/2."""
-    return call.step(ops.Power(scale=1 / 6, shift=0.5), [call.value("self")], "line")
-
-
 @lowers("glu.default")
-def _glu(call: Call) -> None:
+def _glu(call: AtenCall) -> None:
     """The first half of an axis times the sigmoid of the second."""
     axis = call.axis("dim", -1)
     half, value = call.shape()[axis] // 2, call.value("self")
@@ -141,73 +156,39 @@ def _glu(call: Call) -> None:
     call.emit(ops.Eltwise("product"), [first, gate])
 
 
-@lowers("mish.default", "mish_.default")
-def _mish(call: Call) -> None:
-    x = call.value("self")
-    soft = call.step(ops.Softplus(), [x], "softplus")
-    gate = call.step(ops.Tanh(), [soft], "tanh")
-    call.emit(ops.Eltwise("product"), [x, gate])
-
-
-@lowers("softplus.default")
-def _softplus(call: Call) -> None:
-    """log(1 + exp(beta x)) / beta; torch's threshold only guards against overflow."""
-    beta = call.divisor("beta", 1.0)
-    x = call.value("self")
-    if call.number("threshold", 20.0) < 20.0:
-        raise UnsupportedError("it becomes linear early, by its threshold")
-    if beta == 1.0:
-        call.emit(ops.Softplus(), [x])
-        return
-    scaled = call.step(ops.Power(scale=beta), [x], "scaled")
-    soft = call.step(ops.Softplus(), [scaled], "softplus")
-    call.emit(ops.Power(scale=1 / beta), [soft])
-
-
-@lowers("log_sigmoid.default")
-def _log_sigmoid(call: Call) -> None:
-    """-softplus(-x)."""
-    x = call.step(ops.Power(scale=-1.0), [call.value("self")], "negative")
-    soft = call.step(ops.Softplus(), [x], "softplus")
-    call.emit(ops.Power(scale=-1.0), [soft])
-
-
-@lowers("softshrink.default")
-def _soft_shrink(call: Call) -> None:
-    """x - clamp(x, -lambda, lambda)."""
-    x, bound = call.value("self"), float(call.number("lambd", 0.5))
-    if bound < 0:
-        raise UnsupportedError(f"its lambd is {bound:g}")
-    inside = call.step(ops.Clip(-bound, bound), [x], "inside")
-    call.emit(ops.Eltwise("difference"), [x, inside])
-
-
 @lowers("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default")
-def _softmax(call: Call) -> None:
+def _softmax(call: AtenCall) -> None:
     log = "log" in call.node.target
     call.emit(ops.Softmax(call.fixed("dim", -1), log), [call.value("self")])
 
 
 @lowers("pow.Tensor_Scalar", "pow_.Scalar")
-def _power(call: Call) -> None:
+def _power(call: AtenCall) -> None:
     call.emit(ops.Power(float(call.number("exponent", 1.0))), [call.value("self")])
 
 
+MAX_DECIMALS: Final = 38
+"""float32 has no number with more digits in front of its point, or behind it."""
+
+
 @lowers("round.decimals")
-def _round_decimals(call: Call) -> None:
+def _round_decimals(call: AtenCall) -> None:
     """round(x * 10^d) / 10^d."""
-    scale = 10.0 ** call.fixed("decimals", 0)
+    decimals = call.fixed("decimals", 0)
+    if abs(decimals) > MAX_DECIMALS:
+        raise UnsupportedError(f"it rounds to {decimals} decimals")
+    scale = 10.0**decimals
     large = call.step(ops.Power(scale=scale), [call.value("self")], "large")
     whole = call.step(ops.Round(), [large], "whole")
     call.emit(ops.Power(scale=1 / scale), [whole])
 
 
 @lowers("trunc.default", "fix.default")
-def _trunc(call: Call) -> None:
+def _trunc(call: AtenCall) -> None:
     call.emit(ops.Identity(), [truncated(call, call.value("self"))])
 
 
-def truncated(call: Call, value: str) -> str:
+def truncated(call: AtenCall, value: str) -> str:
     """Whole numbers towards 0: the sign of x times floor(|x|)."""
     size = call.step(ops.Abs(), [value], "size")
     whole = call.step(ops.Floor(), [size], "whole")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.activations import truncated
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
+from upconv.converters.readers.torch.aten.ops_activations import truncated
 
 
 @lowers(
@@ -20,12 +20,12 @@ from upconv.converters.readers.torch.aten.lowering import Call, lowers
     "detach_.default",
     "lift_fresh_copy.default",
 )
-def _same(call: Call) -> None:
+def _same(call: AtenCall) -> None:
     call.same()
 
 
 @lowers("to.dtype", "to.device", "to.dtype_layout", "_to_copy.default", "type_as.default")
-def _converted(call: Call) -> None:
+def _converted(call: AtenCall) -> None:
     """Truth values and whole numbers are floats here already; numbers that lose digits are not."""
     before, after = call.meta("self"), call.meta(TensorRef(call.node.outputs[0]))
     kinds = before.dtype_name, after.dtype_name
@@ -45,7 +45,7 @@ WIDENED = {(kind, to) for kind in ("bool", *WHOLE) for to in ("float32", "int64"
 
 
 @lowers("copy_.default")
-def _copied(call: Call) -> None:
+def _copied(call: AtenCall) -> None:
     """Its first argument becomes the second."""
     if call.meta("self").sizes != call.meta("src").sizes:
         raise UnsupportedError("it copies a tensor of another shape")
@@ -62,7 +62,7 @@ def _copied(call: Call) -> None:
     "view_as.default",
     "reshape_as.default",
 )
-def _view(call: Call) -> None:
+def _view(call: AtenCall) -> None:
     """The axes that change, between those that stay in front and behind."""
     before, after = call.shape(), requested_shape(call)
     front = _equal_run(before, after)
@@ -72,7 +72,7 @@ def _view(call: Call) -> None:
     call.emit(operator, [call.value("self")])
 
 
-def requested_shape(call: Call, least: int = 0) -> tuple[Size, ...]:
+def requested_shape(call: AtenCall, least: int = 0) -> tuple[Size, ...]:
     """The new shape, of at least so many axes, which the exporter has simplified. Dynamic sizes
     that the input has too are the input's own."""
     own = dict(zip(call.own_sizes(), call.shape(), strict=True))
@@ -98,13 +98,13 @@ def _with_inferred(sizes: Sequence[Size]) -> tuple[Size, ...]:
 
 
 @lowers("unsqueeze.default")
-def _unsqueeze(call: Call) -> None:
+def _unsqueeze(call: AtenCall) -> None:
     axis = call.axis(added=1)
     call.emit(ops.Reshape((1,), axis, 0), [call.value("self")])
 
 
 @lowers("squeeze.default", "squeeze.dim", "squeeze.dims")
-def _squeeze(call: Call) -> None:
+def _squeeze(call: AtenCall) -> None:
     """The axes of size 1 among those that are named, or all of them, go."""
     shape = call.meta("self").sizes
     whole = call.get("dim") is None or not shape
@@ -122,7 +122,7 @@ def _squeeze(call: Call) -> None:
 
 
 @lowers("permute.default")
-def _permute(call: Call) -> None:
+def _permute(call: AtenCall) -> None:
     if call.rank() == 0:
         call.same()
         return
@@ -133,7 +133,7 @@ def _permute(call: Call) -> None:
 
 
 @lowers("movedim.intlist", "movedim.int", "moveaxis.intlist", "moveaxis.int")
-def _move(call: Call) -> None:
+def _move(call: AtenCall) -> None:
     """The axes `source` go to the places `destination`; the others keep their order."""
     rank = call.rank()
     if rank == 0:
@@ -156,7 +156,7 @@ def _move(call: Call) -> None:
     "numpy_T.default",
     "mT.default",
 )
-def _transpose(call: Call) -> None:
+def _transpose(call: AtenCall) -> None:
     rank = call.rank()
     if rank == 0:
         call.same()
@@ -170,7 +170,7 @@ def _transpose(call: Call) -> None:
 
 
 @lowers("expand.default", "expand_as.default", "broadcast_to.default")
-def _expand(call: Call) -> None:
+def _expand(call: AtenCall) -> None:
     """Axes of size 1 are repeated, new ones put in front."""
     before = call.shape()
     after = call.output_shape(least=len(before))
@@ -187,7 +187,7 @@ def _expand(call: Call) -> None:
 
 
 @lowers("repeat.default", "tile.default")
-def _repeat(call: Call) -> None:
+def _repeat(call: AtenCall) -> None:
     """Copies along every axis; where tile names fewer axes than there are, it means the last."""
     counts = call.get("repeats", call.get("dims", []))
     value = call.value("self")
@@ -204,16 +204,16 @@ def _repeat(call: Call) -> None:
 
 
 @lowers("pixel_shuffle.default")
-def _pixel_shuffle(call: Call) -> None:
+def _pixel_shuffle(call: AtenCall) -> None:
     _blocks(call, ops.DepthToSpace(call.fixed("upscale_factor", 1), "CRD"))
 
 
 @lowers("pixel_unshuffle.default")
-def _pixel_unshuffle(call: Call) -> None:
+def _pixel_unshuffle(call: AtenCall) -> None:
     _blocks(call, ops.SpaceToDepth(call.fixed("downscale_factor", 1), "CRD"))
 
 
-def _blocks(call: Call, operator: ops.DepthToSpace | ops.SpaceToDepth) -> None:
+def _blocks(call: AtenCall, operator: ops.DepthToSpace | ops.SpaceToDepth) -> None:
     """torch takes any number of axes in front of (C, H, W); they are folded into one."""
     value, rank = call.value("self"), call.rank()
     if operator.block == 1:
@@ -229,5 +229,5 @@ def _blocks(call: Call, operator: ops.DepthToSpace | ops.SpaceToDepth) -> None:
 
 
 @lowers("channel_shuffle.default", "native_channel_shuffle.default")
-def _channel_shuffle(call: Call) -> None:
+def _channel_shuffle(call: AtenCall) -> None:
     call.emit(ops.ChannelShuffle(call.fixed("groups", 1)), [call.value("self")])

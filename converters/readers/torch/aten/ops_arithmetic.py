@@ -10,10 +10,9 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
-from upconv.converters.readers.torch.aten.activations import truncated
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
-
-Kind = Literal["sum", "product", "max", "min", "difference", "quotient"]
+from upconv.converters.readers.assembly.compositions import Kind, with_number
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
+from upconv.converters.readers.torch.aten.ops_activations import truncated
 
 KINDS: Final[dict[str, Kind]] = {
     "add": "sum",
@@ -48,7 +47,7 @@ class Operands:
     "min.other",
     "true_divide.Tensor",
 )
-def _binary(call: Call) -> None:
+def _binary(call: AtenCall) -> None:
     kind = KINDS[call.node.target.split(".")[1].removesuffix("_")]
     alpha = call.number("alpha", 1.0)
     if kind == "sum" and all(call.is_truth(call.get(name)) for name in ("self", "other")):
@@ -66,13 +65,13 @@ RESTS: Final[dict[str, Literal["floor_mod", "trunc_mod"]]] = {
     *(f"{name}.{kind}" for name in RESTS for kind in ("Scalar", "Tensor")),
     "remainder.Scalar_Tensor",
 )
-def _rest(call: Call) -> None:
+def _rest(call: AtenCall) -> None:
     operator = ops.Eltwise(RESTS[call.node.target.split(".")[1]], broadcast=True)
     call.emit(operator, call.two_operands("self", "other"))
 
 
 @lowers("div.Tensor_mode", "div.Scalar_mode", "floor_divide.default", "floor_divide.Scalar")
-def _rounded_quotient(call: Call) -> None:
+def _rounded_quotient(call: AtenCall) -> None:
     """A quotient, rounded down or towards 0."""
     floors = call.node.target.startswith("aten.floor_divide")
     mode = "floor" if floors else call.get("rounding_mode")
@@ -86,7 +85,7 @@ def _rounded_quotient(call: Call) -> None:
 
 
 @lowers("pow.Tensor_Tensor", "pow.Scalar")
-def _power(call: Call) -> None:
+def _power(call: AtenCall) -> None:
     """A positive number to the power of a tensor is an exponential function."""
     base = call.scalar(call.get("self"))
     if base is not None and base > 0 and call.is_value(call.get("exponent")):
@@ -96,7 +95,7 @@ def _power(call: Call) -> None:
 
 
 @lowers("clamp.Tensor")
-def _clamp(call: Call) -> None:
+def _clamp(call: AtenCall) -> None:
     """Between two tensors, either of which may be absent."""
     value = call.value("self")
     if call.get("min") is not None:
@@ -109,13 +108,13 @@ def _clamp(call: Call) -> None:
 
 
 @lowers("rsub.Scalar", "rsub.Tensor")
-def _reversed(call: Call) -> None:
+def _reversed(call: AtenCall) -> None:
     """other - alpha * self."""
     alpha = call.number("alpha", 1.0)
     _combine(call, Operands("difference", call.get("other"), call.get("self"), alpha))
 
 
-def _combine(call: Call, operands: Operands) -> None:
+def _combine(call: AtenCall, operands: Operands) -> None:
     computed = [call.is_value(one) for one in (operands.left, operands.right)]
     if all(computed):
         _two_values(call, operands)
@@ -134,7 +133,7 @@ def _combine(call: Call, operands: Operands) -> None:
         _two_values(call, operands)
 
 
-def _two_values(call: Call, operands: Operands) -> None:
+def _two_values(call: AtenCall, operands: Operands) -> None:
     left, right = call.operand(operands.left), call.operand(operands.right)
     shapes = [call.sizes_known(one) for one in (operands.left, operands.right)]
     same = None not in shapes and shapes[0] == shapes[1]
@@ -148,7 +147,7 @@ def _two_values(call: Call, operands: Operands) -> None:
     call.emit(ops.Eltwise(kind, coefficients, broadcast=not same), [left, right])
 
 
-def _with_number(call: Call, operands: Operands, number: float, reverse: bool) -> None:
+def _with_number(call: AtenCall, operands: Operands, number: float, reverse: bool) -> None:
     x = call.value(operands.right if reverse else operands.left)
     number = float(number) * (operands.alpha if not reverse else 1.0)
     if operands.kind in ("max", "min"):
@@ -161,22 +160,19 @@ def _with_number(call: Call, operands: Operands, number: float, reverse: bool) -
         return
     if operands.kind == "quotient" and number == 0:
         raise UnsupportedError("it divides by zero")
-    call.emit(_AFFINE[operands.kind, reverse](number, operands.alpha), [x])
+    behind = with_number(operands.kind, number)
+    call.emit(_BEHIND[operands.kind](number, operands.alpha) if reverse else behind, [x])
 
 
-_AFFINE: Final[dict[tuple[Kind, bool], Callable[[float, float], ops.Power]]] = {
-    ("sum", False): lambda number, alpha: ops.Power(shift=number),
-    ("sum", True): lambda number, alpha: ops.Power(scale=alpha, shift=number),
-    ("difference", False): lambda number, alpha: ops.Power(shift=-number),
-    ("difference", True): lambda number, alpha: ops.Power(scale=-alpha, shift=number),
-    ("product", False): lambda number, alpha: ops.Power(scale=number),
-    ("product", True): lambda number, alpha: ops.Power(scale=number),
-    ("quotient", False): lambda number, alpha: ops.Power(scale=1 / number),
+_BEHIND: Final[dict[Kind, Callable[[float, float], ops.Power]]] = {
+    "sum": lambda number, alpha: ops.Power(scale=alpha, shift=number),
+    "difference": lambda number, alpha: ops.Power(scale=-alpha, shift=number),
+    "product": lambda number, alpha: ops.Power(scale=number),
 }
-"""What x becomes with a number: (kind, whether the number stands first)."""
+"""What x becomes behind a number."""
 
 
-def _with_stored(call: Call, operands: Operands, other: Any, reverse: bool) -> None:
+def _with_stored(call: AtenCall, operands: Operands, other: Any, reverse: bool) -> None:
     """A stored tensor scales or shifts the axes it has: a Scale with that weight."""
     data = call.constant(other)
     assert data is not None, "asked before"
@@ -225,7 +221,7 @@ def _float32(number: float) -> Any:
     return np.float32(number)
 
 
-def _is_scale(call: Call, operands: Operands, other: Any, reverse: bool) -> bool:
+def _is_scale(call: AtenCall, operands: Operands, other: Any, reverse: bool) -> bool:
     """Whether a Scale says it; a product with a tensor that makes x larger, say, is none."""
     data = call.constant(other)
     if data is None:

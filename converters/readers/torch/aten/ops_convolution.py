@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 
 @lowers(
@@ -20,21 +20,21 @@ from upconv.converters.readers.torch.aten.lowering import Call, lowers
     "conv2d.padding",
     "conv3d.padding",
 )
-def _conv(call: Call) -> None:
+def _conv(call: AtenCall) -> None:
     convolve(call, transposed=False)
 
 
 @lowers("conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input")
-def _conv_transpose(call: Call) -> None:
+def _conv_transpose(call: AtenCall) -> None:
     convolve(call, transposed=True)
 
 
 @lowers("convolution.default", "_convolution.default")
-def _convolution(call: Call) -> None:
+def _convolution(call: AtenCall) -> None:
     convolve(call, transposed=bool(call.get("transposed", False)))
 
 
-def convolve(call: Call, transposed: bool) -> None:
+def convolve(call: AtenCall, transposed: bool) -> None:
     """A convolution, over a batch or over one sample without a batch axis."""
     weight = call.weight("weight")
     axes = len(weight.shape or ()) - 2
@@ -53,7 +53,7 @@ def convolve(call: Call, transposed: bool) -> None:
         call.emit(operator, [x], weights)
 
 
-def _plain(call: Call, weight: Weight, axes: int) -> ops.Operator:
+def _plain(call: AtenCall, weight: Weight, axes: int) -> ops.Operator:
     out, _, *kernel = weight.shape or ()
     stride, dilation = call.ints("stride", axes, 1), call.ints("dilation", axes, 1)
     begin, end = _padding(call, kernel, dilation, axes)
@@ -62,7 +62,7 @@ def _plain(call: Call, weight: Weight, axes: int) -> ops.Operator:
 
 
 def _padding(
-    call: Call, kernel: Sequence[int], dilation: Sequence[int], axes: int
+    call: AtenCall, kernel: Sequence[int], dilation: Sequence[int], axes: int
 ) -> tuple[ops.Ints, ops.Ints]:
     """Amounts, or "same" and "valid"; the odd pixel of "same" is at the end (torch
     aten/src/ATen/native/Convolution.cpp, _convolution_same)."""
@@ -78,7 +78,7 @@ def _padding(
     return amounts, amounts
 
 
-def _transposed(call: Call, weight: Weight, axes: int) -> ops.Operator:
+def _transposed(call: AtenCall, weight: Weight, axes: int) -> ops.Operator:
     """An output_padding that changes with the input's sizes becomes a target."""
     _, per_group, *kernel = weight.shape or ()
     groups = call.fixed("groups", 1)
@@ -94,14 +94,16 @@ def _transposed(call: Call, weight: Weight, axes: int) -> ops.Operator:
     return ops.ConvTranspose(per_group * groups, *settings, pads, nothing, groups, target)
 
 
-def _target(call: Call, settings: tuple[ops.Ints, ...], extra: Sequence[Size]) -> tuple[Size, ...]:
+def _target(
+    call: AtenCall, settings: tuple[ops.Ints, ...], extra: Sequence[Size]
+) -> tuple[Size, ...]:
     spatial = call.shape("input", len(extra))[-len(extra) :]
     rows = zip(spatial, *settings, extra, strict=True)
     return tuple(geometry.conv_transpose_size(n, k, s, d, p, p, e) for n, k, s, d, p, e in rows)
 
 
 @lowers("linear.default")
-def _linear(call: Call) -> None:
+def _linear(call: AtenCall) -> None:
     """x @ weight^T + bias over the last axis."""
     weight = call.weight("weight")
     if len(weight.shape or ()) != 2:

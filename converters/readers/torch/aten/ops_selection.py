@@ -11,13 +11,14 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.tensors import TensorData
+from upconv.converters.readers.assembly.compositions import repeated
 from upconv.converters.readers.assembly.picking import MAX_PICKED
-from upconv.converters.readers.torch.aten.boxes import joined
-from upconv.converters.readers.torch.aten.lowering import EXACT, Call, from_front, lowers
+from upconv.converters.readers.torch.aten.lowering import EXACT, AtenCall, from_front, lowers
+from upconv.converters.readers.torch.aten.ops_boxes import joined
 
 
 @lowers("repeat_interleave.self_int")
-def _repeat_interleave(call: Call) -> None:
+def _repeat_interleave(call: AtenCall) -> None:
     """Every entry several times in a row: along a spatial axis a nearest interpolation."""
     count, value, rank = call.fixed("repeats", 1), call.value("self"), call.rank()
     if count < 1:
@@ -28,7 +29,7 @@ def _repeat_interleave(call: Call) -> None:
         axis = call.axis()
     if axis >= 2:
         factor = tuple(count if place == axis else 1 for place in range(2, rank))
-        call.emit(ops.Resize("nearest", "asymmetric", factor=factor, nearest_mode="floor"), [value])
+        call.emit(repeated(factor), [value])
         return
     value = call.step(ops.Reshape((1,), axis + 1, 0), [value], "apart")
     value = call.step(ops.Tile(axis + 1, count), [value], "repeated")
@@ -36,12 +37,12 @@ def _repeat_interleave(call: Call) -> None:
 
 
 @lowers("index_select.default")
-def _index_select(call: Call) -> None:
+def _index_select(call: AtenCall) -> None:
     _pick(call, call.value("self"), call.axis(), call.get("index"), call.shape())
 
 
 @lowers("index.Tensor", "index.Tensor_hacked_twin")
-def _index(call: Call) -> None:
+def _index(call: AtenCall) -> None:
     """self[:, index]: along one axis, or by stored numbers along several that are neighbours."""
     given = call.get("indices", [])
     axes = [from_front(a, call.rank()) for a, one in enumerate(given) if one is not None]
@@ -54,11 +55,11 @@ def _index(call: Call) -> None:
 
 
 @lowers("embedding.default")
-def _embedding(call: Call) -> None:
+def _embedding(call: AtenCall) -> None:
     """Rows of a table, which is stored, or computed."""
     table = call.constant(call.get("weight"))
     if table is None:
-        shape = call.shape("weight")
+        shape = call.shape("weight", least=2, most=2)
         _pick(call, call.value("weight"), 0, call.get("indices"), shape)
         return
     if len(table.shape) != 2:
@@ -67,7 +68,7 @@ def _embedding(call: Call) -> None:
     call.emit(ops.Embedding(*table.shape), [call.value("indices")], weights)
 
 
-def _pick(call: Call, value: str, axis: int, index: Any, shape: Shape) -> None:
+def _pick(call: AtenCall, value: str, axis: int, index: Any, shape: Shape) -> None:
     """Entries of an axis of a value by stored numbers, or by those that the network computes."""
     stored = call.constant(index)
     if stored is None:
@@ -81,7 +82,7 @@ def _pick(call: Call, value: str, axis: int, index: Any, shape: Shape) -> None:
     call.emit(ops.Reshape(stored.shape, axis, 1), [picked])
 
 
-def _pick_together(call: Call, axes: Sequence[int], indices: Sequence[Any]) -> None:
+def _pick_together(call: AtenCall, axes: Sequence[int], indices: Sequence[Any]) -> None:
     """Neighbouring axes as one, along which entry i*W + j stands for (i, j)."""
     stored = [data for data in map(call.constant, indices) if data is not None]
     shape = call.shape()
@@ -127,7 +128,7 @@ def _places(stored: TensorData, size: Size) -> list[int]:
 
 
 @lowers("hstack.default", "vstack.default", "dstack.default", "column_stack.default")
-def _stacked(call: Call) -> None:
+def _stacked(call: AtenCall) -> None:
     """Joined along the second, first or third axis, after axes of size 1 where there are fewer."""
     name = call.node.target.split(".")[1]
     parts, ranks = [], []

@@ -10,9 +10,9 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, is_constant
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 from upconv.converters.readers.torch.aten.matrices import along_axis
-from upconv.converters.readers.torch.aten.reductions import reduction
+from upconv.converters.readers.torch.aten.ops_reductions import reduction
 
 Kind = Literal["max", "average"]
 
@@ -26,14 +26,14 @@ MAX_CELLS: Final = 512
     *(f"max_pool{n}d.default" for n in (1, 2, 3)),
     *(f"max_pool{n}d_with_indices.default" for n in (1, 2, 3)),
 )
-def _max_pool(call: Call) -> None:
+def _max_pool(call: AtenCall) -> None:
     axes = int(call.node.target.split("pool")[1][0])
     operator = _pool(call, "max", axes, dilation=call.ints("dilation", axes, 1))
     _windowed(call, operator, axes)
 
 
 @lowers(*(f"avg_pool{n}d.default" for n in (1, 2, 3)))
-def _avg_pool(call: Call) -> None:
+def _avg_pool(call: AtenCall) -> None:
     """divisor_override divides by a number of its own, where every window is whole."""
     axes = int(call.node.target.split("pool")[1][0])
     operator = _pool(call, "average", axes, dilation=(1,) * axes)
@@ -50,7 +50,7 @@ def _avg_pool(call: Call) -> None:
 
 
 def _pool(
-    call: Call, kind: Kind, axes: int, dilation: ops.Ints, count_padding: bool | None = None
+    call: AtenCall, kind: Kind, axes: int, dilation: ops.Ints, count_padding: bool | None = None
 ) -> ops.Pool:
     """Where torch rounds up, it drops a last window that starts outside of input and begin
     padding (aten/src/ATen/native/Pool.h)."""
@@ -70,7 +70,7 @@ def _pool(
     )
 
 
-def _windowed(call: Call, operator: ops.Operator, axes: int) -> None:
+def _windowed(call: AtenCall, operator: ops.Operator, axes: int) -> None:
     """The pooling of a batch, or of one sample without a batch axis."""
     x = call.value("self")
     outputs = call.used_outputs()
@@ -79,14 +79,14 @@ def _windowed(call: Call, operator: ops.Operator, axes: int) -> None:
         return
     x = call.step(ops.Reshape((1,), 0, 0), [x], "batch")
     first = call.step(operator, [x], "pool", outputs=len(outputs))
-    values = call.state.layers[-1].outputs
+    values = call.state.work.layers[-1].outputs
     assert first == values[0]
     for output, value in zip(outputs, values, strict=True):
         call.emit(ops.Reshape((), 0, 1), [value], outputs=[output])
 
 
 @lowers("max_unpool2d.default", "max_unpool3d.default")
-def _max_unpool(call: Call) -> None:
+def _max_unpool(call: AtenCall) -> None:
     axes = int(call.node.target.split("pool")[1][0])
     size = call.sizes("output_size", axes)
     x, indices = call.value("self"), call.value("indices")
@@ -100,17 +100,17 @@ def _max_unpool(call: Call) -> None:
 
 
 @lowers(*(f"adaptive_avg_pool{n}d.default" for n in (1, 2, 3)), "_adaptive_avg_pool2d.default")
-def _adaptive_average(call: Call) -> None:
+def _adaptive_average(call: AtenCall) -> None:
     """At fixed sizes any average of windows is a product of one matrix per axis."""
     _adaptive(call, "average")
 
 
 @lowers(*(f"adaptive_max_pool{n}d.default" for n in (1, 2, 3)))
-def _adaptive_maximum(call: Call) -> None:
+def _adaptive_maximum(call: AtenCall) -> None:
     _adaptive(call, "max")
 
 
-def _adaptive(call: Call, kind: Kind) -> None:
+def _adaptive(call: AtenCall, kind: Kind) -> None:
     axes = int(call.node.target.split("pool")[1][0])
     spatial = call.shape(least=axes + 1)[-axes:]
     wanted = _wanted(call, spatial)
@@ -124,7 +124,7 @@ def _adaptive(call: Call, kind: Kind) -> None:
         _following(call, kind, spatial, wanted)
 
 
-def _wanted(call: Call, spatial: Sequence[Size]) -> tuple[Size, ...]:
+def _wanted(call: AtenCall, spatial: Sequence[Size]) -> tuple[Size, ...]:
     values = call.sizes("output_size", len(spatial))
     if any(isinstance(value, int) and value < 1 for value in values):
         raise UnsupportedError(f"its output_size is {', '.join(map(str, values))}")
@@ -160,7 +160,7 @@ def windows(size: int, cells: int) -> list[tuple[int, int]]:
     return [(i * size // cells, int(ceil_div((i + 1) * size, cells))) for i in range(cells)]
 
 
-def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> None:
+def _irregular(call: AtenCall, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> None:
     if len(call.used_outputs()) > 1:
         raise UnsupportedError("the indices of adaptive pooling with irregular windows are used")
     value, single = call.value("self"), call.rank() == len(spatial) + 1
@@ -178,7 +178,7 @@ def _irregular(call: Call, kind: Kind, spatial: ops.Ints, wanted: ops.Ints) -> N
     call.emit(last, [value], outputs=call.node.outputs[:1])
 
 
-def _following(call: Call, kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> None:
+def _following(call: AtenCall, kind: Kind, spatial: Sequence[Size], wanted: Sequence[Size]) -> None:
     """Windows that follow the input's sizes: each cut out, reduced along its axis, and joined."""
     if len(call.used_outputs()) > 1:
         raise UnsupportedError("the indices of adaptive pooling with irregular windows are used")
@@ -198,7 +198,7 @@ def _following(call: Call, kind: Kind, spatial: Sequence[Size], wanted: Sequence
     call.emit(ops.Identity(), [value], outputs=call.node.outputs[:1])
 
 
-def _cell(call: Call, value: str, kind: Kind, axis: int, bounds: tuple[Size, Size]) -> str:
+def _cell(call: AtenCall, value: str, kind: Kind, axis: int, bounds: tuple[Size, Size]) -> str:
     """The mean or maximum from a place to another along an axis, which stays with size 1."""
     begin, end = bounds
     box = call.step(ops.Crop(axis, (begin,), (end - begin,)), [value], f"window{axis}")
@@ -219,7 +219,9 @@ def _averages(size: int, cells: int) -> ArrayData:
     return ArrayData((cells, size), compute)
 
 
-def _maximum_axis(call: Call, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints) -> str:
+def _maximum_axis(
+    call: AtenCall, value: str, axis: int, spatial: ops.Ints, wanted: ops.Ints
+) -> str:
     """Each window cut out, pooled to one cell along the axis, and the cells joined."""
     if wanted[axis] > MAX_CELLS:
         raise UnsupportedError(f"irregular adaptive max pooling into {wanted[axis]} cells")

@@ -7,18 +7,18 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.boxes import joined
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
+from upconv.converters.readers.torch.aten.ops_boxes import joined
 
 MAX_WINDOW: Final = 256
 """Entries of a window that is cut entry by entry."""
 
 
 @lowers("arange.default", "arange.start", "arange.start_step")
-def _arange(call: Call) -> None:
+def _arange(call: AtenCall) -> None:
     """Up to an open size; with fixed numbers it is a constant."""
     start, step = float(call.number("start", 0)), float(call.number("step", 1))
-    call.emit(ops.Arange(call.output_shape()[0], start, step), [])
+    call.emit(ops.Arange(call.output_shape(least=1)[0], start, step), [])
 
 
 FILLED: Final = {"zeros": 0.0, "ones": 1.0, "full": None}
@@ -29,7 +29,7 @@ FILLED: Final = {"zeros": 0.0, "ones": 1.0, "full": None}
     *(f"new_{name}.default" for name in FILLED),
     *(f"{name}_like.default" for name in FILLED),
 )
-def _filled(call: Call) -> None:
+def _filled(call: AtenCall) -> None:
     """One number, repeated to a shape that is open."""
     name = call.node.target.split(".")[1].removeprefix("new_").removesuffix("_like")
     value = FILLED[name]
@@ -38,7 +38,7 @@ def _filled(call: Call) -> None:
 
 
 @lowers("meshgrid.default", "meshgrid.indexing")
-def _meshgrid(call: Call) -> None:
+def _meshgrid(call: AtenCall) -> None:
     """Each vector along its own axis, repeated along the others'; "xy" swaps the first two."""
     vectors = call.get("tensors", [])
     places = list(range(len(vectors)))
@@ -54,7 +54,7 @@ def _meshgrid(call: Call) -> None:
 
 
 @lowers("unfold.default")
-def _unfold(call: Call) -> None:
+def _unfold(call: AtenCall) -> None:
     """Every window of an axis, whose entries become a last axis."""
     axis, width = call.axis("dimension"), call.fixed("size", 1)
     step, rank = call.fixed("step", 1), call.rank(least=1)

@@ -10,7 +10,7 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 DOTS: Final = "..."
 
@@ -24,7 +24,7 @@ class Term:
 
 
 @lowers("einsum.default")
-def _einsum(call: Call) -> None:
+def _einsum(call: AtenCall) -> None:
     """From left to right: what only the two next tensors share, and the result lacks, is summed in
     their product; what one has alone is summed before."""
     terms, result = _parsed(call)
@@ -42,7 +42,7 @@ def _einsum(call: Call) -> None:
     call.emit(ops.Permute(order) if order else ops.Identity(), [first.value])
 
 
-def _parsed(call: Call) -> tuple[list[Term], str]:
+def _parsed(call: AtenCall) -> tuple[list[Term], str]:
     """The tensors with their letters, dots spelt out, and the letters of the result."""
     equation, tensors = call.get("equation").replace(" ", ""), call.get("tensors")
     written, arrow, result = equation.partition("->")
@@ -72,7 +72,7 @@ def _require_plain(equation: str, words: Sequence[str]) -> None:
         raise UnsupportedError(f"the sum '{equation:.40}' takes a diagonal")
 
 
-def _summed(call: Call, term: Term, needed: set[str], what: str) -> Term:
+def _summed(call: AtenCall, term: Term, needed: set[str], what: str) -> Term:
     """The term without the letters that nothing else has: they go to the end and are summed."""
     kept = [c for c in term.letters if c in needed]
     gone = len(term.letters) - len(kept)
@@ -84,7 +84,7 @@ def _summed(call: Call, term: Term, needed: set[str], what: str) -> Term:
 
 
 def _product(
-    call: Call, left: Term, right: Term, needed: set[str], sizes: Mapping[str, Size], what: str
+    call: AtenCall, left: Term, right: Term, needed: set[str], sizes: Mapping[str, Size], what: str
 ) -> Term:
     """Shared letters in front, the summed ones inside, each one's own outside."""
     both = [c for c in left.letters if c in right.letters]
@@ -99,7 +99,7 @@ def _product(
     return Term(product, "".join(shared + rows + columns))
 
 
-def _ordered(call: Call, term: Term, letters: Sequence[str], what: str) -> str:
+def _ordered(call: AtenCall, term: Term, letters: Sequence[str], what: str) -> str:
     order = tuple(term.letters.index(c) for c in letters)
     if order == tuple(range(len(order))):
         return term.value
@@ -107,7 +107,7 @@ def _ordered(call: Call, term: Term, letters: Sequence[str], what: str) -> str:
 
 
 def _grouped(
-    call: Call, term: Term, groups: tuple[list[str], list[str], list[str]], what: str
+    call: AtenCall, term: Term, groups: tuple[list[str], list[str], list[str]], what: str
 ) -> str:
     """The axes ordered as the groups say, the last two groups each made one axis."""
     value = _ordered(call, term, [c for group in groups for c in group], what)

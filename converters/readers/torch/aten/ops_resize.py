@@ -15,7 +15,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.filters import antialias_matrix
-from upconv.converters.readers.torch.aten.lowering import Call, lowers, require_makeable
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers, require_makeable
 from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.ratios import exact_factor
 
@@ -49,7 +49,7 @@ OVERLOADS: Final = ("vec", "default")
 
 
 @lowers(*(f"{name}.{overload}" for name in MODES for overload in OVERLOADS))
-def _upsample(call: Call) -> None:
+def _upsample(call: AtenCall) -> None:
     name = call.node.target.split(".")[1]
     mode, axes = MODES[name], int(name.partition("d")[0][-1])
     source = "input" if call.get("input") is not None else "self"
@@ -74,7 +74,7 @@ def _resizable(record: ops.Resize, aligned: bool, spatial: Sequence[Size]) -> bo
 
 
 def _by_matrices(
-    call: Call,
+    call: AtenCall,
     mode: Mode,
     aligned: bool,
     record: ops.Resize,
@@ -100,7 +100,7 @@ def _by_matrices(
     call.emit(ops.Identity(), [value])
 
 
-def _target(call: Call, axes: int) -> tuple[Size, ...] | None:
+def _target(call: AtenCall, axes: int) -> tuple[Size, ...] | None:
     """The sizes that are asked for; None where only factors are."""
     if not call.get("output_size"):
         return None
@@ -110,7 +110,7 @@ def _target(call: Call, axes: int) -> tuple[Size, ...] | None:
     return sizes
 
 
-def _scales(call: Call, axes: int) -> tuple[float, ...] | None:
+def _scales(call: AtenCall, axes: int) -> tuple[float, ...] | None:
     """The factors that stand in the coordinate map; None where none is given.
 
     The `default` overloads name them scales or scales_d, scales_h, scales_w.

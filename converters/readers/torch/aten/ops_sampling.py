@@ -7,7 +7,7 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, FloatArray, Weight
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 MODES: Final[tuple[Literal["linear", "nearest", "cubic"], ...]] = ("linear", "nearest", "cubic")
 PADDINGS: Final[tuple[Literal["zeros", "border", "reflection"], ...]] = (
@@ -19,7 +19,7 @@ PADDINGS: Final[tuple[Literal["zeros", "border", "reflection"], ...]] = (
 
 
 @lowers("grid_sampler.default", "grid_sampler_2d.default", "grid_sampler_3d.default")
-def _grid_sampler(call: Call) -> None:
+def _grid_sampler(call: AtenCall) -> None:
     mode, padding = call.fixed("interpolation_mode", 0), call.fixed("padding_mode", 0)
     if not 0 <= mode < len(MODES) or not 0 <= padding < len(PADDINGS):
         raise UnsupportedError(f"its modes are {mode} and {padding}")
@@ -29,7 +29,7 @@ def _grid_sampler(call: Call) -> None:
 
 
 @lowers("affine_grid_generator.default")
-def _affine_grid(call: Call) -> None:
+def _affine_grid(call: AtenCall) -> None:
     """The places (x, y, 1) of all pixels, stored as sizes are fixed, times theta^T."""
     shape = call.output_shape(least=4)
     sizes = tuple(size for size in shape[1:-1] if isinstance(size, int))

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 Edge = Literal["constant", "reflect", "edge"]
 PAD_MODES: Final[dict[str, Edge]] = {
@@ -18,7 +18,7 @@ PAD_MODES: Final[dict[str, Edge]] = {
 
 
 @lowers("pad.default", "constant_pad_nd.default")
-def _pad(call: Call) -> None:
+def _pad(call: AtenCall) -> None:
     mode = call.get("mode", "constant")
     value = call.get("value")
     if mode == "circular":
@@ -30,16 +30,16 @@ def _pad(call: Call) -> None:
 
 
 @lowers(*(f"reflection_pad{n}d.default" for n in (1, 2, 3)))
-def _reflect(call: Call) -> None:
+def _reflect(call: AtenCall) -> None:
     _padded(call, "reflect", 0.0, "padding")
 
 
 @lowers(*(f"replication_pad{n}d.default" for n in (1, 2, 3)))
-def _replicate(call: Call) -> None:
+def _replicate(call: AtenCall) -> None:
     _padded(call, "edge", 0.0, "padding")
 
 
-def _padded(call: Call, mode: Edge, value: float, name: str = "pad") -> None:
+def _padded(call: AtenCall, mode: Edge, value: float, name: str = "pad") -> None:
     begin, end = _amounts(call, name)
     if mode != "constant" and any(map(_runs_out, call.shape(), begin, end)):
         raise UnsupportedError(f"it cuts off pixels that its padding ({mode}) repeats")
@@ -56,7 +56,7 @@ def _runs_out(size: Size, begin: Size, end: Size) -> bool:
     return left <= max(amounts[1:])
 
 
-def _amounts(call: Call, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
+def _amounts(call: AtenCall, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
     """torch lists (begin, end) pairs from the last axis on."""
     listed = call.get(name)
     if len(listed) % 2:
@@ -68,7 +68,7 @@ def _amounts(call: Call, name: str) -> tuple[tuple[Size, ...], tuple[Size, ...]]
     return tuple(begin for begin, _ in pairs), tuple(end for _, end in pairs)
 
 
-def _circular(call: Call) -> None:
+def _circular(call: AtenCall) -> None:
     """The end before the begin, and the begin behind the end."""
     begins, ends = _amounts(call, "pad")
     known = [amount for amount in (*begins, *ends) if isinstance(amount, int)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.torch.aten.lowering import Call, lowers
+from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
 
 NORM_WEIGHTS = {"scale": "weight", "bias": "bias"}
 FLOAT32_EPSILON = 2.0**-23
@@ -17,7 +17,7 @@ FLOAT32_EPSILON = 2.0**-23
     "_native_batch_norm_legit_no_training.default",
     "native_batch_norm.default",
 )
-def _batch_norm(call: Call) -> None:
+def _batch_norm(call: AtenCall) -> None:
     source = "input" if call.get("input") is not None else "self"
     if call.get("training", False) or call.get("train", False):
         raise UnsupportedError(
@@ -31,7 +31,7 @@ def _batch_norm(call: Call) -> None:
     call.emit(ops.BatchNorm(epsilon), [call.value(source)], weights, outputs=call.node.outputs[:1])
 
 
-def _with_statistics(call: Call) -> dict[str, Weight]:
+def _with_statistics(call: AtenCall) -> dict[str, Weight]:
     weights = call.weights(mean="running_mean", variance="running_var", **NORM_WEIGHTS)
     if not {"mean", "variance"} <= weights.keys():
         raise UnsupportedError("it has no running mean and variance to normalise by")
@@ -39,20 +39,20 @@ def _with_statistics(call: Call) -> dict[str, Weight]:
 
 
 @lowers("group_norm.default")
-def _group_norm(call: Call) -> None:
+def _group_norm(call: AtenCall) -> None:
     operator = ops.GroupNorm(call.fixed("num_groups", 1), call.number("eps", 1e-5))
     call.emit(operator, [call.value("input")], call.weights(**NORM_WEIGHTS))
 
 
 @lowers("native_group_norm.default")
-def _native_group_norm(call: Call) -> None:
+def _native_group_norm(call: AtenCall) -> None:
     operator = ops.GroupNorm(call.fixed("group", 1), call.number("eps", 1e-5))
     weights = call.weights(**NORM_WEIGHTS)
     call.emit(operator, [call.value("input")], weights, outputs=call.node.outputs[:1])
 
 
 @lowers("instance_norm.default")
-def _instance_norm(call: Call) -> None:
+def _instance_norm(call: AtenCall) -> None:
     """Statistics of each sample, or stored ones where use_input_stats is off."""
     if not call.get("use_input_stats", True):
         weights = _with_statistics(call)
@@ -67,7 +67,7 @@ def _instance_norm(call: Call) -> None:
 
 
 @lowers("rms_norm.default")
-def _rms_norm(call: Call) -> None:
+def _rms_norm(call: AtenCall) -> None:
     """x / sqrt(mean of squares + epsilon) over the last axes, then * weight where present."""
     axes, x = len(call.get("normalized_shape")), call.value("input")
     rank = call.rank("input", axes)
@@ -87,7 +87,7 @@ def _rms_norm(call: Call) -> None:
 
 
 @lowers("layer_norm.default", "native_layer_norm.default")
-def _layer_norm(call: Call) -> None:
+def _layer_norm(call: AtenCall) -> None:
     axes = len(call.get("normalized_shape"))
     operator = ops.LayerNorm(-axes, call.number("eps", 1e-5))
     weights = call.weights(**NORM_WEIGHTS)
@@ -98,7 +98,7 @@ DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropou
 
 
 @lowers(*(f"{name}{mark}.default" for name in DROPOUTS for mark in ("", "_")))
-def _dropout(call: Call) -> None:
+def _dropout(call: AtenCall) -> None:
     if call.get("train", False) and call.number("p", 0.5) > 0:
         raise UnsupportedError(
             "it drops values at random: the module was exported in training mode",

@@ -8,14 +8,14 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.calls import TensorRef
-from upconv.converters.readers.torch.aten.lowering import Call, from_front, lowers
-from upconv.converters.readers.torch.aten.shape import requested_shape
+from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
+from upconv.converters.readers.torch.aten.ops_shape import requested_shape
 
 NO_END: Final = (1 << 63) - 1
 
 
 @lowers("slice.Tensor")
-def _slice(call: Call) -> None:
+def _slice(call: AtenCall) -> None:
     axis = call.axis()
     size = call.shape()[axis]
     start = bounded(call.get("start"), size, 0)
@@ -45,7 +45,7 @@ def bounded(bound: Any, size: Size, default: Size) -> Size:
     return within
 
 
-def _cut(call: Call, axis: int, start: Size, length: Size, step: int) -> None:
+def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> None:
     value = call.value("self")
     whole = start == 0 and length == call.shape()[axis]
     if step == 1:
@@ -56,7 +56,7 @@ def _cut(call: Call, axis: int, start: Size, length: Size, step: int) -> None:
 
 
 @lowers("select.int")
-def _select(call: Call) -> None:
+def _select(call: AtenCall) -> None:
     axis = call.axis()
     index = call.get("index", 0)
     size = call.shape()[axis]
@@ -67,13 +67,13 @@ def _select(call: Call) -> None:
 
 
 @lowers("narrow.default")
-def _narrow(call: Call) -> None:
+def _narrow(call: AtenCall) -> None:
     axis = call.axis()
     _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
 
 
 @lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")
-def _split(call: Call) -> None:
+def _split(call: AtenCall) -> None:
     """Parts along an axis, of the lengths that the file says; unbind drops the axis too."""
     axis = call.axis()
     drop = call.node.target.startswith("aten.unbind")
@@ -94,14 +94,14 @@ def _split(call: Call) -> None:
 
 
 @lowers("cat.default", "concat.default")
-def _concat(call: Call) -> None:
+def _concat(call: AtenCall) -> None:
     """Empty tensors are left out."""
     axis = call.fixed("dim", 0)
     parts = [one for one in call.get("tensors", []) if not _is_nothing(call, one, axis)]
     joined(call, [call.value(one) for one in parts], axis)
 
 
-def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
+def _is_nothing(call: AtenCall, reference: TensorRef, axis: int) -> bool:
     """No pixel along the axis, or torch's tensor of one axis and no value."""
     sizes = call.sizes_known(reference)
     if sizes is None:
@@ -109,7 +109,7 @@ def _is_nothing(call: Call, reference: TensorRef, axis: int) -> bool:
     return sizes == (0,) or sizes[from_front(axis, len(sizes))] == 0
 
 
-def joined(call: Call, values: list[str], axis: int) -> None:
+def joined(call: AtenCall, values: list[str], axis: int) -> None:
     """Concatenate values as the output of a call."""
     if not values:
         raise UnsupportedError("it joins nothing but empty tensors")
@@ -120,7 +120,7 @@ def joined(call: Call, values: list[str], axis: int) -> None:
 
 
 @lowers("stack.default")
-def _stack(call: Call) -> None:
+def _stack(call: AtenCall) -> None:
     tensors = call.get("tensors", [])
     rank = len(call.output_shape())
     axis = from_front(call.fixed("dim", 0), rank)
@@ -132,7 +132,7 @@ def _stack(call: Call) -> None:
 
 
 @lowers("roll.default")
-def _roll(call: Call) -> None:
+def _roll(call: AtenCall) -> None:
     """What leaves at an axis's end comes in at its begin."""
     shifts, axes = call.get("shifts", []), call.axes("dims")
     if len(shifts) != len(axes):
@@ -146,7 +146,7 @@ def _roll(call: Call) -> None:
     call.emit(ops.Identity(), [value])
 
 
-def _rolled(call: Call, value: str, axis: int, shift: int) -> str:
+def _rolled(call: AtenCall, value: str, axis: int, shift: int) -> str:
     """A dynamic axis is taken to be longer than the shift."""
     if shift == 0:
         return value
@@ -158,7 +158,7 @@ def _rolled(call: Call, value: str, axis: int, shift: int) -> str:
 
 
 @lowers("flip.default")
-def _flip(call: Call) -> None:
+def _flip(call: AtenCall) -> None:
     """Axes read backwards."""
     value = call.value("self")
     for axis in sorted(call.axes("dims")):

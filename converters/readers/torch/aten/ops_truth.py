@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.readers.torch.aten.lowering import EXACT, Call, lowers
+from upconv.converters.readers.torch.aten.lowering import EXACT, AtenCall, lowers
 
 Relation = Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
 
@@ -26,7 +26,7 @@ RELATIONS: Final[dict[str, Relation]] = {
 
 
 @lowers(*(f"{name}.{kind}" for name in RELATIONS for kind in ("Scalar", "Tensor")))
-def _compare(call: Call) -> None:
+def _compare(call: AtenCall) -> None:
     kind, other = RELATIONS[call.node.target.split(".")[1]], call.get("other")
     number = call.scalar(other)
     if number is None or not call.is_value(call.get("self")):
@@ -38,7 +38,7 @@ def _compare(call: Call) -> None:
 
 
 @lowers("isnan.default")
-def _is_nan(call: Call) -> None:
+def _is_nan(call: AtenCall) -> None:
     """What differs from itself."""
     call.emit(ops.Compare("not_equal"), call.two_operands("self", "self"))
 
@@ -55,7 +55,7 @@ BOTH: Final[dict[str, ops.Operator]] = {
     *(f"bitwise_{name}.Tensor" for name in BOTH),
     *(f"__{name}__.Tensor" for name in BOTH),
 )
-def _both(call: Call) -> None:
+def _both(call: AtenCall) -> None:
     name = call.node.target.split(".")[1]
     left, right = (_truth(call, one, not name.startswith("logical")) for one in ("self", "other"))
     if left == right:
@@ -64,12 +64,12 @@ def _both(call: Call) -> None:
 
 
 @lowers("logical_not.default", "bitwise_not.default")
-def _negated(call: Call) -> None:
+def _negated(call: AtenCall) -> None:
     bits = call.node.target == "aten.bitwise_not.default"
     call.emit(ops.Compare("equal", 0.0), [_truth(call, "self", bits)])
 
 
-def _truth(call: Call, argument: str, bits: bool) -> str:
+def _truth(call: AtenCall, argument: str, bits: bool) -> str:
     """A tensor as 0 and 1; of whole numbers, bit by bit is another thing."""
     value = call.value(argument)
     if call.is_truth(call.get(argument)):
@@ -80,18 +80,18 @@ def _truth(call: Call, argument: str, bits: bool) -> str:
 
 
 @lowers("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")
-def _where(call: Call) -> None:
+def _where(call: AtenCall) -> None:
     _choose(call, call.value("condition"), call.get("self"), call.get("other"))
 
 
 @lowers(
     *(f"masked_fill{place}.{kind}" for place in ("", "_") for kind in ("Scalar", "Tensor")),
 )
-def _masked_fill(call: Call) -> None:
+def _masked_fill(call: AtenCall) -> None:
     _choose(call, call.value("mask"), call.get("value"), call.get("self"))
 
 
-def _choose(call: Call, condition: str, then: Any, otherwise: Any) -> None:
+def _choose(call: AtenCall, condition: str, then: Any, otherwise: Any) -> None:
     numbers = [None if call.is_value(one) else call.scalar(one) for one in (then, otherwise)]
     pairs = zip((then, otherwise), numbers, strict=True)
     chosen = [call.operand(one) for one, number in pairs if number is None]

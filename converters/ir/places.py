@@ -7,7 +7,7 @@ compared through it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from upconv.converters.ir import operators as ops
@@ -54,21 +54,33 @@ class CropFit:
     def same_scale(self) -> bool:
         return all(one.scale == 1 for one in self.relative)
 
+    @property
+    def aligned(self) -> tuple[int, ...] | None:
+        """The right offsets; None where no offset aligns, for scale, a fraction or a sign."""
+        shifts = [one.shift for one in self.relative]
+        if not self.same_scale or any(s.denominator != 1 or s < 0 for s in shifts):
+            return None
+        return tuple(int(shift) for shift in shifts)
+
 
 class Coordinates:
     """The places of a net's values, and how its Crops fit.
 
-    With `mended`, a Crop whose reference has the same scale is taken to be right when the layers
-    behind it are placed: one wrong offset is then one finding, and not one at every merge behind
-    it. Without, all is where the file puts it.
+    A Crop whose reference has the same scale is taken to be right when the layers behind it are
+    placed: one wrong offset is then one finding, and not one at every merge behind it. Where
+    `mended` names Crops, only these are; the others stand at the offset they have.
     """
 
     def __init__(
-        self, model: Model, shapes: Mapping[str, Shape | None], *, mended: bool = True
+        self,
+        model: Model,
+        shapes: Mapping[str, Shape | None],
+        mended: Collection[str] | None = None,
     ) -> None:
         self._model = model
         self._mends = mended
         self._shapes = shapes
+        self._producers = model.producers()
         self._inputs = {entry.name for entry in model.inputs}
         self.places: dict[str, PixelMap] = {}
         self.crops: list[CropFit] = []
@@ -94,7 +106,7 @@ class Coordinates:
             self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
-        maps = layer_maps(layer, self._shapes)
+        maps = layer_maps(layer, self._shapes, self._producers)
         base = self._base(layer)
         if maps is not None and isinstance(layer.operator, ops.Crop):
             maps = self._mended(layer, layer.operator, maps)
@@ -117,7 +129,7 @@ class Coordinates:
         if fit is None:
             return maps
         self.crops.append(fit)
-        if not fit.same_scale or not self._mends:
+        if not fit.same_scale or (self._mends is not None and layer.name not in self._mends):
             return maps
         right = dict(zip(fit.axes, fit.relative, strict=True))
         return tuple(right.get(axis, one) for axis, one in enumerate(maps))
