@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Like, Size, leaves
+from upconv.converters.ir.dims import Like, Size, leaves, substitute, symbol
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import targets
 from upconv.converters.ir.registry import OperatorTable
@@ -30,10 +30,21 @@ def formula(layer: Layer, axis: Axis) -> str:
     """`name: formula = size` for one axis of a layer; a size taken from elsewhere says whence."""
     like = next((leaf for s in targets(layer.operator) for leaf in leaves(s)), None)
     if isinstance(like, Like) and type(layer.operator) in (ops.Crop, ops.Resize, ops.Unpool):
-        return f"{layer.name}: the size of {like.tensor} = {axis.after}"
+        written = _written(layer, axis) or f"the size of {like.tensor}"
+        return f"{layer.name}: {written} = {axis.after}"
     if type(layer.operator) not in FORMULAS:
         return f"{layer.name}: {axis.after}"
     return f"{layer.name}: {FORMULAS[type(layer.operator)](layer.operator, axis)} = {axis.after}"
+
+
+def _written(layer: Layer, axis: Axis) -> str:
+    """A size that is worked out of the size before it, with that size in its place."""
+    op = layer.operator
+    sizes = op.size or () if isinstance(op, ops.Resize | ops.Unpool) else ()
+    size = sizes[axis.index] if axis.index < len(sizes) else 0
+    if isinstance(size, int) or leaves(size) != {Like(layer.inputs[0], axis.index + 2)}:
+        return ""
+    return str(substitute(size, lambda leaf: symbol(_in(axis.before))))
 
 
 def _in(size: Size) -> str:

@@ -5,14 +5,16 @@ Sizes follow one input of every layer: a Crop's reference, else the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
 
 from upconv.converters.audit.formulas import Axis, formula
+from upconv.converters.audit.growth import Unsayable, growth_of
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Like, Size, leaves
+from upconv.converters.ir.dims import Like, Size, leaves, substitute, symbol
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import targets
@@ -33,7 +35,7 @@ class Step:
     """One layer of a branch that changes the size along an axis.
 
     `excess` is what it gained (lost, where negative) against dividing or multiplying exactly by
-    its stride; None where that has no meaning. `factor` is what the layer multiplies sizes by.
+    its scale; None where it has none. `factor` is what the layer multiplies sizes by.
     """
 
     layer: Layer
@@ -86,12 +88,29 @@ def steps(net: Shaped, value: str, ancestor: str | None, axis: int) -> list[Step
 
 
 def _step(net: Shaped, after: str, before: str, axis: int) -> Iterator[Step]:
-    sizes = [_size(net, value, axis) for value in (before, after)]
-    if sizes[0] is None or sizes[1] is None or sizes[0] == sizes[1]:
-        return
+    was, now = (_size(net, value, axis) for value in (before, after))
     layer = net.producers[after]
-    excess = _excess(layer, axis - 2, *sizes)
-    yield Step(layer, Axis(axis - 2, sizes[0], sizes[1]), excess, _factor(layer, axis - 2, *sizes))
+    if was is None or now is None:
+        return
+    scale = nominal_scale(layer, axis - 2) or _of_a_mask(layer, was, now)
+    if was == now and scale in (None, 1):
+        return
+    excess, factor = None, float(1 if scale is None else scale)
+    if isinstance(was, int) and isinstance(now, int):
+        if scale is not None:
+            excess = float(now - was * scale)
+        elif was > 0:
+            factor = now / was
+    yield Step(layer, Axis(axis - 2, was, now), excess, factor)
+
+
+def _of_a_mask(layer: Layer, was: Size, now: Size) -> Fraction | None:
+    """The factor of an unpooling whose size is written, since it undoes a pooling."""
+    if not isinstance(layer.operator, ops.Unpool | ops.WindowUnpool):
+        return None
+    if isinstance(was, int) and isinstance(now, int):
+        return written_factor(was, now)
+    return None
 
 
 def _size(net: Shaped, value: str, axis: int) -> Size | None:
@@ -99,42 +118,50 @@ def _size(net: Shaped, value: str, axis: int) -> Size | None:
     return shape[axis] if shape is not None and axis < len(shape) else None
 
 
-def _excess(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float | None:
-    """Actual size minus the exact multiple or fraction the stride stands for."""
-    if not isinstance(before, int) or not isinstance(after, int):
-        return None
-    match layer.operator:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
-            return after - before / stride[axis]
-        case ops.ConvTranspose(stride=stride) | ops.WindowUnpool(stride=stride):
-            return after - before * stride[axis]
-        case ops.Unpool() | ops.Resize(size=tuple()):
-            return after - before * _written_factor(before, after)
-    return None
-
-
-def _factor(layer: Layer, axis: int, before: Size | None, after: Size | None) -> float:
-    match layer.operator:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
-            return 1 / stride[axis]
-        case ops.ConvTranspose(stride=stride) | ops.WindowUnpool(stride=stride):
-            return float(stride[axis])
-        case ops.Unpool() | ops.Resize(size=tuple()):
-            if isinstance(before, int) and isinstance(after, int):
-                return _written_factor(before, after)
-        case ops.Resize() | ops.DepthToSpace() | ops.SpaceToDepth():
-            if isinstance(before, int) and isinstance(after, int):
-                return after / before
-    return 1.0
-
-
-def _written_factor(before: int, after: int) -> float:
-    """The factor that a written size stands for: a whole one, or one over it, where the size is
-    within two pixels of that (as of a plane whose pooling cut a window), else the ratio.
-
-    >>> _written_factor(60, 118), _written_factor(9, 4), _written_factor(10, 15)
-    (2.0, 0.5, 1.5)
+def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
+    """What a layer multiplies sizes by, but for borders and rounding, along one spatial axis: its
+    stride, its factor, or how fast the size that is written for it grows with the size it is like.
+    None where it has no scale: the size is a number, or all is pooled.
     """
-    ratio = after / before if before > 0 else 1.0
-    whole = float(round(ratio)) if ratio >= 1 else 1 / round(1 / ratio) if ratio > 0 else 1.0
-    return whole if abs(after - before * whole) <= 2 * max(whole - 1, 0.5) else ratio
+    op = layer.operator
+    match op:
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+            return Fraction(1, stride[axis]) if stride[axis] else None
+        case ops.ConvTranspose(stride=stride, target=None):
+            return Fraction(stride[axis])
+        case ops.Resize(factor=factor) if factor is not None:
+            return Fraction(factor[axis])
+        case ops.DepthToSpace(block=block):
+            return Fraction(block)
+        case ops.SpaceToDepth(block=block):
+            return Fraction(1, block) if block else None
+        case ops.GlobalPool():
+            return None
+    sizes = getattr(op, "target", None) or getattr(op, "size", None)
+    return _slope(sizes, axis) if sizes else Fraction(1)
+
+
+def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:
+    """How fast the size that is written for an axis grows with the one size that it is like."""
+    size = sizes[axis] if axis < len(sizes) else 0
+    if len(leaves(size)) != 1:
+        return None
+    try:
+        return growth_of(substitute(size, lambda leaf: symbol("n")), "n").slope or None
+    except Unsayable:
+        return None
+
+
+def written_factor(before: int, after: int) -> Fraction | None:
+    """The factor that a written size stands for: a whole one, or one over it, where the size is
+    within two pixels of that (as of a plane whose pooling cut a window); else None.
+
+    >>> [str(written_factor(*sizes)) for sizes in ((60, 118), (9, 4), (10, 15))]
+    ['2', '1/2', 'None']
+    """
+    if min(before, after) < 1:
+        return None
+    ratio = Fraction(after, before)
+    whole = Fraction(round(ratio)) if ratio >= 1 else Fraction(1, round(1 / ratio))
+    near = 2 * max(whole - 1, Fraction(1, 2))
+    return whole if abs(after - before * whole) <= near else None

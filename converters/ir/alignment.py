@@ -87,15 +87,20 @@ def _resize(op: ops.Resize, axis: int, site: Site) -> AxisMap | None:
     elif sizes is None:
         return None
     elif op.coordinate_mode == "align_corners":
-        return AxisMap(Fraction(sizes[0] - 1, max(sizes[1] - 1, 1)))
+        return align_corners(*sizes)
     else:
         ratio = Fraction(*sizes)
     if op.mode == "nearest" and ratio.numerator == 1 and op.coordinate_mode == "asymmetric":
-        return _half_pixel(ratio)  # whole blocks: each pixel is repeated about its own centre
-    return AxisMap(ratio) if op.coordinate_mode == "asymmetric" else _half_pixel(ratio)
+        return half_pixel(ratio)  # whole blocks: each pixel is repeated about its own centre
+    return AxisMap(ratio) if op.coordinate_mode == "asymmetric" else half_pixel(ratio)
 
 
-def _half_pixel(ratio: Fraction) -> AxisMap:
+def align_corners(before: int, after: int) -> AxisMap:
+    """The centres of the corner pixels of two sizes coincide; a single pixel lies at the first."""
+    return AxisMap(Fraction(before - 1, max(after - 1, 1)))
+
+
+def half_pixel(ratio: Fraction) -> AxisMap:
     """input = (index + 1/2) * ratio - 1/2: pixel edges coincide."""
     return AxisMap(ratio, (ratio - 1) / 2)
 
@@ -116,17 +121,17 @@ def _unpool(op: ops.Unpool, axis: int, site: Site) -> AxisMap | None:
     if sizes is None:
         return None
     factor = -(-sizes[1] // sizes[0])  # the pooling's stride; its last window may be cut
-    return _half_pixel(Fraction(1, factor))
+    return half_pixel(Fraction(1, factor))
 
 
 @MAPS.register(ops.DepthToSpace)
 def _depth_to_space(op: ops.DepthToSpace, axis: int, site: Site) -> AxisMap | None:
-    return None if op.mode == "darknet" else _half_pixel(Fraction(1, op.block))
+    return None if op.mode == "darknet" else half_pixel(Fraction(1, op.block))
 
 
 @MAPS.register(ops.SpaceToDepth)
 def _space_to_depth(op: ops.SpaceToDepth, axis: int, site: Site) -> AxisMap | None:
-    return None if op.mode == "darknet" else _half_pixel(Fraction(op.block))
+    return None if op.mode == "darknet" else half_pixel(Fraction(op.block))
 
 
 @MAPS.register(ops.Crop)

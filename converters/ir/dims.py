@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import gcd, prod
 from typing import Any, Final, Literal, TypeAlias, Union
 
 Size: TypeAlias = Union[int, "Dim"]
@@ -179,8 +179,8 @@ class Dim:
         return _of(Quotient(Dim((), other), self))
 
     def __str__(self) -> str:
-        ordered = sorted(self.terms, key=lambda term: _display_rank(*term))
-        text = "".join(_term(atom, factor) for atom, factor in ordered)
+        signed = sorted(_signed_text(atom, factor) for atom, factor in self.terms)
+        text = "".join(f"{'-' if minus else '+'}{part}" for minus, _, part in signed)
         if self.constant or not text:
             text += f"{self.constant:+d}"
         return text.removeprefix("+")
@@ -303,6 +303,25 @@ def bits_of(size: Size) -> int:
     return max(size.constant.bit_length(), *(factor.bit_length() for _, factor in size.terms))
 
 
+def falls(size: Size) -> bool:
+    """Whether a size is written with minus signs: most of its terms are, and a floor of such a
+    numerator with a plus is one too.
+
+    >>> H = symbol("H")
+    >>> falls(H // 2), falls((-H) // 2), falls(-((-H) // 2))
+    (False, True, False)
+    """
+    if isinstance(size, int) or not size.terms:
+        return False
+    signs = [-1 if (factor < 0) != is_ceiling(atom) else 1 for atom, factor in size.terms]
+    return (sum(signs) or signs[0]) < 0
+
+
+def is_ceiling(atom: Atom) -> bool:
+    """Whether minus this atom is a ceiling: ceil(H/2) is -floor(-H/2)."""
+    return isinstance(atom, Quotient) and falls(atom.numerator)
+
+
 def _parts(atom: Quotient | Extreme | Product) -> tuple[Size, ...]:
     if isinstance(atom, Quotient):
         return (atom.numerator, atom.divisor)
@@ -399,10 +418,13 @@ def _nested_quotient(numerator: Dim, divisor: int) -> Quotient:
 
 
 def _factors(size: Dim) -> tuple[int, list[Dim]]:
+    """The number that divides all of a size, and what it multiplies."""
     if len(size.terms) == 1 and not size.constant:
         atom, factor = size.terms[0]
         return factor, list(atom.factors) if isinstance(atom, Product) else [_of(atom)]
-    return 1, [size]
+    common = gcd(size.constant, *(factor for _, factor in size.terms))
+    terms = tuple((atom, factor // common) for atom, factor in size.terms)
+    return common, [Dim(terms, size.constant // common)]
 
 
 def _cancel(numerator: Dim, divisor: Dim) -> Size:
@@ -458,18 +480,24 @@ def _symbolic_extreme(kind: Literal["min", "max"], sizes: tuple[Size, ...]) -> S
     return _of(Extreme(kind, tuple(sorted(kept, key=str))))
 
 
-def _display_rank(atom: Atom, factor: int) -> tuple[bool, str]:
-    is_ceiling = isinstance(atom, Quotient) and factor < 0
-    return factor < 0 and not is_ceiling, str(atom)
-
-
-def _term(atom: Atom, factor: int) -> str:
-    text = str(atom)
-    if isinstance(atom, Quotient) and factor < 0:
+def _signed_text(atom: Atom, factor: int) -> tuple[bool, str, str]:
+    """Whether a term is subtracted, its atom, and the atom with what multiplies it: each written
+    once, since an atom's text may be long."""
+    text = ""
+    if isinstance(atom, Quotient) and factor < 0 and is_ceiling(atom):
         text = f"ceil({_grouped(-atom.numerator)}/{_grouped(atom.divisor)})"
         factor = -factor
-    sign = "+" if factor > 0 else "-"
-    return f"{sign}{text}" if abs(factor) == 1 else f"{sign}{abs(factor)}*{text}"
+    elif isinstance(atom, Product):
+        text, factor = _product_text(atom, factor)
+    text = text or str(atom)
+    return factor < 0, text, text if abs(factor) == 1 else f"{abs(factor)}*{text}"
+
+
+def _product_text(product: Product, factor: int) -> tuple[str, int]:
+    """A product with its ceilings, which are kept as minus a floor; and what multiplies it."""
+    turned = [falls(one) for one in product.factors]
+    parts = (-one if turn else one for one, turn in zip(product.factors, turned, strict=True))
+    return "*".join(_grouped(one) for one in parts), factor * (-1) ** sum(turned)
 
 
 def _grouped(size: Size) -> str:

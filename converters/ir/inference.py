@@ -75,10 +75,32 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     Raises ShapeError where they contradict the layer.
     """
+    given = input_shapes(layer, shapes)
+    unknown = (None,) * len(layer.outputs)
+    if isinstance(layer.operator, Unknown) or given is None:
+        return unknown
+    try:
+        results = SHAPES[type(layer.operator)](layer.operator, given)
+    except TooLongError as error:
+        raise ShapeError(str(error), "axis", unknown) from None
+    _require_countable(given.inputs, results)
+    if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
+        return unknown  # the layer that began it is told of; numbers are not to grow on and on
+    try:
+        if given.inputs:
+            check_weights(layer, given.x)
+    except ShapeError as error:
+        error.guess = results
+        raise
+    return results
+
+
+def input_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> InputShapes | None:
+    """What a layer's shape function is asked with; None where an input's shape is not known."""
     inputs = tuple(shapes[value] for value in layer.inputs)
     known = tuple(shape for shape in inputs if shape is not None)
-    if isinstance(layer.operator, Unknown) or len(known) != len(inputs):
-        return (None,) * len(layer.outputs)
+    if len(known) != len(inputs):
+        return None
 
     def size_of(leaf: Symbol | Like) -> Size | None:
         if isinstance(leaf, Symbol):
@@ -89,19 +111,4 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
             raise ShapeError(f"axis {leaf.axis} of '{leaf.tensor}' does not exist", "rank")
         return shape[leaf.axis]
 
-    call = InputShapes(known, len(layer.outputs), lambda size: substitute(size, size_of))
-    unknown = (None,) * len(layer.outputs)
-    try:
-        results = SHAPES[type(layer.operator)](layer.operator, call)
-    except TooLongError as error:
-        raise ShapeError(str(error), "axis", unknown) from None
-    _require_countable(known, results)
-    if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
-        return unknown  # the layer that began it is told of; numbers are not to grow on and on
-    try:
-        if known:
-            check_weights(layer, known[0])
-    except ShapeError as error:
-        error.guess = results
-        raise
-    return results
+    return InputShapes(known, len(layer.outputs), lambda size: substitute(size, size_of))

@@ -7,13 +7,13 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from upconv.converters.audit.misaligned import crop_misalignments, extent, merge_misalignments
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.alignment import AxisMap, Maps
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.open_sizes import SPATIAL
-from upconv.converters.ir.places import CropFit, PixelMap, drift
-from upconv.converters.ir.shapes import Shape, provably_differ, text_of
+from upconv.converters.ir.places import PixelMap
+from upconv.converters.ir.shapes import provably_differ, text_of
 from upconv.linter.facts import words
 from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
@@ -22,8 +22,6 @@ from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
-
-_HALF = Fraction(1, 2)
 
 
 @rule("UP105", "crop-off-alignment", severity="error", source="BVLC/caffe coord_map.py")
@@ -56,84 +54,16 @@ def crop_off_alignment(context: Context) -> Iterator[Hit]:
         BVLC/caffe python/caffe/coord_map.py (crop_params); shelhamer/fcn.berkeleyvision.org
     """
     open_to_forks = {n.error.layer for n in context.net.notices if n.kind == "fork-dialect"}
-    for fit in context.coordinates.crops:
-        if fit.layer.name in open_to_forks:
+    for off in crop_misalignments(context.coordinates, context.open_inference.shapes):
+        if off.layer.name in open_to_forks:
             continue  # a fork's Crop may align by itself: UP307 asks
-        if not fit.same_scale:
-            yield _other_scale(context, fit)
-        elif any(fit.residuals):
-            fix = crop_offset(context, fit.layer)
-            yield _milder_where_learned(context, fit.layer, replace(_misfit(fit), fix=fix))
-
-
-def _misfit(fit: CropFit) -> Hit:
-    """What is wrong with the offset of a Crop whose two inputs have one scale."""
-    worst = max(map(abs, fit.residuals))
-    value, reference = fit.layer.inputs[:2]
-    right = [one.shift for one in fit.relative]
-    lies = f"pixel i of '{reference}' lies at i{_signed(right)} of '{value}'"
-    span = words.span_of(fit.layer, "offset")
-    severity: Severity | None = None
-    if worst < 1:
-        message = f"no whole offset aligns the crop: {lies}, {_gap(worst)} from offset "
-        message += _list(fit.given)
-        severity, help_text = "info", "give one branch another pad or kernel, or live with it"
-    elif min(right) <= -1:
-        message = f"no offset aligns the crop: {lies}, and an offset cannot be negative"
-        help_text = f"enlarge '{value}' (a smaller pad in its upsampling), or the pad before it"
-    else:
-        message = f"offset {_list(fit.given)} is off: {lies}, so it must be {_offsets(right)}"
-        help_text = f"set offset: {_offsets(right)}"
-    return Hit(message, help_text, fit.layer, span, severity=severity)
-
-
-def _list(values: tuple[int, ...]) -> str:
-    return str(values[0]) if len(set(values)) == 1 else ", ".join(map(str, values))
-
-
-def _signed(shifts: list[Fraction]) -> str:
-    """`+31`, or `+5, +4 (one an axis)`."""
-    texts = [f"{'-' if shift < 0 else '+'}{abs(shift)}" for shift in shifts]
-    return texts[0] if len(set(texts)) == 1 else f"{', '.join(texts)} (one an axis)"
-
-
-def _gap(pixels: Fraction) -> str:
-    return "half a pixel" if pixels == _HALF else f"{pixels} of a pixel"
-
-
-def _offsets(right: list[Fraction]) -> str:
-    """The right offsets as the file would give them; both neighbours of a half."""
-    texts = [str(s) if s.denominator == 1 else _neighbours(s) for s in right]
-    return texts[0] if len(set(texts)) == 1 else ", ".join(texts)
-
-
-def _neighbours(shift: Fraction) -> str:
-    low = shift.numerator // shift.denominator
-    if shift - low == _HALF:
-        return f"{max(low, 0)} or {low + 1}"
-    return str(max(round(shift), 0))
-
-
-def _other_scale(context: Context, fit: CropFit) -> Hit:
-    value, reference = fit.layer.inputs[:2]
-    shape = context.open_inference.shapes.get(reference)
-    strayed = [
-        drift(AxisMap(one.scale, one.shift - offset), shape[axis + 2] if shape else None)
-        for one, offset, axis in zip(fit.relative, fit.given, fit.axes, strict=True)
-    ]
-    small = all(pixels is not None and pixels < 1 for pixels in strayed)
-    ratio = next(one.scale for one in fit.relative if one.scale != 1)
-    return Hit(
-        f"no offset aligns the crop: a pixel of '{reference}' is {_pixels(ratio)} of '{value}'",
-        "bring both to one scale first: check the strides on both branches",
-        fit.layer,
-        severity="info" if small else None,
-    )
-
-
-def _pixels(ratio: Fraction) -> str:
-    number = str(ratio) if ratio.denominator < 100 else f"{float(ratio):.5g}"
-    return f"{number} pixel{'' if ratio <= 1 else 's'}"
+        severity: Severity | None = "info" if off.small else None
+        if off.kind == "scale":
+            yield Hit(off.message, off.help, off.layer, severity=severity)
+            continue
+        span, fix = words.span_of(off.layer, "offset"), crop_offset(context, off.layer)
+        hit = Hit(off.message, off.help, off.layer, span, severity=severity, fix=fix)
+        yield _milder_where_learned(context, off.layer, hit)
 
 
 def _milder_where_learned(context: Context, layer: Layer, hit: Hit) -> Hit:
@@ -189,46 +119,10 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     """
     if not context.upsamples:
         return
-    for layer in context.of(ops.Eltwise, ops.Concat):
-        if isinstance(layer.operator, ops.Concat) and layer.operator.axis not in (1, -3):
-            continue
-        yield from _misplaced(context, layer)
-
-
-def _misplaced(context: Context, layer: Layer) -> Iterator[Hit]:
-    """The first input that does not lie where the first input lies."""
-    first = layer.inputs[0]
-    shape = context.open_inference.shapes.get(first)
-    for value in dict.fromkeys(layer.inputs[1:]):
-        other = context.open_inference.shapes.get(value)
-        if shape is None or other is None or any(map(provably_differ, shape[2:], other[2:])):
-            continue  # another size is UP103's
-        maps = context.coordinates.relative(first, value)
-        if maps is None or all(one == AxisMap() for one in maps):
-            continue
-        yield _misplacement(context, layer, (first, value), maps, shape)
-        return
-
-
-def _misplacement(
-    context: Context, layer: Layer, names: tuple[str, str], maps: Maps, shape: Shape
-) -> Hit:
-    first, value = names
-    strays = [drift(one, size) for one, size in zip(maps, shape[2:], strict=True)]
-    small = all(pixels is not None and pixels < 1 for pixels in strays)
-    scaled = next((one.scale for one in maps if one.scale != 1), None)
-    if scaled is None:
-        message = f"the branches are misaligned: pixel i of '{value}' lies at "
-        message += f"i{_signed([one.shift for one in maps])} of '{first}'"
-        help_text = "change a kernel or a pad on one branch, or crop it with the aligned offset"
-    else:
-        message = f"the branches have different scales: a pixel of '{value}' is "
-        message += f"{_pixels(scaled)} of '{first}'"
-        known = [pixels for pixels in strays if pixels is not None]
-        message += f", {float(max(known)):.3g} pixels apart at the far end" if known else ""
-        help_text = "check the strides and the resizing on both branches"
-    mild = small or _passes_free(context, layer)
-    return Hit(message, help_text, layer, severity="info" if mild else None)
+    shapes = context.open_inference.shapes
+    for off in merge_misalignments(context.net, context.coordinates, shapes):
+        mild = off.small or _passes_free(context, off.layer)
+        yield Hit(off.message, off.help, off.layer, severity="info" if mild else None)
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
@@ -328,13 +222,13 @@ def _off_input(context: Context, value: str, place: PixelMap) -> str:
     scale = max(one.scale for one in place.maps)
     if scale > 1:
         single = len(context.net.outputs) == 1
-        return f"{size}: a pixel of it is {_pixels(scale)} of '{place.root}'" if single else ""
+        return f"{size}: a pixel of it is {extent(scale)} of '{place.root}'" if single else ""
     shifts = [one.shift for one in place.maps]
     edges = [(one.scale - 1) / 2 for one in place.maps]
     pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
     if any(_other_size(out, whole, one.scale) for out, whole, one in pairs):
-        extent = "" if scale.numerator == 1 else f"a pixel of it is {_pixels(scale)}, and "
-        return f"{size}: {extent}its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
+        whole = "" if scale.numerator == 1 else f"a pixel of it is {extent(scale)}, and "
+        return f"{size}: {whole}its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
     if shifts == edges:
         return ""
     lies = f"its pixel 0 lies at {_list_of(shifts)} of '{place.root}'"

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import evaluate
 from upconv.converters.ir.geometry import effective_kernel
-from upconv.converters.ir.model import Layer
+from upconv.converters.ir.model import Layer, Model
 from upconv.linter.facts import words
 from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from upconv.converters.audit.sizes import AxisRule, Condition
+    from upconv.converters.audit.conditions import Condition
+    from upconv.converters.audit.input_sizes import AxisSizes, InputSizes
     from upconv.linter.context import Context
 
 _AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -144,24 +144,27 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     References:
         fizyr/keras-retinanet issue 4; Long, Shelhamer, Darrell 2015 (pad 100 and Crop)
     """
-    from upconv.converters.audit.sizes import axis_rule, conditions
-    from upconv.converters.ir.open_sizes import SPATIAL, with_free_sizes, with_unknown_sizes
+    from upconv.converters.ir.open_sizes import with_free_sizes, with_unknown_sizes
 
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return
     free = with_free_sizes(with_unknown_sizes(context.net))
-    every = conditions(free) if free is not None else ()
-    asked = tuple(one for one in every if not _meets_fixed(context, one))
-    found = [rule for axis in ("D", *SPATIAL[4]) if (rule := axis_rule(asked, axis)) is not None]
-    if not found:
+    if free is None:
         return
-    first = found[0]
-    yield Hit(
-        f"only inputs with {' and '.join(map(str, found))} fit: {_failure(first)}",
-        "pad images to such a size, or crop the larger branch before each merge",
-        first.condition.layer,
-        severity=_severity(context, found),
-    )
+    from upconv.converters.audit.input_sizes import input_sizes
+
+    found = input_sizes(free, lambda one: not _meets_fixed(context, one))
+    fragile = [axis for axis in found.axes if axis.axis in "DHW" and _repeats(axis)]
+    squares = [one for one in found.coupled if _is_spatial(one)]
+    asked = [axis.known.rule(axis.axis) for axis in fragile] + [str(one) for one in squares]
+    if asked:
+        layer, why = _failure(free, found, fragile[0]) if fragile else (squares[0].layer, "")
+        yield Hit(
+            f"only inputs with {' and '.join(asked)} fit{why}",
+            "pad images to such a size, or crop the larger branch before each merge",
+            layer,
+            severity=_severity(context, found),
+        )
 
 
 def _meets_fixed(context: Context, condition: Condition) -> bool:
@@ -187,23 +190,44 @@ def _open(context: Context) -> bool:
     return any(not isinstance(size, int) for one in context.net.inputs for size in one.shape or ())
 
 
-def _failure(broken: AxisRule) -> str:
-    layer = broken.condition.layer
-    off = evaluate(broken.condition.size, {broken.axis: broken.failing})
-    what = f"its inputs differ by {abs(off)}" if broken.condition.kind == "equal" else ""
-    what = what or f"its input is {abs(off)} too small"
-    return f"with {broken.axis} = {broken.failing}, '{layer.name}' fails ({what})"
+def _repeats(axis: AxisSizes) -> bool:
+    """Whether some sizes fit however large they are, and some do not; a net for one size, or for
+    all that are large enough, is not fragile."""
+    return axis.known.modulus > 1
 
 
-def _severity(context: Context, found: list[AxisRule]) -> Severity | None:
+def _is_spatial(condition: Condition) -> bool:
+    """Whether a condition is that two sizes of an image are equal."""
+    from upconv.converters.audit.coupling import identity
+
+    known = len(condition.any_of) == 1 and identity(condition.any_of[0]) is not None
+    return known and condition.symbols <= set("DHW")
+
+
+def _failure(model: Model, found: InputSizes, axis: AxisSizes) -> tuple[Layer, str]:
+    """A layer that fails, and where: `: with H = 225, 'fuse' fails (its inputs ...)`."""
+    from upconv.converters.audit.explained import example_of
+
+    example = example_of(model, found, axis)
+    assert example is not None, "a set with a modulus leaves sizes out"
+    text = f"with {axis.axis} = {example.size}, '{example.layer.name}' fails ({example.reason})"
+    return example.layer, f": {text}"
+
+
+def _severity(context: Context, found: InputSizes) -> Severity | None:
     """Info where every size the file gives is one that fits."""
     shapes = [entry.shape for entry in context.net.inputs if entry.shape and len(entry.shape) > 2]
     for shape in shapes:
         given = dict(zip(("W", "H", "D"), reversed(shape[2:]), strict=False))
-        for broken in found:
-            size = given.get(broken.axis)
-            if size != 1 and not (isinstance(size, int) and broken.accepts(size)):
-                return None
+        sizes = {name: size for name, size in given.items() if isinstance(size, int)}
+        if len(sizes) < len(given):
+            return None
+        axes = [axis for axis in found.axes if sizes.get(axis.axis, 1) != 1]
+        tied = [one for one in found.coupled if one.symbols <= set(sizes)]
+        if not all(sizes[axis.axis] in axis.known for axis in axes):
+            return None
+        if not all(one.holds(sizes) for one in tied):
+            return None
     return "info" if shapes else None
 
 

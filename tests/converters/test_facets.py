@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from tests.converters.operator_cases import MAKERS
+from upconv.converters.audit.conditions import CONDITIONS
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import MAPS
 from upconv.converters.ir.registry import OperatorTable
@@ -16,7 +17,7 @@ from upconv.converters.proof.certificates import CERTIFICATES
 from upconv.converters.reference import MEANINGS
 
 OPERATORS = get_args(ops.Operator)
-FACETS: list[OperatorTable[Any]] = [SHAPES, MAPS, MEANINGS, EMITTERS, CERTIFICATES]
+FACETS: list[OperatorTable[Any]] = [SHAPES, CONDITIONS, MAPS, MEANINGS, EMITTERS, CERTIFICATES]
 
 
 @pytest.mark.parametrize("record", OPERATORS, ids=lambda record: record.__name__)

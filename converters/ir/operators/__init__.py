@@ -2,8 +2,8 @@
 
 Each has every default filled in and each convention explicit, so that whoever uses it never asks
 which framework it came from. Layouts are channels-first, `(N, C, spatial...)`; per-axis tuples
-list the spatial axes in the order of the layout. An operator's five facets (shape, alignment,
-float64 reference, ONNX emission, certificate) live in modules of their own.
+list the spatial axes in the order of the layout. An operator's six facets (shape, conditions on
+sizes, alignment, float64 reference, ONNX emission, certificate) live in modules of their own.
 """
 
 from __future__ import annotations

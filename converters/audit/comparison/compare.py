@@ -1,0 +1,228 @@
+"""The comparison of two models, from their inputs to their valid sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from upconv.converters.audit.comparison.canonical import Canonical, canonical
+from upconv.converters.audit.comparison.differences import (
+    Difference,
+    Shapes,
+    of_pair,
+    same_shape,
+    sizes_of_pair,
+)
+from upconv.converters.audit.comparison.matching import Matching, Pair, kind_of, match, paired_names
+from upconv.converters.audit.explained import first_failures
+from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
+from upconv.converters.audit.size_sets import EVERY, SizeSet
+from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
+from upconv.converters.ir.open_sizes import SPATIAL
+from upconv.converters.ir.records import record
+
+
+@record(frozen=True, slots=True)
+class Comparison:
+    """How two models differ, A (left) and B (right). `bit_equal`: no weight was folded, and none
+    differs; `matched`: how many layers, in one form, have a partner."""
+
+    differences: tuple[Difference, ...]
+    matched: int
+    bit_equal: bool
+    left_sizes: InputSizes
+    right_sizes: InputSizes
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs that changes numbers."""
+        return not any(one.changes_numbers for one in self.differences)
+
+
+def compare(left: Model, right: Model) -> Comparison:
+    """Two models by meaning. Their layers are matched by place, shape and weights; names, the order
+    of layers, folded normalisations, split activations, dense or grouped kernels and the words
+    for padding are of no account.
+
+    Both are taken with free sizes of their images, the same letters in both.
+    """
+    declared = list(_of_declared_sizes(left, right))
+    left, right = _with_letters(left, right)
+    ours, theirs = canonical(left), canonical(right)
+    sizes = input_sizes(ours.model), input_sizes(theirs.model)
+    made = infer(ours.model).shapes, infer(theirs.model).shapes
+    matching = match(ours.model, theirs.model, made)
+    shapes = Shapes(*made, _running_in_both(*sizes))
+    found = [
+        *_of_inputs(left, right),
+        *declared,
+        *_of_layers(matching, shapes, ours, theirs),
+        *_of_outputs(ours.model, theirs.model, matching),
+        *_of_sizes((ours.model, theirs.model), sizes),
+    ]
+    computed = bool(ours.computed or theirs.computed)
+    weighted = any(one.kind == "weights" for one in found)
+    return Comparison(
+        tuple(found), len(matching.pairs), not computed and not weighted, sizes[0], sizes[1]
+    )
+
+
+def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
+    """Both models with N, H and W (D, W) for the batch and the sizes of their images; inputs after
+    the first of another size have letters of their own, the same in both models."""
+    names = ([entry.name for entry in model.inputs] for model in (left, right))
+    letters: dict[str, tuple[Size, ...]] = {}
+    known: dict[Shape, tuple[Size, ...]] = {}
+    partners: dict[str, str] = {}
+    by_name = {entry.name: entry for entry in left.inputs}
+    for index, (ours, theirs) in enumerate(paired_names(*names)):
+        partners[theirs] = ours
+        shape = by_name[ours].shape
+        if shape is not None and len(shape) in SPATIAL and set(shape[2:]) != {1}:
+            written = SPATIAL[len(shape)]
+            fresh = tuple(symbol(f"{name}{index or ''}") for name in written)
+            letters[ours] = known.setdefault(shape[2:], fresh)
+
+    def freed(entry: ModelInput, name: str) -> ModelInput:
+        fitting = entry.shape is not None and len(entry.shape) - 2 == len(letters.get(name, ()))
+        if not fitting or entry.shape is None or name not in letters:
+            return entry
+        return replace(entry, shape=(symbol("N"), entry.shape[1], *letters[name]))
+
+    return (
+        replace(left, inputs=tuple(freed(one, one.name) for one in left.inputs)),
+        replace(
+            right, inputs=tuple(freed(one, partners.get(one.name, "")) for one in right.inputs)
+        ),
+    )
+
+
+def _of_declared_sizes(left: Model, right: Model) -> Iterator[Difference]:
+    """Axes that one file leaves free and the other gives a number, which runtimes then ask for."""
+    names = ([entry.name for entry in model.inputs] for model in (left, right))
+    by_name = [{entry.name: entry for entry in model.inputs} for model in (left, right)]
+    for ours, theirs in paired_names(*names):
+        a, b = by_name[0][ours].shape or (), by_name[1][theirs].shape or ()
+        for axis, pair in enumerate(zip(a, b, strict=False)):
+            fixed = [size for size in pair if isinstance(size, int)]
+            if len(fixed) == 1:
+                side = "A" if isinstance(pair[0], int) else "B"
+                message = f"axis {axis} of the input is {fixed[0]} in {side}, and free in the other"
+                yield Difference("input", ours, theirs, message, changes_numbers=False)
+
+
+def _running_in_both(left: InputSizes, right: InputSizes) -> dict[str, SizeSet]:
+    """Letter -> the sizes at which both models run, as far as that is known."""
+    found = {axis.axis: axis.runs or axis.known for axis in left.axes}
+    for axis in right.axes:
+        found[axis.axis] = found.get(axis.axis, EVERY) & (axis.runs or axis.known)
+    return found
+
+
+def _of_inputs(left: Model, right: Model) -> Iterator[Difference]:
+    if len(left.inputs) != len(right.inputs):
+        counts = f"{len(left.inputs)} inputs in A, {len(right.inputs)} in B"
+        yield Difference("input", "", "", counts)
+    names = ([entry.name for entry in model.inputs] for model in (left, right))
+    by_name = [{entry.name: entry for entry in model.inputs} for model in (left, right)]
+    for ours, theirs in paired_names(*names):
+        a, b = by_name[0][ours].shape, by_name[1][theirs].shape
+        if a is not None and b is not None and same_shape(a[1:], b[1:], {}) is False:
+            message = f"the input is {_text(a)} in A, {_text(b)} in B"
+            yield Difference("input", ours, theirs, message)
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _of_layers(
+    matching: Matching, shapes: Shapes, left: Canonical, right: Canonical
+) -> Iterator[Difference]:
+    """Differences of the pairs; of sizes only where they begin."""
+    reached: set[str] = set()
+    for pair in matching.pairs:
+        rounded = pair.left.name in left.computed or pair.right.name in right.computed
+        found = list(of_pair(pair, shapes, rounded))
+        follows = bool(reached.intersection(pair.left.inputs))
+        sizes = list(sizes_of_pair(pair, shapes))
+        found += sizes if not follows and not found else []
+        if sizes or follows:
+            reached.update(pair.left.outputs)
+        yield from (_named(one, pair, left, right) for one in found)
+    for side, name, layers in (
+        ("A", "left", matching.only_left),
+        ("B", "right", matching.only_right),
+    ):
+        for layer in layers:
+            yield _unmatched(layer, side, name == "left")
+
+
+def _named(one: Difference, pair: Pair, left: Canonical, right: Canonical) -> Difference:
+    """A difference of layers that stand for several, with the names of all."""
+    names = [
+        "' + '".join(side.parts.get(layer.name, (layer.name,)))
+        for side, layer in ((left, pair.left), (right, pair.right))
+    ]
+    return replace(one, left=names[0], right=names[1])
+
+
+def _unmatched(layer: Layer, side: str, is_left: bool) -> Difference:
+    message = f"only {side} has this {kind_of(layer)}"
+    kind: Final = "missing" if is_left else "extra"
+    names = (layer.name, "") if is_left else ("", layer.name)
+    return Difference(kind, *names, message)
+
+
+def _of_outputs(left: Model, right: Model, matching: Matching) -> Iterator[Difference]:
+    if len(left.outputs) != len(right.outputs):
+        counts = f"{len(left.outputs)} outputs in A, {len(right.outputs)} in B"
+        yield Difference("output", "", "", counts)
+    names = left.outputs, right.outputs
+    for ours, theirs in paired_names(*names):
+        if matching.values.get(ours) != theirs:
+            message = "the outputs come from different places"
+            yield Difference("output", ours, theirs, message)
+
+
+def _of_sizes(
+    models: tuple[Model, Model], sizes: tuple[InputSizes, InputSizes]
+) -> Iterator[Difference]:
+    """Where the sets of sizes that run differ, with what asks for it."""
+    for ours in sizes[0].axes:
+        theirs = sizes[1].axis(ours.axis)
+        if theirs is None or ours.runs == theirs.runs is not None:
+            continue
+        rules = [_rule(one) for one in (ours, theirs)]
+        known = ours.runs is not None and theirs.runs is not None
+        if rules[0] == rules[1] and not known:
+            continue
+        message = f"valid sizes: {rules[0]} in A, {rules[1]} in B"
+        reasons = [
+            _asking(model, found, one)
+            for model, found, one in zip(models, sizes, (ours, theirs), strict=True)
+        ]
+        told = [f"{side}: {reason}" for side, reason in zip("AB", reasons, strict=True) if reason]
+        yield Difference("valid sizes", "", "", ". ".join([message, *told]), known)
+    coupled = [sorted(map(str, one.coupled)) for one in sizes]
+    if coupled[0] != coupled[1]:
+        texts = [" and ".join(one) or "free axes" for one in coupled]
+        yield Difference("valid sizes", "", "", f"axes together: {texts[0]} in A, {texts[1]} in B")
+
+
+def _rule(axis: AxisSizes) -> str:
+    return (axis.runs or axis.known).rule(axis.axis)
+
+
+def _asking(model: Model, found: InputSizes, axis: AxisSizes) -> str:
+    """The layer that leaves the fewest sizes, and why."""
+    failures = [
+        one for one in first_failures(model, found, axis) if not one.failure.sizes.is_finite
+    ]
+    tied = next((one for one in found.coupled if axis.axis in one.symbols), None)
+    if tied is not None:
+        return f"'{tied.layer.name}' asks for {tied}"
+    return f"at {axis.axis} = {failures[0].size} {failures[0].reason}" if failures else ""
