@@ -25,11 +25,34 @@ from upconv.linter.running.suppress import Ignore
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A rule that failed, by its code and name, and why."""
+    """A rule that failed, by its code and name, and why. What is no rule has no code."""
 
     code: str
     name: str
     error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error on one line."""
+        words = str(self.error).splitlines()
+        return f"{type(self.error).__name__}: {words[0] if words else '(no message)'}"
+
+    @property
+    def trace(self) -> str:
+        """The whole traceback, for whoever mends it."""
+        from traceback import format_exception
+
+        return "".join(format_exception(self.error))
+
+    @property
+    def defect(self) -> tuple[str, str]:
+        """What tells one defect from another: where it was raised, and why. Rules that stumble over
+        one part, such as the inference of shapes, have one in common."""
+        frame = self.error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+        return where, self.reason
 
 
 @dataclass
@@ -83,6 +106,12 @@ class Context:
         """Every `layer` and `layers` block of a prototxt, those of other phases included."""
         root = self.net.origin.written.block
         return (*root.blocks("layer"), *root.blocks("layers"))
+
+    @cached_property
+    def blocks_in_order(self) -> tuple[list[int], list[Block]]:
+        """(where each begins, the blocks) of the layers of a prototxt, as the file has them."""
+        blocks = sorted(self.blocks, key=lambda block: block.span.start)
+        return [block.span.start for block in blocks], blocks
 
     @cached_property
     def layers(self) -> dict[str, Layer]:

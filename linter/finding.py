@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.records import record
@@ -19,6 +19,12 @@ Silencer: TypeAlias = Literal["comment", "configuration", "baseline"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """From the worst down."""
+
+CRASHED: Final = "UP006"
+"""The code of a failure of ours, which nothing silences."""
+
+UNCHECKED: Final = frozenset({"UP001", CRASHED})
+"""Codes which say that a file, or a part of it, was not checked: no choice of rules drops them."""
 
 
 @record(frozen=True, slots=True)
@@ -103,7 +109,8 @@ class Silenced:
 class FileReport:
     """One checked file. `source` is its text, for code frames; None where it is binary.
 
-    `used` names the configuration's ignores that silenced something.
+    `used` names the configuration's ignores that silenced something. `traces` are the tracebacks of
+    failures of ours.
     """
 
     path: str
@@ -114,11 +121,12 @@ class FileReport:
     source: Source | None = None
     silenced: tuple[Silenced, ...] = ()
     used: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
 
     @property
     def crashed(self) -> bool:
-        """Whether a rule of ours failed, which is never the user's fault."""
-        return any(finding.code == "UP006" for finding in self.findings)
+        """Whether a reader or a rule of ours failed, which is never the user's fault."""
+        return any(finding.code == CRASHED for finding in self.findings)
 
 
 @record(frozen=True, slots=True)
@@ -128,13 +136,15 @@ class Report:
     `prefix` leads from the repository's root to the configuration root, which the paths are
     relative to: "" or ending in "/". Code hosts look paths up from the repository's root.
     `fail_on` is the mildest severity that counts as a failure. `shows_silenced`: formats that can
-    mark findings as silenced are to have them too.
+    mark findings as silenced are to have them too. `passed_over` has the kinds of files that a
+    search came across and did not check, with their numbers, the most frequent first.
     """
 
     files: tuple[FileReport, ...]
     prefix: str = ""
     fail_on: Severity = "error"
     shows_silenced: bool = False
+    passed_over: tuple[tuple[str, int], ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

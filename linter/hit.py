@@ -13,7 +13,8 @@ class Hit:
     """What a rule yields. The narrower of `where` and the layer's span is shown.
 
     `severity` overrides the rule's own where a case is milder. `layer_name` names the layer where
-    the reader saw it and no Layer record exists.
+    the reader saw it and no Layer record exists. Of a rule that folds, hits of one `kind` are one
+    finding; where none is given, those of one message are.
     """
 
     message: str
@@ -23,3 +24,4 @@ class Hit:
     severity: Severity | None = None
     fix: Fix | None = None
     layer_name: str = ""
+    kind: str = ""

@@ -45,5 +45,6 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
         "UP332", "make the convolution of the output give the input's size back"
     ),
     "unknown-field": Told("UP002", "delete it, or check which fork of Caffe the net is for"),
+    "template": Told("UP001", "fill in the template and check its result"),
     "unread-calls": Told("UP320", "check the exported model too"),
 }

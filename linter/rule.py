@@ -43,7 +43,8 @@ Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 class Rule:
     """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread.
 
-    `frameworks` are those whose layers it judges; none means all.
+    `frameworks` are those whose layers it judges; none means all. What it finds again and again in
+    a file is one finding with its count where it `folds`.
     """
 
     code: str
@@ -54,6 +55,11 @@ class Rule:
     stage: Stage = "model"
     status: Status = "stable"
     frameworks: tuple[str, ...] = ()
+    folds: bool = False
+
+    def kind(self, hit: Hit) -> str | None:
+        """What hits of one file have in common that are told as one; None where none are."""
+        return (hit.kind or hit.message) if self.folds else None
 
     def concerns(self, hit: Hit) -> bool:
         """Whether a hit's layer is of a framework that the rule speaks of."""
@@ -94,6 +100,7 @@ def rule(
     stage: Stage = "model",
     status: Status = "stable",
     frameworks: tuple[str, ...] = (),
+    folds: bool = False,
 ) -> Callable[[Check], Check]:
     """Decorator: the generator is the rule of that code.
 
@@ -102,7 +109,7 @@ def rule(
     """
 
     def enter(check: Check) -> Check:
-        made = Rule(code, name, severity, source, check, stage, status, frameworks)
+        made = Rule(code, name, severity, source, check, stage, status, frameworks, folds)
         problem = next(_problems(made), "")
         if problem:
             raise ValueError(f"rule {code} ({name}): {problem}")

@@ -106,8 +106,10 @@ def _excess(layer: Layer, axis: int, before: Size | None, after: Size | None) ->
     match layer.operator:
         case ops.Conv(stride=stride) | ops.Pool(stride=stride):
             return after - before / stride[axis]
-        case ops.ConvTranspose(stride=stride):
+        case ops.ConvTranspose(stride=stride) | ops.WindowUnpool(stride=stride):
             return after - before * stride[axis]
+        case ops.Unpool() | ops.Resize(size=tuple()):
+            return after - before * _written_factor(before, after)
     return None
 
 
@@ -115,9 +117,24 @@ def _factor(layer: Layer, axis: int, before: Size | None, after: Size | None) ->
     match layer.operator:
         case ops.Conv(stride=stride) | ops.Pool(stride=stride):
             return 1 / stride[axis]
-        case ops.ConvTranspose(stride=stride):
+        case ops.ConvTranspose(stride=stride) | ops.WindowUnpool(stride=stride):
             return float(stride[axis])
+        case ops.Unpool() | ops.Resize(size=tuple()):
+            if isinstance(before, int) and isinstance(after, int):
+                return _written_factor(before, after)
         case ops.Resize() | ops.DepthToSpace() | ops.SpaceToDepth():
             if isinstance(before, int) and isinstance(after, int):
                 return after / before
     return 1.0
+
+
+def _written_factor(before: int, after: int) -> float:
+    """The factor that a written size stands for: a whole one, or one over it, where the size is
+    within two pixels of that (as of a plane whose pooling cut a window), else the ratio.
+
+    >>> _written_factor(60, 118), _written_factor(9, 4), _written_factor(10, 15)
+    (2.0, 0.5, 1.5)
+    """
+    ratio = after / before if before > 0 else 1.0
+    whole = float(round(ratio)) if ratio >= 1 else 1 / round(1 / ratio) if ratio > 0 else 1.0
+    return whole if abs(after - before * whole) <= 2 * max(whole - 1, 0.5) else ratio

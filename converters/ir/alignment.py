@@ -208,16 +208,24 @@ def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None
 
 
-def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
+def layer_maps(
+    layer: Layer,
+    shapes: Mapping[str, Shape | None],
+    producers: Mapping[str, Layer] | None = None,
+) -> Maps | None:
     """One map per spatial axis of a layer, or None where it breaks alignment or is unknown.
 
     A layer that does not fit its input (a kernel of two axes, a volume) has no output shape, and
-    no map.
+    no map. An unpooling puts pixels back where the pooling that made its indices took them: where
+    `producers` knows that pooling, its map is that one's inverse.
     """
     kind = type(layer.operator)
     x = shapes.get(layer.inputs[0]) if layer.inputs else None
     if kind not in MAPS or x is None or len(x) < 3 or shapes.get(layer.outputs[0]) is None:
         return None
+    pooling = _pooling_of(layer, producers or {})
+    if pooling is not None and len(pooling.kernel) == len(x) - 2:
+        return tuple(convolution_map(pooling, axis).inverse() for axis in range(len(x) - 2))
     site = Site(
         tuple(shapes.get(value) for value in layer.inputs),
         tuple(shapes.get(value) for value in layer.outputs),
@@ -226,6 +234,17 @@ def layer_maps(layer: Layer, shapes: Mapping[str, Shape | None]) -> Maps | None:
         return None
     maps = [MAPS[kind](layer.operator, axis, site) for axis in range(len(x) - 2)]
     return None if None in maps else tuple(one for one in maps if one is not None)
+
+
+def _pooling_of(layer: Layer, producers: Mapping[str, Layer]) -> ops.Pool | None:
+    """The pooling whose indices an unpooling scatters by."""
+    if not isinstance(layer.operator, ops.Unpool) or len(layer.inputs) < 2:
+        return None
+    value = layer.inputs[1]
+    while value in producers and isinstance(producers[value].operator, ops.Identity):
+        value = producers[value].inputs[0]
+    made = producers.get(value)
+    return made.operator if made is not None and isinstance(made.operator, ops.Pool) else None
 
 
 def _spreads_a_pixel(x: Shape, y: Shape | None) -> bool:
@@ -256,7 +275,7 @@ def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> d
     queue = [value]
     for current in queue:
         layer = producers.get(current)
-        maps = layer_maps(layer, shapes) if layer is not None else None
+        maps = layer_maps(layer, shapes, producers) if layer is not None else None
         if layer is None or maps is None or len(maps) != len(found[current]):
             continue
         for source in carriers(layer):

@@ -41,6 +41,7 @@ NoticeKind: TypeAlias = Literal[
     "refused-call",  # the framework raises an error when it is made or when it runs
     "fails-when-called",  # the framework builds the layer, and fails when it runs
     "impossible-output-size",  # no input of the layer has an output of the size that is asked for
+    "template",  # a value that is still to be filled in
     "unread-calls",  # of source code
 ]
 """What readers have to say. A new kind wants a row in the linter's table of notices too."""

@@ -80,6 +80,7 @@ class Coordinates:
         self._model = model
         self._mends = mended
         self._shapes = shapes
+        self._producers = model.producers()
         self._inputs = {entry.name for entry in model.inputs}
         self.places: dict[str, PixelMap] = {}
         self.crops: list[CropFit] = []
@@ -105,7 +106,7 @@ class Coordinates:
             self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
-        maps = layer_maps(layer, self._shapes)
+        maps = layer_maps(layer, self._shapes, self._producers)
         base = self._base(layer)
         if maps is not None and isinstance(layer.operator, ops.Crop):
             maps = self._mended(layer, layer.operator, maps)

@@ -16,6 +16,7 @@ from upconv.converters.ir.tensors import Weight
 BLOCKING_NOTICES: Final[frozenset[NoticeKind]] = frozenset(
     {
         "unreadable-part",
+        "template",
         "unknown-field",
         "dangling-name",
         "name-of-other-phase",

@@ -15,6 +15,7 @@ from upconv.converters.ir.open_sizes import SPATIAL
 from upconv.converters.ir.places import CropFit, PixelMap, drift
 from upconv.converters.ir.shapes import Shape, provably_differ, text_of
 from upconv.linter.facts import words
+from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
 from upconv.linter.fixing.crop_remedies import crop_offset
 from upconv.linter.rule import Hit, rule
@@ -147,28 +148,15 @@ def _passes_learned(context: Context, layer: Layer) -> bool:
     """Whether a learned transposed convolution lies on the way to any input."""
     return any(
         isinstance(made.operator, ops.ConvTranspose) and context.intent(made).kind == "learned"
-        for made in _behind(context, layer)
+        for made in behind(context, layer)
     )
 
 
 def _passes_free(context: Context, layer: Layer) -> bool:
     """Whether training could place what meets here: learned upsampling, or a Resize between
     pooled context and features, lies on the way."""
-    resized = any(isinstance(made.operator, ops.Resize) for made in _behind(context, layer))
+    resized = any(isinstance(made.operator, ops.Resize) for made in behind(context, layer))
     return resized or _passes_learned(context, layer)
-
-
-def _behind(context: Context, layer: Layer) -> Iterator[Layer]:
-    """Every layer that a layer's inputs depend on."""
-    waiting, seen = list(layer.inputs), set(layer.inputs)
-    while waiting:
-        made = context.producers.get(waiting.pop())
-        if made is None:
-            continue
-        yield made
-        fresh = [value for value in made.inputs if value not in seen]
-        seen.update(fresh)
-        waiting += fresh
 
 
 @rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     severity="info",
     source="BVLC/caffe reshape_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def fixed_batch(context: Context) -> Iterator[Hit]:
     """A Reshape has the batch size written in.
@@ -57,6 +58,7 @@ def fixed_batch(context: Context) -> Iterator[Hit]:
                 "write dim: 0, which copies it",
                 layer,
                 _first_dim(layer),
+                kind="batch",
             )
 
 
@@ -73,7 +75,14 @@ def _first_dim(layer: Layer) -> Span | None:
     return dims[0] if dims else None
 
 
-@rule("UP306", "fixed-size", severity="info", source="BVLC/caffe issue 1442", frameworks=("caffe",))
+@rule(
+    "UP306",
+    "fixed-size",
+    severity="info",
+    source="BVLC/caffe issue 1442",
+    frameworks=("caffe",),
+    folds=True,
+)
 def fixed_size(context: Context) -> Iterator[Hit]:
     """A layer in an otherwise free net has a size written in.
 
@@ -107,6 +116,7 @@ def fixed_size(context: Context) -> Iterator[Hit]:
                 f"the size {written}",
                 "give a factor or a reference blob where the net should take other sizes",
                 layer,
+                kind=layer.operator.__class__.__name__,
             )
 
 
@@ -134,13 +144,14 @@ def _written_size(context: Context, layer: Layer) -> str:
     severity="info",
     source="BVLC/caffe pooling_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def ceil_pooling(context: Context) -> Iterator[Hit]:
     """A pooling rounds its size up, where most frameworks round down.
 
     What it finds:
         Poolings whose output is one larger than a framework that rounds down would make it, at the
-        sizes the net has. Those where both agree do not count; the first of a file is reported.
+        sizes the net has. Those where both agree do not count.
 
     Why it is bad:
         PyTorch, Keras and ONNX round down unless told otherwise. A port without ceil_mode loses a
@@ -158,11 +169,11 @@ def ceil_pooling(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/pooling_layer.cpp; BVLC/caffe issue 1318
     """
-    found = [(layer, text) for layer in context.of(ops.Pool) if (text := _rounds(context, layer))]
-    if found:
-        layer, text = found[0]
-        more = f" ({len(found)} poolings of this net round up)" if len(found) > 1 else ""
-        yield Hit(f"the pooling rounds up: {text}{more}", "port it with ceil_mode", layer)
+    for layer in context.of(ops.Pool):
+        text = _rounds(context, layer)
+        if text:
+            help_text = "port it with ceil_mode"
+            yield Hit(f"the pooling rounds up: {text}", help_text, layer, kind="ceil")
 
 
 def _rounds(context: Context, layer: Layer) -> str:
@@ -198,12 +209,13 @@ def _rounded_down(op: ops.Pool, index: int, before: object) -> int | None:
     severity="info",
     source="BVLC/caffe pooling_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def average_counts_padding(context: Context) -> Iterator[Hit]:
     """A padded average pooling divides by the padding too.
 
     What it finds:
-        AVE poolings with a pad; the first of a file is reported.
+        AVE poolings with a pad.
 
     Why it is bad:
         Caffe divides by the window clipped to input plus pad, so that zeros of the padding count.
@@ -222,16 +234,15 @@ def average_counts_padding(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/pooling_layer.cpp (Forward_cpu, AVE)
     """
-    found = [layer for layer in context.of(ops.Pool) if _counts_padding(layer.operator)]
-    if found:
-        more = f" ({len(found)} layers do so)" if len(found) > 1 else ""
-        yield Hit(
-            "the average counts the padding: at the border it is divided by more than the "
-            f"pixels that are there{more}",
-            "port it with count_include_pad",
-            found[0],
-            words.span_of(found[0], "pad", "pad_h", "pad_w"),
-        )
+    for layer in context.of(ops.Pool):
+        if _counts_padding(layer.operator):
+            yield Hit(
+                "the average counts the padding: at the border it is divided by more than the "
+                "pixels that are there",
+                "port it with count_include_pad",
+                layer,
+                words.span_of(layer, "pad", "pad_h", "pad_w"),
+            )
 
 
 def _counts_padding(op: ops.Operator) -> bool:
@@ -246,6 +257,7 @@ def _counts_padding(op: ops.Operator) -> bool:
     severity="info",
     source="BVLC/caffe mvn_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def own_normalization(context: Context) -> Iterator[Hit]:
     """A normalisation that no other framework has in this form.
@@ -316,11 +328,11 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/util/insert_splits.cpp
     """
+    overwriters = {value: _overwriters(context, value) for value in context.consumers}
     for layer in context.net.layers:
         for value in layer.inputs:
-            blob = value.split("@", maxsplit=1)[0]
-            writers = [other for other in context.consumers[value] if other is not layer]
-            over = next((w for w in writers if _overwrites(w, value, blob)), None)
+            blob = _blob(value)
+            over = next(iter(overwriters[value]), None)
             if over is not None and not _overwrites(layer, value, blob):
                 yield Hit(
                     f"'{blob}' is read here as it is before '{over.name}' overwrites it in place",
@@ -330,7 +342,17 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
                 break
 
 
+def _overwriters(context: Context, value: str) -> list[Layer]:
+    blob = _blob(value)
+    return [layer for layer in context.consumers[value] if _overwrites(layer, value, blob)]
+
+
+def _blob(value: str) -> str:
+    """The blob whose value at some time this is."""
+    return value.split("@", maxsplit=1)[0]
+
+
 def _overwrites(layer: Layer, value: str, blob: str) -> bool:
     return value in layer.inputs and any(
-        out != value and out.split("@", maxsplit=1)[0] == blob for out in layer.outputs
+        out != value and _blob(out) == blob for out in layer.outputs
     )

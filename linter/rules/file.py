@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from upconv.converters.ir.operators import Unknown
+from upconv.linter.facts import words
 from upconv.linter.fixing import word_remedies
 from upconv.linter.notices import NOTICES
 from upconv.linter.rule import Hit, rule
 from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
-    from upconv.linter.context import Context
+    from upconv.converters.ir.model import Notice
+    from upconv.linter.context import Context, Crash
 
 
 @rule(
@@ -25,7 +28,8 @@ def unreadable(context: Context) -> Iterator[Hit]:
         or corrupt weights. All mistakes of a file are reported at once.
 
     Why it is bad:
-        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean".
+        Caffe aborts on it. A file that cannot be read was not checked, and is never "clean":
+        neither --select nor --ignore leaves this rule out.
 
     Example:
         layer { name: "up" type: "Deconvolution" convolution_param { kernel_size: four } }
@@ -44,13 +48,13 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto")
+@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
     What it finds:
         Field names that no schema has. Where one letter or two make it a known name, the finding
-        says which.
+        says which. A field of a layer whose type is not known is not judged: it belongs to a fork.
 
     Why it is bad:
         Caffe refuses the whole file. Tools that are more tolerant drop the field, and run the layer
@@ -72,8 +76,11 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/proto/caffe.proto
     """
     root = context.net.origin.written.block
+    foreign = {notice.error.layer for notice in context.noticed("UP003")}
     for notice in context.noticed("UP002"):
         error = notice.error
+        if error.layer and error.layer in foreign:
+            continue
         yield Hit(
             error.message,
             error.hint or NOTICES[notice.kind].help,
@@ -83,13 +90,19 @@ def unknown_field(context: Context) -> Iterator[Hit]:
         )
 
 
-@rule("UP003", "unknown-layer-type", severity="warning", source="BVLC/caffe layer_factory.cpp")
+@rule(
+    "UP003",
+    "unknown-layer-type",
+    severity="warning",
+    source="BVLC/caffe layer_factory.cpp",
+    folds=True,
+)
 def unknown_layer_type(context: Context) -> Iterator[Hit]:
     """A layer's type is not known, or forks disagree about what it means.
 
     What it finds:
-        Types that neither BVLC's Caffe nor a known fork has (custom and Python layers among them),
-        and types that need --dialect to be understood.
+        Types that neither BVLC's Caffe nor a known fork has, and types that need --dialect to be
+        understood. Python layers are UP008's.
 
     Why it is bad:
         Sizes behind the layer are unknown, so that nothing behind it is checked, and the net cannot
@@ -107,7 +120,9 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
-    yield from context.notices("UP003")
+    for hit in context.notices("UP003"):
+        if hit.layer is None or hit.layer.origin.type.upper() != "PYTHON":
+            yield hit
 
 
 @rule("UP004", "dangling-or-duplicate-name", severity="error", source="BVLC/caffe net.cpp")
@@ -121,8 +136,9 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe aborts on a dangling bottom and on a top written twice. Weights are copied by layer
-        name, so that of two layers with one name both get the same weights (a warning: Caffe
-        accepts it).
+        name, so that of two layers with one name one gets the weights of both, or Caffe aborts at
+        their number (a warning: without weights it accepts it; where none of the name has weights
+        it is no matter).
 
     Example:
         layer { name: "relu1" type: "ReLU" bottom: "conv_1" top: "relu1" }   # the blob is "conv1"
@@ -136,7 +152,24 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    yield from context.notices("UP004")
+    for notice in context.noticed("UP004"):
+        if notice.kind == "repeated-layer-name" and not _have_weights(context, notice):
+            continue
+        told = NOTICES[notice.kind]
+        yield context.hit_of(notice.error, told.help, told.severity)
+
+
+def _have_weights(context: Context, notice: Notice) -> bool:
+    """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
+    copies trained ones: it takes the first of the name for each, and counts its blobs."""
+    where = notice.error.where
+    named = [
+        layer
+        for layer in context.net.layers
+        if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
+        or layer.origin.span == where
+    ]
+    return not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
 
 
 @rule(
@@ -180,13 +213,15 @@ def unused_ignore(context: Context) -> Iterator[Hit]:
 
 @rule("UP006", "rule-crashed", severity="error", source="linter/running/engine.py", stage="closing")
 def rule_crashed(context: Context) -> Iterator[Hit]:
-    """A rule of this linter failed on the file.
+    """A reader or a rule of this linter failed on the file.
 
     What it finds:
-        A defect of ours. Other rules ran as usual.
+        A defect of ours. Other rules ran as usual where only one failed, and other files were
+        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
+        comment leaves it out.
 
     Why it is bad:
-        What that rule looks for was not checked here. The exit code is 2.
+        What that rule looks for, or the file, was not checked here. The exit code is 2.
 
     Example:
         (none: every example is mended and becomes a test)
@@ -200,12 +235,23 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
     References:
         linter/running/engine.py
     """
-    for crash in context.crashes:
-        reason = f"{type(crash.error).__name__}: {crash.error}"
-        yield Hit(
-            f"rule {crash.code} ({crash.name}) crashed: {reason}",
-            f"report it with this file; until then, --ignore {crash.code}",
-        )
+    defects: dict[tuple[str, str], list[Crash]] = {}
+    for crash in sorted(context.crashes, key=lambda crash: crash.code):
+        defects.setdefault(crash.defect, []).append(crash)
+    for first, *others in defects.values():
+        yield _crash(first, [first.code, *(crash.code for crash in others)])
+
+
+def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
+    """One defect, and the codes of the rules that it stopped."""
+    if not crash.code:
+        message = f"{crash.name} failed: {crash.reason}; nothing in this file was checked"
+        return Hit(message, "report it with this file; UPCONV_DEBUG=1 shows where it failed")
+    others = f", and so did {', '.join(codes[1:])}" if codes[1:] else ""
+    return Hit(
+        f"rule {crash.code} ({crash.name}) crashed{others}: {crash.reason}",
+        f"report it with this file; until then, --ignore {','.join(codes)}",
+    )
 
 
 @rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")

@@ -168,7 +168,8 @@ def half_given_pair(context: Context) -> Iterator[Hit]:
 
     Why it is bad:
         Caffe takes the other one as 0: it aborts (kernel), divides by zero (a convolution's
-        stride), or pads one axis only (a convolution's pad, which is reported as a warning).
+        stride), or pads one axis only (a convolution's pad, which is a warning where the kernel has
+        more than one pixel along the other axis: one of 3x1 needs no pad there).
 
     Example:
         convolution_param { num_output: 8 kernel_h: 3 kernel_w: 3 pad_h: 1 }
@@ -185,7 +186,10 @@ def half_given_pair(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP110")
     for layer in context.of(ops.Conv, ops.ConvTranspose):
         params = words.params_of(layer)
-        for given, absent in (("pad_h", "pad_w"), ("pad_w", "pad_h")):
+        assert isinstance(layer.operator, ops.Conv | ops.ConvTranspose)
+        for given, absent, axis in (("pad_h", "pad_w", 1), ("pad_w", "pad_h", 0)):
+            if layer.operator.kernel[axis : axis + 1] == (1,):
+                continue
             if params.has(given) and not params.has(absent) and params.int(given, 0) != 0:
                 yield Hit(
                     f"{given} is given without {absent}, which Caffe takes as 0: "
@@ -222,7 +226,15 @@ def impossible_layer(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/layers/base_conv_layer.cpp, reshape_layer.cpp, slice_layer.cpp
     """
     for layer, error in context.contradictions("channels", "rank", "axis", "reshape", "weights"):
+        if error.kind == "rank" and _takes_any_rank(layer):
+            continue
         yield Hit(error.message, _CURES[error.kind], layer, _cause(layer, error.kind))
+
+
+def _takes_any_rank(layer: Layer) -> bool:
+    """Caffe's resizing layers ask for height() and width(), which are 1 where there is no such
+    axis: a label of one number an image is resized as it is."""
+    return layer.origin.framework == "caffe" and isinstance(layer.operator, ops.Resize)
 
 
 _CURES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -10,9 +11,31 @@ from upconv.linter.facts.calls import calls
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.written import Call
     from upconv.linter.context import Context
 
 _TRANSPOSED: Final = "Transpose"
+
+_KERAS: Final = re.compile(r"""^["'\s]*(?:import|from)[ \t]+keras\b""", re.MULTILINE)
+_KERAS_3: Final = re.compile(
+    r"\bkeras\.(?:ops|random|saving|distribution|KerasTensor|StatelessScope|config)\b"
+    r"|from keras import (?:\w+, )*(?:ops|random|saving)\b|KERAS_BACKEND"
+)
+_KERAS_2: Final = re.compile(
+    r"\bkeras\.(?:engine|legacy|objectives|wrappers|utils\.(?:np_utils|vis_utils|generic_utils"
+    r"|training_utils|multi_gpu_model)|backend\.tensorflow_backend|layers\.(?:merge|core|pooling"
+    r"|convolutional|normalization|advanced_activations|embeddings|recurrent|noise|local))\b"
+    r"|\bkeras_contrib\b|\bfit_generator\b|\bset_session\b|\bmulti_gpu_model\b"
+    r"|\btf\.(?:Session|placeholder|ConfigProto|global_variables_initializer)\b|compat\.v1"
+)
+"""Words of modules and functions that one version has and the other does not."""
+
+
+def _is_keras_3(code: str) -> bool:
+    """Whether code is of Keras 3: it says so, or imports Keras itself and shows no older one."""
+    if _KERAS_3.search(code):
+        return True
+    return _KERAS.search(code) is not None and not _KERAS_2.search(code)
 
 
 @rule("UP330", "builds-then-fails", severity="error", source="conv_grad_shape_utils.cc")
@@ -43,12 +66,19 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP330")
 
 
-@rule("UP331", "keras-bilinear-version", severity="info", source="keras-team/keras issue 15141")
+@rule(
+    "UP331",
+    "keras-bilinear-version",
+    severity="info",
+    source="keras-team/keras issue 15141",
+    folds=True,
+)
 def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     """What UpSampling2D's bilinear means depends on the version of TensorFlow.
 
     What it finds:
-        UpSampling2D with interpolation="bilinear".
+        UpSampling2D with interpolation="bilinear" in code of tf.keras or of old Keras. Code that
+        imports `keras` and nothing that only Keras 2 has is of Keras 3, which aligns edges.
 
     Why it is bad:
         Up to TensorFlow 1.14 it took pixels at integer multiples (asymmetric); from 1.15 on it
@@ -67,6 +97,8 @@ def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
+    if _is_keras_3(context.source.text if context.source else ""):
+        return
     for layer, call in calls(context, "keras"):
         if call.name == "UpSampling2D" and call.probably("interpolation") == "bilinear":
             yield Hit(
@@ -105,14 +137,21 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
     yield from context.notices("UP332")
 
 
-@rule("UP333", "legacy-resize", severity="warning", source="tensorflow/tensorflow issue 6720")
+@rule(
+    "UP333",
+    "legacy-resize",
+    severity="warning",
+    source="tensorflow/tensorflow issue 6720",
+    folds=True,
+)
 def legacy_resize(context: Context) -> Iterator[Hit]:
     """A resize of TensorFlow 1 that shifts the image.
 
     What it finds:
-        tf.image.resize_bilinear, resize_bicubic, resize_nearest_neighbor and resize_images of
-        TensorFlow 1 without align_corners and half_pixel_centers; in graphs, the linear and cubic
-        ones of these operations that resize to another size.
+        tf.image.resize_bilinear, resize_bicubic and resize_images of TensorFlow 1, linear or cubic,
+        without align_corners and half_pixel_centers; in graphs those of these operations that
+        resize to another size. Nearest ones repeat pixels, which is right by whole factors, and
+        area averages whole blocks.
 
     Why it is bad:
         Output pixel i is taken at i * in/out: the image moves to the top left by up to half an
@@ -133,7 +172,7 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
     """
     yield from _resized_by_the_corner(context)
     for layer, call in calls(context, "tensorflow"):
-        if not call.name.startswith("resize_") or not call.complete:
+        if not _interpolates(call) or not call.complete:
             continue
         aligned = call.probably("align_corners", "?")
         half = call.probably("half_pixel_centers", False)
@@ -144,6 +183,17 @@ def legacy_resize(context: Context) -> Iterator[Hit]:
                 "use tf.image.resize of TensorFlow 2, or align_corners=True; train again",
                 layer,
             )
+
+
+def _interpolates(call: Call) -> bool:
+    """Whether a call of TensorFlow 1 surely resizes, and is linear or cubic."""
+    if call.name != "resize_images":
+        return call.name in ("resize_bilinear", "resize_bicubic")
+    return call.probably("method", "?") in _INTERPOLATING
+
+
+_INTERPOLATING: Final = ("bilinear", "bicubic", 0, 2)
+"""The methods of resize_images, by name and by the numbers of ResizeMethodV1."""
 
 
 def _resized_by_the_corner(context: Context) -> Iterator[Hit]:

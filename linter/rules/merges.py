@@ -50,6 +50,7 @@ def merge_mismatch(context: Context) -> Iterator[Hit]:
         yield _explained(context, layer, error) or Hit(error.message, _CROP, layer)
 
 
+_UNPOOL = "make '{0}' {2}, as '{1}' has it (a mask's numbers count pixels, so it cannot be cropped)"
 _CROP = "crop the larger input, or change a layer so that both fit"
 
 
@@ -121,6 +122,8 @@ def _sizes(context: Context, layer: Layer, names: tuple[str, str], axes: list[in
     culprit = _culprit(names, ways, left[axes[0]] - right[axes[0]])
     if culprit:
         message += f". {culprit}"
+    if isinstance(layer.operator, ops.Unpool):
+        return Hit(message, _UNPOOL.format(*names, text_of(right[2:])), layer)
     return Hit(message, _next_step(names, left[axes[0]] - right[axes[0]]), layer)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.geometry import Taps, effective_kernel, taps
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
+from upconv.linter.facts.nearest_idiom import repeats_pixels
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -20,25 +20,20 @@ if TYPE_CHECKING:
 _KERNEL_FIELDS = ("kernel_size", "kernel_h", "kernel_w")
 
 
-def taps(kernel: int, stride: int, dilation: int) -> Counter[int]:
-    """Phase -> how many taps of one axis reach the output pixels of that phase.
-
-    >>> taps(3, 2, 1)
-    Counter({0: 2, 1: 1})
-    >>> taps(2, 2, 2)
-    Counter({0: 2})
-    """
-    return Counter(dilation * tap % stride for tap in range(kernel))
-
-
-def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[int]]]:
+def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Taps]]:
     """(kernel, stride, dilation, taps by phase) of every axis that is enlarged."""
     for kernel, stride, dilation in zip(op.kernel, op.stride, op.dilation, strict=True):
         if stride > 1:
             yield kernel, stride, dilation, taps(kernel, stride, dilation)
 
 
-@rule("UP107", "uneven-overlap", severity="warning", source="Odena, Dumoulin, Olah 2016 (Distill)")
+@rule(
+    "UP107",
+    "uneven-overlap",
+    severity="warning",
+    source="Odena, Dumoulin, Olah 2016 (Distill)",
+    folds=True,
+)
 def uneven_overlap(context: Context) -> Iterator[Hit]:
     """Learned upsampling whose kernel is no multiple of its stride, which leaves a checkerboard.
 
@@ -75,8 +70,8 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
         if layer.name in judged or (intent.kind == "interpolation" and not gain_of(op)):
             continue
         for kernel, stride, dilation, counts in _coverage(op):
-            if len(counts) == stride and len(set(counts.values())) > 1:
-                low, high = min(counts.values()), max(counts.values())
+            if counts.phases == stride and counts.fewest < counts.most:
+                low, high = counts.fewest, counts.most
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
                 yield Hit(
                     f"kernel {kernel}{spread} is no multiple of stride {stride}: output pixels get "
@@ -90,13 +85,14 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp")
+@rule("UP108", "holes", severity="warning", source="BVLC/caffe deconv_layer.cpp", folds=True)
 def holes(context: Context) -> Iterator[Hit]:
     """A transposed convolution leaves output pixels that no input reaches.
 
     What it finds:
         Kernels smaller than the stride, and dilations that share a factor with the stride, so that
-        all taps fall on the same pixels.
+        all taps fall on the same pixels. A layer of ones whose zeros a max pooling behind it fills
+        (nearest upsampling of what is not negative) is not judged.
 
     Why it is bad:
         The pixels between hold nothing but the bias, whatever the weights are: a grid of dots.
@@ -116,12 +112,14 @@ def holes(context: Context) -> Iterator[Hit]:
     """
     for layer in context.of(ops.ConvTranspose):
         assert isinstance(layer.operator, ops.ConvTranspose)
+        if repeats_pixels(context, layer):
+            continue
         for kernel, stride, dilation, counts in _coverage(layer.operator):
-            if len(counts) < stride:
+            if counts.phases < stride:
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
                 bias = "the bias" if "bias" in layer.weights else "0"
                 yield Hit(
-                    f"kernel {kernel}{spread} reaches {len(counts)} of every {stride} output "
+                    f"kernel {kernel}{spread} reaches {counts.phases} of every {stride} output "
                     f"pixels along an axis at stride {stride}; the others are {bias}",
                     _without_holes(kernel, stride, dilation),
                     layer,
@@ -145,7 +143,7 @@ def _hole_fields(stride: int, dilation: int) -> tuple[str, ...]:
     return (*(("dilation",) if gcd(stride, dilation) > 1 else ()), *_KERNEL_FIELDS)
 
 
-@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467")
+@rule("UP111", "inexact-multiple", severity="info", source="BVLC/caffe issue 6467", folds=True)
 def inexact_multiple(context: Context) -> Iterator[Hit]:
     """Upsampling whose output is not an exact multiple of its input.
 
@@ -177,6 +175,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         assert isinstance(op, ops.ConvTranspose)
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
+            continue
+        if repeats_pixels(context, layer):
             continue
         shape = context.input_shape(layer)
         if shape is not None and set(shape[2:]) == {1}:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import interpolators
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     "align-corners",
     severity="info",
     source="kazuto1011/deeplab-pytorch issue 37",
+    folds=True,
 )
 def align_corners(context: Context) -> Iterator[Hit]:
     """A resize puts corners on corners, where most frameworks align pixel edges.
@@ -65,6 +64,7 @@ def align_corners(context: Context) -> Iterator[Hit]:
             "frameworks that align pixel edges give other numbers",
             "port it with align_corners=True",
             layer,
+            kind=layer.origin.type,
         )
 
 
@@ -83,12 +83,13 @@ def _spatial(shape: Shape) -> str:
     severity="info",
     source="BVLC/caffe deconv_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def zero_border(context: Context) -> Iterator[Hit]:
     """Bilinear Deconvolution and a framework's bilinear resize differ at the border.
 
     What it finds:
-        Nets with Deconvolutions of the interpolation convention; the first of them is reported.
+        Deconvolutions of the interpolation convention.
 
     Why it is bad:
         Outside of its input a Deconvolution sees zeros, a resize repeats the border. Inside both
@@ -109,18 +110,17 @@ def zero_border(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/layers/deconv_layer.cpp; ONNX Resize
     """
     correct = (one for one in interpolators(context) if one.kernel_fits and one.pad_fits)
-    found = [one for one in correct if one.factor > 1]
-    if found:
-        first = found[0]
-        others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
-        rows = first.factor // 2
-        plural = "" if rows == 1 else "s"
-        yield Hit(
-            f"the outermost {rows} row{plural} and column{plural} fade towards zeros, where a "
-            f"resize would repeat the border ({first.intent.assumed}{others})",
-            "keep it a transposed convolution when porting, or check the border",
-            first.layer,
-        )
+    for one in correct:
+        if one.factor > 1:
+            rows = one.factor // 2
+            plural = "" if rows == 1 else "s"
+            yield Hit(
+                f"the outermost {rows} row{plural} and column{plural} fade towards zeros, where a "
+                f"resize would repeat the border ({one.intent.assumed})",
+                "keep it a transposed convolution when porting, or check the border",
+                one.layer,
+                kind="border",
+            )
 
 
 _UPSAMPLES = {
@@ -136,13 +136,14 @@ _UPSAMPLES = {
     severity="info",
     source="Tencent/ncnn issue 1133",
     frameworks=("caffe",),
+    folds=True,
 )
 def upsample_means_several(context: Context) -> Iterator[Hit]:
     """A layer of the type Upsample, which is another layer in another fork.
 
     What it finds:
-        Upsample layers whose bottoms and fields leave one meaning only; the finding says which,
-        once a file. Where several are left it is UP307.
+        Upsample layers whose bottoms and fields leave one meaning only; the finding says which.
+        Where several are left it is UP307.
 
     Why it is bad:
         Forks unpool, repeat pixels or interpolate under this name. A tool that knows one of them
@@ -160,28 +161,31 @@ def upsample_means_several(context: Context) -> Iterator[Hit]:
     References:
         Tencent/ncnn issue 1133; alexgkendall/caffe-segnet; TimoSaemann/ENet
     """
-    found: dict[str, list[Layer]] = defaultdict(list)
     for layer in context.of(ops.Unpool, ops.Resize):
         if layer.origin.type.upper() == "UPSAMPLE":
             op = layer.operator
-            found[op.mode if isinstance(op, ops.Resize) else "Unpool"].append(layer)
-    for meaning, layers in found.items():
-        yield Hit(
-            f"Upsample is taken for {_UPSAMPLES[meaning]}; other forks mean something else "
-            f"by it{_count(layers)}",
-            "check that the tool you port to knows this one",
-            layers[0],
-        )
+            meaning = op.mode if isinstance(op, ops.Resize) else "Unpool"
+            yield Hit(
+                f"Upsample is taken for {_UPSAMPLES[meaning]}; other forks mean something else "
+                "by it",
+                "check that the tool you port to knows this one",
+                layer,
+            )
 
 
 @rule(
-    "UP304", "unpool-indices", severity="info", source="onnx/onnx MaxUnpool", frameworks=("caffe",)
+    "UP304",
+    "unpool-indices",
+    severity="info",
+    source="onnx/onnx MaxUnpool",
+    frameworks=("caffe",),
+    folds=True,
 )
 def unpool_indices(context: Context) -> Iterator[Hit]:
     """Unpooling by Caffe's masks, whose indices other frameworks count differently.
 
     What it finds:
-        Layers that scatter by the mask of a pooling; the first of a file is reported.
+        Layers that scatter by the mask of a pooling.
 
     Why it is bad:
         Caffe counts row*width + column within each channel of each image. ONNX counts through the
@@ -200,22 +204,23 @@ def unpool_indices(context: Context) -> Iterator[Hit]:
     References:
         ONNX MaxUnpool; alexgkendall/caffe-segnet pooling_layer.cpp
     """
-    found = list(context.of(ops.Unpool))
-    if found:
+    for layer in context.of(ops.Unpool):
         yield Hit(
-            f"the mask '{found[0].inputs[1]}' counts within one channel; ONNX counts through the "
-            f"whole tensor{_count(found)}",
+            f"the mask '{layer.inputs[1]}' counts within one channel; ONNX counts through the "
+            "whole tensor",
             "add each channel's offset when porting to ONNX's MaxUnpool",
-            found[0],
+            layer,
+            kind="mask",
         )
 
 
-def _count(layers: list[Layer]) -> str:
-    """How many layers a finding stands for, where it is more than the one that is shown."""
-    return f" ({len(layers)} layers of this kind)" if len(layers) > 1 else ""
-
-
-@rule("UP307", "ambiguous-dialect", severity="warning", source="TimoSaemann/ENet, BVLC/caffe forks")
+@rule(
+    "UP307",
+    "ambiguous-dialect",
+    severity="warning",
+    source="TimoSaemann/ENet, BVLC/caffe forks",
+    folds=True,
+)
 def ambiguous_dialect(context: Context) -> Iterator[Hit]:
     """A layer that computes one thing in one fork or version, and another in the next.
 
@@ -268,13 +273,13 @@ def ambiguous_dialect(context: Context) -> Iterator[Hit]:
     severity="info",
     source="BVLC/caffe layer_factory.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def fork_only_layer(context: Context) -> Iterator[Hit]:
     """The net needs a fork of Caffe.
 
     What it finds:
-        Layer types that are known from forks, but that BVLC's Caffe does not have; each type is
-        reported once a file, at its first layer.
+        Layer types that are known from forks, but that BVLC's Caffe does not have.
 
     Why it is bad:
         BVLC's Caffe and the tools made for it stop at "Unknown layer type". Whoever runs or ports
@@ -292,16 +297,13 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
-    found: dict[str, list[Layer]] = defaultdict(list)
     for layer in context.net.layers:
         if layer.origin.written.fork_type:
-            found[layer.origin.written.fork_type].append(layer)
-    for kind, layers in found.items():
-        yield Hit(
-            f"BVLC's Caffe has no layer type {kind}{_count(layers)}",
-            "name the fork in the net's documentation, or replace the layer",
-            layers[0],
-        )
+            yield Hit(
+                f"BVLC's Caffe has no layer type {layer.origin.written.fork_type}",
+                "name the fork in the net's documentation, or replace the layer",
+                layer,
+            )
 
 
 @rule(
@@ -310,6 +312,7 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
     severity="warning",
     source="BVLC/caffe batch_norm_layer.cpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def batch_statistics(context: Context) -> Iterator[Hit]:
     """A deploy net normalises by the batch at hand.

@@ -10,11 +10,12 @@ from upconv.converters.ir.dims import evaluate
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts import words
+from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
-    from upconv.converters.audit.sizes import AxisRule
+    from upconv.converters.audit.sizes import AxisRule, Condition
     from upconv.linter.context import Context
 
 _AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -124,7 +125,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     What it finds:
         Nets that upsample, and whose merges or crops fit only where the input's height or width
         follows a rule, H % 32 == 0 say. It is an info where the file gives a size that fits; nets
-        with an inner product, which takes one size anyhow, are not judged.
+        with an inner product, which takes one size anyhow, are not judged, nor merges behind a size
+        that is written in.
 
     Why it is bad:
         With another image Caffe aborts, and so does every other framework. What runs on the
@@ -148,7 +150,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     if not context.upsamples or any(True for _ in context.of(ops.Linear)):
         return
     free = with_free_sizes(with_unknown_sizes(context.net))
-    asked = conditions(free) if free is not None else ()
+    every = conditions(free) if free is not None else ()
+    asked = tuple(one for one in every if not _meets_fixed(context, one))
     found = [rule for axis in ("D", *SPATIAL[4]) if (rule := axis_rule(asked, axis)) is not None]
     if not found:
         return
@@ -159,6 +162,29 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
         first.condition.layer,
         severity=_severity(context, found),
     )
+
+
+def _meets_fixed(context: Context, condition: Condition) -> bool:
+    """Whether a size that is written in meets another there: one size fits, as UP306 says, and no
+    rule of rests holds.
+
+    A program of PyTorch's that is read at one size has numbers where its code computes how much to
+    pad or to cut: nothing can be said of other sizes then.
+    """
+    traced = context.net.framework == "pytorch" and not _open(context)
+    return any(
+        (traced and isinstance(made.operator, ops.Pad | ops.Crop | ops.StridedSlice))
+        or (
+            isinstance(made.operator, ops.Resize | ops.Unpool | ops.WindowUnpool)
+            and any(isinstance(part, int) for part in made.operator.size or ())
+        )
+        for made in behind(context, condition.layer)
+    )
+
+
+def _open(context: Context) -> bool:
+    """Whether an input has a size that is not fixed."""
+    return any(not isinstance(size, int) for one in context.net.inputs for size in one.shape or ())
 
 
 def _failure(broken: AxisRule) -> str:
@@ -247,7 +273,7 @@ def _window(layer: Layer, index: int, before: int, after: int) -> Hit | None:
     return None
 
 
-@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp")
+@rule("UP117", "pixels-never-read", severity="info", source="BVLC/caffe conv_layer.cpp", folds=True)
 def pixels_never_read(context: Context) -> Iterator[Hit]:
     """A layer rounds down and never reads its input's last rows or columns.
 
@@ -286,6 +312,7 @@ def pixels_never_read(context: Context) -> Iterator[Hit]:
                     f"{'is' if lost == 1 else 'are'} never read: {_arithmetic(layer, index, size)}",
                     "feed a size that fits, or pad, or round up",
                     layer,
+                    kind="unread",
                 )
                 break
 

@@ -47,7 +47,9 @@ _ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
 """The modes that align_corners has a meaning in."""
 
 
-@rule("UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927")
+@rule(
+    "UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927", folds=True
+)
 def align_corners_default(context: Context) -> Iterator[Hit]:
     """A linear interpolation does not say whether corners are aligned.
 
@@ -81,6 +83,7 @@ def align_corners_default(context: Context) -> Iterator[Hit]:
                 "write align_corners=False, or True where the weights were trained with it",
                 layer,
                 fix=Fix("safe", (add_argument(call, "align_corners=False"),)),
+                kind="default",
             )
 
 
@@ -94,7 +97,7 @@ _SUCCESSORS: Final[dict[str, tuple[str, str]]] = {
 """Deprecated name -> the one to use, and the arguments that make it the same."""
 
 
-@rule("UP322", "deprecated-call", severity="warning", source="torch/nn/functional.py")
+@rule("UP322", "deprecated-call", severity="warning", source="torch/nn/functional.py", folds=True)
 def deprecated_call(context: Context) -> Iterator[Hit]:
     """An upsampling function or class that PyTorch has deprecated.
 
@@ -137,7 +140,13 @@ def _renamed(call: Call, name: str, arguments: str) -> Fix | None:
     return Fix("safe", (renamed, add_argument(call, arguments)) if arguments else (renamed,))
 
 
-@rule("UP323", "fractional-scale-factor", severity="warning", source="torch/nn/functional.py")
+@rule(
+    "UP323",
+    "fractional-scale-factor",
+    severity="warning",
+    source="torch/nn/functional.py",
+    folds=True,
+)
 def fractional_scale_factor(context: Context) -> Iterator[Hit]:
     """A scale factor that is no whole number stays in the coordinates.
 

@@ -11,6 +11,7 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Filler, Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.stored import is_zero, stored_kernel
+from upconv.linter.facts.training_files import untouched_by
 from upconv.linter.fixing import remedies
 from upconv.linter.rule import Hit, rule
 
@@ -43,12 +44,16 @@ def _why_zero(context: Context, layer: Layer) -> str:
     "zeros-for-ever",
     severity="error",
     source="shelhamer/fcn.berkeleyvision.org surgery.py",
+    folds=True,
 )
 def zeros_for_ever(context: Context) -> Iterator[Hit]:
     """A transposed convolution that outputs zeros and can never learn better.
 
     What it finds:
         Transposed convolutions with no weight_filler (or the constant 0), lr_mult 0 and no weights.
+        It is an error where weights were given that do not have the layer's, or where the solver
+        beside the net trains it and the code that runs it sets no weights; else an info, since net
+        surgery or a caffemodel that is not at hand may fill them.
 
     Why it is bad:
         It is the most reported trap of FCN nets. Their bilinear weights come from net surgery in
@@ -70,19 +75,34 @@ def zeros_for_ever(context: Context) -> Iterator[Hit]:
     References:
         shelhamer/fcn.berkeleyvision.org surgery.py; BVLC/caffe include/caffe/filler.hpp
     """
-    for layer in context.of(ops.ConvTranspose):
-        rate, _, _ = words.multipliers(layer, 0)
-        if rate or not _starts_at_zero(layer):
-            continue
+    zeros = [layer for layer in context.of(ops.ConvTranspose) if _stays_at_zero(layer)]
+    solver = _untouched(context) if zeros else ""
+    certain = bool(context.net.weights_path or solver)
+    trained = f"; {solver} trains it, and the code beside it sets no weights" if solver else ""
+    for layer in zeros:
         bias = layer.weights.get("bias", Weight(None))
         biased = bias.present or (bias.filler is not None and bias.filler.value != 0)
         yield Hit(
             f"this Deconvolution will output {'only its bias' if biased else 'zeros'}: "
-            f"{_why_zero(context, layer)}, and its lr_mult is 0, so it never learns any",
+            f"{_why_zero(context, layer)}, and its lr_mult is 0, so it never learns any{trained}",
             _zeros_help(layer),
             layer,
+            severity=None if certain else "info",
+            kind="zeros",
             fix=remedies.bilinear_filler(context, layer),
         )
+
+
+def _stays_at_zero(layer: Layer) -> bool:
+    rate, _, _ = words.multipliers(layer, 0)
+    return not rate and _starts_at_zero(layer)
+
+
+def _untouched(context: Context) -> str:
+    """The solver beside the net whose training sets no weights of it."""
+    from upconv.converters.readers.formats import companions
+
+    return untouched_by(context.path, companions(context.path))
 
 
 def _zeros_help(layer: Layer) -> str:
@@ -94,7 +114,7 @@ def _zeros_help(layer: Layer) -> str:
     )
 
 
-@rule("UP209", "dead-start", severity="warning", source="BVLC/caffe filler.hpp")
+@rule("UP209", "dead-start", severity="warning", source="BVLC/caffe filler.hpp", folds=True)
 def dead_start(context: Context) -> Iterator[Hit]:
     """A transposed convolution that starts its training from zeros.
 

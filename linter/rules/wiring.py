@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -18,14 +17,20 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP008", "executable-code", severity="warning", source="BVLC/caffe python_layer.hpp")
+@rule(
+    "UP008",
+    "executable-code",
+    severity="warning",
+    source="BVLC/caffe python_layer.hpp",
+    folds=True,
+)
 def executable_code(context: Context) -> Iterator[Hit]:
     """Loading the model runs code.
 
     What it finds:
         Pickles that call anything but what holds tensors and plain values, and Lambda layers with
         their marshalled code. Of Caffe: Python layers, of any phase: Caffe imports python_param's
-        module and runs its class. Each class is reported once a file.
+        module and runs its class.
 
     Why it is bad:
         Loading the net runs code that is not in the file, from whatever directory comes first in
@@ -45,20 +50,18 @@ def executable_code(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
     yield from context.notices("UP008")
-    found: dict[tuple[str, str], list[Block]] = defaultdict(list)
     for block in context.blocks:
         if _text(block, "type").upper() == "PYTHON":
             given = next(reversed(block.blocks("python_param")), NOTHING)
-            found[_text(given, "module"), _text(given, "layer")].append(block)
-    for (module, name), blocks in found.items():
-        what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
-        more = f" ({len(blocks)} layers do so)" if len(blocks) > 1 else ""
-        yield Hit(
-            f"building this net makes Caffe run {what}{more}",
-            "read that module before you run the net; `upconv` never runs it",
-            where=blocks[0].span,
-            layer_name=_text(blocks[0], "name"),
-        )
+            module, name = _text(given, "module"), _text(given, "layer")
+            what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
+            behind = ", and nothing behind it is checked" if block.has("bottom") else ""
+            yield Hit(
+                f"building this net makes Caffe run {what}{behind}",
+                "read that module before you run the net; `upconv` never runs it",
+                where=block.span,
+                layer_name=_text(block, "name"),
+            )
 
 
 def _text(block: Block, name: str) -> str:

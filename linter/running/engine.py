@@ -1,13 +1,16 @@
 """Runs all rules over one file and turns what they yield into findings.
 
-Reading problems become UP001, a rule that fails becomes UP006: a check never ends in a traceback.
+Reading problems become UP001; a reader or a rule that fails becomes UP006 of its file: a check
+never ends in a traceback, and never because of one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -23,6 +26,8 @@ from upconv.converters.ir.written import Comments
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.context import Context, Crash
 from upconv.linter.finding import (
+    CRASHED,
+    UNCHECKED,
     FileReport,
     Finding,
     Severity,
@@ -34,7 +39,8 @@ from upconv.linter.finding import (
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
-from upconv.linter.running.suppress import Ignore, ignores, unused
+from upconv.linter.running.fold import folded
+from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
 
@@ -51,7 +57,13 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore."""
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+
+        What says that a file was not checked runs always: neither an unreadable file nor a failure
+        of ours may pass as clean.
+        """
+        if code in UNCHECKED:
+            return True
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -85,19 +97,50 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
+_Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
+
+
 def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
     try:
-        model = read()
+        return _judged(path, options, read, named)
     except UsageError:
         raise  # the command is wrong, not the file
+    except Exception as error:
+        crash = Crash("", _READING, error)
+        return _report(Context(path, None, None, crashes=[crash]), options)
+
+
+def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: bool) -> FileReport:
+    try:
+        model = read()
+    except UsageError:
+        raise
     except UpconvError as error:
         if _is_other_file(error, named):
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    except (RecursionError, MemoryError) as error:
+        return _report(Context(path, None, None, [_overflow(error, path)]), options)
+    open_ones = [one.error for one in model.notices if one.kind == "template"]
+    if open_ones:
+        where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
+        reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
+        return FileReport(relative_path(path, options.root), "", "skipped", reason)
     return _report(Context(path, _source_of(model), model), options)
+
+
+_READING: Final = "the reader"
+"""What is said to have failed where no rule has run yet."""
+
+
+def _overflow(error: Exception, path: str) -> UnreadableError:
+    """The error of a file that is nested, or holds, more than this process can take."""
+    deep = isinstance(error, RecursionError)
+    what = "it is nested too deep" if deep else "there is not enough memory for what it says"
+    return UnreadableError(what, path=path)
 
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
@@ -123,18 +166,20 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
     context.unused += silencer.unused()
     judged += _findings("closing", context, options, silencer)
     status, reason = _status(context)
-    by = dict(judged)
+    by = {finding: (cause, kind) for finding, cause, kind in judged}
     # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
     found = with_fingerprints(by)
+    causes = [(finding, *by[_bare(finding)]) for finding in found]
     return FileReport(
         relative_path(context.path, options.root),
         context.model.framework if context.model else "",
         status,
         reason,
-        tuple(finding for finding in found if by[_bare(finding)] is None),
+        folded((finding, kind) for finding, cause, kind in causes if cause is None),
         context.source,
-        tuple(_silenced(found, by)),
+        tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
+        tuple(crash.trace for crash in context.crashes),
     )
 
 
@@ -142,24 +187,17 @@ def _bare(finding: Finding) -> Finding:
     return replace(finding, fingerprint="")
 
 
-def _silenced(
-    found: Iterable[Finding], by: Mapping[Finding, tuple[Silencer, str] | None]
-) -> Iterator[Silenced]:
-    for finding in found:
-        cause = by[_bare(finding)]
-        if cause is not None:
-            yield Silenced(finding, *cause)
-
-
 def _findings(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[tuple[Finding, tuple[Silencer, str] | None]]:
-    """What the rules of a stage find, each with what silences it, and why."""
+) -> list[_Judged]:
+    """What the rules of a stage find, each with what silences it, and why, and with its kind."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
+    shown = relative_path(context.path, options.root)
     return [
         (
-            _finding(rule, hit, context, options, silencer.overrides),
+            _finding(rule, hit, shown, options.root, silencer.overrides),
             silencer.silencing(rule, hit),
+            rule.kind(hit),
         )
         for rule in chosen
         for hit in _run(rule, context)
@@ -184,12 +222,12 @@ def _status(context: Context) -> tuple[Status, str]:
     notices = context.model.notices if context.model else ()
     broken = [notice.error.message for notice in notices if notice.kind == "unreadable-part"]
     broken += [error.message for error in context.failures]
+    if context.model is None:
+        broken += [f"{crash.name} failed: {crash.reason}" for crash in context.crashes]
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
-def _finding(
-    rule: Rule, hit: Hit, context: Context, options: CheckOptions, overrides: Overrides
-) -> Finding:
+def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
     severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
@@ -197,10 +235,10 @@ def _finding(
         code=rule.code,
         name=rule.name,
         severity=severity,
-        path=relative_path(context.path, options.root),
+        path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, options.root) + _stored_at(hit),
+        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
@@ -236,9 +274,9 @@ def _span_of(hit: Hit) -> Span | None:
 
 def relative_path(path: str, root: Path) -> str:
     """The path as reports show it: POSIX, relative to the root where it lies below it."""
-    whole = Path(path)
+    whole, top = os.path.realpath(path), os.path.realpath(root)  # which a link to itself stops not
     try:
-        return whole.resolve().relative_to(root.resolve()).as_posix()
+        return PurePath(whole).relative_to(top).as_posix()
     except ValueError:
         return PurePath(path).as_posix()
 
@@ -264,11 +302,14 @@ class _Silencer:
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
         self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
+        self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
         """What silences a hit, and the reason given. The configuration is asked too where a
         comment answers: neither is idle then."""
+        if rule.code == CRASHED:
+            return None
         comments = self._comments_on(rule, hit)
         configured = self.overrides.ignores(rule.code, _layer_of(hit))
         if comments:
@@ -281,11 +322,17 @@ class _Silencer:
             return []
         words = [
             (comment, word)
-            for comment in self.comments
+            for comment in self._speaking_of(rule).line(span.line)
             for word in comment.covering(rule.code, rule.name, span.line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]
+
+    def _speaking_of(self, rule: Rule) -> Covering:
+        if rule.code not in self._by_rule:
+            mine = [one for one in self.comments if one.speaks_of(rule.code, rule.name)]
+            self._by_rule[rule.code] = Covering(mine)
+        return self._by_rule[rule.code]
 
     def unused(self) -> list[tuple[Ignore, str]]:
         """Words of no use, those left out that speak of a rule that was not run."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.processors import processors
+from upconv.converters.readers.files.opening import read_regular
 from upconv.converters.readers.formats import companions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
@@ -61,9 +62,23 @@ def check_files(
         reports[index] = report
         done += 1
         progress(done, len(targets))
-        if cache is not None and keys[index]:
-            cache.store(_entry_of(targets[index]), keys[index], report)
+        if (
+            cache is not None
+            and keys[index]
+            and not _stored(cache, targets[index], keys[index], report)
+        ):
+            cache = None
     return [report for report in reports if report is not None]
+
+
+def _stored(cache: Cache, target: Target, key: str, report: FileReport) -> bool:
+    """Whether the cache could be written. It only saves time: where it cannot (a read-only
+    checkout, a full disk), the check goes on without."""
+    try:
+        cache.store(_entry_of(target), key, report)
+    except OSError:
+        return False
+    return True
 
 
 def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
@@ -74,7 +89,7 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
     try:
         if not 0 < _size(path) <= MAX_HASHED:
             return "", None
-        data = b"" if path.is_dir() else path.read_bytes()
+        data = b"" if path.is_dir() else read_regular(path)
     except OSError:
         return "", None  # the check says why
     key = cache_key(data, target.path, target.named, target.options)

@@ -29,6 +29,8 @@ class CheckOutput:
     diff: bool = False
     exit_zero: bool = False
     statistics: bool = False
+    quiet: bool = False
+    color: str = "auto"
 
     @property
     def targets(self) -> list[tuple[str, str]]:
@@ -48,27 +50,33 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
     """Say what a check found and did, and write the reports that were asked for; returns the exit
     code. Raises UsageError and OSError for an --output that cannot be written."""
     if result.fixes:
-        _tell_fixes(result.fixes, wanted.diff)
-    if result.baseline:
+        _tell_fixes(result.fixes, wanted)
+    if result.baseline and not wanted.quiet:
         _tell_baseline(result.baseline)
     _tell_report(result, request, wanted)
+    if os.environ.get("UPCONV_DEBUG"):
+        for file in result.report.files:
+            for trace in file.traces:
+                _say(f"{file.path}:\n{trace}")
     if any(file.crashed for file in result.report.files):
         return 2
     return int(result.report.fails() and not wanted.exit_zero)
 
 
-def _tell_fixes(fixes: Fixes, shown: bool) -> None:
+def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:
     for diff in fixes.diffs:
         click.echo(diff, nl=False, color=True)
     if fixes.text is not None:
         sys.stdout.buffer.write(fixes.text)
+    if wanted.quiet:
+        return
     if fixes.count:
         plural = "" if fixes.count == 1 else "s"
         where = "" if fixes.files == 1 else f" in {fixes.files} files"
-        what = "can be fixed" if shown else "fixed"
+        what = "can be fixed" if wanted.diff else "fixed"
         _say(f"{fixes.count} finding{plural}{where} {what}")
     if fixes.more:
-        _say(f"{fixes.more} more can be fixed with --unsafe-fixes, which change numbers")
+        _say(f"{fixes.more} more can be fixed with --fix --unsafe-fixes, which change numbers")
 
 
 def _tell_baseline(use: BaselineUse) -> None:
@@ -108,7 +116,7 @@ def _tell_report(result: CheckResult, request: CheckRequest, wanted: CheckOutput
         from upconv.service.work.staging import write_text
 
         write_text(file, FORMATS[name](result.report))
-    for label in result.idle:
+    for label in () if wanted.quiet else result.idle:
         _say(f"{result.config.path}: {label} silences nothing")
     if wanted.diff:
         return
@@ -126,7 +134,10 @@ def _shown(result: CheckResult, wanted: CheckOutput, stream: TextIO) -> str:
         return _statistics(result.report, format_)
     if format_ != "text":
         return FORMATS[format_](result.report)
-    return text(result.report, colour=wants_colour(stream, os.environ))
+    colour = wanted.color == "always" or (
+        wanted.color == "auto" and wants_colour(stream, os.environ)
+    )
+    return text(result.report, colour=colour, quiet=wanted.quiet)
 
 
 def _statistics(report: Report, format_: str) -> str:

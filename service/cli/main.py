@@ -18,6 +18,9 @@ COMMANDS = {
 }
 """Command -> its line in the help; the module of that name in `commands` holds it."""
 
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ends, as shells have it: 128 and the signal's number."""
+
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is used, and not before."""
@@ -53,7 +56,7 @@ def _suggestion(name: str) -> str:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="upconv")
+@click.version_option(None, "-V", "--version", package_name="upconv")
 def cli() -> None:
     """Check, convert and prove the layers that make feature maps larger."""
 
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 2
     except click.Abort:
         _complain("stopped")
-        code = 2
+        code = INTERRUPTED
     except UpconvError as error:
         _complain(str(error))
         code = 2

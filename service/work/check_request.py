@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -28,8 +29,9 @@ class CheckRequest:
 
     `paths` are files and folders, and "-" for `text`, which is called `text_name`; without paths
     and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
-    make, `write` is False where they are only to be shown. `config` is a configuration, or the
-    file that holds it, or None for the closest.
+    make, `write` is False where they are only to be shown. `exclude` are patterns of files that a
+    search leaves out, from the current folder, besides the configuration's. `config` is a
+    configuration, or the file that holds it, or None for the closest.
     """
 
     paths: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class CheckRequest:
     reading: Reading = field(default_factory=Reading)
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     levels: tuple[Safety, ...] = ()
     write: bool = True
     fail_on: Severity | None = None
@@ -90,7 +93,7 @@ class Settings:
 
     def options_of(self, path: Path) -> CheckOptions:
         """How a file is to be checked."""
-        folder = path.parent.resolve()
+        folder = Path(os.path.realpath(path.parent))
         if folder not in self._options:
             self._options[folder] = self._options_from(self.config_of(path))
         return self._options[folder]
@@ -110,11 +113,12 @@ class Settings:
     def leaves_out(self, path: Path) -> bool:
         """Whether a file that a search found is excluded by its configuration."""
         config = self.config_of(path)
-        if not config.exclude:
+        patterns = ((config.exclude, config.root), (self._request.exclude, Path.cwd()))
+        if not any(exclude for exclude, _ in patterns):
             return False
         from upconv.linter.settings.overrides import matches_file
 
-        return matches_file(config.exclude, config.root, path)
+        return any(matches_file(exclude, root, path) for exclude, root in patterns if exclude)
 
     @property
     def baseline_path(self) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,9 +52,11 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
 
     load_plugins()
     settings = Settings(request)
-    files = _checked(request, settings, progress)
+    passed: Counter[str] = Counter()
+    files = _checked(request, settings, progress, passed)
     checked = [file.report for file in files]
-    _require_models(request, checked)
+    kinds = tuple(sorted(passed.items(), key=lambda kind: (-kind[1], kind[0])))
+    _require_models(request, checked, kinds)
     known = _known(request, settings)
     shown = [known.split(report)[0] for report in checked] if known else checked
     fixes = use = None
@@ -67,16 +71,19 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
 
         use = keep_baseline(request, settings, known, checked, shown)
         shown = list(use.reports)
-    report = _as_report(shown, request, settings)
+    report = _as_report(shown, request, settings, kinds)
     return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
 
 
-def _checked(request: CheckRequest, settings: Settings, progress: Progress) -> list[CheckedFile]:
+def _checked(
+    request: CheckRequest, settings: Settings, progress: Progress, passed: Counter[str]
+) -> list[CheckedFile]:
+    """What is to be checked, with its reports; `passed` counts what a search passed over."""
     given = [_check_text(request, settings)] if STDIN in request.paths else []
     paths = [path for path in request.paths if path != STDIN]
     if not request.paths and not request.models:
         paths = ["."]
-    found = _check_files(paths, settings, progress) if paths else []
+    found = _check_files(_discovered(paths, settings, passed), settings, progress) if paths else []
     return given + found + _check_models(request, settings)
 
 
@@ -99,10 +106,11 @@ def _check_models(request: CheckRequest, settings: Settings) -> list[CheckedFile
     ]
 
 
-def _check_files(paths: Sequence[str], settings: Settings, progress: Progress) -> list[CheckedFile]:
+def _check_files(
+    found: Sequence[tuple[Path, bool]], settings: Settings, progress: Progress
+) -> list[CheckedFile]:
     from upconv.linter.running.run import Target, check_files
 
-    found = _discovered(paths, settings)
     targets = [Target(str(p), settings.options_of(p), named) for p, named in found]
     cache = None
     wanted = settings.run.cache
@@ -114,7 +122,9 @@ def _check_files(paths: Sequence[str], settings: Settings, progress: Progress) -
     return [CheckedFile(t.path, report) for t, report in zip(targets, reports, strict=True)]
 
 
-def _discovered(paths: Sequence[str], settings: Settings) -> list[tuple[Path, bool]]:
+def _discovered(
+    paths: Sequence[str], settings: Settings, passed: Counter[str]
+) -> list[tuple[Path, bool]]:
     """(path, whether the user named it) of every file."""
     files = [Path(path) for path in paths]
     if all(path.is_file() for path in files):
@@ -122,13 +132,16 @@ def _discovered(paths: Sequence[str], settings: Settings) -> list[tuple[Path, bo
     from upconv.linter.running.discovery import discover
 
     try:
-        return [(f.path, f.named) for f in discover(files, settings.leaves_out)]
+        found = discover(files, settings.leaves_out, lambda kind: passed.update((kind,)))
+        return [(entry.path, entry.named) for entry in found]
     except FileNotFoundError as error:
         hint = "check the path"
         raise UsageError("no such file or folder", path=str(error), hint=hint) from None
 
 
-def _require_models(request: CheckRequest, reports: Sequence[FileReport]) -> None:
+def _require_models(
+    request: CheckRequest, reports: Sequence[FileReport], kinds: Sequence[tuple[str, int]]
+) -> None:
     """Raise UsageError where nothing was checked, so that a wrong path is not a silent pass."""
     if any(report.status != "skipped" for report in reports):
         return
@@ -137,7 +150,10 @@ def _require_models(request: CheckRequest, reports: Sequence[FileReport]) -> Non
         raise UsageError(f"nothing to check: {reports[0].reason}", path=reports[0].path)
     if not reports:
         hint = "`upconv formats` lists what is looked for; what .gitignore names is left out"
-        raise UsageError(f"nothing to check in {where}: no model was found", hint=hint)
+        from upconv.linter.reports.wording import passed_over
+
+        over = f" ({passed_over(kinds)})" if kinds else ""
+        raise UsageError(f"nothing to check in {where}: no model was found{over}", hint=hint)
     first = f"{reports[0].path}: {reports[0].reason}"
     raise UsageError(
         f"nothing to check in {where}: none of {len(reports)} files is a model; {first}"
@@ -159,11 +175,17 @@ def _known(request: CheckRequest, settings: Settings) -> Baseline | None:
     return read_baseline(path)
 
 
-def _as_report(files: Sequence[FileReport], request: CheckRequest, settings: Settings) -> Report:
+def _as_report(
+    files: Sequence[FileReport],
+    request: CheckRequest,
+    settings: Settings,
+    kinds: tuple[tuple[str, int], ...],
+) -> Report:
     from upconv.linter.finding import Report
 
     fail_on = settings.run.fail_on or "error"
-    return Report(tuple(files), _prefix(settings.root), fail_on, request.show_silenced)
+    prefix = _prefix(settings.root)
+    return Report(tuple(files), prefix, fail_on, request.show_silenced, kinds)
 
 
 def _prefix(root: Path) -> str:
@@ -178,7 +200,9 @@ def _prefix(root: Path) -> str:
 def _idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> tuple[str, ...]:
     from upconv.linter.settings.overrides import ignore_label
 
-    whole = any(settings.root.is_relative_to(Path(path).resolve()) for path in request.paths or ".")
+    whole = any(
+        settings.root.is_relative_to(os.path.realpath(path)) for path in request.paths or "."
+    )
     if not whole or request.select or request.ignore or request.models:
         return ()
     used = {label for file in report.files for label in file.used}

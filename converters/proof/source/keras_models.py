@@ -96,8 +96,9 @@ def _require_same_meaning(
     than the one that wrote it."""
     version = found.version
     today = replace(found, version=KerasVersion(installed, version.generation, version.backend))
+    as_written = build(model.path, found, options)
     theirs = build(model.path, today, replace(options, keras_bilinear="half-pixel"))
-    for ours, other in zip(model.layers, theirs.layers, strict=False):
+    for ours, other in zip(as_written.layers, theirs.layers, strict=False):
         if ours.operator != other.operator:
             raise UnsupportedError(
                 f"it is not run: Keras {installed} computes another thing of it than "

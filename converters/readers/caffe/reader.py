@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
-from upconv.converters.ir.model import Model, Notice, Shape
+from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
 from upconv.converters.ir.origin import Origin, Source, Written
 from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
@@ -28,6 +28,7 @@ from upconv.converters.readers.caffe.upgrade import LAYER_FIELDS, WrittenLayer, 
 from upconv.converters.readers.caffe.wiring import InputSource, Node, wire
 from upconv.converters.readers.caffe.written import written_layer
 from upconv.converters.readers.files.prototxt import Message, load_text, parse, source_comments
+from upconv.converters.readers.files.prototxt.diagnosis import FILL_IN, is_placeholder
 from upconv.converters.readers.options import ReadOptions
 
 
@@ -47,7 +48,8 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     require_net(parsed.root, parsed.errors)
     net = upgrade(parsed.root)
     work = Workspace(source.path, "caffe", KINDS)
-    work.notices += [Notice("unreadable-part", error) for error in parsed.errors]
+    work.notices += [Notice(_kind(error), error) for error in parsed.errors]
+    work.notices += _left_open(parsed.root)
     work.notices += net.notices
     work.notices += _unknown_fields(parsed.root)
     present, absent = _by_phase(net, options, work)
@@ -71,6 +73,24 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     )
     model = aligned_crops(model, options.dialect)
     return replace(model, notices=_in_order(model.notices))
+
+
+def _kind(error: UnreadableError) -> NoticeKind:
+    return "template" if is_placeholder(error) else "unreadable-part"
+
+
+def _left_open(root: Message) -> Iterator[Notice]:
+    """Numbers of outputs that are 0, which Caffe refuses: scripts put a number of classes there."""
+    for block in (block for name in LAYER_FIELDS for block in root.blocks(name)):
+        for params in (*block.blocks("convolution_param"), *block.blocks("inner_product_param")):
+            if params.texts("num_output") == ["0"]:
+                error = UnreadableError(
+                    "num_output: 0 is a placeholder, not a value: this file is a template",
+                    where=params.spans("num_output")[0],
+                    layer="".join(block.texts("name")[-1:]),
+                    hint=FILL_IN,
+                )
+                yield Notice("template", error)
 
 
 def _unknown_fields(root: Message) -> Iterator[Notice]:

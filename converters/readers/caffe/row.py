@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from upconv.converters.readers.caffe.beside import training_files
 from upconv.converters.readers.row import Format, Head
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ CAFFE: Final = Format(
     open_text=_open_text,
     vague=("txt",),
     texts=("prototxt", "prototext", "prototmp", "pbtxt"),
+    companions=training_files,
     require=_require,
 )
 CAFFE_WEIGHTS: Final = Format(

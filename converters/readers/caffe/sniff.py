@@ -8,6 +8,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import NotAModelError, UnreadableError
 from upconv.converters.readers.files.prototxt import Message, Scalar
+from upconv.converters.readers.files.prototxt.diagnosis import is_placeholder
 from upconv.converters.readers.files.prototxt.kinds import EMPTY, NET, OTHER, classify
 
 _WEB_PAGE: Final = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -28,6 +29,8 @@ def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:
     if kind in (EMPTY, OTHER) and errors:
         first = errors[0]
         message = f"no Caffe net: {first.message}"
+        if is_placeholder(first):
+            raise NotAModelError(message, path=root.source.path, hint=first.hint, known=True)
         error = NotAModelError(
             message, where=first.where or root.span, hint=first.hint, known=False
         )

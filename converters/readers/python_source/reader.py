@@ -42,9 +42,6 @@ from upconv.converters.readers.python_source.torch_layers import MAKERS, Maker
 from upconv.converters.readers.python_source.torch_others import OTHER_MAKERS
 from upconv.converters.readers.python_source.written import written_call
 
-SHOWN: Final = 3
-"""Calls that the notice names; the others are only counted."""
-
 _MAKERS: Final[dict[str, Maker]] = {
     **MAKERS,
     **OTHER_MAKERS,
@@ -137,10 +134,9 @@ class _Assembly:
         if not self.skipped:
             return []
         self.skipped.sort(key=lambda one: one.span.start)
-        parts = [f"{one.name} in {_line(one.span)} ({one.reason})" for one in self.skipped]
-        rest = len(parts) - SHOWN
-        shown = "; ".join(parts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
-        message = f"{len(parts)} of {self.seen} upsampling calls could not be read: {shown}"
+        first, rest = self.skipped[0], len(self.skipped) - 1
+        shown = f"{first.name} ({first.reason})" + (f", and {rest} more" if rest else "")
+        message = f"{rest + 1} of {self.seen} upsampling calls could not be read: {shown}"
         return [Notice("unread-calls", UpconvError(message, where=self.skipped[0].span))]
 
     def single(self, site: Site, signature: Signature) -> None:
@@ -235,10 +231,6 @@ class _Assembly:
         """Count a call that was not read."""
         if not isinstance(error, NoOperatorError):
             self.skipped.append(Skipped(site.span, name, error.message))
-
-
-def _line(span: Span) -> str:
-    return span.source.landmark(span.start) or f"line {span.line}"
 
 
 def _make(call: Call, place: Place) -> Made:

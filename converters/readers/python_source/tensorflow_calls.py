@@ -169,9 +169,9 @@ def resize(call: Call, place: Place) -> Made:
 
 
 def _method(call: Call) -> str:
-    methods = {"bilinear": "linear", "nearest_neighbor": "nearest", "bicubic": "cubic"}
+    methods = {"bilinear": "linear", "nearest": "nearest", "bicubic": "cubic"}
     if "method" not in call.defaults:
-        return methods[call.name.removeprefix("resize_")]
+        return methods[call.name.removeprefix("resize_").removesuffix("_neighbor")]
     value = call.value("method")
     found = methods.get(value) or {0: "linear", 1: "nearest", 2: "cubic"}.get(value)
     if found is None:

@@ -10,14 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.errors import NotAModelError, UnreadableError
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.quiet import quietly
 
-MAX_CODE: Final = 4 << 20
+MAX_CODE: Final = 2 << 20
 """Characters of code; the longest files of frameworks themselves have a tenth of it."""
 
 MAX_NODES: Final = 2_000_000
+_PYTHON_2: Final = re.compile(
+    r"""^[ \t]*(?:print[ \t]+(?:[\w"'`%]|>>|\()|except[ \t][^:\n(]+,[ \t]*\w+[ \t]*:"""
+    r"""|raise[ \t]+\w+[ \t]*,|exec[ \t]+["'\w])""",
+    re.MULTILINE,
+)
+"""Statements that Python 3 does not have: print x, except A, b:, raise A, b, exec x."""
+
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -92,7 +99,7 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
     """The syntax tree of a piece of code.
 
     Raises UnreadableError at the line where it is no Python, or where it is too large or nested
-    too deeply.
+    too deeply, and NotAModelError where it is Python 2.
     """
     lines = line_starts(code)
     if len(code) > MAX_CODE:
@@ -101,6 +108,10 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
         with quietly():
             tree = ast.parse(code)
     except SyntaxError as error:
+        if _PYTHON_2.search(code) or isinstance(error, TabError):
+            raise NotAModelError(
+                "a Python 2 script, which is not read", path=source.path, known=True
+            ) from None
         raise _syntax_error(
             error, Fragment(source, code, ast.Module([], []), lines, offsets)
         ) from None
@@ -118,7 +129,6 @@ def _syntax_error(error: SyntaxError, fragment: Fragment) -> UnreadableError:
     return UnreadableError(
         f"no Python 3: {error.msg}",
         where=fragment.span_of(at, min(at + 1, len(fragment.code))),
-        hint="Python 2 is not read" if "print" in (error.msg or "") else "",
     )
 
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.scopes import Scope, dotted_names
 
 MAX_DEPTH: Final = 40
 MAX_ITEMS: Final = 1000
@@ -34,6 +34,24 @@ _UNARY: Final[dict[type, Callable[[Any], Any]]] = {
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
 }
+_RESIZE_METHODS: Final = {
+    f"tensorflow.{version}image.{kind}.{name}": value
+    for version in ("", "compat.v1.", "compat.v2.")
+    for kind in ("ResizeMethod", "ResizeMethodV1")
+    for name, value in {
+        "BILINEAR": "bilinear",
+        "NEAREST_NEIGHBOR": "nearest",
+        "BICUBIC": "bicubic",
+        "AREA": "area",
+        "LANCZOS3": "lanczos3",
+        "LANCZOS5": "lanczos5",
+        "GAUSSIAN": "gaussian",
+        "MITCHELLCUBIC": "mitchellcubic",
+    }.items()
+}
+"""TensorFlow's names for ways to resize -> what they are worth (image_ops_impl.py), the numbers of
+TensorFlow 1 as names too."""
+
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "int": int,
     "float": float,
@@ -94,6 +112,10 @@ class _Evaluation:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
                 if scope.lookup(name) is None:
                     return _computed(_FUNCTIONS[name], *self.items(args, scope, depth))
+            case ast.Attribute():
+                named = dotted_names(node, scope)
+                if len(named) == 1 and named[0] in _RESIZE_METHODS:
+                    return _RESIZE_METHODS[named[0]]
         raise NotConstantError(f"{_shown(node)} is not constant")
 
     def items(self, nodes: Sequence[ast.expr], scope: Scope, depth: int) -> tuple[Any, ...]:

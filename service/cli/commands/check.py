@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "info")
 
-OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics")
+OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics", "quiet", "color")
 """The options that say what is printed, and how; the others say what is checked."""
 
 READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_backend")
@@ -52,7 +52,9 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     "--output", "outputs", multiple=True, metavar="FMT:FILE", help="Write a report to a file too."
 )
 @click.option("--fix", is_flag=True, help="Apply safe fixes in place (to standard output for -).")
-@click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change numbers as well.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: fixes that change numbers as well."
+)
 @click.option("--diff", is_flag=True, help="Print what the fixes would change; write nothing.")
 @click.option(
     "--fail-on",
@@ -94,7 +96,20 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     help="Where.  [default: .upconv_cache beside the configuration]",
 )
 @click.option("--stdin-filename", default="-", metavar="F", help="What to call standard input.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out of searches, as in .gitignore; besides the configuration's.",
+)
 @click.option("--statistics", is_flag=True, help="Count findings per code instead.")
+@click.option("-q", "--quiet", is_flag=True, help="Findings alone, without summary and notes.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours in the text report.  [default: auto]",
+)
 def command(**given: Any) -> int:
     """Check model files; folders are searched, "-" is standard input, "." the default.
 
@@ -103,6 +118,14 @@ def command(**given: Any) -> int:
 
     The command line comes before the environment (UPCONV_SELECT and so on), the environment
     before the closest upconv.toml or [tool.upconv] in pyproject.toml.
+
+    \b
+    Examples:
+      upconv check .                                    everything in this folder
+      upconv check deploy.prototxt --weights fcn.caffemodel
+      upconv check . --select UP1 --exclude "third_party/"
+      upconv check . --fix --diff                       show the safe fixes
+      upconv check . --output sarif:upconv.sarif        for code scanning
     """
     from upconv.service.cli.check_output import CheckOutput, tell
     from upconv.service.cli.progress import progress_bar
@@ -122,17 +145,15 @@ def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -
     said = reading(**{name: given.pop(name) for name in READING})
     name = given.pop("stdin_filename")
     given["config"] = given["config"] or None
-    levels = _levels(fix or wanted.diff, unsafe_fixes)
+    levels = _levels(unsafe_fixes) if fix or wanted.diff else ()
     text = sys.stdin.buffer.read() if STDIN in given["paths"] else b""
     return CheckRequest(
         text=text, text_name=name, reading=said, levels=levels, write=not wanted.diff, **given
     )
 
 
-def _levels(fix: bool, unsafe: bool) -> tuple[Safety, ...]:
-    if unsafe:
-        return ("safe", "unsafe")
-    return ("safe",) if fix else ()
+def _levels(unsafe: bool) -> tuple[Safety, ...]:
+    return ("safe", "unsafe") if unsafe else ("safe",)
 
 
 def _require_possible(request: CheckRequest, wanted: CheckOutput) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -145,3 +148,142 @@ def test_a_search_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2 []\n"
+
+
+def git(top: Path, *words: str) -> None:
+    settings = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+    subprocess.run(["git", "-C", str(top), *settings, *words], check=True, capture_output=True)
+
+
+def passed(*paths: Path) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    list(discover(paths, note=lambda kind: kinds.update((kind,))))
+    return kinds
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_what_git_tracks_is_searched_though_it_is_ignored(
+    tmp_path: Path, version: str, digest: str
+) -> None:
+    tracked = ["models/deep/a.prototxt", "models/b.prototxt", "é.gen.prototxt", "z.prototxt"]
+    tree(tmp_path, dict.fromkeys([*tracked, "models/new.prototxt", "out/c.prototxt"], ""))
+    git(tmp_path, "init", "-q", f"--object-format={digest}")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "rm", "-q", "--cached", "models/new.prototxt", "out/c.prototxt")
+    git(tmp_path, "update-index", "--index-version", version)
+    if version == "3":  # an entry with further flags is what makes an index of version 3
+        git(tmp_path, "add", "-N", "models/new.prototxt")
+        tracked.insert(2, "models/new.prototxt")
+    tree(tmp_path, {".gitignore": "models/\n*.gen.prototxt\nout/\n"})
+    assert sorted(found(tmp_path, top=tmp_path)) == sorted(tracked)
+    assert found(tmp_path / "models" / "deep", top=tmp_path) == tracked[:1]
+    assert passed(tmp_path)["folders named by .gitignore"] == 1
+
+
+def test_worktrees_and_submodules_have_indexes_of_their_own(tmp_path: Path) -> None:
+    inner, outer, beside = tmp_path / "inner", tmp_path / "outer", tmp_path / "beside"
+    for top in (inner, outer):
+        tree(top, {"a.prototxt": "", ".gitignore": "*.prototxt\n/sub/\n"})
+        git(top, "init", "-q")
+        git(top, "add", "-f", ".")
+        git(top, "commit", "-q", "-m", "x")
+    git(outer, "submodule", "add", "-f", str(inner), "sub")
+    git(outer, "worktree", "add", str(beside))
+    tree(outer, {"sub/new.prototxt": ""})
+    tree(beside, {"new.prototxt": ""})
+    assert found(outer, top=outer) == ["a.prototxt", "sub/a.prototxt"]
+    assert found(beside, top=beside) == ["a.prototxt"]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_split_index_is_read_whole(tmp_path: Path, split: bool) -> None:
+    tree(tmp_path, {"a.prototxt": "", ".gitignore": "*.prototxt\n"})
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-f", "a.prototxt")
+    git(tmp_path, "update-index", "--split-index" if split else "--no-split-index")
+    tree(tmp_path, {"b.prototxt": "", "c.prototxt": ""})
+    git(tmp_path, "add", "-f", "b.prototxt")
+    assert found(tmp_path, top=tmp_path) == ["a.prototxt", "b.prototxt"]
+
+
+HOSTILE_INDEXES = {
+    "empty": b"",
+    "no index": b"\0" * 100,
+    "more entries than bytes": b"DIRC" + (2).to_bytes(4) + b"\xff" * 4 + b"\0" * 62,
+    "names that grow": b"DIRC"
+    + (4).to_bytes(4)
+    + (100_000).to_bytes(4)
+    + b"".join(b"\0" * 62 + b"\0" + b"a" * 60 + b"\0" for _ in range(100_000)),
+    "a number without end": b"DIRC" + (4).to_bytes(4) + (1).to_bytes(4) + b"\0" * 62 + b"\xff" * 99,
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE_INDEXES.values(), ids=HOSTILE_INDEXES)
+def test_an_index_that_cannot_be_understood_is_as_none(tmp_path: Path, data: bytes) -> None:
+    tree(tmp_path, {".gitignore": "a.prototxt\n", "a.prototxt": "", "b.prototxt": ""})
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "index").write_bytes(data)
+    assert found(tmp_path, top=tmp_path) == ["b.prototxt"]
+
+
+@pytest.mark.parametrize("words", ["gitdir: ../elsewhere", "gitdir: /dev/zero", "", "x" * 9999])
+def test_a_file_that_points_nowhere_is_as_no_index(tmp_path: Path, words: str) -> None:
+    tree(tmp_path, {".git": words, ".gitignore": "a.prototxt\n", "a.prototxt": "", "b.py": ""})
+    assert found(tmp_path, top=tmp_path) == []
+
+
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {
+            ".git/x": "",
+            ".gitignore": "*.gen.prototxt\nbuild/\n",
+            "a.prototxt": "",
+            "b.gen.prototxt": "",
+            "build/c.prototxt": "",
+            "d.tflite": "",
+            "e.MNN": "",
+            "f.mnn": "",
+            "g.h5": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n",
+            "h.h5": "no model",
+            "i.txt": "",
+        },
+    )
+    assert passed(tmp_path) == {
+        ".mnn": 2,
+        ".tflite": 1,
+        "Git LFS pointers": 1,
+        "folders named by .gitignore": 1,
+        "named by .gitignore": 1,
+    }
+
+
+READ_AS_NOBODY = """
+import os, sys
+from collections import Counter
+from pathlib import Path
+from upconv.linter.running.discovery import discover
+list(discover([Path(sys.argv[1])]))  # imports what nobody may not read
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+kinds = Counter()
+print([e.path.name for e in discover([Path(sys.argv[1])], note=lambda k: kinds.update((k,)))])
+print(dict(kinds))
+"""
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_folder_that_cannot_be_read_ends_nothing(mode: int) -> None:
+    top = Path(tempfile.mkdtemp())  # pytest's own folders are the user's alone
+    try:
+        tree(top, {"a.prototxt": "", "shut/b.h5": "", "shut/in/c.h5": "", "z.prototxt": ""})
+        top.chmod(0o755)
+        (top / "shut").chmod(mode)
+        command = [sys.executable, "-c", READ_AS_NOBODY, str(top)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines()[:1] == ["['a.prototxt', 'z.prototxt']"], done.stderr
+        assert mode == 0o444 or "folders that cannot be read" in done.stdout
+    finally:
+        (top / "shut").chmod(0o755)
+        shutil.rmtree(top)

@@ -16,6 +16,7 @@ from upconv.linter.finding import fingerprint
 from upconv.linter.rule import Hit
 from upconv.linter.rules import RULES
 from upconv.linter.running.engine import CheckOptions, check_path, check_source
+from upconv.linter.settings.overrides import Override
 
 UP = """
 layer {
@@ -112,10 +113,12 @@ def test_what_is_no_net_is_an_error_where_named(tmp_path: Path, text: str) -> No
     assert check_path(path, named=False).status == "skipped"
 
 
-def test_template_that_a_search_found_is_still_unreadable(tmp_path: Path) -> None:
+def test_a_template_without_a_layer_is_skipped_too(tmp_path: Path) -> None:
     template = tmp_path / "net.prototxt"
     template.write_text("${LAYERS}\n", "utf-8")
-    assert check_path(template, named=False).status == "unreadable"
+    report = check_path(template, named=False)
+    assert report.status == "skipped"
+    assert "template" in report.reason
 
 
 def test_crashing_rule_becomes_a_finding_and_the_others_run(
@@ -206,3 +209,55 @@ def test_unreadable_weights_are_named(tmp_path: Path) -> None:
     (finding,) = report.findings
     assert (finding.code, report.status) == ("UP001", "unreadable")
     assert str(weights) in finding.message
+
+
+BROKEN = HEAD + 'layer { name: "up" type: "Deconvolution" convolution_param { kernel_size: four } }'
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        CheckOptions(select=("UP2",)),
+        CheckOptions(ignore=("UP",)),
+        CheckOptions(ignore=("UP001", "UP006")),
+    ],
+)
+def test_no_choice_of_rules_makes_an_unreadable_file_clean(options: CheckOptions) -> None:
+    assert "UP001" in codes(BROKEN, options)
+
+
+@pytest.mark.parametrize("options", [CheckOptions(), CheckOptions(select=("UP105",))])
+def test_a_reader_that_fails_is_a_finding_of_its_file(
+    options: CheckOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: Source, read: ReadOptions) -> None:
+        raise AssertionError("unexpected\nsecond line")
+
+    monkeypatch.setattr("upconv.converters.readers.formats.open_text", fail)
+    report = check_source(Source("net.prototxt", BAD), options)
+    (finding,) = report.findings
+    assert (finding.code, finding.path, report.status) == ("UP006", "net.prototxt", "unreadable")
+    assert "the reader failed: AssertionError: unexpected;" in finding.message
+    assert "in fail" in report.traces[0]
+
+
+def test_a_defect_that_stops_several_rules_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(model: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("upconv.linter.context.infer", fail)
+    report = check_source(Source("net.prototxt", BAD), CheckOptions(select=("UP1",)))
+    (finding,) = report.findings
+    assert finding.code == "UP006"
+    assert "rule UP101 (output-not-positive) crashed, and so did UP103" in finding.message
+
+
+def test_nothing_silences_a_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(model: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("upconv.linter.context.infer", fail)
+    text = "# upconv: ignore[UP006]\n" + BAD
+    everywhere = Override("upconv.toml", Path(), ignore=("UP006",))
+    report = check_source(Source("net.prototxt", text), CheckOptions(overrides=(everywhere,)))
+    assert "UP006" in [finding.code for finding in report.findings]

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import ROOT
 from upconv.converters.ir.errors import UpconvError, UsageError
+from upconv.converters.ir.model import Model
+from upconv.converters.readers import formats
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport
 from upconv.linter.running import cache as cache_module
@@ -167,3 +169,26 @@ def test_crash_and_missing_file_are_not_kept(tmp_path: Path, files: list[Path]) 
     (report,) = check_files(targets([tmp_path / "none.prototxt"]), 1, cache)
     assert report.status == "unreadable"
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+    cache = Cache(tmp_path / "file" / "cache")
+    assert plain(check_files(targets(files), 1, cache)) == plain(check_files(targets(files), 1))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_one_file_that_crashes_leaves_the_others_checked(
+    files: list[Path], jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = formats.open_model
+
+    def fail(path: str, options: ReadOptions) -> Model:
+        if path == str(files[0]):
+            raise AssertionError
+        return opened(path, options)
+
+    monkeypatch.setattr(formats, "open_model", fail)
+    first, *others = check_files(targets(files), jobs)
+    assert [(f.code, f.path) for f in first.findings] == [("UP006", files[0].name)]
+    assert not any(report.crashed for report in others)

@@ -30,6 +30,7 @@ baseline = "known.json"
 phase = "TRAIN"
 dialect = "segnet"
 keras-bilinear = "asymmetric"
+keras-backend = "torch"
 
 [severity]
 UP201 = "info"

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.files.prototxt import grammar
 
@@ -50,13 +51,21 @@ CONFLICT: Final = re.compile(
     r"^(?:<{7}|={7}|>{7}|\|{7})(?=[ \t\r\n]|\Z)[^\n]*", re.ASCII | re.MULTILINE
 )
 
+FILL_IN: Final = "fill in the template and read its result"
+
+
+def is_placeholder(error: UnreadableError) -> bool:
+    """Whether a mistake is a value of a template that is still to be filled in."""
+    return error.hint == FILL_IN
+
+
 ANYWHERE: Final = (
     _Mistake(CONFLICT, "a git conflict marker", "resolve the merge conflict first"),
     _mistake(
         r"[\w.\-/]*\$\{[^}\n]*\}[\w.\-/]*|\$\([^)\n]*\)|\$\w+|\{\{[^{}\n]*\}\}|\{%[^\n]*?%\}|@\w+@|%\(\w+\)\w"
         r"|(?<=\{)\{[^{}\n]*\}",
         "{found} is a placeholder, not a value: this file is a template",
-        "fill in the template and read its result",
+        FILL_IN,
     ),
     _mistake(
         r"\"(?:[^\"\\\n]|\\[^\n])*+(?!\")[^\n]*|'(?:[^'\\\n]|\\[^\n])*+(?!')[^\n]*",

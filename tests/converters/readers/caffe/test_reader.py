@@ -95,7 +95,7 @@ def test_a_template_reports_its_placeholder_and_reads_the_rest() -> None:
     text += layer("Convolution", "convolution_param { kernel_size: 3 }", name="z", top="z")
     model = read(text + layer("ReLU", name="r", bottom="x", top="y"))
     found = [(kind, message) for kind, _, message in notices(model)]
-    assert [kind for kind, _ in found] == ["unreadable-part", "unreadable-part"]
+    assert [kind for kind, _ in found] == ["template", "unreadable-part"]
     assert "template" in found[0][1]
     assert found[1][1] == "num_output is missing"
     assert isinstance(model.layers[0].operator, Unknown)

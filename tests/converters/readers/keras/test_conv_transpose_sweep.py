@@ -194,4 +194,4 @@ def test_what_fails_when_called_is_refused(tmp_path: Path) -> None:
     model = keras.Model(entry, layer(entry))
     assert not runs(layer, noise(1, 5, 5, 1))
     with pytest.raises(UnsupportedError, match="Keras builds this layer and fails"):
-        convert(save(model, tmp_path, "keras")[0])
+        convert(*save(model, tmp_path, "keras"))

@@ -45,7 +45,7 @@ def test_a_syntax_error_has_its_line() -> None:
         read(TORCH + "x = (1,\ny = nn.Upsample(scale_factor=2)\n")
     assert caught.value.where is not None
     assert caught.value.where.line in (4, 5)
-    with pytest.raises(UnreadableError, match="Python 2 is not read"):
+    with pytest.raises(UnreadableError, match="Python 2 script"):
         read("print 'nn.Upsample'")
 
 

@@ -87,7 +87,9 @@ def test_comments_and_counts() -> None:
     text = notebook(TORCH, lines("# upconv: ignore[UP107] meant\nnn.ConvTranspose2d(8, 8, k)"))
     comments = read(text, "a.ipynb").origin.written.comments()
     assert [words for _, words in comments] == ["upconv: ignore[UP107] meant"]
-    assert "cell 3, line 2" in read(text, "a.ipynb").notices[0].error.message
+    where = read(text, "a.ipynb").notices[0].error.where
+    assert where is not None
+    assert "cell 3, line 2" in where.source.landmark(where.start)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"cells": 3, "x": ' + "[" * 5000, "null"])
