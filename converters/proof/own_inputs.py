@@ -7,9 +7,12 @@ input of a model that has one. A folder holds several such files, each of which 
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from io import BufferedReader
 from math import prod
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
@@ -21,6 +24,7 @@ from upconv.converters.ir.errors import UnreadableError, UsageError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model, ModelInput
 from upconv.converters.proof.memory import require_memory
+from upconv.converters.readers.files.opening import open_regular
 
 Feeds: TypeAlias = dict[str, Any]
 
@@ -29,6 +33,14 @@ MOST_BYTES: Final = 1 << 33
 IMAGES: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
 )
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What Python raises for an archive that is damaged, encrypted, or packed in another way."""
 _CONVERT: Final = (
     "save what the model takes as .npy: numpy.save(name, array), after the model's own "
     "preparation (size, scale, mean, order of channels)"
@@ -107,7 +119,7 @@ def _one_file(model: Model, path: Path) -> Entries:
 def _npz(model: Model, path: Path) -> Entries:
     """Its arrays by the names of inputs; that of a single one may have any name."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
             chosen = [_member(entry, members, model, path) for entry in model.inputs]
             found = []
@@ -115,7 +127,7 @@ def _npz(model: Model, path: Path) -> Entries:
                 with archive.open(name) as file:
                     found.append((entry, _checked(file, entry, model, f"{path}: {name}")))
             return found
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, *_BROKEN) as error:
         raise UnreadableError(f"not a file of numpy.savez: {error}", path=str(path)) from None
 
 
@@ -133,7 +145,7 @@ def _member(entry: ModelInput, members: Mapping[str, str], model: Model, path: P
 
 def _npy(path: Path, entry: ModelInput, model: Model) -> Any:
     try:
-        with path.open("rb") as file:
+        with BufferedReader(open_regular(path)) as file:
             return _checked(file, entry, model, str(path))
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}", path=str(path)) from None

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
+
+from upconv.converters.readers.files.opening import open_regular
 
 MAX_BYTES: Final = 1 << 18
 """What is read of a file: solvers and scripts are shorter."""
@@ -43,10 +44,8 @@ def _base(path: str) -> str:
 
 
 def _text(path: str) -> str:
-    if not os.path.isfile(path):
-        return ""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

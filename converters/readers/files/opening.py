@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import IO, Final
+from io import FileIO
+from typing import Final
 
 MAX_TEXT: Final = 64 * 2**20
 """Bytes of a text that is read whole; the largest nets seen are 2 MB."""
@@ -32,7 +33,7 @@ _KINDS: Final = (
 )
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str]) -> FileIO:
     """A regular file, opened for reading without a buffer.
 
     Raises OSError: FileNotFoundError where there is none, IsADirectoryError for a folder, and
