@@ -4,6 +4,8 @@
 PYTHON  ?=
 VENV    ?= .venv
 WORKERS ?= auto
+SECONDS ?= 60
+TARGETS ?=
 
 BIN := $(VENV)/bin
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
@@ -14,7 +16,7 @@ FCN8S := build/fcn8s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint golden docs bench serve clean
+.PHONY: help run test lint golden docs bench fuzz serve clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +46,9 @@ docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the si
 bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table
 	$(BIN)/python -m benchmarks
 
+fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer, TARGETS="hdf5 keras" for some
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
+
 serve: $(VENV)/.base ## Start the web service (not built yet)
 	$(BIN)/upconv serve
 
@@ -66,6 +71,11 @@ $(VENV)/.docs: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv and what builds its site into $(VENV) ..."
 	$(PIP) -e '.[docs]'
 	@touch $(VENV)/.base $@
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	@echo "Installing what fuzzes into $(VENV) ..."
+	$(PIP) -e '.[fuzz]'
+	@touch $@
 
 # bin/pip comes last in the making of an environment, so a half-made one is made again.
 $(BIN)/pip:

@@ -9,6 +9,7 @@ BENCHMARKS = (
     "parse_speed",
     "cold_start",
     "check_speed",
+    "scaling",
     "convert_size",
     "bilinear_forms",
     "rule_recall",

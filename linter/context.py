@@ -108,6 +108,12 @@ class Context:
         return (*root.blocks("layer"), *root.blocks("layers"))
 
     @cached_property
+    def blocks_in_order(self) -> tuple[list[int], list[Block]]:
+        """(where each begins, the blocks) of the layers of a prototxt, as the file has them."""
+        blocks = sorted(self.blocks, key=lambda block: block.span.start)
+        return [block.span.start for block in blocks], blocks
+
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.net.layers}
 

@@ -19,7 +19,7 @@ OFFLINE = ("--no-build-isolation", "--no-deps", "--no-index")
 TOPS = ("converters", "linter", "service")
 DATA = {
     "upconv/py.typed",
-    "upconv/converters/readers/torch/script/aten_schemas.txt",
+    "upconv/converters/readers/torch/aten/aten_schemas.txt",
     "upconv/linter/reports/schema/findings.schema.json",
     "upconv/linter/reports/schema/gitlab.schema.json",
     "upconv/linter/settings/config.schema.json",

@@ -125,7 +125,6 @@ def test_command_named_in_a_sentence_exists(page: str, line: str) -> None:
         "upconv check --no-such-option",
         "upconv check --fail-on fatal",
         "upconv convert model.prototxt",
-        "upconv verify model.prototxt",
     ],
 )
 def test_wrong_commands_do_not_parse(line: str) -> None:

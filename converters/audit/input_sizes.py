@@ -6,7 +6,7 @@ solved by itself, and a letter's set is what all of them leave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from operator import and_
@@ -61,8 +61,11 @@ class InputSizes:
         return next((one for one in self.axes if one.axis == name), None)
 
 
-def input_sizes(model: Model) -> InputSizes:
-    """The sizes that a model with symbolic inputs accepts, letter by letter.
+def input_sizes(
+    model: Model, counts: Callable[[Condition], bool] = lambda condition: True
+) -> InputSizes:
+    """The sizes that a model with symbolic inputs accepts, letter by letter, by the conditions that
+    count, all by default.
 
     >>> from upconv.converters.ir.dims import symbol
     >>> from upconv.converters.ir.model import Layer, ModelInput
@@ -75,7 +78,7 @@ def input_sizes(model: Model) -> InputSizes:
     """
     inference = infer(model)
     everything = asked(model, inference)
-    conditions = split_minima(everything.conditions)
+    conditions = split_minima(filter(counts, everything.conditions))
     coupled = tuple(one for one in conditions if len(one.symbols) > 1)
     conditions, meanings = without_identities(conditions)
     net = Net(model, inference, tuple(conditions), everything.unknown, meanings)

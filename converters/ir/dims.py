@@ -16,12 +16,41 @@ Dims and on numpy arrays of ints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gcd, prod
-from typing import Any, Literal, TypeAlias, Union
+from typing import Any, Final, Literal, TypeAlias, Union
 
 Size: TypeAlias = Union[int, "Dim"]
 Atom: TypeAlias = Union["Symbol", "Like", "Quotient", "Extreme", "Product"]
+
+
+MOST_PARTS: Final = 2_000
+"""Numbers and names that an expression may be written with. Each size can be made of the one before
+twice, so without a bound a file of a hundred layers asks for 2^100 of them."""
+
+
+class TooLongError(ValueError):
+    """An expression beyond MOST_PARTS."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a size whose formula has more than {MOST_PARTS} parts")
+
+
+class Written:
+    """What is known of an atom that holds sizes, so that they are not gone through again: its hash,
+    how many numbers and names it is written with, and, once somebody has asked, its text.
+
+    Raises TooLongError where there are too many of them.
+    """
+
+    __slots__ = ("hash", "parts", "text")
+
+    def __init__(self, kind: str, inner: tuple[Size, ...]) -> None:
+        self.hash = hash((kind, inner))
+        self.parts = sum(map(parts_of, inner))
+        self.text = ""
+        if self.parts > MOST_PARTS:
+            raise TooLongError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +80,19 @@ class Quotient:
 
     numerator: Dim
     divisor: Size
+    written: Written = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", Written("/", (self.numerator, self.divisor)))
+
+    def __hash__(self) -> int:
+        return self.written.hash
 
     def __str__(self) -> str:
-        return f"floor({_grouped(self.numerator)}/{_grouped(self.divisor)})"
+        if not self.written.text:
+            text = f"floor({_grouped(self.numerator)}/{_grouped(self.divisor)})"
+            self.written.text = text
+        return self.written.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +101,18 @@ class Extreme:
 
     kind: Literal["min", "max"]
     arguments: tuple[Size, ...]
+    written: Written = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", Written(self.kind, self.arguments))
+
+    def __hash__(self) -> int:
+        return self.written.hash
 
     def __str__(self) -> str:
-        return f"{self.kind}({', '.join(str(a) for a in self.arguments)})"
+        if not self.written.text:
+            self.written.text = f"{self.kind}({', '.join(map(str, self.arguments))})"
+        return self.written.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +120,18 @@ class Product:
     """A product of two or more non-constant sizes (what a flatten of dynamic axes makes)."""
 
     factors: tuple[Dim, ...]
+    written: Written = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", Written("*", self.factors))
+
+    def __hash__(self) -> int:
+        return self.written.hash
 
     def __str__(self) -> str:
-        return "*".join(_grouped(f) for f in self.factors)
+        if not self.written.text:
+            self.written.text = "*".join(map(_grouped, self.factors))
+        return self.written.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,21 +270,37 @@ def leaves(size: Size) -> frozenset[Symbol | Like]:
     return frozenset(found)
 
 
+def parts_of(size: Size) -> int:
+    """With how many numbers and names a size is written, however often one stands in it.
+
+    >>> parts_of(7), parts_of(symbol("H") // 2 + 1)
+    (1, 4)
+    """
+    if isinstance(size, int):
+        return 1
+    return 1 + sum(
+        1 if isinstance(atom, Symbol | Like) else atom.written.parts for atom, _ in size.terms
+    )
+
+
 def is_larger(size: Size, most: int) -> bool:
-    """Whether an expression is written with more than `most` numbers and names, however often one
-    stands in it; it is not gone through further than that.
+    """Whether an expression is written with more than `most` numbers and names.
 
     >>> is_larger(symbol("H") // 2 + 1, 4), is_larger(symbol("H") // 2 + 1, 1)
     (False, True)
     """
-    waiting: list[Size] = [size]
-    for _ in range(most):
-        if not waiting:
-            return False
-        one = waiting.pop()
-        for atom in () if isinstance(one, int) else (atom for atom, _ in one.terms):
-            waiting += (1,) if isinstance(atom, Symbol | Like) else _parts(atom)
-    return bool(waiting)
+    return parts_of(size) > most
+
+
+def bits_of(size: Size) -> int:
+    """The bits of the largest number that a size is written with on its outside.
+
+    >>> bits_of(8 * symbol("H") + 1), bits_of(-1)
+    (4, 1)
+    """
+    if isinstance(size, int):
+        return size.bit_length()
+    return max(size.constant.bit_length(), *(factor.bit_length() for _, factor in size.terms))
 
 
 def falls(size: Size) -> bool:
@@ -306,6 +379,8 @@ def _canonical(factors: Mapping[Atom, int], constant: int) -> Size:
     kept = [(atom, factor) for atom, factor in factors.items() if factor]
     if not kept:
         return constant
+    if len(kept) > MOST_PARTS:
+        raise TooLongError
     if len(kept) > 1:
         kept.sort(key=lambda term: _rank(term[0]))
     return Dim(tuple(kept), constant)

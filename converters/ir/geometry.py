@@ -5,9 +5,11 @@ Sizes are in pixels along one spatial axis. Where a formula takes per-axis tuple
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any, Final, Literal
 
 from upconv.converters.ir.dims import ceil_div, maximum, minimum
+from upconv.converters.ir.records import record
 
 
 def effective_kernel(kernel: int, dilation: int) -> int:
@@ -17,6 +19,30 @@ def effective_kernel(kernel: int, dilation: int) -> int:
     5
     """
     return dilation * (kernel - 1) + 1
+
+
+@record(frozen=True, slots=True)
+class Taps:
+    """How the taps of one axis fall on the output pixels of each phase: how many phases get any,
+    and the fewest and the most that one of those gets."""
+
+    phases: int
+    fewest: int
+    most: int
+
+
+def taps(kernel: int, stride: int, dilation: int) -> Taps:
+    """How many taps of a transposed convolution reach each phase of its output. Tap j falls on
+    phase dilation*j mod stride, which comes back every stride/gcd(dilation, stride) taps.
+
+    >>> taps(3, 2, 1), taps(2, 2, 2)
+    (Taps(phases=2, fewest=1, most=2), Taps(phases=1, fewest=2, most=2))
+    """
+    period = stride // gcd(dilation, stride)
+    fewest, more = divmod(kernel, period)
+    if not fewest:
+        return Taps(kernel, 1, 1)
+    return Taps(period, fewest, fewest + bool(more))
 
 
 def conv_size(
@@ -286,3 +312,16 @@ def segments(size: Any, points: tuple[int, ...], parts: int) -> tuple[Any, ...]:
         return (size // parts,) * parts
     edges = (0, *points, size)
     return tuple(edges[i + 1] - edges[i] for i in range(len(edges) - 1))
+
+
+def onnx_transposed_pads(full: Any, target: Any, *, upper: bool) -> tuple[Any, Any]:
+    """(pad_begin, pad_end) of ONNX's ConvTranspose where output_shape or auto_pad names the size:
+    full - target is cut, the odd pixel at the end for SAME_UPPER and else at the begin (ONNX
+    operators, ConvTranspose). `full` is the size without pads, output padding included.
+
+    >>> onnx_transposed_pads(11, 10, upper=True), onnx_transposed_pads(11, 10, upper=False)
+    ((0, 1), (1, 0))
+    """
+    total = full - target
+    half = total // 2
+    return (half, total - half) if upper else (total - half, half)

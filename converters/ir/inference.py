@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from upconv.converters.ir.dims import Like, Size, Symbol, substitute
+from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
@@ -15,6 +15,9 @@ from upconv.converters.ir.weight_shapes import check_weights
 
 LARGEST: Final = (1 << 63) - 1
 """The largest size that runtimes count in."""
+
+MOST_BITS: Final = 1 << 10
+"""Of a number in a size: layer by layer each may have twice as many as the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,14 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     given = input_shapes(layer, shapes)
     if isinstance(layer.operator, Unknown) or given is None:
         return (None,) * len(layer.outputs)
-    results = SHAPES[type(layer.operator)](layer.operator, given)
+    unknown = (None,) * len(layer.outputs)
+    try:
+        results = SHAPES[type(layer.operator)](layer.operator, given)
+    except TooLongError as error:
+        raise ShapeError(str(error), "axis", unknown) from None
     _require_countable(given.inputs, results)
+    if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
+        return unknown  # the layer that began it is told of; numbers are not to grow on and on
     try:
         if given.inputs:
             check_weights(layer, given.x)

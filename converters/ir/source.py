@@ -48,9 +48,16 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of one line, without its line end."""
+        start, end = self.line_bounds(number)
+        return self.text[start:end]
+
+    def line_bounds(self, number: int) -> tuple[int, int]:
+        """(start, end) of one line, its line end left out: a line may be the whole file."""
         start = self.line_starts[number - 1]
         end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        while end > start and self.text[end - 1] in "\r\n":
+            end -= 1
+        return start, end
 
     def __repr__(self) -> str:
         return f"Source({self.path!r}, {len(self.text)} characters)"

@@ -15,8 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.opening import read_regular, reason
 
 Array = NDArray[Any]
+
+MAX_PROTOBUF: Final = (1 << 31) - 1
+"""Bytes that a message may have; what is larger keeps its weights in other files."""
 
 EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 
@@ -43,12 +47,10 @@ def read_onnx(path: str) -> OnnxFile:
     import onnx
     from google.protobuf.message import DecodeError
 
-    if Path(path).is_fifo():
-        raise UnreadableError("is a pipe, and it is read more than once", path=path)
     try:
-        model = onnx.ModelProto.FromString(Path(path).read_bytes())
+        model = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
     except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror or error}", path=path) from None
+        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
     except (DecodeError, ValueError) as error:
         raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
     graph = model.graph

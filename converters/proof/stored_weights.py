@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.proof.runtime import MAX_PROTOBUF
+from upconv.converters.readers.files.opening import read_regular
 
 
 def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
@@ -26,7 +28,7 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
     """
     import onnx
 
-    graph = onnx.ModelProto.FromString(Path(path).read_bytes()).graph
+    graph = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF)).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for layer in model.layers:
         for name, weight in layer.weights.items():

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.readers.caffe.row import CAFFE, CAFFE_WEIGHTS
+from upconv.converters.readers.files.opening import open_regular, read_regular, reason
 from upconv.converters.readers.keras.row import KERAS
+from upconv.converters.readers.onnx.row import ONNX
 from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import (
-    LFS_POINTER,
-    ONNX,
-    TENSORFLOW_LITE,
-    UNREAD_ENDINGS,
-)
+from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,12 +119,12 @@ def is_candidate(path: str) -> bool:
     extension = Head(path).extension
     entries = [entry for entry in FORMATS if extension in entry.searched]
     if any(extension in entry.texts for entry in entries):
-        return True
+        return Path(path).is_file()  # no pipe, no device, no link to one or to nothing
     looked_into = next((entry for entry in entries if entry.mentions is not None), None)
     if looked_into is None or looked_into.mentions is None:
         return bool(entries) and may_hold_model(path)
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(path)
     except OSError:
         return False
     return looked_into.mentions(data)
@@ -151,10 +148,8 @@ def unread_kind(path: str) -> str:
     nothing here reads that format, "Git LFS pointers" where the model was not fetched; else "".
     """
     extension = Head(path).extension
-    if extension in UNREAD_ENDINGS:
-        return f".{extension}"
     if not any(extension in entry.searched for entry in FORMATS):
-        return ""
+        return f".{extension}" if extension in UNREAD_ENDINGS else ""
     try:
         return "Git LFS pointers" if LFS_POINTER.claim(_head(path)) else ""
     except (UnreadableError, OSError):
@@ -206,17 +201,12 @@ def _for_people(entry: Format) -> str:
 
 
 def _head(path: str) -> Head:
-    file = Path(path)
-    if file.is_dir():
+    if Path(path).is_dir():
         return Head(path, is_folder=True)
-    if file.is_fifo():
-        hint = "write it to a file first"
-        raise UnreadableError("is a pipe, and it is read more than once", path=path, hint=hint)
     try:
-        with file.open("rb") as stream:
-            return Head(path, stream.read(HEAD_BYTES))
+        with open_regular(path) as file:
+            return Head(path, file.read(HEAD_BYTES))
     except FileNotFoundError:
         raise UnreadableError("no such file", path=path, hint="check the path") from None
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise UnreadableError(f"cannot be read: {reason}", path=path) from None
+    except OSError as problem:
+        raise UnreadableError(f"cannot be read: {reason(problem)}", path=path) from None

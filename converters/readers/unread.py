@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.readers.row import Format, Head
+from upconv.converters.readers.row import Format
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
@@ -28,15 +28,6 @@ def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
     return refuse
 
 
-def _is_onnx(head: Head) -> bool:
-    """ModelProto begins with field 1, ir_version, a varint, where other formats have a text."""
-    if head.is_text:
-        from upconv.converters.readers.files.prototxt.kinds import kind_of_text
-
-        return kind_of_text(head.path, head.data) == "ONNX text"
-    return head.data[:1] == b"\x08" or (head.extension == "onnx" and bool(head.data))
-
-
 LFS_POINTER: Final = Format(
     "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
 )
@@ -47,10 +38,9 @@ TENSORFLOW_LITE: Final = Format(
     _not_built("a TensorFlow Lite model"),
     "not built yet",
 )
-ONNX: Final = Format("ONNX", ("onnx",), _is_onnx, _not_built("an ONNX model"), "not built yet")
 
 UNREAD_ENDINGS: Final = frozenset(
-    ("onnx", "ort", "tflite", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
+    ("ort", "tflite", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
 )
 """Endings of models that nothing here reads, and of nothing else that is common in a repository. A
 search counts them: what was not looked at is not clean."""

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import BILINEAR_TOLERANCE
+from upconv.converters.ir.geometry import BILINEAR_TOLERANCE, taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
@@ -57,10 +57,9 @@ def _of_constant(context: Context, layer: Layer, op: ops.ConvTranspose) -> Fixed
     channels = input_channels(context, layer) or op.groups
     low = high = filler.value * max(channels // op.groups, 1)
     for kernel, stride, dilation in zip(op.kernel, op.stride, op.dilation, strict=True):
-        phases = [0] * stride
-        for tap in range(kernel):
-            phases[dilation * tap % stride] += 1
-        low, high = low * min(phases), high * max(phases)
+        counts = taps(kernel, stride, dilation)
+        low *= counts.fewest if counts.phases == stride else 0
+        high *= counts.most
     reason = f"it is frozen, and its weight_filler is the constant {filler.value:g}"
     centres = tuple((kernel - 1) / 2 for kernel in op.kernel)
     return FixedKernel(layer, op, reason, (low, high), _shifts(op, centres))

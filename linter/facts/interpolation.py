@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad, bilinear_taps
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
@@ -115,9 +115,26 @@ def gains(kernel: int, stride: int) -> tuple[float, float]:
     >>> gains(2, 2)
     (0.5, 0.5)
     """
-    row, double = bilinear_taps(kernel)
-    sums = [sum(row[phase::stride]) / double for phase in range(stride)]
-    return min(sums), max(sums)
+    # A sum is a piece of a straight line between the phases where its taps change: where the last
+    # of them leaves the kernel, and where one passes the middle.
+    bends = (kernel % stride, (kernel - 1) // 2 % stride)
+    near = {bend + step for bend in bends for step in (-2, -1, 0, 1, 2)} | {0, stride - 1}
+    sums = [_phase_sum(kernel, stride, phase) for phase in near if 0 <= phase < stride]
+    double = 2 * ((kernel + 1) // 2)
+    return min(sums) / double, max(sums) / double
+
+
+def _phase_sum(kernel: int, stride: int, phase: int) -> int:
+    """The sum of every `stride`-th number of `bilinear_taps`, in closed form:
+    2f - |2x - (k-1)| at x = phase, phase + stride ..."""
+    count = -(-(kernel - phase) // stride) if phase < kernel else 0
+    rising = min(max(-(-(kernel - 1 - 2 * phase) // (2 * stride)), 0), count)
+
+    def below(n: int) -> int:
+        """The sum of the first n of 2x - (k-1)."""
+        return n * (2 * phase - (kernel - 1)) + stride * n * (n - 1)
+
+    return count * 2 * ((kernel + 1) // 2) - (below(count) - 2 * below(rising))
 
 
 def gain_of(op: ops.ConvTranspose) -> str:

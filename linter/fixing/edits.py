@@ -6,6 +6,7 @@ layer that is written in another way than expected gets no edit rather than a wr
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,9 @@ def layer_block(context: Context, layer: Layer) -> Block | None:
     span = layer.origin.span
     if span is None:
         return None
-    inside = (block for block in context.blocks if span.start <= block.span.start < span.end)
-    return next(inside, None)
+    starts, blocks = context.blocks_in_order
+    at = bisect_left(starts, span.start)
+    return blocks[at] if at < len(starts) and starts[at] < span.end else None
 
 
 def params_block(context: Context, layer: Layer, name: str) -> Block | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.origin import Source
+from upconv.converters.readers.files.opening import read_regular
 from upconv.linter.finding import FileReport, Finding, Safety
 from upconv.linter.fixing.edits import offsets_of
 
@@ -46,7 +46,7 @@ def read_text(path: str) -> Text:
 
     Raises UnreadableError where it is no text, and OSError where it cannot be read.
     """
-    return decoded(path, Path(path).read_bytes())
+    return decoded(path, read_regular(path))
 
 
 def decoded(path: str, data: bytes) -> Text:

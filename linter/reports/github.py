@@ -11,7 +11,7 @@ from typing import Final
 from upconv.linter.finding import SEVERITIES, Finding, Report, Severity
 from upconv.linter.reports.paths import repository_path
 from upconv.linter.reports.text import text
-from upconv.linter.reports.wording import told_with_help
+from upconv.linter.reports.wording import told_with_help, writable
 
 _COMMANDS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "notice"}
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -21,9 +21,8 @@ _PROPERTY: Final = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 def github(report: Report) -> str:
     """The text report, then a workflow command for every finding, the worst first."""
     ordered = sorted(report.findings, key=lambda entry: SEVERITIES.index(entry.severity))
-    return _guarded(text(report)) + "".join(
-        f"{_command(finding, report.prefix)}\n" for finding in ordered
-    )
+    commands = "".join(f"{_command(finding, report.prefix)}\n" for finding in ordered)
+    return _guarded(writable(text(report))) + writable(commands)
 
 
 def _guarded(shown: str) -> str:
@@ -33,7 +32,7 @@ def _guarded(shown: str) -> str:
     """
     from hashlib import sha256
 
-    word = f"upconv-{sha256(shown.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    word = f"upconv-{sha256(shown.encode('utf-8')).hexdigest()[:32]}"
     return f"::stop-commands::{word}\n{shown}::{word}::\n"
 
 

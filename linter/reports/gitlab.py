@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from upconv.linter.finding import Finding, Report, Severity
 from upconv.linter.reports.paths import repository_path
-from upconv.linter.reports.wording import told
+from upconv.linter.reports.wording import json_text, told
 
 SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "gitlab.schema.json"
 
@@ -20,10 +20,7 @@ _SEVERITIES: Final[dict[Severity, str]] = {"error": "critical", "warning": "majo
 
 def gitlab(report: Report) -> str:
     """Every finding as one entry of a JSON list."""
-    import json
-
-    entries = [_entry(finding, report.prefix) for finding in report.findings]
-    return json.dumps(entries, indent=2) + "\n"
+    return json_text([_entry(finding, report.prefix) for finding in report.findings])
 
 
 def _entry(finding: Finding, prefix: str) -> dict[str, Any]:

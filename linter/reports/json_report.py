@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from upconv.linter.finding import FileReport, Finding, Report
+from upconv.linter.reports.wording import json_text
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "findings.schema.json"
@@ -14,10 +15,7 @@ SCHEMA_PATH: Final = Path(__file__).parent / "schema" / "findings.schema.json"
 
 def json_report(report: Report) -> str:
     """The whole report as one JSON object."""
-    import json
-
-    # ASCII only: neither a console's encoding nor a file name that is no UTF-8 can break it.
-    return json.dumps(report_record(report), indent=2) + "\n"
+    return json_text(report_record(report))
 
 
 def report_record(report: Report) -> dict[str, Any]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_NO_BYTE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of surrogate pairs that stand for no byte of a file name."""
+
 
 def repository_path(path: str, prefix: str) -> str:
     """A reported path seen from the repository's root; absolute ones stay.
@@ -26,7 +32,7 @@ def relative_uri(path: str) -> str:
     """
     from urllib.parse import quote
 
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
+    return quote(_NO_BYTE.sub("\ufffd", path).encode("utf-8", "surrogateescape"), safe="/~")
 
 
 def file_uri(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upconv.linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
 from upconv.linter.page import FAMILIES, rule_page
 from upconv.linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
-from upconv.linter.reports.wording import hides_unreadable, told_with_help
+from upconv.linter.reports.wording import hides_unreadable, json_text, told_with_help
 
 if TYPE_CHECKING:
     from upconv.linter.rule import Rule
@@ -47,10 +47,8 @@ _UNSUCCESSFUL: Final = {"UP001": "unreadable", "UP006": "rule-crashed"}
 
 def sarif(report: Report) -> str:
     """The whole report as one SARIF log with one run."""
-    import json
-
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return json.dumps(log, indent=2) + "\n"
+    return json_text(log)
 
 
 def _run(report: Report) -> dict[str, Any]:

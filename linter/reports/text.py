@@ -13,6 +13,9 @@ from upconv.linter.reports.wording import one_line, passed_over, told
 WIDTH: Final = 120
 """Columns of code shown; longer lines are cut around the caret."""
 
+LONGEST: Final = 20 * WIDTH
+"""Characters of a line that are looked at."""
+
 _TAB: Final = "    "
 
 
@@ -65,13 +68,14 @@ def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterato
     """
     gutter = len(str(place.line + 1))
     bar = paint("frame", "|")
-    opens = source.line(place.line).rstrip().endswith("{")
-    inside = source.line(place.line)[:1] in (" ", "\t")
-    if inside and place.line > 1 and source.line(place.line - 1).strip(" \t\r}"):
+    opens = _line(source, place.line, -1).rstrip().endswith("{")
+    inside = _line(source, place.line)[:1] in (" ", "\t")
+    if inside and place.line > 1 and _line(source, place.line - 1).strip(" \t\r}"):
         yield _context_line(place.line - 1, source, paint, gutter)
-    line = source.line(place.line)
-    start = len(_expanded(line[: place.column - 1]))
-    length = max(len(_expanded(line[: place.end_column - 1])) - start, 1)
+    left = 0 if place.column < LONGEST - WIDTH else place.column - LONGEST // 2
+    line = _line(source, place.line, left)
+    start = len(_expanded(line[: place.column - 1 - left]))
+    length = max(len(_expanded(line[: place.end_column - 1 - left])) - start, 1)
     shown, start = _window(_expanded(line), start)
     caret = "^" * min(length, max(len(shown) - start, 1))
     yield f"  {paint('frame', str(place.line).rjust(gutter))} {bar} {shown}"
@@ -81,8 +85,16 @@ def _frame(place: Place, source: Source, paint: Paint, severity: str) -> Iterato
 
 
 def _context_line(number: int, source: Source, paint: Paint, gutter: int) -> str:
-    shown = _expanded(source.line(number))[:WIDTH]
+    shown = _expanded(_line(source, number))[:WIDTH]
     return f"  {paint('frame', str(number).rjust(gutter))} {paint('frame', '|')} {shown}"
+
+
+def _line(source: Source, number: int, left: int = 0) -> str:
+    """At most LONGEST characters of a line from the column `left` on, or its last ones (-1): a file
+    may be one line, with a finding at every word."""
+    start, end = source.line_bounds(number)
+    first = max(end - LONGEST, start) if left < 0 else min(start + left, end)
+    return source.text[first : min(first + LONGEST, end)]
 
 
 def _expanded(line: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from upconv.linter.finding import UNCHECKED, FileReport, Finding
 
@@ -19,6 +19,35 @@ def one_line(words: str) -> str:
     'up?::error::?[31m é'
     """
     return _CONTROL.sub("?", words)
+
+
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs: Python's stand-ins for the bytes of a file name that is no UTF-8."""
+
+
+def writable(words: str) -> str:
+    r"""Words that every encoding of Unicode can hold.
+
+    >>> writable("a\udcff") == "a\ufffd"
+    True
+    """
+    return _HALVES.sub("\ufffd", words)
+
+
+def json_text(record: Any) -> str:
+    """A report as JSON, in ASCII, which no console's encoding breaks; halves of surrogate pairs,
+    which strict parsers refuse even as escapes, are replaced."""
+    import json
+
+    return json.dumps(_writable_record(record), indent=2) + "\n"
+
+
+def _writable_record(record: Any) -> Any:
+    if isinstance(record, str):
+        return writable(record)
+    if isinstance(record, dict):
+        return {key: _writable_record(value) for key, value in record.items()}
+    return [_writable_record(one) for one in record] if isinstance(record, list | tuple) else record
 
 
 def told(finding: Finding) -> str:

@@ -328,11 +328,11 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/util/insert_splits.cpp
     """
+    overwriters = {value: _overwriters(context, value) for value in context.consumers}
     for layer in context.net.layers:
         for value in layer.inputs:
-            blob = value.split("@", maxsplit=1)[0]
-            writers = [other for other in context.consumers[value] if other is not layer]
-            over = next((w for w in writers if _overwrites(w, value, blob)), None)
+            blob = _blob(value)
+            over = next(iter(overwriters[value]), None)
             if over is not None and not _overwrites(layer, value, blob):
                 yield Hit(
                     f"'{blob}' is read here as it is before '{over.name}' overwrites it in place",
@@ -342,7 +342,17 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
                 break
 
 
+def _overwriters(context: Context, value: str) -> list[Layer]:
+    blob = _blob(value)
+    return [layer for layer in context.consumers[value] if _overwrites(layer, value, blob)]
+
+
+def _blob(value: str) -> str:
+    """The blob whose value at some time this is."""
+    return value.split("@", maxsplit=1)[0]
+
+
 def _overwrites(layer: Layer, value: str, blob: str) -> bool:
     return value in layer.inputs and any(
-        out != value and out.split("@", maxsplit=1)[0] == blob for out in layer.outputs
+        out != value and _blob(out) == blob for out in layer.outputs
     )

@@ -221,7 +221,7 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
         comment leaves it out.
 
     Why it is bad:
-        What that rule looks for was not checked here. The exit code is 2.
+        What that rule looks for, or the file, was not checked here. The exit code is 2.
 
     Example:
         (none: every example is mended and becomes a test)

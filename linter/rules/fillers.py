@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.ir.written import NOTHING
 from upconv.linter.facts import words
@@ -66,8 +66,9 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
         given = layer.weights.get("weight", Weight(None)).present
         if given or words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
             continue
-        row, double = bilinear_taps(op.kernel[0])
-        gain = (sum(row) / double) ** len(op.kernel)
+        from upconv.linter.facts.interpolation import gains
+
+        gain = gains(op.kernel[0], 1)[0] ** len(op.kernel)
         if gain != 1:
             yield Hit(
                 f"the bilinear filler is for Deconvolution: here a constant 1 becomes {gain:.4g} "
@@ -154,15 +155,13 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/filler.hpp (GetFiller)
     """
-    from difflib import get_close_matches
-
     for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
         for name in ("weight_filler", "bias_filler"):
             block = words.params_of(layer).message(name) or NOTHING
             written = block.str("type", "constant")
             if written in FILLERS:
                 continue
-            near = get_close_matches(written.lower(), FILLERS, n=1)
+            near = similar(written.lower(), FILLERS, 1)
             yield Hit(
                 f"no {name} of Caffe is called '{written}'",
                 f"did you mean {near[0]}?" if near else f"one of {', '.join(FILLERS)}",

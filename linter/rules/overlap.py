@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.geometry import effective_kernel
+from upconv.converters.ir.geometry import Taps, effective_kernel, taps
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
 _KERNEL_FIELDS = ("kernel_size", "kernel_h", "kernel_w")
 
 
-def taps(kernel: int, stride: int, dilation: int) -> Counter[int]:
-    """Phase -> how many taps of one axis reach the output pixels of that phase.
-
-    >>> taps(3, 2, 1)
-    Counter({0: 2, 1: 1})
-    >>> taps(2, 2, 2)
-    Counter({0: 2})
-    """
-    return Counter(dilation * tap % stride for tap in range(kernel))
-
-
-def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Counter[int]]]:
+def _coverage(op: ops.ConvTranspose) -> Iterator[tuple[int, int, int, Taps]]:
     """(kernel, stride, dilation, taps by phase) of every axis that is enlarged."""
     for kernel, stride, dilation in zip(op.kernel, op.stride, op.dilation, strict=True):
         if stride > 1:
@@ -82,8 +70,8 @@ def uneven_overlap(context: Context) -> Iterator[Hit]:
         if layer.name in judged or (intent.kind == "interpolation" and not gain_of(op)):
             continue
         for kernel, stride, dilation, counts in _coverage(op):
-            if len(counts) == stride and len(set(counts.values())) > 1:
-                low, high = min(counts.values()), max(counts.values())
+            if counts.phases == stride and counts.fewest < counts.most:
+                low, high = counts.fewest, counts.most
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
                 yield Hit(
                     f"kernel {kernel}{spread} is no multiple of stride {stride}: output pixels get "
@@ -127,11 +115,11 @@ def holes(context: Context) -> Iterator[Hit]:
         if repeats_pixels(context, layer):
             continue
         for kernel, stride, dilation, counts in _coverage(layer.operator):
-            if len(counts) < stride:
+            if counts.phases < stride:
                 spread = f" with dilation {dilation}" if dilation > 1 else ""
                 bias = "the bias" if "bias" in layer.weights else "0"
                 yield Hit(
-                    f"kernel {kernel}{spread} reaches {len(counts)} of every {stride} output "
+                    f"kernel {kernel}{spread} reaches {counts.phases} of every {stride} output "
                     f"pixels along an axis at stride {stride}; the others are {bias}",
                     _without_holes(kernel, stride, dilation),
                     layer,

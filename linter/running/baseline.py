@@ -7,13 +7,17 @@ code, path and layer of each, so that a reader of a diff sees what was accepted.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.files import write_whole
+from upconv.converters.readers.files.json_plain import load_json
+from upconv.converters.readers.files.opening import read_regular, reason
 from upconv.linter.finding import CRASHED, FileReport, Finding, Silenced
 
 VERSION: Final = 1
@@ -50,7 +54,7 @@ class Baseline:
         return Baseline({k: entry for k, entry in self.entries.items() if k not in gone})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """All findings of a run, known ones among them, and which codes it looked for; paths are
     relative to `root`."""
@@ -64,8 +68,11 @@ class Run:
         code, or is gone."""
         if not self.wants(entry["code"]):
             return False
-        checked = any(file.path == entry["path"] for file in self.files)
-        return checked or not (self.root / entry["path"]).exists()
+        return entry["path"] in self._checked or not os.path.exists(self.root / entry["path"])
+
+    @cached_property
+    def _checked(self) -> frozenset[str]:
+        return frozenset(file.path for file in self.files)
 
 
 NEVER_KNOWN: Final = frozenset({CRASHED})
@@ -79,12 +86,12 @@ def _entry(finding: Finding) -> dict[str, str]:
 def read_baseline(path: str | Path) -> Baseline:
     """Raises UsageError where the file is missing or is no baseline."""
     try:
-        record = json.loads(Path(path).read_text("utf-8"))
+        record = load_json(read_regular(path))
     except FileNotFoundError:
         hint = "--write-baseline makes it"
         raise UsageError("no such baseline", path=str(path), hint=hint) from None
     except OSError as problem:
-        raise UsageError(f"cannot be read: {problem.strerror}", path=str(path)) from None
+        raise UsageError(f"cannot be read: {reason(problem)}", path=str(path)) from None
     except ValueError as problem:
         raise UsageError(f"is no baseline: {problem}", path=str(path), hint=_AGAIN) from None
     return Baseline(_entries(record, str(path)))
@@ -97,7 +104,7 @@ def _entries(record: Any, path: str) -> dict[str, Mapping[str, str]]:
     try:
         if record["version"] != VERSION:
             raise UsageError(
-                f"is a baseline of version {record['version']}", path=path, hint=_AGAIN
+                f"is a baseline of version {record['version']!r:.20}", path=path, hint=_AGAIN
             )
         return {
             entry["fingerprint"]: {word: str(entry[word]) for word in ("code", "path", "layer")}
@@ -112,4 +119,4 @@ def write_baseline(path: str | Path, baseline: Baseline) -> None:
     rows = [{"fingerprint": key, **entry} for key, entry in baseline.entries.items()]
     rows.sort(key=lambda row: (row["path"], row["code"], row["layer"], row["fingerprint"]))
     text = json.dumps({"version": VERSION, "findings": rows}, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, text.encode("utf-8"))
+    write_whole(path, text.encode("utf-8", "backslashreplace"))  # half pairs, as JSON writes them

@@ -20,6 +20,8 @@ from typing import Any, Final
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.origin import Source
+from upconv.converters.readers.files.json_plain import load_json
+from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.converters.readers.formats import companions, decode
 from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
@@ -44,7 +46,7 @@ class Cache:
     def load(self, path: str, key: str) -> FileReport | None:
         """The report stored for a file under this key, without its source."""
         try:
-            entry = json.loads(self._entry(path).read_text("utf-8"))
+            entry = load_json(read_regular(self._entry(path)))
             return _report(entry["report"]) if entry["key"] == key else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, cut off, or of another version: checked again
@@ -128,7 +130,7 @@ def _content_digest(path: str, *stamps: int) -> str:
     """The digest of a file, read once for all the models that are checked with it, and again
     when its stamps are others."""
     digest = blake2b(digest_size=16)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()

@@ -12,13 +12,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from upconv.converters.readers.files.opening import read_regular
 from upconv.converters.readers.formats import is_candidate, may_hold_model, unread_kind
 from upconv.linter.running.tracked import tracked
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from upconv.linter.settings.patterns import MOST, Patterns, parsed
 
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules"})
 
@@ -56,13 +55,13 @@ def discover(
 
     Raises FileNotFoundError for a path that does not exist.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(path)
         named = not path.is_dir() or may_hold_model(str(path))
         for file in [path] if named else _walk(path, note):
-            key = file.resolve()
+            key = os.path.realpath(file)
             if key in seen:
                 continue
             if named or not leave_out(file):
@@ -73,22 +72,42 @@ def discover(
 
 
 def _walk(top: Path, note: Note) -> Iterator[Path]:
-    outer = _IgnoreFiles.around(top)
-    specs: dict[str, _IgnoreFiles] = {}
-    for folder, names, files in os.walk(top, onerror=lambda error: note(UNREADABLE_FOLDERS)):
-        here = Path(folder)
-        rules = specs.get(str(here.parent), outer).with_folder(here)
-        specs[folder] = rules
-        if may_hold_model(folder):
-            names.clear()
+    """The candidates below a folder; a list of folders instead of a recursion, since trees may be
+    as deep as paths are long."""
+    waiting = [(top, os.path.realpath(top), _IgnoreFiles.around(top))]
+    while waiting:
+        here, real, outer = waiting.pop()
+        if may_hold_model(str(here)):
             yield here
             continue
-        names[:] = sorted(name for name in names if _enters(here / name, rules, note))
-        yield from (here / name for name in sorted(files) if _takes(here / name, rules, note))
+        rules = outer.with_folder(real)
+        folders, files = _content(here, note)
+        for name in files:
+            if _takes(here / name, os.path.join(real, name), rules, note):
+                yield here / name
+        entered = [name for name in folders if _enters(os.path.join(real, name), rules, note)]
+        waiting += [(here / name, os.path.join(real, name), rules) for name in reversed(entered)]
 
 
-def _enters(folder: Path, rules: _IgnoreFiles, note: Note) -> bool:
-    if folder.name in NEVER or any(os.path.exists(folder / mark) for mark in MARKS):
+def _content(folder: Path, note: Note) -> tuple[list[str], list[str]]:
+    """(folders, other names) in a folder, sorted; nothing where it may not be read. Links to
+    folders are not followed."""
+    folders, files = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    files.append(entry.name)
+    except OSError:
+        note(UNREADABLE_FOLDERS)
+    return sorted(folders), sorted(files)
+
+
+def _enters(folder: str, rules: _IgnoreFiles, note: Note) -> bool:
+    marks = (os.path.join(folder, mark) for mark in MARKS)
+    if os.path.basename(folder) in NEVER or any(map(os.path.exists, marks)):
         return False
     if rules.ignores(folder, folder=True):
         note(IGNORED_FOLDERS)
@@ -96,12 +115,12 @@ def _enters(folder: Path, rules: _IgnoreFiles, note: Note) -> bool:
     return True
 
 
-def _takes(file: Path, rules: _IgnoreFiles, note: Note) -> bool:
+def _takes(file: Path, real: str, rules: _IgnoreFiles, note: Note) -> bool:
     candidate = is_candidate(str(file))
     kind = IGNORED if candidate else unread_kind(str(file))
     if not kind:
         return False
-    if rules.ignores(file):
+    if rules.ignores(real):
         note(IGNORED)
         return False
     if not candidate:
@@ -111,65 +130,55 @@ def _takes(file: Path, rules: _IgnoreFiles, note: Note) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _IgnoreFiles:
-    """The .gitignore files that speak for a folder, outermost first, and the root of the repository
-    it is in, which knows what they do not speak for."""
+    """The .gitignore files that speak for a folder, outermost first, each with its folder, and the
+    root of the repository it is in, which knows what they do not speak for."""
 
-    specs: tuple[tuple[Path, GitIgnoreSpec], ...] = ()
-    repository: Path | None = None
+    specs: tuple[tuple[str, Patterns], ...] = ()
+    repository: str = ""
 
     @classmethod
     def around(cls, top: Path) -> _IgnoreFiles:
         """Those of the folders above `top`, up to the root of its repository."""
+        real = os.path.realpath(top)
         chain = []
-        for folder in top.resolve().parents:
+        for folder in Path(real).parents:
             chain.append(folder)
-            if (folder / ".git").exists():
+            if os.path.exists(folder / ".git"):
                 break
         else:
             return cls()
-        found = cls(repository=chain[-1])
-        if not (top.resolve() / ".git").exists():
+        found = cls(repository=str(chain[-1]))
+        if not os.path.exists(os.path.join(real, ".git")):
             for folder in reversed(chain):
-                found = found.with_folder(folder)
+                found = found.with_folder(str(folder))
         # Who names a folder that git ignores wants it searched all the same.
-        return cls() if found.names(top, folder=True) else found
+        return cls() if found.names(real, folder=True) else found
 
-    def with_folder(self, folder: Path) -> _IgnoreFiles:
-        """With what a folder's own files say."""
-        own = folder.resolve() if os.path.exists(folder / ".git") else self.repository
-        lines = _lines(folder / ".gitignore")
-        if lines is None:
+    def with_folder(self, folder: str) -> _IgnoreFiles:
+        """With what a folder's own files say; of files in files, so many patterns count as one may
+        have."""
+        own = folder if os.path.exists(os.path.join(folder, ".git")) else self.repository
+        try:
+            text = read_regular(os.path.join(folder, ".gitignore"), MAX_IGNORE_FILE)
+        except OSError:
             return _IgnoreFiles(self.specs, own)
-        from pathspec import GitIgnoreSpec
+        left = MOST - sum(len(patterns.entries) for _, patterns in self.specs)
+        lines = text.decode("utf-8", "replace").splitlines()
+        patterns = Patterns(parsed(lines, max(left, 0)))
+        return _IgnoreFiles((*self.specs, (folder, patterns)), own)
 
-        spec = GitIgnoreSpec.from_lines(lines)
-        return _IgnoreFiles((*self.specs, (folder.resolve(), spec)), own)
-
-    def ignores(self, path: Path, folder: bool = False) -> bool:
+    def ignores(self, path: str, folder: bool = False) -> bool:
         """Whether git would ignore it: it is named, and neither tracked nor leads to what is."""
         if not self.names(path, folder):
             return False
-        whole = path.parent.resolve() / path.name
-        return self.repository is None or not tracked(self.repository).holds(whole, folder)
+        return not self.repository or not tracked(Path(self.repository)).holds(Path(path), folder)
 
-    def names(self, path: Path, folder: bool = False) -> bool:
-        """Whether the files name it: the innermost with an opinion decides."""
-        whole = path.parent.resolve() / path.name
-        for root, spec in reversed(self.specs):
-            if whole.is_relative_to(root):
-                verdict = spec.check_file(
-                    whole.relative_to(root).as_posix() + ("/" if folder else "")
-                )
-                if verdict.include is not None:
-                    return verdict.include
+    def names(self, path: str, folder: bool = False) -> bool:
+        """Whether the files name it, or a folder that it lies in: the innermost with an opinion
+        decides."""
+        for root, patterns in reversed(self.specs):
+            inner = os.path.relpath(path, root).replace(os.sep, "/")
+            verdict = patterns.verdict(inner, folder)
+            if verdict is not None:
+                return verdict
         return False
-
-
-def _lines(file: Path) -> list[str] | None:
-    """The lines of a .gitignore, None where there is none that can be read."""
-    try:
-        if not file.is_file() or file.stat().st_size > MAX_IGNORE_FILE:
-            return None
-        return file.read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return None

@@ -6,6 +6,7 @@ never ends in a traceback, and never because of one file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path, PurePath
@@ -39,7 +40,7 @@ from upconv.linter.finding import (
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
 from upconv.linter.running.fold import folded
-from upconv.linter.running.suppress import Ignore, ignores, unused
+from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
 
@@ -121,6 +122,8 @@ def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: 
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
             return FileReport(relative_path(path, options.root), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
+    except (RecursionError, MemoryError) as error:
+        return _report(Context(path, None, None, [_overflow(error, path)]), options)
     open_ones = [one.error for one in model.notices if one.kind == "template"]
     if open_ones:
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
@@ -131,6 +134,13 @@ def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: 
 
 _READING: Final = "the reader"
 """What is said to have failed where no rule has run yet."""
+
+
+def _overflow(error: Exception, path: str) -> UnreadableError:
+    """The error of a file that is nested, or holds, more than this process can take."""
+    deep = isinstance(error, RecursionError)
+    what = "it is nested too deep" if deep else "there is not enough memory for what it says"
+    return UnreadableError(what, path=path)
 
 
 def _is_other_file(error: UpconvError, named: bool) -> bool:
@@ -182,9 +192,10 @@ def _findings(
 ) -> list[_Judged]:
     """What the rules of a stage find, each with what silences it, and why, and with its kind."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
+    shown = relative_path(context.path, options.root)
     return [
         (
-            _finding(rule, hit, context, options, silencer.overrides),
+            _finding(rule, hit, shown, options.root, silencer.overrides),
             silencer.silencing(rule, hit),
             rule.kind(hit),
         )
@@ -216,9 +227,7 @@ def _status(context: Context) -> tuple[Status, str]:
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
-def _finding(
-    rule: Rule, hit: Hit, context: Context, options: CheckOptions, overrides: Overrides
-) -> Finding:
+def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
     severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
@@ -226,10 +235,10 @@ def _finding(
         code=rule.code,
         name=rule.name,
         severity=severity,
-        path=relative_path(context.path, options.root),
+        path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, options.root) + _stored_at(hit),
+        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
@@ -265,9 +274,9 @@ def _span_of(hit: Hit) -> Span | None:
 
 def relative_path(path: str, root: Path) -> str:
     """The path as reports show it: POSIX, relative to the root where it lies below it."""
-    whole = Path(path)
+    whole, top = os.path.realpath(path), os.path.realpath(root)  # which a link to itself stops not
     try:
-        return whole.resolve().relative_to(root.resolve()).as_posix()
+        return PurePath(whole).relative_to(top).as_posix()
     except ValueError:
         return PurePath(path).as_posix()
 
@@ -293,6 +302,7 @@ class _Silencer:
         origins += [entry.origin for entry in model.inputs] if model else []
         spans = [origin.span for origin in origins if origin.span is not None]
         self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
+        self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
     def silencing(self, rule: Rule, hit: Hit) -> tuple[Silencer, str] | None:
@@ -312,11 +322,17 @@ class _Silencer:
             return []
         words = [
             (comment, word)
-            for comment in self.comments
+            for comment in self._speaking_of(rule).line(span.line)
             for word in comment.covering(rule.code, rule.name, span.line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]
+
+    def _speaking_of(self, rule: Rule) -> Covering:
+        if rule.code not in self._by_rule:
+            mine = [one for one in self.comments if one.speaks_of(rule.code, rule.name)]
+            self._by_rule[rule.code] = Covering(mine)
+        return self._by_rule[rule.code]
 
     def unused(self) -> list[tuple[Ignore, str]]:
         """Words of no use, those left out that speak of a rule that was not run."""

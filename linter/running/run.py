@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.processors import processors
+from upconv.converters.readers.files.opening import read_regular
 from upconv.converters.readers.formats import companions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
@@ -88,7 +89,7 @@ def _recall(target: Target, cache: Cache) -> tuple[str, FileReport | None]:
     try:
         if not 0 < _size(path) <= MAX_HASHED:
             return "", None
-        data = b"" if path.is_dir() else path.read_bytes()
+        data = b"" if path.is_dir() else read_regular(path)
     except OSError:
         return "", None  # the check says why
     key = cache_key(data, target.path, target.named, target.options)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 from upconv.converters.ir.origin import Source, Span
@@ -48,8 +49,10 @@ class Ignore:
 
         A finding has one line that counts: its layer's first, its own where it has no layer.
         """
-        if not self.first_line <= line <= self.last_line:
-            return ()
+        return self.speaks_of(code, name) if self.first_line <= line <= self.last_line else ()
+
+    def speaks_of(self, code: str, name: str) -> tuple[str, ...]:
+        """Its words that mean that rule."""
         if self.codes == (ALL,):
             return () if code in _SPOKEN_OF else self.codes
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
@@ -61,12 +64,32 @@ def ignores(source: Source, layers: Sequence[Span], comments: Comments) -> tuple
         return ()
     blocks = sorted({(span.line, span.end_position[0]) for span in layers})
     found = []
-    for span, text in comments():
+    following: dict[int, int] = {}
+    for span, text in reversed(tuple(comments())):
         said = _said(text)
         if said is not None:
-            lines = _lines_spoken_for(span.line, blocks, source)
+            lines = _lines_spoken_for(span.line, blocks, source, following)
             found.append(Ignore(*said, span, *lines))
-    return tuple(found)
+    return tuple(reversed(found))
+
+
+class Covering:
+    """Which comments speak for a line, without a look at all of them for every finding."""
+
+    def __init__(self, comments: Sequence[Ignore]) -> None:
+        self._comments = sorted(comments, key=lambda comment: comment.first_line)
+        self._firsts = [comment.first_line for comment in self._comments]
+        self._lasts = list(accumulate((one.last_line for one in self._comments), max))
+
+    def line(self, number: int) -> list[Ignore]:
+        """The comments whose lines are around this one, in their order."""
+        at = bisect_right(self._firsts, number)
+        found = []
+        while at and self._lasts[at - 1] >= number:
+            at -= 1
+            if self._comments[at].last_line >= number:
+                found.append(self._comments[at])
+        return found[::-1]
 
 
 def _said(text: str) -> tuple[tuple[str, ...], str] | None:
@@ -92,24 +115,27 @@ def _said(text: str) -> tuple[tuple[str, ...], str] | None:
 
 
 def _lines_spoken_for(
-    line: int, blocks: Sequence[tuple[int, int]], source: Source
+    line: int, blocks: Sequence[tuple[int, int]], source: Source, known: dict[int, int]
 ) -> tuple[int, int]:
-    """First and last line that a comment on `line` covers."""
+    """First and last line that a comment on `line` covers; `known` has the first line of code
+    behind those that were looked at."""
     after = bisect_right(blocks, (line, len(source.text)))
     if after and blocks[after - 1][1] >= line:
         first = blocks[after - 1]
         return min(first[0], line), first[1]
-    following = _next_code_line(line, source)
+    following = known[line] = _next_code_line(line, source, known)
     if after < len(blocks) and blocks[after][0] == following:
         return line, blocks[after][1]
     return line, following
 
 
-def _next_code_line(line: int, source: Source) -> int:
+def _next_code_line(line: int, source: Source, known: Mapping[int, int]) -> int:
     """The first line after `line` that is more than a comment; a blank line ends the search."""
     last = len(source.line_starts)
     at = line + 1
     while at <= last and source.line(at).lstrip(_BEFORE_COMMENT).startswith("#"):
+        if at in known:
+            return known[at] if known[at] > at else line
         at += 1
     return at if at <= last else line
 

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from upconv.converters.ir.records import record
+from upconv.converters.readers.files.opening import read_regular
 
 MAX_INDEX: Final = 1 << 27
 """Bytes of an index: one of a million files has some 100 MB."""
@@ -84,11 +85,8 @@ def _indexes(git: Path) -> Iterator[bytes]:
 
 
 def _bounded(file: Path, limit: int) -> bytes:
-    """Raises ValueError for what is no file or too large, and OSError."""
-    if not file.is_file() or file.stat().st_size > limit:
-        raise ValueError(file)
-    with file.open("rb") as stream:
-        return stream.read(limit)
+    """Raises OSError for what is no file or too large."""
+    return read_regular(file, limit)
 
 
 def _names(data: bytes, digest: int) -> Iterator[str]:

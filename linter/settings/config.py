@@ -7,6 +7,7 @@ file says is checked against the table `KEYS`, and `config.schema.json` says the
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
+from upconv.converters.readers.files.opening import read_regular, reason
 from upconv.linter.settings.overrides import Override
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 OWN_FILE: Final = "upconv.toml"
 SHARED_FILE: Final = "pyproject.toml"
+MAX_BYTES: Final = 1 << 20
+"""Of a file of settings."""
 
 _OURS: Final = re.compile(
     r"""^\s*\[?\[?\s*["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
@@ -71,7 +75,7 @@ def closest_config(folder: Path, seen: Found | None = None) -> Config:
 
     Raises UsageError as `read_config`.
     """
-    whole = folder.resolve()
+    whole = Path(os.path.realpath(folder))
     return _closest(whole, {} if seen is None else seen) or Config(whole)
 
 
@@ -91,11 +95,11 @@ def _closest(folder: Path, seen: Found) -> Config | None:
 def _read(path: Path) -> Config | None:
     """The configuration in a file; None for a pyproject.toml that does not speak of upconv."""
     try:
-        text = path.read_text("utf-8")
+        text = read_regular(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError("is not UTF-8 text", path=str(path)) from None
     except OSError as problem:
-        raise UsageError(f"cannot be read: {problem.strerror}", path=str(path)) from None
+        raise UsageError(f"cannot be read: {reason(problem)}", path=str(path)) from None
     shared = path.name == SHARED_FILE
     if shared and not _OURS.search(text):
         return None
@@ -113,14 +117,16 @@ def _parsed(text: str, path: Path) -> Any:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except RecursionError:
+        raise UsageError("is no TOML: nested too deep", path=str(path)) from None
+    except ValueError as problem:  # TOMLDecodeError, and a number of more digits than Python reads
         raise UsageError(f"is no TOML: {problem}", path=str(path)) from None
 
 
 def _config(table: object, path: Path, text: str) -> Config:
     from upconv.linter.settings.config_values import ConfigError, config_record
 
-    root = path.resolve().parent
+    root = Path(os.path.realpath(path)).parent
     try:
         record = config_record(table, root)
     except ConfigError as problem:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.records import record
+from upconv.linter.settings.patterns import Patterns, parsed
 
 if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
-
     from upconv.linter.finding import Severity
 
 
@@ -105,15 +105,13 @@ def matches_file(patterns: Iterable[str], root: Path, path: Path) -> bool:
     >>> matches_file(["old/", "*.pt"], Path("/net"), Path("/net/old/a.prototxt"))
     True
     """
-    try:
-        inside = path.resolve().relative_to(root.resolve())
-    except ValueError:
+    whole, top = os.path.realpath(path), os.path.realpath(root)
+    if not whole.startswith(os.path.join(top, "")):
         return False
-    return _spec(tuple(patterns)).match_file(inside.as_posix())
+    inside = os.path.relpath(whole, top).replace(os.sep, "/")
+    return bool(_patterns(tuple(patterns)).verdict(inside))
 
 
-@lru_cache(maxsize=256)
-def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(patterns)
+@lru_cache(64)
+def _patterns(lines: tuple[str, ...]) -> Patterns:
+    return Patterns(parsed(lines))

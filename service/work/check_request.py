@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -92,7 +93,7 @@ class Settings:
 
     def options_of(self, path: Path) -> CheckOptions:
         """How a file is to be checked."""
-        folder = path.parent.resolve()
+        folder = Path(os.path.realpath(path.parent))
         if folder not in self._options:
             self._options[folder] = self._options_from(self.config_of(path))
         return self._options[folder]

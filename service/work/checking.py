@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -199,7 +200,9 @@ def _prefix(root: Path) -> str:
 def _idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> tuple[str, ...]:
     from upconv.linter.settings.overrides import ignore_label
 
-    whole = any(settings.root.is_relative_to(Path(path).resolve()) for path in request.paths or ".")
+    whole = any(
+        settings.root.is_relative_to(os.path.realpath(path)) for path in request.paths or "."
+    )
     if not whole or request.select or request.ignore or request.models:
         return ()
     used = {label for file in report.files for label in file.used}

@@ -12,9 +12,10 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from subprocess import PIPE, Popen, TimeoutExpired
+from threading import Event, Timer
 from typing import IO, Any, Final, TypeVar
 
 from upconv.converters.ir.errors import UpconvError
@@ -49,10 +50,12 @@ def run_in_child(
     cleanup: Callable[[int], None] = lambda process: None,
     what: str = "onnxruntime",
     environment: Mapping[str, str] | None = None,
+    seconds: float = 0,
 ) -> Result:
     """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
 
-    `environment` is the child's whole environment, the caller's where it is None. Once the child
+    `environment` is the child's whole environment, the caller's where it is None. After `seconds`,
+    where they are not 0, the child is killed. Once the child
     is gone, however it went, `cleanup` is called with its process id. Raises the UpconvError that
     the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
     """
@@ -65,11 +68,16 @@ def run_in_child(
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    late = Event()
     try:
-        _send(process.stdin, work, request)
-        outcome = _await(process.stdout, progress)
+        with _killed_after(seconds, process, late):
+            _send(process.stdin, work, request)
+            outcome = _await(process.stdout, progress)
     except (EOFError, pickle.UnpicklingError):  # it was cut off in the middle of a message
-        raise ChildError(_death(process.wait(), what)) from None
+        code = process.wait()
+        raise ChildError(
+            _lateness(seconds, what) if late.is_set() else _death(code, what)
+        ) from None
     except BaseException:
         process.kill()
         raise
@@ -80,6 +88,28 @@ def run_in_child(
         raise outcome.error
     result: Result = outcome
     return result
+
+
+@contextmanager
+def _killed_after(seconds: float, process: Popen[bytes], late: Event) -> Iterator[None]:
+    """Kill the process, and say so, where it is not left in time; 0 seconds are any time."""
+
+    def kill() -> None:
+        late.set()
+        process.kill()
+
+    timer = Timer(seconds, kill)
+    timer.daemon = True
+    if seconds > 0:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _lateness(seconds: float, what: str) -> str:
+    return f"{what} was ended after {seconds:g} seconds; --timeout gives it more"
 
 
 @record(frozen=True, slots=True)
@@ -144,7 +174,9 @@ def serve(work: Callable[..., Any], request: object, answers: IO[bytes]) -> None
     except UpconvError as error:
         _tell(answers, _Failure(_sendable(error)))
     except MemoryError:
-        reason = "there is not enough memory to run this model at this input size"
+        reason = (
+            "there is not enough memory to run this model at this input size (--memory gives more)"
+        )
         _tell(answers, _Failure(ChildError(reason)))
     except Exception as error:  # a defect of ours
         if os.environ.get("UPCONV_DEBUG"):

@@ -11,6 +11,7 @@ from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.limits import Limits
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
     SUFFIXES,
@@ -37,7 +38,8 @@ class ConvertRequest:
     `options` are of a model in a file. `fill` are the fillers that missing weights are made from.
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
     is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
-    names nothing. `unknown` layers are refused or become nodes of a domain of our own.
+    names nothing. `unknown` layers are refused or become nodes of a domain of our own. `limits` are
+    of the process that proves.
     """
 
     model: str | Model
@@ -53,6 +55,7 @@ class ConvertRequest:
     report: str = ""
     part: Cut = Cut()
     unknown: UnknownLayers = "refuse"
+    limits: Limits = Limits()
 
     @property
     def writing(self) -> WriteOptions:
@@ -156,7 +159,7 @@ def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conv
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
     asked = (request.model, str(written), request.options, request.fill, request.seed)
-    return VerifyRequest(*asked, part=request.part)
+    return VerifyRequest(*asked, part=request.part, limits=request.limits)
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.limits import Limits, bound_memory, bytes_for
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.proof.report import Verification
     from upconv.converters.proof.source import SourceRun
+
+
+GIGABYTE: Final = 10**9
 
 
 @record(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class ProofRequest:
     seed: int = 0
     data: str = ""
     part: Cut = Cut()
+    limits: Limits = Limits()
 
 
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
@@ -37,7 +42,13 @@ def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verificatio
     from upconv.converters.proof.verify import verify
 
     model = fill_missing(cut(_model(request), request.part), request.fill)
+    _bound_memory(request, model)
     return verify(model, request.onnx, request.seed, progress, request.data)
+
+
+def _bound_memory(request: ProofRequest, model: Model) -> None:
+    given = int(request.limits.gigabytes * GIGABYTE)
+    bound_memory(given or bytes_for(model, request.onnx))
 
 
 def _model(request: ProofRequest) -> Model:
@@ -76,4 +87,6 @@ def prove_against(
     from upconv.converters.proof.against_source import verify_against
 
     asked, source = request
-    return verify_against(_model(asked), asked.onnx, source, progress)
+    model = _model(asked)
+    _bound_memory(asked, model)
+    return verify_against(model, asked.onnx, source, progress)

@@ -13,6 +13,7 @@ from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.work.child import run_in_child
+from upconv.service.work.limits import Limits
 from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ products' own threads beside them would only wait for each other, which takes ha
 
 @record(frozen=True, slots=True)
 class VerifyRequest:
-    """A model, in a file or in memory, and the ONNX file that is to be equal to it.
+    """A model, in a file or in memory, and the ONNX file that is to be equal to it: the model
+    itself, of which the runtime is judged, where none is named.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
     from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
     made ones. `against` is who judges: our float64 reference, or the framework that the model is
-    from.
+    from. `limits` are of each process that runs a model.
     """
 
     model: str | Model
@@ -47,6 +49,7 @@ class VerifyRequest:
     data: str = ""
     against: Judge = "reference"
     part: Cut = Cut()
+    limits: Limits = Limits()
 
 
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
@@ -84,12 +87,24 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         model = portable(model)
     return ProofRequest(
         model,
-        request.onnx,
+        request.onnx or _own_file(request.model),
         request.options,
         request.fill,
         request.seed,
         request.data,
         request.part,
+        request.limits,
+    )
+
+
+def _own_file(model: str | Model) -> str:
+    """The model's own file, where it is ONNX."""
+    from upconv.converters.readers.formats import identify
+
+    if isinstance(model, str) and identify(model) == "ONNX":
+        return model
+    raise UsageError(
+        "a model that is no ONNX file is verified against one", hint="name the ONNX file too"
     )
 
 
@@ -98,7 +113,8 @@ def _certify(request: ProofRequest, progress: Progress) -> Verification:
 
     clean = partial(remove_copies, request.onnx)
     environment = {ONE_THREAD: "1", **os.environ}
-    return run_in_child(prove, request, progress, clean, environment=environment)
+    seconds = request.limits.seconds
+    return run_in_child(prove, request, progress, clean, environment=environment, seconds=seconds)
 
 
 def _certify_against_source(request: ProofRequest, progress: Progress) -> Verification:
@@ -113,6 +129,8 @@ def _certify_against_source(request: ProofRequest, progress: Progress) -> Verifi
         progress,
         what="the source framework",
         environment={**os.environ, **ENVIRONMENT},
+        seconds=request.limits.seconds,
     )
     clean = partial(remove_copies, request.onnx)
-    return run_in_child(prove_against, (request, source), progress, clean)
+    seconds = request.limits.seconds
+    return run_in_child(prove_against, (request, source), progress, clean, seconds=seconds)

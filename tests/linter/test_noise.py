@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import shared_folder
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport, Finding
 from upconv.linter.running.engine import CheckOptions, check_path, check_source
@@ -424,3 +425,36 @@ def test_a_layer_of_several_operators_counts_once() -> None:
     text += layer("MergeCrop", "m", "data p") + layer("MergeCrop", "n", "data p")
     (finding,) = found(text, "UP311")
     assert finding.message.endswith("(and 1 more, first at line 4)")
+
+
+@pytest.mark.parametrize("size", [(45, 37), (44, 36)])
+def test_padding_that_follows_the_input_has_no_rule_of_rests(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self, follows: bool) -> None:
+            super().__init__()
+            self.follows = follows
+            self.down = torch.nn.Conv2d(3, 8, 3, 2, 1)
+            self.up = torch.nn.ConvTranspose2d(8, 3, 2, 2)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            up = self.up(self.down(x))
+            if self.follows:
+                high, wide = (x.shape[axis] - up.shape[axis] for axis in (-2, -1))
+                up = torch.nn.functional.pad(up, (0, wide, 0, high))
+            return x + up
+
+    codes = {}
+    for follows in (True, False):
+        if not follows and any(one % 2 for one in size):
+            continue  # it does not run
+        with quietly():  # tracing is deprecated, and files of it are there
+            traced = torch.jit.trace(Net(follows).eval(), torch.zeros(2, 3, *size))
+            traced.save(tmp_path / f"{follows}.pt")
+        report = check_path(tmp_path / f"{follows}.pt")
+        codes[follows] = [finding.code for finding in report.findings]
+    assert "UP112" not in codes[True]
+    assert "UP112" in codes.get(False, ["UP112"])

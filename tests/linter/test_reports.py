@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.linter.reports.made import awkward
 from tests.linter.rule_cases import check_case
 from tests.support import ROOT
 from upconv.converters.ir.origin import Source
@@ -177,3 +178,14 @@ def test_threshold(severity: str, threshold: str, fails: bool) -> None:
     finding = Finding("UP007", "n", severity, "a", None, "", "m")  # type: ignore[arg-type]
     report = Report((FileReport("a", "caffe", "ok", "", (finding,)),))
     assert report.fails(threshold) is fails  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_half_characters_break_no_format(name: str) -> None:
+    """A file name that is no UTF-8, and names in a file with halves of pairs."""
+    shown = FORMATS[name](awkward())
+    shown.encode("utf-8")
+    if name in ("json", "sarif", "gitlab"):
+        json.dumps(json.loads(shown), ensure_ascii=False).encode("utf-8")
+    if name == "sarif":
+        assert "models/b%E9.prototxt" in shown

@@ -226,7 +226,7 @@ def test_a_name_that_has_no_room_for_failed_is_refused_before_the_work(net: Path
 def test_a_pipe_is_no_model_and_does_not_hang(net: Path) -> None:
     pipe = net.parent / "pipe"
     os.mkfifo(pipe)
-    said = f"error: {pipe}: is a pipe, and it is read more than once"
+    said = f"error: {pipe}: cannot be read: a pipe, expected a regular file: write it to one first"
     assert one_line(upconv("verify", net, pipe, "--fill-missing", "bilinear")) == said
     assert one_line(upconv("verify", pipe, net)).startswith(said)
 

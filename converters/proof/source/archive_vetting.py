@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.proof.source.loaded import asking
-from upconv.converters.readers.files.torch_archive import MAX_JSON, Archive
+from upconv.converters.readers.files.budgets import JSON
+from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.torch.script.code import FOLDER
 
 DECIDING: Final = (".json", ".py", ".pkl")
@@ -32,7 +33,7 @@ def require_same_view(torch: Any, archive: Archive) -> None:
         if known and name.endswith(DECIDING):
             with asking("PyTorch", archive.path):
                 found = bytes(reader.get_record(name))
-            known = found == archive.read(name, MAX_JSON)
+            known = found == archive.read(name, JSON.bytes)
         if not known:
             raise refused(archive, f"PyTorch finds something else than upconv in '{name[:100]}'")
 

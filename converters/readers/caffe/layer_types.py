@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final
 
 from upconv.converters.ir.records import record
+from upconv.converters.ir.similar import similar
 
 MANY: Final = 1 << 30
 
@@ -115,10 +116,8 @@ def similar_types(type_name: str) -> tuple[str, ...]:
     >>> similar_types("Deconvoluton")
     ('Deconvolution', 'Convolution', 'ConvolutionSK')
     """
-    from difflib import get_close_matches
-
     folded = _folded_types()
-    close = get_close_matches(_folded(type_name), folded, n=3, cutoff=0.8)
+    close = similar(_folded(type_name), folded, 3, 0.8)
     return tuple(folded[name] for name in close)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
 OPEN: Final = "open"
@@ -346,18 +347,27 @@ def suggestions(field: str, type_name: str) -> tuple[str, ...]:
     >>> suggestions("num_output", "LayerParameter")[0]
     'convolution_param.num_output'
     """
-    from difflib import get_close_matches
-
     # The ending that nearly all sub-messages share would make any two of them look alike.
     ending = "_param" if field.endswith("_param") else ""
-    stems = {
+    stems = _stems(type_name, ending)
+    close = similar(field.removesuffix(ending), stems, 3, 0.75)
+    alike = [stems[stem] for stem in close]
+    return (*alike, *(f"{name}.{field}" for name in _holders(type_name).get(field, ())[:3]))
+
+
+@cache
+def _stems(type_name: str, ending: str) -> Mapping[str, str]:
+    """The fields of a message that end so, by what stands before the ending."""
+    return {
         name.removesuffix(ending): name for name in fields_of(type_name) if name.endswith(ending)
     }
-    close = get_close_matches(field.removesuffix(ending), stems, n=3, cutoff=0.75)
-    alike = [stems[stem] for stem in close]
-    inside = [
-        f"{name}.{field}"
-        for name, kind in fields_of(type_name).items()
-        if kind not in _SCALARS and field in fields_of(kind)
-    ]
-    return (*alike, *inside[:3])
+
+
+@cache
+def _holders(type_name: str) -> Mapping[str, tuple[str, ...]]:
+    """Field -> the sub-messages of a message that have it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, kind in fields_of(type_name).items():
+        for field in () if kind in _SCALARS else fields_of(kind):
+            found[field] = (*found.get(field, ()), name)
+    return found

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.assembly.names import Names
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
@@ -32,6 +34,9 @@ Role = Literal["data", "operator", "loss", "metric", "recorder", "silence"]
 _RESULTS: Final[dict[Role, int]] = {"loss": 1, "metric": 1, "recorder": MANY}
 """How many of its first bottoms a role takes as results; a loss's others are labels."""
 
+
+_HINTS, _COMPARED = 100, 1000
+"""How many names that nobody writes are told what they may mean, among how many names."""
 
 _SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
 """Losses that may have the label first: of an input and a computed bottom, the latter counts."""
@@ -241,15 +246,14 @@ class _Wirer:
 
     def _why_dangling(self, blob: str) -> tuple[NoticeKind, str]:
         """What kind of name nobody has written yet, and a hint where it may be found."""
-        from difflib import get_close_matches
-
         if blob in self.later:
             title = self.later[blob].title
             return "dangling-name", f"layer '{title}' writes it, but stands after it"
         if blob in self.absent:
             title = self.absent[blob].title
             return "name-of-other-phase", f"layer '{title}' writes it, but not in this phase"
-        alike = get_close_matches(blob, self.current, n=3)
+        near = islice(reversed(self.current), _COMPARED) if len(self.notices) < _HINTS else ()
+        alike = similar(blob, near)
         hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
         return "dangling-name", hint
 

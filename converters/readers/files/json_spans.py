@@ -14,9 +14,16 @@ from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.budgets import (
+    JSON_WITH_PLACES,
+    WHOLE_BITS,
+    Budget,
+    Meter,
+    whole_number,
+)
 
-MAX_DEPTH: Final = 200
-MAX_CHARACTERS: Final = 1 << 26
+_OBJECT_STEPS: Final = 4
+"""What an object costs beyond another value: it keeps two tables."""
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
 _STRING: Final = re.compile(r'"((?:[^"\\\x00-\x1f]|\\.)*+)"')
@@ -92,17 +99,17 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def parse_json(source: Source) -> Any:
+def parse_json(source: Source, budget: Budget = JSON_WITH_PLACES) -> Any:
     """The value in a JSON text; objects are JsonObjects.
 
-    Raises UnreadableError with line and column where the text is no JSON.
+    Raises UnreadableError with line and column where the text is no JSON, or more of it than the
+    budget allows.
 
     >>> parse_json(Source("a.json", '{"a": [1, true]}'))["a"]
     [1, True]
     """
-    if len(source.text) > MAX_CHARACTERS:
-        raise UnreadableError("a JSON text of more than 64 million characters", path=source.path)
-    parser = _Parser(source)
+    parser = _Parser(source, budget)
+    parser.meter.require_bytes(len(source.text), "a JSON text")
     value, end = parser.value(0, 0)
     end = parser.skip(end)
     if end != len(source.text):
@@ -122,9 +129,10 @@ def _without_halves(text: str) -> str:
 class _Parser:
     """Recursive descent over one text; every method takes an offset and returns the next."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
         self.text = source.text
+        self.meter = Meter(budget, lambda message: self.fail(message, 0))
 
     def fail(self, message: str, at: int) -> NoReturn:
         end = min(at + 1, len(self.text))
@@ -136,8 +144,8 @@ class _Parser:
 
     def value(self, at: int, depth: int) -> tuple[Any, int]:
         at = self.skip(at)
-        if depth > MAX_DEPTH:
-            self.fail(f"nested more than {MAX_DEPTH} deep", at)
+        self.meter.spend()
+        self.meter.require_depth(depth)
         first = self.text[at : at + 1]
         if first == "{":
             return self.object(at, depth)
@@ -146,6 +154,7 @@ class _Parser:
         return self.string(at) if first == '"' else self.scalar(at)
 
     def object(self, start: int, depth: int) -> tuple[JsonObject, int]:
+        self.meter.spend(_OBJECT_STEPS)
         values: dict[str, Any] = {}
         places: dict[str, tuple[int, int]] = {}
         at = self.skip(start + 1)
@@ -203,5 +212,9 @@ class _Parser:
             self.fail("a value is expected", at)
         if number.end() - at > _LONGEST_NUMBER:
             self.fail("a number of more than 400 digits", at)
-        whole = number[1] is None and number[2] is None
-        return (int if whole else float)(number[0]), number.end()
+        if number[1] is not None or number[2] is not None:
+            return float(number[0]), number.end()
+        whole = whole_number(number[0])
+        if whole is None:
+            self.fail(f"a whole number of more than {WHOLE_BITS} bits", at)
+        return whole, number.end()

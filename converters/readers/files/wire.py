@@ -11,9 +11,7 @@ the message it lies in, and what is wrong raises UnreadableError with the path a
 from __future__ import annotations
 
 import mmap
-import os
 import re
-import stat
 import struct
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.opening import open_regular, reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,22 +132,16 @@ def map_file(path: str, kind: str) -> memoryview:
     missing, a folder, a device, empty.
     """
     try:
-        if problem := _not_a_file(os.stat(path), kind):
-            raise UnreadableError(problem, path=path)
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except FileNotFoundError as error:
+        hint = "check the path"
+        raise UnreadableError(f"cannot be opened: {reason(error)}", path=path, hint=hint) from None
     except OSError as error:
-        raise UnreadableError(f"cannot be opened: {error.strerror}", path=path) from error
-    except ValueError as error:  # a NUL in the path, or emptied between the two calls
-        raise UnreadableError(f"cannot be opened: {error}", path=path) from error
-
-
-def _not_a_file(info: os.stat_result, kind: str) -> str:
-    if stat.S_ISDIR(info.st_mode):
-        return f"this is a folder, not a {kind}"
-    if not stat.S_ISREG(info.st_mode):
-        return f"this is not a regular file, so not a {kind}"
-    return "" if info.st_size else f"the file is empty, so not a {kind}"
+        message = f"cannot be opened as a {kind}: {reason(error)}"
+        raise UnreadableError(message, path=path) from None
+    except ValueError:  # what mmap says of nothing
+        raise UnreadableError(f"the file is empty, so not a {kind}", path=path) from None
 
 
 def other_format(head: bytes) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from upconv.converters.ir.errors import (
     UpconvError,
 )
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.keras.backends import BackendNotice
 from upconv.converters.readers.keras.config import CONTAINERS, Graph, LayerConfig, NodeCall, Ref
@@ -303,7 +304,5 @@ def _operation(layer: LayerConfig, seen: KerasLayer) -> Lowering:
 
 
 def _similar(type_name: str) -> str:
-    from difflib import get_close_matches
-
-    alike = get_close_matches(type_name, list(LAYERS), 2, 0.8)
+    alike = similar(type_name, LAYERS, 2, 0.8)
     return f"did you mean {' or '.join(alike)}?" if alike else ""

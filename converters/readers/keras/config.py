@@ -71,8 +71,13 @@ class LayerConfig:
         """
         if self.module:
             return ".ops" in self.module
-        named = "trainable" in self.config or "dtype" in self.config
+        typed = "dtype" in self.config and self.type not in TYPED
+        named = "trainable" in self.config or typed
         return _is_written_by_3(self.node) and not named
+
+
+TYPED: Final = frozenset({"Cast", "Cumsum"})
+"""Functions that have a dtype."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,9 +170,14 @@ def _clip(layer: KerasLayer, step: Step) -> Value:
 
 @lowers_function("power")
 def _power(layer: KerasLayer, step: Step) -> Value:
-    items = operands(layer)
-    if not items or not isinstance(items[0], Value):
-        raise layer.unsupported("a number to the power of a tensor")
+    """By a number, of a positive number, or of two tensors."""
+    items = [item for item in operands(layer) if isinstance(item, Value | int | float)]
+    if items and not isinstance(items[0], Value):
+        if items[0] <= 0:
+            raise layer.unsupported(f"{items[0]:g} to the power of a tensor")
+        return step.add(ops.Exp(float(items[0])), [layer.x])
+    if len(items) > 1 and isinstance(items[1], Value):
+        return joined(layer, step, layer.inputs, ops.Eltwise("power"))
     return step.add(ops.Power(power=real(layer, "x2", "y", "exponent")), [layer.x])
 
 

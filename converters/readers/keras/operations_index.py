@@ -6,6 +6,7 @@ from typing import Any
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, like, maximum, minimum
+from upconv.converters.readers.assembly.picking import backwards
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.arguments import argument
 from upconv.converters.readers.keras.fields import ir_axis, is_int
@@ -81,10 +82,7 @@ def _backwards(layer: KerasLayer, step: Step, x: Value, axis: int, key: slice) -
     if key.step == 0:
         raise layer.invalid("a slice by steps of 0")
     place = ir_axis(layer, step, axis, x)
-    total = like(x.name, place)
-    first = total - 1 if key.start is None else minimum(_inside(key.start, total), total - 1)
-    end = -1 if key.stop is None else _inside(key.stop, total)
-    count = maximum(ceil_div(first - end, -key.step), 0)
+    first, count = backwards(like(x.name, place), key.start, key.stop, key.step)
     operator = ops.StridedSlice(place, first, count, key.step)
     made = step.add(operator, [x], suffix=f"backwards_{axis}")
     left = step.size(made, place)

@@ -14,6 +14,8 @@ from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.json_spans import JsonObject, parse_json
+from upconv.converters.readers.files.prototxt import load_text
+from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
 from upconv.converters.readers.keras.backends import require_known
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
@@ -51,17 +53,12 @@ def read_keras(path: str, options: ReadOptions) -> Model:
 
 def read_architecture(path: str) -> Architecture:
     """What a file says of its model; raises as `read_keras`."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise UnreadableError(f"cannot be opened: {error.strerror}", path=path) from None
+    head = bytes(map_file(path, "Keras model")[:8])
     if head.startswith(_ZIP):
         return _from_archive(path)
     if head == _HDF5:
         return _from_hdf5(path)
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as text:
-        return _from_text(Source(path, text.read()))
+    return _from_text(load_text(path))
 
 
 def read_keras_source(source: Source, options: ReadOptions) -> Model:
@@ -104,9 +101,9 @@ def _from_archive(path: str) -> Architecture:
 
 
 def _from_hdf5(path: str) -> Architecture:
-    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import open_hdf5
 
-    file = Hdf5(whole_file(path))
+    file = open_hdf5(path)
     text = file.root.text("model_config")
     if text is None:
         raise UnsupportedError(
@@ -122,14 +119,13 @@ def _from_hdf5(path: str) -> Architecture:
 
 def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
     """Where the arrays are: in the file that the user names, else in the model's own."""
-    from upconv.converters.readers.files.hdf5 import Hdf5, whole_file
+    from upconv.converters.readers.files.hdf5 import Hdf5, open_hdf5
     from upconv.converters.readers.files.keras_archive import KerasArchive
 
     source = found.weights
     if options.weights:
-        with open(options.weights, "rb") as file:
-            zipped = file.read(4) == _ZIP
-        source = KerasArchive(options.weights) if zipped else Hdf5(whole_file(options.weights))
+        zipped = bytes(map_file(options.weights, "file of weights")[:4]) == _ZIP
+        source = KerasArchive(options.weights) if zipped else open_hdf5(options.weights)
     if isinstance(source, KerasArchive):
         place = source.weights()
         source = Hdf5(place, source.path) if place is not None else None

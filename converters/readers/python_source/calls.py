@@ -10,6 +10,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.similar import similar
 from upconv.converters.readers.python_source.call import Argument, Call
 from upconv.converters.readers.python_source.scopes import Scope, dotted_names
 from upconv.converters.readers.python_source.signatures import (
@@ -163,9 +164,7 @@ def call_of(site: Site, signature: Signature, sized: Collection[str] = ()) -> Ca
 
 
 def _no_such_argument(name: str, signature: Signature) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, signature.parameters, 1)
+    close = similar(name, signature.parameters, 1)
     return f"it takes no argument {name}" + (f", did you mean {close[0]}?" if close else "")
 
 

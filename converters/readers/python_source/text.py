@@ -14,7 +14,7 @@ from upconv.converters.ir.errors import NotAModelError, UnreadableError
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.ir.quiet import quietly
 
-MAX_CODE: Final = 4 << 20
+MAX_CODE: Final = 2 << 20
 """Characters of code; the longest files of frameworks themselves have a tenth of it."""
 
 MAX_NODES: Final = 2_000_000

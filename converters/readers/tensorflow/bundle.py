@@ -15,6 +15,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.readers.files.crc32c import crc32c, unmasked
+from upconv.converters.readers.files.opening import open_regular
 from upconv.converters.readers.files.sstable import Table, is_table
 from upconv.converters.readers.files.wire import Wire, map_file
 from upconv.converters.readers.tensorflow.graphdef import read_shape
@@ -153,7 +154,7 @@ def open_bundle(prefix: str) -> Bundle:
 
 def _is_first_version(prefix: str) -> bool:
     try:
-        with open(prefix, "rb") as file:
+        with open_regular(prefix) as file:
             file.seek(max(os.path.getsize(prefix) - 8, 0))
             return is_table(file.read(8))
     except OSError:

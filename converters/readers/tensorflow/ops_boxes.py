@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div, minimum
 from upconv.converters.readers.assembly.axes import Axis, Copies, Value, channels_last, plain
+from upconv.converters.readers.assembly.picking import backwards
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
 from upconv.converters.readers.tensorflow.slices import Item, items_of
@@ -43,12 +44,7 @@ def _strided(call: Call) -> Entry:
 
 def _backwards(call: Call, value: Value, axis: int, item: Item) -> Value:
     """An axis from `begin` down to, and without, `end`."""
-    size = value.sizes[axis]
-    begin = size - 1 if item.begin is None else _bound(call, item.begin, size - 1, 0)
-    if isinstance(item.begin, int) and item.begin < 0:
-        begin = size + item.begin
-    end = -1 if item.end is None else _bound(call, item.end, size, 0)
-    count = maximum(ceil_div(begin - end, -item.stride), 0)
+    begin, count = backwards(value.sizes[axis], item.begin, item.end, item.stride)
     known = call.work.known(count)
     if isinstance(known, int) and known < 1:
         raise call.invalid("a slice without values")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Dim, ceil_div, maximum
+from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum
 from upconv.converters.readers.assembly.axes import Value, plain
 from upconv.converters.readers.assembly.picking import MAX_PICKED
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
@@ -77,13 +77,20 @@ def _reverse(call: Call) -> Entry:
 @lowers("Range")
 def _range(call: Call) -> Entry:
     """Up to an open size; of numbers it is a constant."""
-    (start,), (limit,), (step,) = (call.size_list(i, "bound") for i in range(3))
+    start, limit, step = (_one(call, index) for index in range(3))
     if isinstance(start, Dim) or isinstance(step, Dim) or step < 1:
         raise call.unsupported("counts from an open size, or backwards to one")
     count = maximum(ceil_div(limit - start, step), 0)
     made = call.emit(ops.Arange(count, float(start), float(step)), [])
     call.work.whole.add(made)
     return Value(made, plain(1))
+
+
+def _one(call: Call, index: int) -> Size:
+    found = call.size_list(index, "bound")
+    if len(found) != 1:
+        raise call.invalid(f"a bound of {len(found)} numbers")
+    return found[0]
 
 
 @lowers("Fill")

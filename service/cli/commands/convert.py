@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="What layers that are not understood become: custom-op writes them as nodes of the domain "
     "upconv, with their fields as attributes, and the proof is incomplete.",
 )
+@limit_options
 @click.option("--no-verify", is_flag=True, help="Write without proving.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
@@ -63,6 +65,8 @@ def command(
     fill_missing: str,
     unknown: UnknownLayers,
     external_data: ExternalData,
+    timeout: float,
+    memory: float,
     no_verify: bool,
     seed: int,
     report: str | None,
@@ -81,6 +85,7 @@ def command(
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
+    from upconv.service.work.limits import Limits
     from upconv.service.work.reading import read_part
 
     end_as_interrupted()
@@ -99,6 +104,7 @@ def command(
         report or "",
         part,
         unknown,
+        Limits(timeout, memory),
     )
     with progress_line() as progress:
         done = convert(request, progress)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.argument("onnx", type=click.Path())
+@click.argument("onnx", type=click.Path(), default="")
 @model_options
 @part_options
 @click.option(
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     metavar="KINDS",
     help="The fillers that the conversion made weights from: bilinear,constant.",
 )
+@limit_options
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(
     model: str,
@@ -48,12 +50,15 @@ def command(
     seed: int,
     data: str,
     fill_missing: str,
+    timeout: float,
+    memory: float,
     format_: str,
     part_outputs: str,
     part_inputs: str,
     **common: Any,
 ) -> int:
-    """Prove that ONNX computes what MODEL does.
+    """Prove that ONNX computes what MODEL does, or that onnxruntime computes what MODEL says,
+    which is an ONNX file then.
 
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
     or unreadable files, or a framework that is not installed.
@@ -62,13 +67,15 @@ def command(
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.conversion import fill_kinds
+    from upconv.service.work.limits import Limits
     from upconv.service.work.proving import VerifyRequest, verify
     from upconv.service.work.reading import read_part
 
     end_as_interrupted()
     kinds = fill_kinds(fill_missing)
     part, options = read_part(part_outputs, part_inputs, options_of(**common))
-    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part)
+    limits = Limits(timeout, memory)
+    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part, limits)
     with progress_line() as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -163,3 +164,15 @@ def test_segments_and_inferred_axes() -> None:
     assert geometry.segments(9, (), 3) == (3, 3, 3)
     assert geometry.segments(9, (1, 4), 3) == (1, 3, 5)
     assert geometry.inferred_axis(24, 6) == 4
+
+
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 9))
+def test_taps_by_phase_are_those_that_are_counted(kernel: int, stride: int, dilation: int) -> None:
+    counted = Counter(dilation * tap % stride for tap in range(kernel)).values()
+    assert geometry.taps(kernel, stride, dilation) == geometry.Taps(
+        len(counted), min(counted), max(counted)
+    )
+
+
+def test_taps_of_any_number_cost_nothing() -> None:
+    assert geometry.taps(2**64, 2**32 - 1, 3).most == 2**64 // ((2**32 - 1) // 3) + 1

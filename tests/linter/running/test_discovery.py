@@ -243,15 +243,15 @@ def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
             "b.gen.prototxt": "",
             "build/c.prototxt": "",
             "d.tflite": "",
-            "e.ONNX": "",
-            "f.onnx": "",
+            "e.MNN": "",
+            "f.mnn": "",
             "g.h5": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n",
             "h.h5": "no model",
             "i.txt": "",
         },
     )
     assert passed(tmp_path) == {
-        ".onnx": 2,
+        ".mnn": 2,
         ".tflite": 1,
         "Git LFS pointers": 1,
         "folders named by .gitignore": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +65,16 @@ def test_a_crash_is_named() -> None:
 def test_what_ran_is_named() -> None:
     with pytest.raises(ChildError, match="runs the source framework was ended by SIGSEGV"):
         run_in_child(crash, 1, print, what="the source framework")
+
+
+def sleep(request: float, progress: Progress) -> int:
+    time.sleep(request)
+    return 1
+
+
+def test_a_child_that_takes_too_long_is_ended() -> None:
+    began = time.monotonic()
+    with pytest.raises(ChildError, match=r"ended after 0\.5 seconds; --timeout"):
+        run_in_child(sleep, 60, print, seconds=0.5)
+    assert time.monotonic() - began < 30
+    assert run_in_child(sleep, 0.1, print, seconds=60) == 1

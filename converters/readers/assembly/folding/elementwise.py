@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, minimum
+from upconv.converters.ir.dims import Dim, Like, Size, Symbol, ceil_div, maximum, minimum
 from upconv.converters.readers.assembly.folding.arrays import (
     Array,
     Fraction,
@@ -116,11 +116,21 @@ def _whole_quotient(a: Any, b: Any) -> Any:
 def _compare(test: Callable[[float], bool]) -> Callable[[Any, Any], bool]:
     def compare(a: Any, b: Any) -> bool:
         difference = _sum(-1)(a, b)
-        if not isinstance(difference, int | float):
-            raise NotFoldableError("a comparison that depends on the input's size")
-        return test(difference)
+        if isinstance(difference, int | float):
+            return test(difference)
+        if isinstance(difference, Dim) and _is_positive(difference):
+            return test(1)
+        if isinstance(difference, Dim) and _is_positive(-difference):
+            return test(-1)
+        raise NotFoldableError("a comparison that depends on the input's size")
 
     return compare
+
+
+def _is_positive(size: Dim) -> bool:
+    """Whether a sum of sizes, which are 0 or more, is above 0: no size is -1."""
+    plain = all(isinstance(atom, Symbol | Like) and factor > 0 for atom, factor in size.terms)
+    return plain and size.constant > 0
 
 
 _COMPARISONS: Final[Mapping[str, Callable[[float], bool]]] = {

@@ -16,12 +16,12 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.opening import MAX_TEXT, read_regular, reason
 from upconv.converters.readers.files.prototxt.grammar import STRING_OR_COMMENT
 from upconv.converters.readers.files.prototxt.parser import MAX_DEPTH, ParseResult, parse
 from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, Value, ValueList
 
 __all__ = [
-    "MAX_BYTES",
     "MAX_DEPTH",
     "Field",
     "Message",
@@ -35,13 +35,10 @@ __all__ = [
     "source_comments",
 ]
 
-MAX_BYTES: Final = 64 * 2**20
-"""The largest nets seen are 2 MB of text."""
-
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-def load_text(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Source:
+def load_text(path: str | Path, *, max_bytes: int = MAX_TEXT) -> Source:
     """The text of a file: UTF-8, else Latin-1; a byte order mark goes, line ends stay.
 
     Raises UnreadableError for a file that is missing, unreadable, binary or larger than
@@ -86,15 +83,8 @@ def source_comments(source: Source) -> list[tuple[Span, str]]:
 
 def _read(path: str, max_bytes: int) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(max_bytes + 1)
-    except IsADirectoryError:
-        raise UnreadableError("a folder, expected a file", path=path) from None
+        return read_regular(path, max_bytes)
     except FileNotFoundError:
         raise UnreadableError("no such file", path=path, hint="check the path") from None
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise UnreadableError(f"cannot be read: {reason}", path=path) from None
-    if len(data) > max_bytes:
-        raise UnreadableError(f"larger than {max_bytes} bytes of text", path=path)
-    return data
+    except OSError as problem:
+        raise UnreadableError(f"cannot be read: {reason(problem)}", path=path) from None

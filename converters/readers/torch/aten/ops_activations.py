@@ -12,8 +12,10 @@ from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.compositions import (
     LOG_SIGMOID,
     MISH,
+    TRUNCATED,
     Composition,
     celu,
+    composed,
     hard_sigmoid,
     hard_swish,
     selu,
@@ -189,8 +191,9 @@ def _trunc(call: AtenCall) -> None:
 
 
 def truncated(call: AtenCall, value: str) -> str:
-    """Whole numbers towards 0: the sign of x times floor(|x|)."""
-    size = call.step(ops.Abs(), [value], "size")
-    whole = call.step(ops.Floor(), [size], "whole")
-    sign = call.step(ops.Sign(), [value], "sign")
-    return call.step(ops.Eltwise("product"), [sign, whole], "truncated")
+    """Whole numbers towards 0."""
+    return composed(
+        TRUNCATED,
+        value,
+        lambda operator, inputs, what: call.step(operator, inputs, what or "truncated"),
+    )

@@ -15,10 +15,12 @@ from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.files.wire import Wire
 from upconv.converters.readers.torch.state.element_types import ITEM_SIZES, NAMES, STORED
-from upconv.converters.readers.torch.state.pickles import Global, Inert, Persistent, run
+from upconv.converters.readers.torch.state.pickles import Global, Inert, Persistent, meter_of, run
 from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, misplaced
 
-MAX_VISITED: Final = 2_000_000
+MAX_VISITED: Final = 1_000_000
+"""Values of a file that are looked at; a long path counts as several."""
+_PATH_STEP: Final = 32
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 DATA: Final = "data.pkl"
 
@@ -83,9 +85,10 @@ class Checkpoint:
         sizes, strides = (self._integers(name, _unwrapped(one)) for one in layout)
         if len(sizes) != len(strides) or not isinstance(offset, int) or offset < 0:
             raise self._invalid(name, "is no plain strided tensor")
-        if str(key[2]) not in self.storages:
-            raise self._invalid(name, f"lies in the storage {str(key[2])[:40]!r}, which is missing")
-        begin, end = self.storages[str(key[2])]
+        stored = str(key[2]) if isinstance(key[2], str | int) else ""
+        if stored not in self.storages:
+            raise self._invalid(name, f"lies in the storage {stored[:40]!r}, which is missing")
+        begin, end = self.storages[stored]
         problem = misplaced(sizes, strides, offset, element, end - begin)
         if problem:
             raise self._invalid(name, problem)
@@ -147,22 +150,31 @@ def entries(value: Any) -> Iterator[tuple[str, Any]]:
     """Every value below a value, with its dotted path, each object once.
 
     The names of PyTorch's own tables (_modules, _parameters, _buffers) are left out of the paths.
+    Raises UnreadableError where there are more than any real file has.
     """
-    waiting: list[tuple[str, Any]] = [("", value)]
+    waiting: list[Iterator[tuple[str, Any]]] = [iter([("", value)])]
     seen: set[int] = set()
     visited = 0
     while waiting:
-        prefix, one = waiting.pop()
+        found = next(waiting[-1], None)
+        if found is None:
+            waiting.pop()
+            continue
+        prefix, one = found
+        visited += 1 + len(prefix) // _PATH_STEP
+        if visited > MAX_VISITED:
+            raise UnreadableError(f"a pickle of more than {MAX_VISITED} values")
         yield prefix, one
-        if isinstance(one, dict | list | tuple | Inert):
-            if id(one) in seen or (isinstance(one, Inert) and one.path in _REBUILDS | _WRAPPERS):
-                continue
+        if isinstance(one, dict | list | tuple | Inert) and id(one) not in seen:
             seen.add(id(one))
-            inner = [(joined(prefix, name), item) for name, item in members(one)]
-            visited += len(inner)
-            if visited > MAX_VISITED:
-                return
-            waiting.extend(reversed(inner))
+            waiting.append(_below(prefix, one))
+
+
+def _below(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What lies in a value; a tensor's own description is no part of the model."""
+    if isinstance(value, Inert) and value.path in _REBUILDS | _WRAPPERS:
+        return iter(())
+    return ((joined(prefix, name), item) for name, item in members(value))
 
 
 _TABLES: Final = frozenset({"_modules", "_parameters", "_buffers"})
@@ -199,14 +211,15 @@ def from_stream(view: memoryview, path: str) -> Checkpoint:
     A single pickle is read too, though it then holds no tensors. Raises UnreadableError as
     `from_archive`.
     """
-    first = run(view, path)
+    meter = meter_of(path)
+    first = run(view, path, meter=meter)
     if first.value != LEGACY_MAGIC:
         return Checkpoint(path, first.value, first.names, Wire(view, path), {})
     at = first.end
     names: dict[Global, None] = {}
     values = []
     for _ in range(4):  # the protocol's version, the system, the object, the keys of its storages
-        pickled = run(view, path, at)
+        pickled = run(view, path, at, meter)
         at = pickled.end
         values.append(pickled.value)
         names |= dict.fromkeys(pickled.names)

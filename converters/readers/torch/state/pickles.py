@@ -14,9 +14,11 @@ from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.quiet import quietly
+from upconv.converters.readers.files.budgets import PICKLE, WHOLE_BITS, Meter
 
-MAX_OPCODES: Final = 5_000_000
-MAX_STRING: Final = 1 << 26
+MAX_BITS: Final = 256
+"""Of a whole number; the longest that PyTorch writes, its magic number, has 80."""
+MAX_MEMO: Final = 1 << 32
 MAX_LINE: Final = 1 << 16
 MAX_GLOBALS: Final = 10_000
 
@@ -79,16 +81,18 @@ _MARK: Final = _Mark()
 _SCALARS: Final = (str, int, float, bytes, bool, type(None))
 
 
-def run(view: memoryview, path: str, start: int = 0) -> Pickled:
-    """Run the pickle that begins at a byte.
+def run(view: memoryview, path: str, start: int = 0, meter: Meter | None = None) -> Pickled:
+    """Run the pickle that begins at a byte; pickles of one file share a meter.
 
     Raises UnreadableError where it is truncated, malformed or larger than files of weights are.
     """
     stream = _Stream(view, start)
     machine = _Machine(path)
+    spend = (meter or meter_of(path)).spend
     try:
         with quietly():  # of odd escapes in texts
             for name, argument in _opcodes(stream):
+                spend()
                 machine.step(name, argument)
         value = machine.value()
     except _BrokenError as error:
@@ -98,24 +102,27 @@ def run(view: memoryview, path: str, start: int = 0) -> Pickled:
     return Pickled(value, tuple(machine.names), stream.tell())
 
 
+def meter_of(path: str) -> Meter:
+    """What counts the opcodes of a file, and the entries of what they make."""
+
+    def fail(message: str) -> NoReturn:
+        raise UnreadableError(message, path=path)
+
+    return Meter(PICKLE, fail)
+
+
 class _BrokenError(Exception):
     """Why a pickle cannot be followed."""
 
 
 def _opcodes(stream: Any) -> Iterator[tuple[str, Any]]:
     """The opcodes of a pickle and their arguments, as pickletools reads them."""
-    count = 0
     try:
         for opcode, argument, _ in pickletools.genops(stream):
-            count += 1
-            if count > MAX_OPCODES:
-                break
             yield opcode.name, argument
     except (ValueError, IndexError, KeyError, OverflowError) as error:
         short = " ".join(str(error).split())[:120]
         raise _BrokenError(short or type(error).__name__) from None
-    if count > MAX_OPCODES:
-        raise _BrokenError(f"it has more than {MAX_OPCODES} opcodes")
 
 
 class _Stream:
@@ -124,13 +131,15 @@ class _Stream:
     def __init__(self, view: memoryview, start: int) -> None:
         self._view = view
         self._at = start
+        self._left = 4 * PICKLE.bytes
 
     def tell(self) -> int:
         return self._at
 
     def read(self, size: int) -> bytes:
-        if not 0 <= size <= MAX_STRING:
-            raise _BrokenError(f"a text of {size} bytes")
+        self._left -= size
+        if not 0 <= size <= PICKLE.bytes or self._left < 0:
+            raise _BrokenError(f"texts of more than {PICKLE.bytes} bytes")
         data = bytes(self._view[self._at : self._at + size])
         self._at += len(data)
         return data
@@ -161,6 +170,8 @@ class _Machine:
 
     def step(self, name: str, argument: Any) -> None:
         if name in _PUSHED:
+            if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
+                self.fail(f"a pickle with a whole number of more than {MAX_BITS} bits")
             self.stack.append(argument)
             return
         act = _ACTIONS.get(name)
@@ -200,12 +211,16 @@ class _Machine:
 
 
 def _enter(target: Any, pairs: list[tuple[Any, Any]]) -> None:
-    """Put items into a dict or a stand-in; keys that are no plain values are kept apart."""
+    """Put items into a dict or a stand-in; keys that are no plain values are kept apart, and so
+    are large numbers, which can all be made to hash alike."""
     if isinstance(target, Inert):
         target.items.extend(pairs)
     elif isinstance(target, dict):
         for key, value in pairs:
-            target[key if isinstance(key, _SCALARS) else object()] = value
+            plain = isinstance(key, _SCALARS)
+            if isinstance(key, int) and key.bit_length() > WHOLE_BITS:
+                plain = False
+            target[key if plain else object()] = value
     else:
         raise _BrokenError("items for what is no dict")
 
@@ -241,6 +256,8 @@ def _tuple(size: int) -> Callable[[_Machine, Any], None]:
 
 
 def _put(machine: _Machine, index: int) -> None:
+    if not 0 <= index < MAX_MEMO:
+        raise ValueError("a place in the memo that no pickler gives")
     machine.memo[index] = machine.top()
 
 

@@ -7,18 +7,18 @@ cover without overlap.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from typing import Any, Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.budgets import JSON
+from upconv.converters.readers.files.json_plain import JsonError, load_json
 from upconv.converters.readers.files.wire import Wire, map_file
 from upconv.converters.readers.torch.state.element_types import ITEM_SIZES
 from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, contiguous
 
-MAX_HEADER: Final = 100_000_000
 DTYPES: Final = {
     "F64": "<f8",
     "F32": "<f4",
@@ -41,9 +41,9 @@ def read_safetensors(path: str) -> Mapping[str, StoredTensor]:
     """
     view = map_file(path, "safetensors file")
     length = int.from_bytes(view[:8], "little")
-    if len(view) < 8 or not 2 <= length <= min(MAX_HEADER, len(view) - 8):
+    if len(view) < 8 or not 2 <= length <= len(view) - 8:
         _fail(path, "the header's length is impossible")
-    header = _header(bytes(view[8 : 8 + length]), path)
+    header = _header(view[8 : 8 + length], path)
     base, wire = 8 + length, Wire(view, path)
     found: dict[str, StoredTensor] = {}
     spans: list[tuple[int, int]] = []
@@ -58,11 +58,13 @@ def read_safetensors(path: str) -> Mapping[str, StoredTensor]:
     return found
 
 
-def _header(data: bytes, path: str) -> Mapping[str, Any]:
+def _header(data: memoryview, path: str) -> Mapping[str, Any]:
+    if len(data) > JSON.bytes:
+        _fail(path, f"its header has {len(data)} bytes, more than {JSON.bytes}")
     try:
-        header = json.loads(data)
-    except (ValueError, RecursionError):
-        _fail(path, "the header is not JSON")
+        header = load_json(bytes(data))
+    except JsonError as error:
+        _fail(path, f"the header is not JSON: {error}")
     if not isinstance(header, dict):
         _fail(path, "the header is no table of tensors")
     return header

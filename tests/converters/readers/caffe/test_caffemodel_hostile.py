@@ -159,7 +159,7 @@ def test_files_given_by_mistake(folder: Path, data: bytes, message: str) -> None
 
 
 def test_paths_that_are_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="this is a folder, not a caffemodel"):
+    with pytest.raises(UnreadableError, match="cannot be opened as a caffemodel: a folder"):
         read_caffemodel(tmp_path)
     with pytest.raises(UnreadableError, match="cannot be opened: No such file"):
         read_caffemodel(tmp_path / "absent.caffemodel")

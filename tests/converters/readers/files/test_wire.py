@@ -325,11 +325,11 @@ def test_files_that_cannot_be_mapped(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     os.mkfifo(tmp_path / "pipe")
     for name, message in {
-        "": "this is a folder, not a model",
+        "": "cannot be opened as a model: a folder",
         "absent": "cannot be opened: No such file or directory",
         "empty": "the file is empty, so not a model",
-        "pipe": "this is not a regular file, so not a model",
-        "nul\0": "cannot be opened: embedded null byte",
+        "pipe": "cannot be opened as a model: a pipe, expected a regular file",
+        "nul\0": "cannot be opened as a model: the path holds a NUL",
     }.items():
         path = f"{tmp_path}/{name}".rstrip("/")
         with pytest.raises(UnreadableError) as caught:

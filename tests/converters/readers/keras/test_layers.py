@@ -248,7 +248,7 @@ def test_channels_first_needs_no_transpose(tmp_path: Path) -> None:
     ("build", "code", "message"),
     [
         (L.Lambda(lambda t: t * 2), "executable-code", "never run"),
-        (keras.ops.sin, "unknown-layer-type", "'sin' is not supported"),
+        (keras.ops.tan, "unknown-layer-type", "'tan' is not supported"),
         (L.Conv2D(2, 1, activation=lambda t: t * 2), "executable-code", "never run"),
     ],
 )

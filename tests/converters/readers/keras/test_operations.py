@@ -56,6 +56,25 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "clip": lambda x: O.clip(x, -0.5, 1.5),
     "power": lambda x: O.power(O.abs(x) + 1, 1.5),
     "erf": O.erf,
+    "backwards": lambda x: x[:, ::-1, 4:1:-2] + x[:, ::-1, -2:-5:-2],
+    "every_second_channel": lambda x: x[..., ::2] + x[..., 1::2],
+    "flipped": lambda x: O.flip(x, axis=1) + O.flip(x),
+    "taken": lambda x: O.take(x, [3, 0, -1, 2], axis=-1) + O.take(x, [1, 1, 0, 2], axis=3),
+    "relations": lambda x: sum(
+        2.0**index * O.cast(one, "float32")
+        for index, one in enumerate(
+            [x < 0.5, x <= O.round(x), x < 0.25, x >= x[..., :1], O.not_equal(x, x[:, :1])]
+        )
+    ),
+    "where": lambda x: O.where(x > 0.0, x, 0.1) + O.where(x < x[..., :1], x, -x),
+    "logic": lambda x: O.where(
+        O.logical_and(x > -1.0, O.logical_not(O.logical_or(x > 1.0, x < -0.5))), x, 1.0
+    ),
+    "rounded": lambda x: O.round(2 * x) + O.floor(3 * x) + O.ceil(x) + O.sign(x),
+    "waves": lambda x: O.sin(20 * x) + O.cos(x),
+    "rests": lambda x: O.mod(3 * x, O.abs(x[..., :1]) + 1.0) + O.floor_divide(x, O.abs(x) + 0.5),
+    "powers": lambda x: O.power(2.0, x) + O.power(O.abs(x) + 0.1, x),
+    "sums_so_far": lambda x: O.cumsum(x, axis=1) + O.cumsum(x, axis=-1),
 }
 
 
@@ -173,10 +192,9 @@ def test_functions_of_tensorflow(
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda x: x[:, ::-1], "backwards"),
         (lambda x: x[:, 5:2], "keeps nothing"),
         (lambda x: O.repeat(x, 2, axis=-1), "not spatial"),
-        (lambda x: O.power(2.0, x), "to the power of a tensor"),
+        (lambda x: O.power(-2.0, x), "-2 to the power of a tensor"),
         (lambda x: O.image.resize(x, (9, 9), crop_to_aspect_ratio=True), "image's size"),
     ],
 )

@@ -113,7 +113,7 @@ def test_a_size_that_lies(tmp_path: Path, members: dict[str, bytes]) -> None:
     whole = path.read_bytes()
     assert whole.count((10_000).to_bytes(4, "little")) == 2
     path.write_bytes(whole.replace((10_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
-    with pytest.raises(UnreadableError, match="checksum"):
+    with pytest.raises(UnreadableError, match="its size is another"):
         open_archive(str(path)).read("code/x.py")
 
 
@@ -175,7 +175,7 @@ GRAPHS: dict[str, Any] = {
     ),
     "an integer of any size": (
         lambda d: d["graph_module"]["graph"]["nodes"][0]["inputs"].append(
-            {"name": "groups", "arg": {"as_int": 10**30}}
+            {"name": "groups", "arg": {"as_int": 1 << 63}}
         ),
         "is no integer of 64 bits",
     ),

@@ -310,7 +310,7 @@ def test_text_that_is_not_utf8_is_latin1(tmp_path: Path) -> None:
     [
         (b"a: 1\0", "binary content (a NUL byte at offset 4)"),
         ("a: 1".encode("utf-16"), "UTF-16 text (save the file as UTF-8)"),
-        (b"a" * 101, "larger than 100 bytes"),
+        (b"a" * 101, "cannot be read: larger than 100 bytes"),
     ],
 )
 def test_files_that_are_no_text(tmp_path: Path, data: bytes, message: str) -> None:

@@ -7,6 +7,7 @@ import pickle
 import pickletools
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.readers.files.budgets import PICKLE
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.state.globals import notices
@@ -182,8 +184,9 @@ def test_doubling_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_too_many_opcodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.converters.readers.torch.state.pickles.MAX_OPCODES", 100)
-    with pytest.raises(UnreadableError, match="more than 100 opcodes"):
+    small = replace(PICKLE, steps=100)
+    monkeypatch.setattr("upconv.converters.readers.torch.state.pickles.PICKLE", small)
+    with pytest.raises(UnreadableError, match="more than 100 entries"):
         value(frame(b"N0" * 100 + b"N."))
 
 

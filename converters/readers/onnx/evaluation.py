@@ -1,0 +1,268 @@
+"""Nodes, one after the other: folded where all they read is known, else lowered to layers.
+
+Functions of the model's own are written out where they are called, and of an `If` whose condition
+is known the branch that is taken. What one node has wrong or we do not know becomes an Unknown
+operator and a notice, so that everything else can still be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.origin import Origin, Written
+from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
+from upconv.converters.readers.onnx.external import Folder
+from upconv.converters.readers.onnx.folding import FOLDS, fold
+from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
+from upconv.converters.readers.onnx.messages import Message, Node, node_of
+from upconv.converters.readers.onnx.refusals import refusal
+from upconv.converters.readers.onnx.tensors import read_tensor
+from upconv.converters.readers.onnx.written import NodeSettings
+
+MAX_DEPTH: Final = 48
+MAX_NODES: Final = 1 << 18
+
+FunctionKey = tuple[str, str, str]
+"""(domain, name, overload)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where names mean something: a graph, or the body of a function or a branch.
+
+    `entries` are the values of the frame itself, `outer` those around a branch. `prefix` stands
+    before the names of what is written out. `bound` are the attributes that a function was called
+    with.
+    """
+
+    opsets: Mapping[str, int]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    outer: Frame | None = None
+    prefix: str = ""
+    bound: Mapping[str, Message] = field(default_factory=dict)
+    depth: int = 0
+
+    def find(self, name: str) -> Entry:
+        frame: Frame | None = self
+        while frame is not None:
+            if name in frame.entries:
+                return frame.entries[name]
+            frame = frame.outer
+        raise UnreadableError(f"reads '{name}', which no node before it writes")
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The reading of one file's nodes.
+
+    `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
+    about which nothing is known.
+    """
+
+    work: Workspace
+    folder: Folder
+    functions: Mapping[FunctionKey, Message]
+    reserved: frozenset[str] = frozenset()
+    dark: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def graph(self, graph: Message, frame: Frame) -> None:
+        """Evaluate the initializers and nodes of a graph."""
+        for tensor in graph.messages("initializer", "tensor"):
+            frame.entries[tensor.text("name")] = self.stored(tensor)
+        for sparse in graph.messages("sparse_initializer", "sparse"):
+            values = sparse.message("values", "tensor")
+            if values is not None:
+                frame.entries[values.text("name")] = Lost("reads a sparse tensor")
+        self.nodes(graph.messages("node", "node"), frame)
+
+    def stored(self, tensor: Message) -> Entry:
+        """A tensor of the file; one that cannot be read is told, and nothing is known of it."""
+        name = tensor.text("name")
+        try:
+            found = read_tensor(tensor, self.folder)
+        except UpconvError as error:
+            origin = Origin(self.work.path, "onnx", "initializer")
+            made = self.work.unknown(name, "initializer", error, (), origin, (name,))
+            self.dark.update(made)
+            return Value(made[0], "other")
+        return Known(found.dtype.kind, found.shape, found)
+
+    def nodes(self, messages: Sequence[Message], frame: Frame) -> None:
+        for index, message in enumerate(messages):
+            self.count += 1
+            if self.count > MAX_NODES:
+                raise message.fail("more nodes than any real model has")
+            node = node_of(message, index, frame.bound)
+            for name in node.outputs:
+                if name and name in frame.entries:
+                    raise message.fail(f"'{name}' is written twice")
+                if not frame.prefix and name in self.reserved:
+                    self.work.values.free(name)
+            made = self._outputs(node, frame)
+            for at, name in enumerate(node.outputs):
+                frame.entries[name] = made[at] if at < len(made) else _lost(node, at)
+            frame.entries.pop("", None)
+
+    def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
+        written = Written(NodeSettings(node.attributes))
+        origin = Origin(self.work.path, "onnx", node.op, written=written)
+        name = frame.prefix + node.name
+        outputs = tuple(
+            frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)
+        )
+        opset = frame.opsets.get(node.domain, 0)
+        call = Call(node, (), self.work, origin, opset, name, outputs or (name,))
+        mark = len(self.work.layers)
+        try:
+            found = tuple(frame.find(one) if one else None for one in node.inputs)
+            call = replace(call, entries=found)
+            for entry in found:
+                if isinstance(entry, Lost):
+                    raise call.unsupported(entry.reason)
+            return self._made(call, frame)
+        except UpconvError as error:
+            for gone in self.work.undo(mark):
+                self.dark.discard(gone)
+            return self._unknown(call, error)
+
+    def _made(self, call: Call, frame: Frame) -> tuple[Entry, ...]:
+        """The outputs of a node: known at once, or as layers."""
+        node = call.node
+        function = self.functions.get((node.domain, node.op, node.overload))
+        if function is not None:
+            return self._inlined(call, function, frame)
+        if node.domain:
+            raise call.unsupported(f"an operator of the domain '{node.domain}', {node.op}")
+        if node.op == "Constant":
+            return (self._constant(call),)
+        if node.op == "If":
+            return self._branch(call, frame)
+        lowering = lowering_of(node.op, call.opset)
+        if node.op in FOLDS and all(isinstance(e, Known | None) for e in call.entries):
+            try:
+                return fold(call)
+            except NotFoldableError:
+                if lowering is None:
+                    raise
+        if lowering is None:
+            reason, hint = refusal(node.op, call.opset)
+            raise call.unsupported(reason, hint)
+        made = lowering(call)
+        return made if isinstance(made, tuple) else (made,)
+
+    def _unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
+        """The node as an operator that is not known, told in a notice, unless it only follows one
+        about which nothing is known."""
+        names = [e.name for e in call.entries if isinstance(e, Value | Places)]
+        follows = any(name in self.dark for name in names) and call.node.op in LOWERINGS
+        made = self.work.unknown(
+            call.name,
+            call.node.op,
+            error,
+            dict.fromkeys(names),
+            call.origin,
+            call.outputs,
+            told=not follows,
+        )
+        self.dark.update(made)
+        return tuple(Value(name) for name in made)
+
+    # Constants, functions, branches
+
+    def _constant(self, call: Call) -> Entry:
+        import numpy as np
+
+        attributes = call.node.attributes
+        if "value" in attributes:
+            tensor = attributes["value"].message("t", "tensor")
+            if tensor is None:
+                raise call.invalid("a constant without its value")
+            found = read_tensor(tensor, self.folder)
+            return Known(found.dtype.kind, found.shape, found)
+        for name, read in (("value_int", "i"), ("value_ints", "ints")):
+            if name in attributes:
+                whole = attributes[name].ints(read)
+                listed = np.array(whole if read == "ints" else (whole or [0])[-1], np.int64)
+                return Known("int", listed.shape, values=listed)
+        if "value_float" in attributes:
+            number = np.array(attributes["value_float"].number("f"), np.float32)
+            return Known("float", (), values=number)
+        if "value_floats" in attributes:
+            numbers = np.array(attributes["value_floats"].floats("floats"), np.float32)
+            return Known("float", numbers.shape, values=numbers)
+        raise call.unsupported("a constant of text, or a sparse one")
+
+    def _inlined(self, call: Call, function: Message, frame: Frame) -> tuple[Entry, ...]:
+        """The nodes of a function of the model's own."""
+        names = function.texts("input")
+        if len(call.entries) > len(names):
+            raise call.invalid(f"{len(call.entries)} inputs for a function of {len(names)}")
+        defaults = {a.text("name"): a for a in function.messages("attribute_proto", "attribute")}
+        padded = (*call.entries, *(None,) * (len(names) - len(call.entries)))
+        inner = Frame(
+            opsets_of(function) or frame.opsets,
+            dict(zip(names, padded, strict=True)),
+            prefix=f"{call.name}/",
+            bound={**defaults, **call.node.attributes},
+            depth=self._deeper(call, frame),
+        )
+        self.nodes(function.messages("node", "node"), inner)
+        return tuple(inner.find(name) for name in function.texts("output"))
+
+    def _branch(self, call: Call, frame: Frame) -> tuple[Entry, ...]:
+        """The branch of an If that is taken, where its condition is known."""
+        condition = call.entry(0)
+        if not isinstance(condition, Known) or condition.is_symbolic:
+            reason, hint = refusal("If", call.opset)
+            raise call.unsupported(reason, hint)
+        chosen = "then_branch" if condition.array().all() else "else_branch"
+        attribute = call.node.attributes.get(chosen)
+        graph = attribute.message("g", "graph") if attribute is not None else None
+        if graph is None:
+            raise call.invalid(f"an If without its {chosen}")
+        inner = Frame(
+            frame.opsets, {}, frame, f"{call.name}/", frame.bound, self._deeper(call, frame)
+        )
+        self.graph(graph, inner)
+        return tuple(inner.find(one.text("name")) for one in graph.messages("output", "value"))
+
+    def _deeper(self, call: Call, frame: Frame) -> int:
+        if frame.depth >= MAX_DEPTH:
+            raise call.unsupported(f"functions or branches nested more than {MAX_DEPTH} deep")
+        return frame.depth + 1
+
+
+def _lost(node: Node, index: int) -> Lost:
+    return Lost(f"reads output {index} of '{node.name}', which {node.op} has in training only")
+
+
+def opsets_of(holder: Message) -> dict[str, int]:
+    """Domain -> version of a model or a function."""
+    found: dict[str, int] = {}
+    for entry in holder.messages("opset_import", "opset"):
+        domain = entry.text("domain")
+        found["" if domain == "ai.onnx" else domain] = entry.integer("version")
+    return found
+
+
+def function_key(function: Message) -> FunctionKey:
+    """What tells a model's functions apart."""
+    domain = function.text("domain")
+    return "" if domain == "ai.onnx" else domain, function.text("name"), function.text("overload")
+
+
+def require_known_opset(opsets: Mapping[str, int], newest: int, path: str) -> None:
+    """Raise UnsupportedError for an opset whose words we do not know yet."""
+    version = opsets.get("", 1)
+    if not 1 <= version <= newest:
+        raise UnsupportedError(
+            f"opset {version}, of which the newest that is read is {newest}",
+            path=path,
+            hint="export it for an older opset, or convert it with onnx.version_converter",
+        )

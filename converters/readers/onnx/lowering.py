@@ -1,0 +1,334 @@
+"""What a lowering sees of a node and what it builds, and the table of lowerings by opset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from upconv.converters.ir.dims import Dim, Size, like
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.model import Shape
+from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
+from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.tensors import ArrayData, Weight
+from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.table import Table
+from upconv.converters.readers.assembly.weights import Order
+from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
+from upconv.converters.readers.onnx.messages import Message, Node
+from upconv.converters.readers.onnx.tensors import Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One node on its inputs. The layer emitted without a suffix bears the node's own name, and
+    its outputs theirs."""
+
+    node: Node
+    entries: tuple[Entry, ...]
+    work: Workspace
+    origin: Origin
+    opset: int
+    name: str
+    outputs: tuple[str, ...]
+
+    def invalid(self, message: str, hint: str = "") -> UnreadableError:
+        """An error about this node: the specification does not allow it."""
+        return UnreadableError(message, where=self.origin, layer=self.name, hint=hint)
+
+    def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
+        """An error about this node: it is legal, but cannot be represented."""
+        return UnsupportedError(message, where=self.origin, layer=self.name, hint=hint)
+
+    # Attributes
+
+    def _attribute(self, name: str, *fields: str) -> Message | None:
+        found = self.node.attributes.get(name)
+        if found is None:
+            return None
+        others = [one for one in ("f", "i", "s", "t", "g", "floats", "ints") if found.has(one)]
+        if others and not any(one in fields for one in others):
+            raise self.invalid(f"its attribute {name} is of another type ({others[0]})")
+        return found
+
+    def integer(self, name: str, default: int) -> int:
+        """A whole number, 0 where the attribute is there without a value."""
+        found = self._attribute(name, "i")
+        return default if found is None else found.integer("i")
+
+    def flag(self, name: str) -> bool:
+        return self.integer(name, 0) != 0
+
+    def number(self, name: str, default: float) -> float:
+        found = self._attribute(name, "f")
+        return default if found is None else found.number("f")
+
+    def text(self, name: str, default: str) -> str:
+        found = self._attribute(name, "s")
+        return default if found is None else found.text("s")
+
+    def word(self, name: str, default: str, *known: str) -> str:
+        """A text that is one of those known; another one is no ONNX."""
+        found = self.text(name, default)
+        if found not in (default, *known):
+            raise self.invalid(f"its {name} is {found!r}, which opset {self.opset} does not know")
+        return found
+
+    def ints(self, name: str) -> tuple[int, ...] | None:
+        found = self._attribute(name, "ints")
+        return None if found is None else tuple(found.ints("ints"))
+
+    def per_axis(self, name: str, axes: int, default: int) -> tuple[int, ...]:
+        """A whole number for each of so many axes."""
+        found = self.ints(name)
+        if found is None:
+            return (default,) * axes
+        if len(found) != axes:
+            raise self.invalid(f"its {name} has {len(found)} numbers for {axes}")
+        return found
+
+    # Inputs
+
+    def entry(self, index: int) -> Entry:
+        return self.entries[index] if index < len(self.entries) else None
+
+    def has(self, index: int) -> bool:
+        return self.entry(index) is not None
+
+    def is_known(self, index: int) -> bool:
+        return isinstance(self.entry(index), Known)
+
+    def kind(self, index: int = 0) -> Kind:
+        entry = self.entry(index)
+        return entry.kind if isinstance(entry, Value | Known) else "int"
+
+    def value(self, index: int = 0) -> str:
+        """The tensor of an input; what is known becomes a layer that holds it."""
+        return self.operand(self.entry(index), f"input{index}")
+
+    def operand(self, entry: Entry, what: str) -> str:
+        if isinstance(entry, Value):
+            if entry.kind == "other":
+                raise self.unsupported("an input whose elements are no numbers")
+            return entry.name
+        if isinstance(entry, Lost):
+            raise self.unsupported(entry.reason)
+        if isinstance(entry, Places):
+            raise self.unsupported("the indices of a pooling are used by more than a MaxUnpool")
+        if entry is None:
+            raise self.invalid(f"{self.node.op} without one of its inputs ({what})")
+        if not entry.is_symbolic:
+            weight = self.weight_of(entry)
+            return self.step(Constant(entry.shape), [], what, {"value": weight})
+        if entry.shape not in ((), (1,)):
+            raise self.unsupported("a list of sizes is used as data")
+        return self._size(entry, what)
+
+    def _size(self, entry: Known, what: str) -> str:
+        size = entry.array().reshape(-1)[0]
+        if not isinstance(size, int | Dim):
+            raise self.unsupported("a fraction of a size is used as data")
+        from upconv.converters.ir.operators import Reshape
+
+        name = self.step(SizeOf(size), [], what)
+        return name if not entry.shape else self.step(Reshape((1,), 0, 0), [name], f"{what}/axis")
+
+    def known(self, index: int, what: str) -> Known:
+        """An input whose values are known."""
+        entry = self.entry(index)
+        if isinstance(entry, Known):
+            return entry
+        if entry is None:
+            raise self.invalid(f"{self.node.op} without its {what}")
+        raise self.unsupported(f"its {what} is computed by the network")
+
+    def array(self, index: int, what: str) -> NDArray[Any]:
+        """Known numbers, none of which depends on the size of the network's input."""
+        found = self.known(index, what)
+        if found.is_symbolic:
+            sizes = [self.work.known(n) if isinstance(n, Dim) else n for n in found.array().flat]
+            if not all(isinstance(size, int) for size in sizes):
+                hint = "give fixed sizes with --input"
+                raise self.unsupported(f"its {what} depends on the input's size", hint)
+            import numpy as np
+
+            return np.array(sizes, np.int64).reshape(found.shape)
+        return found.array()
+
+    def scalar(self, index: int, what: str) -> float:
+        """A known tensor of one number, as that number."""
+        found = self.array(index, what)
+        if found.size != 1:
+            raise self.invalid(f"its {what} is {found.size} numbers where one is expected")
+        return float(found.reshape(-1)[0])
+
+    def numbers(self, index: int, what: str) -> tuple[int, ...]:
+        """Known whole numbers, flat."""
+        found = self.array(index, what)
+        if found.dtype.kind not in "iu":
+            raise self.invalid(f"its {what} is not of whole numbers")
+        return tuple(found.reshape(-1).tolist())
+
+    def sizes(self, index: int, what: str) -> tuple[Size, ...]:
+        """Known sizes, flat, which may depend on the network's input."""
+        found = self.known(index, what).array().reshape(-1).tolist()
+        if not all(isinstance(size, int | Dim) for size in found):
+            raise self.invalid(f"its {what} is not of whole numbers")
+        return tuple(found)
+
+    def listed(self, index: int, name: str) -> tuple[int, ...] | None:
+        """Whole numbers that older opsets have as an attribute and newer ones as an input."""
+        return self.numbers(index, name) if self.has(index) else self.ints(name)
+
+    # Shapes
+
+    def rank(self, name: str) -> int:
+        found = self.work.rank(name)
+        if found is None:
+            raise self.unsupported("the number of axes of its input is unknown")
+        return found
+
+    def shape(self, name: str) -> Shape:
+        """The sizes of a tensor, open ones as its own."""
+        found = self.work.shapes.get(name)
+        if found is None:
+            raise self.unsupported("the number of axes of its input is unknown")
+        return tuple(n if isinstance(n, int) else like(name, at) for at, n in enumerate(found))
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis counted from the front."""
+        if not -rank <= axis < rank:
+            raise self.invalid(f"works along axis {axis} of a tensor with {rank} axes")
+        return axis % rank
+
+    def axes(self, axes: Sequence[int], rank: int) -> tuple[int, ...]:
+        """Axes counted from the front, each once."""
+        found = tuple(self.axis(axis, rank) for axis in axes)
+        if len(set(found)) < len(found):
+            raise self.invalid(f"names an axis twice: {list(axes)}")
+        return found
+
+    # Weights
+
+    def weight(
+        self, index: int, what: str, order: Order | None = None, key: object = None
+    ) -> Weight:
+        """An input as a weight in the representation's `order`; `key` tells orders apart."""
+        found = self.known(index, what)
+        if found.is_symbolic:
+            raise self.unsupported(f"its {what} depends on the input's size")
+        return self.weight_of(found, order, key)
+
+    def weight_of(self, found: Known, order: Order | None = None, key: object = None) -> Weight:
+        """Uses of one tensor share one weight."""
+        shape = found.shape if order is None else order[0](found.shape)
+        source: object = found.stored if found.stored is not None else found
+        place = (source, shape, key)
+        if place not in self.work.weights:
+            self.work.weights[place] = _weight(found, shape, order)
+        return self.work.weights[place]
+
+    # Layers
+
+    def emit(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        weights: Mapping[str, Weight] | None = None,
+        kind: Kind | None = None,
+    ) -> Value:
+        """Append the layer that makes the node's first output."""
+        return self.emit_many(operator, inputs, self.outputs[:1], weights, kind)[0]
+
+    def emit_many(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        weights: Mapping[str, Weight] | None = None,
+        kind: Kind | None = None,
+        title: str = "",
+    ) -> tuple[Value, ...]:
+        """Append a layer with these outputs, whose numbers are of the first input's kind where
+        none is said."""
+        inputs = self._apart(inputs)
+        title = title or self.name
+        made = self.work.add(title, operator, inputs, self.origin, weights, outputs)
+        kind = kind or self.kind()
+        if kind != "float":
+            self.work.whole.update(made)
+        return tuple(Value(name, kind) for name in made)
+
+    def step(
+        self,
+        operator: Operator,
+        inputs: Sequence[str],
+        what: str,
+        weights: Mapping[str, Weight] | None = None,
+    ) -> str:
+        """Append a layer on the way to the node's output; what it makes."""
+        inputs = self._apart(inputs)
+        names = (f"{self.outputs[0]}/{what}",)
+        title = f"{self.name}/{what}"
+        return self.work.add(title, operator, inputs, self.origin, weights, names)[0]
+
+    def _apart(self, inputs: Sequence[str]) -> list[str]:
+        """The inputs, each once: a layer reads none twice."""
+        found: list[str] = []
+        for name in inputs:
+            found.append(self.step(Identity(), [name], "copy") if name in found else name)
+        return found
+
+    def compose(self, composition: Composition, x: str) -> Value:
+        """The layers of a composition; its result is the node's output."""
+
+        def add(operator: Operator, inputs: Sequence[str], what: str) -> str:
+            if what:
+                return self.step(operator, inputs, what)
+            return self.emit(operator, inputs).name
+
+        return Value(composed(composition, x, add), self.kind())
+
+    def renamed(self, suffix: str) -> Call:
+        """The call under another name, for what is one node here and several in older words."""
+        outputs = tuple(f"{one}/{suffix}" for one in self.outputs)
+        return replace(self, name=f"{self.name}/{suffix}", outputs=outputs)
+
+
+def _weight(found: Known, shape: tuple[int, ...], order: Order | None) -> Weight:
+    if order is None and found.stored is not None:
+        return Weight(shape, found.stored)
+
+    def compute() -> Any:
+        import numpy as np
+
+        with np.errstate(over="ignore"):
+            values = np.asarray(found.array(), np.float32)
+        return (order[1](values) if order else values).reshape(shape)
+
+    return Weight(shape, ArrayData(shape, compute))
+
+
+Lowering: TypeAlias = Callable[[Call], "Entry | tuple[Entry, ...]"]
+
+LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.onnx", "ops_")
+"""Operator and the opset since which it means this -> its lowering."""
+
+
+def lowers(*names: str, since: int = 1) -> Callable[[Lowering], Lowering]:
+    """Decorator: the function lowers these operators from that opset on."""
+    return LOWERINGS.enters(*names, variant=f"{since:03}")
+
+
+def lowering_of(op: str, opset: int) -> Lowering | None:
+    """The meaning of an operator in an opset; None where it has none."""
+    if op not in LOWERINGS:
+        return None
+    variants = LOWERINGS.variants(op)
+    fitting = [since for since in variants if int(since) <= opset]
+    return variants[max(fitting)] if fitting else None

@@ -1,0 +1,44 @@
+"""Operators that are known and not represented: why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_CONTROL: Final = (
+    "control flow that is decided when the model runs",
+    "export it traced, or fold it",
+)
+_RECURRENT: Final = ("a recurrent layer", "")
+_QUANTISED: Final = ("a quantised operator", "give the model before it was quantised")
+_DATA: Final = ("its output's size depends on the values of its input", "")
+_SEQUENCE: Final = ("works on sequences of tensors", "")
+_RANDOM: Final = ("makes random numbers", "export it for inference")
+
+REFUSED: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(("If", "Loop", "Scan"), _CONTROL),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), _RECURRENT),
+    **dict.fromkeys(
+        (
+            *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv"),
+            *("QLinearMatMul", "ConvInteger", "MatMulInteger"),
+        ),
+        _QUANTISED,
+    ),
+    **dict.fromkeys(("NonZero", "Unique", "Compress", "NonMaxSuppression"), _DATA),
+    **dict.fromkeys(
+        ("SequenceConstruct", "SequenceAt", "SplitToSequence", "ConcatFromSequence"), _SEQUENCE
+    ),
+    **dict.fromkeys(
+        ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _RANDOM
+    ),
+    "TopK": ("the largest values with their places", ""),
+    "Col2Im": ("overlapping blocks that are put back (Col2Im)", ""),
+    "GatherND": ("values picked by tuples of numbers (GatherND)", ""),
+    "Einsum": ("a sum of products (Einsum)", "write it as MatMul, and export again"),
+}
+
+
+def refusal(op: str, opset: int) -> tuple[str, str]:
+    """(why an operator is not understood, what to do)."""
+    return REFUSED.get(op, (f"unknown operator '{op}' of opset {opset}", ""))

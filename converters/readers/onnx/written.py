@@ -1,0 +1,31 @@
+"""A node's attributes as rules ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from upconv.converters.ir.origin import Span
+from upconv.converters.ir.written import NOTHING, Block
+from upconv.converters.readers.onnx.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """A `Settings` of a file that is no text: it has words and no places."""
+
+    attributes: Mapping[str, Message]
+
+    def span_of(self, *names: str) -> Span | None:
+        return None
+
+    def text_of(self, name: str) -> str:
+        """The word in an attribute, or its whole numbers with an x in between."""
+        found = self.attributes.get(name)
+        if found is None:
+            return ""
+        return found.text("s") or "x".join(map(str, found.ints("ints")))
+
+    @property
+    def params(self) -> Block:
+        return NOTHING
