@@ -15,6 +15,7 @@ from upconv.converters.ir.dims import (
     Dim,
     Size,
     Symbol,
+    TooLongError,
     is_constant,
     is_larger,
     leaves,
@@ -101,18 +102,31 @@ def asked(model: Model, inference: Inference) -> Asked:
     """What the layers of a model with symbolic inputs ask for; each thing once, by the first."""
     found: dict[frozenset[Relation], Condition] = {}
     unknown = ""
-    failing = {error.layer: error for error in inference.errors}
+    failing = {error.layer for error in inference.errors}
     for layer in model.layers:
-        given = input_shapes(layer, inference.shapes)
-        if given is None or type(layer.operator) not in CONDITIONS:
-            unknown = unknown or _unknown(layer)
-            continue
-        for condition in _of_layer(layer, given, inference, layer.name in failing):
-            if any(is_larger(one.difference, LARGEST) for one in condition.any_of):
-                unknown = unknown or f"the sizes of '{layer.name}' are expressions without end"
-            elif condition.may_fail and not _follows(condition, found):
+        conditions, why = _asked_by(layer, inference, layer.name in failing)
+        unknown = unknown or why
+        for condition in conditions:
+            if condition.may_fail and not _follows(condition, found):
                 found.setdefault(frozenset(condition.any_of), condition)
     return Asked(tuple(found.values()), unknown)
+
+
+def _asked_by(layer: Layer, inference: Inference, failing: bool) -> tuple[list[Condition], str]:
+    """What one layer asks for, and why that may not be all."""
+    try:
+        given = input_shapes(layer, inference.shapes)
+        if given is None or type(layer.operator) not in CONDITIONS:
+            return [], _unknown(layer)
+        found = list(_of_layer(layer, given, inference, failing))
+    except TooLongError as error:
+        return [], f"'{layer.name}' has {error}"
+    kept = [one for one in found if not any(is_larger(r.difference, LARGEST) for r in one.any_of)]
+    if len(kept) < len(found):
+        return kept, f"the sizes of '{layer.name}' are expressions without end"
+    made = (inference.shapes.get(value) for value in layer.outputs)
+    whole = failing or None not in made
+    return kept, "" if whole else f"the shape of what '{layer.name}' makes is not known"
 
 
 def _follows(condition: Condition, found: Container[frozenset[Relation]]) -> bool:

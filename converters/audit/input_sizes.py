@@ -64,8 +64,8 @@ class InputSizes:
 def input_sizes(
     model: Model, counts: Callable[[Condition], bool] = lambda condition: True
 ) -> InputSizes:
-    """The sizes that a model with symbolic inputs accepts, letter by letter; of the conditions
-    those that count.
+    """The sizes that a model with symbolic inputs accepts, letter by letter, by the conditions that
+    count, all by default.
 
     >>> from upconv.converters.ir.dims import symbol
     >>> from upconv.converters.ir.model import Layer, ModelInput
@@ -78,7 +78,7 @@ def input_sizes(
     """
     inference = infer(model)
     everything = asked(model, inference)
-    conditions = split_minima(tuple(filter(counts, everything.conditions)))
+    conditions = split_minima(filter(counts, everything.conditions))
     coupled = tuple(one for one in conditions if len(one.symbols) > 1)
     conditions, meanings = without_identities(conditions)
     net = Net(model, inference, tuple(conditions), everything.unknown, meanings)

@@ -78,7 +78,8 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     given = input_shapes(layer, shapes)
     unknown = (None,) * len(layer.outputs)
     if isinstance(layer.operator, Unknown) or given is None:
-        return unknown
+        return (None,) * len(layer.outputs)
+    unknown = (None,) * len(layer.outputs)
     try:
         results = SHAPES[type(layer.operator)](layer.operator, given)
     except TooLongError as error:

@@ -153,7 +153,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
         return
     from upconv.converters.audit.input_sizes import input_sizes
 
-    found = input_sizes(free, lambda one: not _meets_fixed(context, one))
+    fixed = _behind_fixed(context)
+    found = input_sizes(free, lambda one: one.layer.name not in fixed)
     fragile = [axis for axis in found.axes if axis.axis in "DHW" and _repeats(axis)]
     squares = [one for one in found.coupled if _is_spatial(one)]
     asked = [axis.known.rule(axis.axis) for axis in fragile] + [str(one) for one in squares]
@@ -165,29 +166,6 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
             layer,
             severity=_severity(context, found),
         )
-
-
-def _meets_fixed(context: Context, condition: Condition) -> bool:
-    """Whether a size that is written in meets another there: one size fits, as UP306 says, and no
-    rule of rests holds.
-
-    A program of PyTorch's that is read at one size has numbers where its code computes how much to
-    pad or to cut: nothing can be said of other sizes then.
-    """
-    traced = context.net.framework == "pytorch" and not _open(context)
-    return any(
-        (traced and isinstance(made.operator, ops.Pad | ops.Crop | ops.StridedSlice))
-        or (
-            isinstance(made.operator, ops.Resize | ops.Unpool | ops.WindowUnpool)
-            and any(isinstance(part, int) for part in made.operator.size or ())
-        )
-        for made in behind(context, condition.layer)
-    )
-
-
-def _open(context: Context) -> bool:
-    """Whether an input has a size that is not fixed."""
-    return any(not isinstance(size, int) for one in context.net.inputs for size in one.shape or ())
 
 
 def _repeats(axis: AxisSizes) -> bool:
@@ -202,6 +180,37 @@ def _is_spatial(condition: Condition) -> bool:
 
     known = len(condition.any_of) == 1 and identity(condition.any_of[0]) is not None
     return known and condition.symbols <= set("DHW")
+
+
+def _behind_fixed(context: Context) -> set[str]:
+    """The layers behind a size that is written in: where it meets another one size fits, as UP306
+    says, and no rule of rests holds.
+
+    A program of PyTorch's that is read at one size has numbers where its code computes how much to
+    pad or to cut: nothing can be said of other sizes then.
+    """
+    traced = context.net.framework == "pytorch" and not _open(context)
+    values: set[str] = set()
+    found: set[str] = set()
+    for layer in context.net.layers:
+        if not values.isdisjoint(layer.inputs):
+            found.add(layer.name)
+            values.update(layer.outputs)
+        elif _is_fixed(layer, traced):
+            values.update(layer.outputs)
+    return found
+
+
+def _is_fixed(layer: Layer, traced: bool) -> bool:
+    op = layer.operator
+    if isinstance(op, ops.Resize | ops.Unpool | ops.WindowUnpool):
+        return any(isinstance(size, int) for size in op.size or ())
+    return traced and isinstance(op, ops.Pad | ops.Crop | ops.StridedSlice)
+
+
+def _open(context: Context) -> bool:
+    """Whether an input has a size that is not fixed."""
+    return any(not isinstance(size, int) for one in context.net.inputs for size in one.shape or ())
 
 
 def _failure(model: Model, found: InputSizes, axis: AxisSizes) -> tuple[Layer, str]:
