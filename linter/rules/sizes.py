@@ -9,7 +9,6 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer, Model
 from upconv.linter.facts import words
-from upconv.linter.facts.upstream import behind
 from upconv.linter.finding import Severity
 from upconv.linter.rule import Hit, rule
 

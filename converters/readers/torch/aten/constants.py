@@ -444,7 +444,7 @@ def fold(
     if name not in FOLDS:
         known = "it computes a weight in a way that is not known"
         raise UnsupportedError(known if any(map(_has_tensors, arguments.values())) else "")
-    if FOLDS[name] is not _nothing and any(map(_is_open, arguments.values())):
+    if any(map(_is_open, arguments.values())):
         raise UnsupportedError("it computes a weight from sizes that are left open")
     taken = {key: _data(value, stored) for key, value in arguments.items()}
 
