@@ -349,12 +349,8 @@ def special_files(folder: Path) -> None:
     """What is no file, under every name that a search looks at."""
     from upconv.converters.readers.formats import FORMATS
 
-    for suffix in (
-        *(f".{end}" for entry in FORMATS for end in entry.searched),
-        ".py",
-        ".ipynb",
-        ".caffemodel",
-    ):
+    ends = {f".{end}" for entry in FORMATS for end in entry.searched}
+    for suffix in sorted(ends | {".py", ".ipynb", ".caffemodel"}):
         os.mkfifo(folder / f"pipe{suffix}")
         (folder / f"zero{suffix}").symlink_to("/dev/zero")
         (folder / f"itself{suffix}").symlink_to(f"itself{suffix}")

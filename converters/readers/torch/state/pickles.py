@@ -257,7 +257,7 @@ def _tuple(size: int) -> Callable[[_Machine, Any], None]:
 
 def _put(machine: _Machine, index: int) -> None:
     if not 0 <= index < MAX_MEMO:
-        raise ValueError("a place in the memo that no pickler gives")
+        raise _BrokenError("a place in the memo that no pickler gives")
     machine.memo[index] = machine.top()
 
 
