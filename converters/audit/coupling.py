@@ -115,7 +115,7 @@ def _two_parts(size: Dim, letter: str) -> tuple[Size, Size, str]:
 
 def _of_inequality(ours: Growth, theirs: Growth, allowed: SizeSet) -> SizeSet:
     """Where ours + (the largest of theirs) >= 0."""
-    growth, member = aligned((theirs, allowed.member))
+    growth, member = aligned((theirs, allowed.indicator))
     if growth.rise > 0 and any(member.cycle):
         return EVERY
     # what falls is largest in its first cycle, and what does not rise says all there
@@ -135,7 +135,7 @@ class _Values:
     @staticmethod
     def of(growth: Growth, allowed: SizeSet) -> _Values:
         """The values of a growth at the allowed sizes; its rise must not be negative."""
-        values, member = aligned((growth, allowed.member))
+        values, member = aligned((growth, allowed.indicator))
         few = {v for v, inside in zip(values.head, member.head, strict=True) if inside}
         many = [v for v, inside in zip(values.cycle, member.cycle, strict=True) if inside]
         if not values.rise:

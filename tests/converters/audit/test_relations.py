@@ -28,7 +28,7 @@ def _tried(left: Size, kind: str, right: Size, count: int) -> set[int]:
 
 
 def _beyond(found: SizeSet) -> int:
-    length = len(found.member.head) + 3 * found.modulus + 2
+    length = found.length + 3 * found.modulus + 2
     assume(length < 3000)
     return length
 
