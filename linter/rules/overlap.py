@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final
@@ -151,7 +152,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         Transposed convolutions with stride s > 1 whose output is not s times the input, where no
         Crop follows, no merge shows that the size is the wanted one, and PyTorch code gives the
         module no output_size where it calls it. Bilinear kernels are UP202's, an input of one pixel
-        is not judged.
+        is not judged. Of source code, where what follows is not seen, a whole stride too many is
+        taken for FCN's way (kernel 2s without pad, cut to size behind) where the file crops.
 
     Why it is bad:
         2*in-1 or 2*in+1 pixels fit no skip connection of an even net, and shift what they hold
@@ -176,6 +178,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
             continue
+        if excess(op, axis) >= max(2, op.stride[axis] - 1) and _code_that_crops(context):
+            continue
         if repeats_pixels(context, layer):
             continue
         shape = context.input_shape(layer)
@@ -198,6 +202,16 @@ _EXACT: Final = {
     "pytorch": "make dilation*(kernel-1)+1 - 2*padding + output_padding equal to the stride {}",
 }
 """Framework -> how a layer is told to multiply its input by the stride."""
+
+
+_CROPS: Final = re.compile(r"crop|:\s*,\s*:\s*,", re.IGNORECASE)
+"""A crop by name, or a slice of the third axis and on."""
+
+
+def _code_that_crops(context: Context) -> bool:
+    """Whether the file is source code that cuts feature maps anywhere."""
+    text = context.source.text if context.source is not None else ""
+    return not context.net.has_graph and _CROPS.search(text) is not None
 
 
 def _has_target(layer: Layer, op: ops.ConvTranspose) -> bool:

@@ -1,0 +1,53 @@
+"""A remark that repeats net after net, told once in a run with the number of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from upconv.linter.finding import FileReport, Finding
+
+MANY: Final = 3
+"""Files that say the same, from which on it is told once."""
+
+_COUNT: Final = re.compile(r" \(and \d+ more, [^()]*\)$")
+"""What tells how often a file has it (`fold.py`), which differs from net to net."""
+
+
+def told_once(reports: Sequence[FileReport]) -> list[FileReport]:
+    """The reports with each info that many files have kept in the first of them only.
+
+    Infos are remarks on what a file is: what forty nets of one fork share is no forty things to
+    do. Warnings and errors stay where they are, each of which somebody has to mend.
+    """
+    having: dict[tuple[str, str], list[str]] = {}
+    for path, key in _infos(reports):
+        having.setdefault(key, []).append(path)
+    files = {key: list(dict.fromkeys(paths)) for key, paths in having.items()}
+    many = {key: paths for key, paths in files.items() if len(paths) >= MANY}
+    return [_of_file(report, many) for report in reports] if many else list(reports)
+
+
+def _infos(reports: Iterable[FileReport]) -> Iterable[tuple[str, tuple[str, str]]]:
+    for report in reports:
+        for finding in report.findings:
+            if finding.severity == "info":
+                yield report.path, _key(finding)
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    return finding.code, _COUNT.sub("", finding.message)
+
+
+def _of_file(report: FileReport, many: dict[tuple[str, str], list[str]]) -> FileReport:
+    kept = []
+    for finding in report.findings:
+        paths = many.get(_key(finding), []) if finding.severity == "info" else []
+        if not paths:
+            kept.append(finding)
+        elif paths[0] == report.path:
+            more = f"; so it is in {len(paths) - 1} more files, first {paths[1]}"
+            kept.append(replace(finding, message=finding.message + more))
+    return replace(report, findings=tuple(kept))
