@@ -230,7 +230,7 @@ def _status(context: Context) -> tuple[Status, str]:
 def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
-    severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
+    severity = overrides.severity(rule.code, layer) or _own_severity(rule, hit)
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -238,10 +238,27 @@ def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) 
         path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
+        message=hit.message
+        + _assumed(hit)
+        + _landmark(span)
+        + _program_line(hit, root)
+        + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
+
+
+def _own_severity(rule: Rule, hit: Hit) -> Severity:
+    """The hit's, else the rule's; what rests on defaults, which another file may override, is no
+    error."""
+    severity = hit.severity or rule.severity
+    return "warning" if severity == "error" and _assumed(hit) else severity
+
+
+def _assumed(hit: Hit) -> str:
+    """Which defaults and calls of the file a layer's settings are taken from."""
+    call = hit.layer.origin.written.call if hit.layer else None
+    return f" ({call.assumed})" if call is not None and call.assumed else ""
 
 
 def _stored_at(hit: Hit) -> str:

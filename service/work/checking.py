@@ -76,9 +76,7 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
 
 
-def _without_repeats(
-    files: Sequence[CheckedFile], shown: Sequence[FileReport]
-) -> list[FileReport]:
+def _without_repeats(files: Sequence[CheckedFile], shown: Sequence[FileReport]) -> list[FileReport]:
     """What nets that a search found have in common is told once; a file that was named is asked
     about by itself."""
     if sum(file.searched for file in files) < 2:

@@ -493,7 +493,9 @@ def test_losses_may_share_a_name() -> None:
 def test_rounding_of_a_net_that_makes_one_answer_is_no_matter(up: bool) -> None:
     text = data(1, 4, 15, 15)
     text += layer("Pooling", "p", "data", "pooling_param { kernel_size: 2 stride: 2 }")
-    text += layer("Pooling", "a", "p", "pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 }")
+    text += layer(
+        "Pooling", "a", "p", "pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 }"
+    )
     text += layer("LRN", "n", "a", "lrn_param { local_size: 5 norm_region: WITHIN_CHANNEL }")
     text += layer("InnerProduct", "fc", "n", "inner_product_param { num_output: 2 }")
     if up:

@@ -13,6 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 MAX_ALIASES: Final = 12
 
+PARAMETER: Final = "a parameter"
+
 Kind: TypeAlias = Literal["module", "class", "function", "expression"]
 
 
@@ -42,7 +44,8 @@ class Store:
 class Scope:
     """A module, class, function, lambda or comprehension, with the names bound in it.
 
-    `stores`, of a module, are all places in it that set an attribute of that name.
+    `stores`, of a module, are all places in it that set an attribute of that name. `definition` is
+    the statement that makes a function.
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class Scope:
     stars: list[str] = field(default_factory=list)
     outer_names: dict[str, Scope] = field(default_factory=dict)
     stores: dict[str, list[Store]] = field(default_factory=dict)
+    definition: ast.FunctionDef | ast.AsyncFunctionDef | None = None
 
     def bind(self, name: str, binding: Binding) -> None:
         """Enter one more place that binds a name here, or where `global` says it belongs."""
