@@ -61,12 +61,13 @@ def align_corners(context: Context) -> Iterator[Hit]:
         sizes = ""
         if before is not None and after is not None and call is None:
             sizes = f" ({_spatial(before)} to {_spatial(after)})"
+        what = "it" if call is not None else layer.origin.type  # one remark on all the code
         yield Hit(
-            f"{layer.origin.type} resizes with aligned corners{sizes}: "
+            f"{what} resizes with aligned corners{sizes}: "
             "frameworks that align pixel edges give other numbers",
             "port it with align_corners=True",
             layer,
-            kind=layer.origin.type if call is None else "code",
+            kind=what,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -533,6 +534,16 @@ FCN = "import torch.nn as nn\nup = nn.ConvTranspose2d(8, 8, {}, {})\n"
 def test_code_that_crops_may_make_more(kernel: int, stride: int, crops: str, fires: bool) -> None:
     text = FCN.format(kernel, stride) + crops + "\n"
     assert bool(found(text, "UP111", name="a.py")) is fires
+
+
+def test_a_notebook_of_python_2_is_skipped(tmp_path: Path) -> None:
+    cell = {
+        "cell_type": "code",
+        "source": ["import torch.nn as nn\nprint nn.ConvTranspose2d(1, 1, 2)"],
+    }
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
+    report = check_path(tmp_path / "a.ipynb", named=False)
+    assert (report.status, report.findings) == ("skipped", ())
 
 
 def test_octal_numbers_of_python_2_are_skipped(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Final
 
-from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.errors import NotAModelError, UnreadableError, UpconvError
 from upconv.converters.ir.model import Layer, Model, Notice, Shape
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin, Source, Span, Written
@@ -59,7 +59,8 @@ _MAKERS: Final[dict[str, Maker]] = {
 def read_python(path: str, options: ReadOptions) -> Model:
     """The upsampling calls of a .py file or .ipynb notebook.
 
-    Raises UnreadableError where it is no text, no Python 3 or no notebook.
+    Raises UnreadableError where it is no text, no Python 3 or no notebook, and NotAModelError where
+    it is Python 2.
     """
     return read_python_source(load_text(path), options)
 
@@ -88,8 +89,11 @@ def _notebook(source: Source, work: Workspace) -> list[Fragment]:
         try:
             fragments.append(parse(source, cell.code, cell.offsets))
         except UnreadableError as error:
-            if MENTIONS.search(cell.code.encode("utf-8", "replace")):
-                work.refuse(error)
+            if not MENTIONS.search(cell.code.encode("utf-8", "replace")):
+                continue
+            if isinstance(error, NotAModelError):
+                raise  # a notebook of Python 2
+            work.refuse(error)
     return fragments
 
 
