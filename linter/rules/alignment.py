@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from upconv.converters.audit.misaligned import crop_misalignments, extent, merge_misalignments
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.alignment import AxisMap
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.open_sizes import SPATIAL
@@ -89,7 +90,7 @@ def _passes_free(context: Context, layer: Layer) -> bool:
     return resized or _passes_learned(context, layer)
 
 
-@rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")
+@rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py", folds=True)
 def misaligned_merge(context: Context) -> Iterator[Hit]:
     """Branches that lie at different places are added or concatenated.
 
@@ -122,7 +123,11 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     shapes = context.open_inference.shapes
     for off in merge_misalignments(context.net, context.coordinates, shapes):
         mild = off.small or _passes_free(context, off.layer)
-        yield Hit(off.message, off.help, off.layer, severity="info" if mild else None)
+        if mild:  # what no whole offset mends, or training may have made up for: once a file
+            kind = "less than a pixel" if off.small else off.kind
+            yield Hit(off.message, off.help, off.layer, severity="info", kind=kind)
+        else:
+            yield Hit(off.message, off.help, off.layer)
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
@@ -172,7 +177,8 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
     What it finds:
         In nets that upsample: outputs of the input's scale, or larger, whose size is not the
         input's times that scale, or which do not lie on the input edge to edge; and a single output
-        that is of a smaller scale than the input.
+        that is of a smaller scale than the input. The middle of the input is no finding in a net
+        that trains: its labels are cut alike.
 
     Why it is bad:
         It is not wrong (a U-Net of unpadded convolutions predicts the middle of its input), but
@@ -199,9 +205,24 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         if place is None or place.root not in inputs or value not in context.producers:
             continue
         text = _off_input(context, value, place)
-        if text:
+        if text and not (context.training.trains and _is_middle(context, value, place)):
             help_text = "mind it when laying the output over the input, or change pads and strides"
             yield Hit(text, help_text, context.producers[value])
+
+
+def _is_middle(context: Context, value: str, place: PixelMap) -> bool:
+    """Whether an output of the input's scale has as much of the input before as behind it."""
+    shapes = context.open_inference.shapes
+    ours, theirs = shapes.get(value), shapes.get(place.root)
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return False
+    pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
+    return all(
+        isinstance(out, int)
+        and isinstance(whole, int)
+        and one == AxisMap(shift=Fraction(whole - out, 2))
+        for out, whole, one in pairs
+    )
 
 
 def _off_input(context: Context, value: str, place: PixelMap) -> str:

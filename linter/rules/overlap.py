@@ -152,8 +152,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         Transposed convolutions with stride s > 1 whose output is not s times the input, where no
         Crop follows, no merge shows that the size is the wanted one, and PyTorch code gives the
         module no output_size where it calls it. Bilinear kernels are UP202's, an input of one pixel
-        is not judged. Of source code, where what follows is not seen, a whole stride too many is
-        taken for FCN's way (kernel 2s without pad, cut to size behind) where the file crops.
+        is not judged. Of source code, where what follows is not seen, pixels too many are taken for
+        FCN's way (no pad, and cut to size behind) where the file crops.
 
     Why it is bad:
         2*in-1 or 2*in+1 pixels fit no skip connection of an even net, and shift what they hold
@@ -178,7 +178,7 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
             continue
-        if excess(op, axis) >= max(2, op.stride[axis] - 1) and _code_that_crops(context):
+        if excess(op, axis) > 0 and _code_that_crops(context):
             continue
         if repeats_pixels(context, layer):
             continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")
+@rule("UP320", "not-read", severity="info", source="Python language reference, 4.2", folds=True)
 def not_read(context: Context) -> Iterator[Hit]:
     """Upsampling calls whose arguments the file alone does not decide.
 

@@ -63,6 +63,7 @@ def executable_code(context: Context) -> Iterator[Hit]:
                 "read that module before you run the net; `upconv` never runs it",
                 where=block.span,
                 severity="info" if apart else None,
+                kind="python",
                 layer_name=_text(block, "name"),
             )
 

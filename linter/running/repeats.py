@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.linter.finding import FileReport, Finding
+from upconv.linter.rules import RULES
 
 MANY: Final = 3
 """Files that say the same, from which on it is told once."""
@@ -15,9 +16,13 @@ MANY: Final = 3
 _COUNT: Final = re.compile(r" \(and \d+ more, [^()]*\)$")
 """What tells how often a file has it (`fold.py`), which differs from net to net."""
 
+_OWN: Final = re.compile(r"'[^']*'|\d+")
+"""Names and numbers, which each net has its own of."""
+
 
 def told_once(reports: Sequence[FileReport]) -> list[FileReport]:
-    """The reports with each info that many files have kept in the first of them only.
+    """The reports with each info that many files have kept in the first of them only: the same
+    words, or of a rule that folds the same first clause, whatever numbers and names it has.
 
     Infos are remarks on what a file is: what forty nets of one fork share is no forty things to
     do. Warnings and errors stay where they are, each of which somebody has to mend.
@@ -38,7 +43,10 @@ def _infos(reports: Iterable[FileReport]) -> Iterable[tuple[str, tuple[str, str]
 
 
 def _key(finding: Finding) -> tuple[str, str]:
-    return finding.code, _COUNT.sub("", finding.message)
+    words, rule = _COUNT.sub("", finding.message), RULES.get(finding.code)
+    if rule is None or not rule.folds:
+        return finding.code, words
+    return finding.code, _OWN.sub("", words.partition(": ")[0])
 
 
 def _of_file(report: FileReport, many: dict[tuple[str, str], list[str]]) -> FileReport:

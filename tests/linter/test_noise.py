@@ -528,7 +528,8 @@ FCN = "import torch.nn as nn\nup = nn.ConvTranspose2d(8, 8, {}, {})\n"
         (4, 2, "y = up(x)[:, :, 5:37, 5:37]", False),
         (64, 32, "y = center_crop(up(x))", False),
         (63, 32, "y = crop(up(x))", False),
-        (3, 2, "y = crop(up(x))", True),  # 2*in+1, which FCN's way never is
+        (3, 2, "y = center_crop(up(x))", False),
+        (1, 2, "y = crop(up(x))", True),  # 2*in-1: nothing there to cut off
     ],
 )
 def test_code_that_crops_may_make_more(kernel: int, stride: int, crops: str, fires: bool) -> None:
