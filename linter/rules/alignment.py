@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from upconv.converters.audit.misaligned import crop_misalignments, extent, merge_misalignments
 from upconv.converters.ir import operators as ops
@@ -90,6 +90,28 @@ def _passes_free(context: Context, layer: Layer) -> bool:
     return resized or _passes_learned(context, layer)
 
 
+_WIDE: Final = 5
+"""Pixels along each axis from which on a pooling window gathers context, and is no step down."""
+
+
+def _joins_pooled_context(context: Context, layer: Layer) -> bool:
+    """Whether one of the inputs is a pyramid's: widely pooled, and resized back."""
+    makers = [context.producers.get(value) for value in layer.inputs]
+    return any(
+        isinstance(made.operator, ops.Resize) and _is_pooled(context, made)
+        for made in makers
+        if made is not None
+    )
+
+
+def _is_pooled(context: Context, layer: Layer) -> bool:
+    return any(
+        isinstance(made.operator, ops.GlobalPool)
+        or (isinstance(made.operator, ops.Pool) and min(made.operator.kernel) >= _WIDE)
+        for made in behind(context, layer)
+    )
+
+
 @rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py", folds=True)
 def misaligned_merge(context: Context) -> Iterator[Hit]:
     """Branches that lie at different places are added or concatenated.
@@ -97,9 +119,10 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     What it finds:
         In nets that upsample: Eltwise and Concat layers whose inputs have one size, but whose
         pixels lie at different places of the layer where the branches parted, or are of different
-        scale. Less than a pixel is an info, and so is what learned upsampling or a resize on the
-        way may have been trained with. A Crop that is off is reported by itself (UP105), not again
-        at the merges behind it.
+        scale. Context that was pooled over wide windows and is resized back (pyramid pooling) has
+        another scale by design, and is no finding. Less than a pixel is an info, and so is what
+        learned upsampling or a resize on the way may have been trained with. A Crop that is off is
+        reported by itself (UP105), not again at the merges behind it.
 
     Why it is bad:
         Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
@@ -122,6 +145,8 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
         return
     shapes = context.open_inference.shapes
     for off in merge_misalignments(context.net, context.coordinates, shapes):
+        if off.kind == "scale" and _joins_pooled_context(context, off.layer):
+            continue
         mild = off.small or _passes_free(context, off.layer)
         if mild:  # what no whole offset mends, or training may have made up for: once a file
             kind = "less than a pixel" if off.small else off.kind
@@ -170,15 +195,20 @@ def crop_cuts_channels(context: Context) -> Iterator[Hit]:
                 )
 
 
-@rule("UP116", "output-not-on-input", severity="info", source="Ronneberger et al. 2015, U-Net")
+@rule(
+    "UP116",
+    "output-not-on-input",
+    severity="info",
+    source="Ronneberger et al. 2015, U-Net",
+    folds=True,
+)
 def output_not_on_input(context: Context) -> Iterator[Hit]:
     """A dense prediction does not cover its input pixel by pixel.
 
     What it finds:
         In nets that upsample: outputs of the input's scale, or larger, whose size is not the
         input's times that scale, or which do not lie on the input edge to edge; and a single output
-        that is of a smaller scale than the input. The middle of the input is no finding in a net
-        that trains: its labels are cut alike.
+        that is of a smaller scale than the input.
 
     Why it is bad:
         It is not wrong (a U-Net of unpadded convolutions predicts the middle of its input), but
@@ -204,24 +234,33 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         place = context.coordinates.places.get(value)
         if place is None or place.root not in inputs or value not in context.producers:
             continue
-        text = _off_input(context, value, place)
-        if text and not (context.training.trains and _is_middle(context, value, place)):
+        text = _middle(context, value, place) or _off_input(context, value, place)
+        if text:
             help_text = "mind it when laying the output over the input, or change pads and strides"
             yield Hit(text, help_text, context.producers[value])
 
 
-def _is_middle(context: Context, value: str, place: PixelMap) -> bool:
-    """Whether an output of the input's scale has as much of the input before as behind it."""
+def _middle(context: Context, value: str, place: PixelMap) -> str:
+    """What is said of an output of the input's scale which has as much of the input before as
+    behind it; "" of others."""
     shapes = context.open_inference.shapes
     ours, theirs = shapes.get(value), shapes.get(place.root)
-    if ours is None or theirs is None or len(ours) != len(theirs):
-        return False
+    if ours is None or theirs is None or len(ours) != len(theirs) or ours[2:] == theirs[2:]:
+        return ""
     pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
-    return all(
+    centred = all(
         isinstance(out, int)
         and isinstance(whole, int)
+        and out > 0
         and one == AxisMap(shift=Fraction(whole - out, 2))
         for out, whole, one in pairs
+    )
+    first = _list_of([one.shift for one in place.maps])
+    return (
+        f"the output '{value}' is the middle of the input: {text_of(ours[2:])} of "
+        f"{text_of(theirs[2:])}, its pixel 0 lies at {first} of '{place.root}'"
+        if centred
+        else ""
     )
 
 

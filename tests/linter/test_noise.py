@@ -550,3 +550,17 @@ def test_a_notebook_of_python_2_is_skipped(tmp_path: Path) -> None:
 def test_octal_numbers_of_python_2_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import torch.nn as nn\nnn.ConvTranspose2d(1, 1, 2)\nx = 07\n")
     assert check_path(tmp_path / "a.py", named=False).status == "skipped"
+
+
+def pyramid(kernel: int) -> str:
+    """A map of 24 pixels, pooled over `kernel` and brought back with aligned corners."""
+    text = data(1, 4, 24, 24)
+    window = f"pooling_param {{ pool: AVE kernel_size: {kernel} stride: {kernel} }}"
+    text += layer("Pooling", "p", "data", window)
+    text += layer("Interp", "up", "p", "interp_param { height: 24 width: 24 }")
+    return text + layer("Concat", "cat", "data up")
+
+
+@pytest.mark.parametrize(("kernel", "fires"), [(2, True), (3, True), (6, False), (12, False)])
+def test_pooled_context_has_another_scale_by_design(kernel: int, fires: bool) -> None:
+    assert bool(found(pyramid(kernel), "UP106")) is fires
