@@ -19,27 +19,36 @@ _COUNT: Final = re.compile(r" \(and \d+ more, [^()]*\)$")
 _OWN: Final = re.compile(r"'[^']*'|\d+")
 """Names and numbers, which each net has its own of."""
 
+_RUNS_CODE: Final = ("UP008", "warning")
+
 
 def told_once(reports: Sequence[FileReport]) -> list[FileReport]:
-    """The reports with each info that many files have kept in the first of them only: the same
+    """The reports with each remark that many files have kept in the first of them only: the same
     words, or of a rule that folds the same first clause, whatever numbers and names it has.
 
     Infos are remarks on what a file is: what forty nets of one fork share is no forty things to
-    do. Warnings and errors stay where they are, each of which somebody has to mend.
+    do; the warning that a net of Caffe runs Python is another. Warnings and errors stay where they
+    are otherwise, each of which somebody has to mend.
     """
     having: dict[tuple[str, str], list[str]] = {}
-    for path, key in _infos(reports):
+    for path, key in _remarks(reports):
         having.setdefault(key, []).append(path)
     files = {key: list(dict.fromkeys(paths)) for key, paths in having.items()}
     many = {key: paths for key, paths in files.items() if len(paths) >= MANY}
     return [_of_file(report, many) for report in reports] if many else list(reports)
 
 
-def _infos(reports: Iterable[FileReport]) -> Iterable[tuple[str, tuple[str, str]]]:
+def _remarks(reports: Iterable[FileReport]) -> Iterable[tuple[str, tuple[str, str]]]:
     for report in reports:
         for finding in report.findings:
-            if finding.severity == "info":
+            if _is_remark(report, finding):
                 yield report.path, _key(finding)
+
+
+def _is_remark(report: FileReport, finding: Finding) -> bool:
+    return finding.severity == "info" or (
+        report.format == "caffe" and (finding.code, finding.severity) == _RUNS_CODE
+    )
 
 
 def _key(finding: Finding) -> tuple[str, str]:
@@ -52,7 +61,7 @@ def _key(finding: Finding) -> tuple[str, str]:
 def _of_file(report: FileReport, many: dict[tuple[str, str], list[str]]) -> FileReport:
     kept = []
     for finding in report.findings:
-        paths = many.get(_key(finding), []) if finding.severity == "info" else []
+        paths = many.get(_key(finding), []) if _is_remark(report, finding) else []
         if not paths:
             kept.append(finding)
         elif paths[0] == report.path:
