@@ -57,13 +57,17 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
+        preview is off unless it is selected by its whole code.
 
         What says that a file was not checked runs always: neither an unreadable file nor a failure
         of ours may pass as clean.
         """
         if code in UNCHECKED:
             return True
+        rule = RULES.get(code)
+        if rule is not None and rule.status == "preview" and code not in self.select:
+            return False
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -357,5 +361,9 @@ class _Silencer:
         return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
 
     def _speaks_of_idle_rule(self, word: str) -> bool:
-        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
-        return any(not self._wants(code) for code in meant)
+        meant = (r for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(
+            not self._wants(one.code)
+            for one in meant
+            if one.status != "preview" or word in (one.name, one.code)
+        )

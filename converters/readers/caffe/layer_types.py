@@ -71,7 +71,7 @@ _FORKS: Final = (
     "BiasChannel 1+ 1; DataRandTransform 1+ 1+; MultiBoxLoss 0+ 0+; SmoothL1Loss 2+ 0+;"
     "L1Loss 1-2 0-1; L2Loss 1-2 0-1; LpqLoss 1-2 0-1; MalisLoss 0+ 0+; CenterLoss 2 0-1;"
     "FocalLoss 2 0-2; TripletLoss 2+ 0-1; RegionLoss 2 0+; DiceLoss 2 0-1; Segmentout 0+ 0+;"
-    "AutoCrop 2 1; ROIWarping 2 1; MaskPooling 2 1; MaskResize 1 1"
+    "AutoCrop 2 1"
 )
 # fmt: on
 
