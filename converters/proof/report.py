@@ -172,13 +172,14 @@ def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]
     return {name: value for name, value in record.items() if name != "reason" or value}
 
 
-def summary(verification: Verification) -> str:
-    """The verdict in a few lines: upsampling layers one by one, the rest counted, outputs."""
+def summary(verification: Verification, besides: str = "") -> str:
+    """The verdict in a few lines, with what else is to be said on its own: upsampling layers one by
+    one, the rest counted, outputs."""
     shown = [
         one for one in verification.layers if one.operator in _UPSAMPLING or one.verdict != "pass"
     ]
     others = [one for one in verification.layers if one not in shown]
-    lines = [f"{verification.onnx}: {verification.verdict}, opset {verification.opset}"]
+    lines = [f"{verification.onnx}: {verification.verdict}{besides}, opset {verification.opset}"]
     if verification.source is not None:
         source = verification.source
         lines.append(f"  against {source.framework} {source.version}")

@@ -82,7 +82,7 @@ class Settings:
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}
         self._named = _named_config(request.config)
-        base = self._named or _base_config(request.paths)
+        base = self._named or _base_config(request.paths or [one.path for one in request.models])
         self.root = base.root
         said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
         self.run = replace(base, **said)

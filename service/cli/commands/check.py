@@ -10,6 +10,7 @@ import click
 from upconv.converters.ir.errors import UsageError
 from upconv.linter.reports import FORMATS
 from upconv.service.cli.model_options import model_options, reading
+from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Safety
@@ -27,20 +28,7 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH ...|-]")
 @model_options
-@click.option(
-    "--select",
-    multiple=True,
-    envvar="UPCONV_SELECT",
-    metavar="CODES",
-    help="Only these codes, prefixes or names; may be repeated or hold commas.",
-)
-@click.option(
-    "--ignore",
-    multiple=True,
-    envvar="UPCONV_IGNORE",
-    metavar="CODES",
-    help="Not these; of a select and an ignore that fit, the longer decides.",
-)
+@rule_options
 @click.option(
     "--format",
     "format_",
@@ -67,12 +55,6 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     "--show-silenced",
     is_flag=True,
     help="Mark what is silenced as suppressed in SARIF, not leave it out.",
-)
-@click.option(
-    "--baseline",
-    envvar="UPCONV_BASELINE",
-    metavar="FILE",
-    help="Known findings, which are not reported.",
 )
 @click.option("--write-baseline", is_flag=True, help="Take all findings into the baseline.")
 @click.option("--prune-baseline", is_flag=True, help="Drop entries that are found no more.")
