@@ -54,13 +54,18 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
     if result.baseline and not wanted.quiet:
         _tell_baseline(result.baseline)
     _tell_report(result, request, wanted)
-    if os.environ.get("UPCONV_DEBUG"):
-        for file in result.report.files:
-            for trace in file.traces:
-                _say(f"{file.path}:\n{trace}")
+    tell_traces(result.report)
     if any(file.crashed for file in result.report.files):
         return 2
     return int(result.report.fails() and not wanted.exit_zero)
+
+
+def tell_traces(report: Report) -> None:
+    """Show where rules of ours failed, to whoever asks with UPCONV_DEBUG."""
+    if os.environ.get("UPCONV_DEBUG"):
+        for file in report.files:
+            for trace in file.traces:
+                _say(f"{file.path}:\n{trace}")
 
 
 def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:

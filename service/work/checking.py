@@ -14,13 +14,14 @@ from upconv.converters.ir.records import record
 from upconv.service.work.check_request import STDIN, CheckedFile, CheckRequest, Settings
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
     from upconv.linter.finding import FileReport, Report
     from upconv.linter.running.baseline import Baseline
     from upconv.linter.settings.config import Config
     from upconv.service.work.baselines import BaselineUse
     from upconv.service.work.fixing import Fixes
 
-__all__ = ["CheckRequest", "CheckResult", "check"]
+__all__ = ["CheckRequest", "CheckResult", "check", "check_read"]
 
 Progress = Callable[[int, int], None]
 """Is told how many files are checked, of how many."""
@@ -58,7 +59,7 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     kinds = tuple(sorted(passed.items(), key=lambda kind: (-kind[1], kind[0])))
     _require_models(request, checked, kinds)
     known = _known(request, settings)
-    shown = [known.split(report)[0] for report in checked] if known else checked
+    shown = _new(checked, known)
     fixes = use = None
     if request.levels:
         from upconv.service.work.fixing import fix_files
@@ -73,6 +74,27 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
         shown = list(use.reports)
     report = _as_report(shown, request, settings, kinds)
     return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
+
+
+def check_read(model: Model, request: CheckRequest) -> Report:
+    """What the rules say of a model that is read already, for whoever goes on with it; nothing of a
+    template, which he refuses with his own words.
+
+    Raises UsageError for a choice of rules, a configuration or a baseline that is not
+    understood.
+    """
+    from upconv.linter.running.plugins import load_plugins
+
+    load_plugins()
+    request = replace(request, models=(model,))
+    settings = Settings(request)
+    checked = [file.report for file in _check_models(request, settings)]
+    return _as_report(_new(checked, _known(request, settings)), request, settings, ())
+
+
+def _new(reports: list[FileReport], known: Baseline | None) -> list[FileReport]:
+    """The reports without what is known."""
+    return [known.split(report)[0] for report in reports] if known else reports
 
 
 def _checked(

@@ -194,9 +194,9 @@ def _errors_in(part: Model, whole: Model, request: ConvertRequest) -> Report:
     Some rules look at all that a text holds: what they find in a layer that is cut away is left
     out. Weights that are to be made are still missing, as for `check`.
     """
-    from upconv.service.work.checking import check
+    from upconv.service.work.checking import check_read
 
-    report = check(replace(request.rules, models=(part,))).report
+    report = check_read(part, request.rules)
     gone = {layer.name for layer in whole.layers} - {layer.name for layer in part.layers}
     files = (
         replace(file, findings=tuple(one for one in file.findings if _is_error(one, gone)))

@@ -103,6 +103,7 @@ def command(
       upconv convert net.prototxt --weights net.caffemodel --outputs conv9 -o part.onnx
     """
     from upconv.linter.reports.colour import wants_colour
+    from upconv.service.cli.check_output import tell_traces
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.check_request import CheckRequest
@@ -135,6 +136,8 @@ def command(
     )
     with progress_line() as progress:
         done = convert(request, progress)
+    if done.found is not None:
+        tell_traces(done.found)
     stream = sys.stdout if done.passed else sys.stderr
     colour = wants_colour(stream, os.environ)
     click.echo(done.told(colour=colour), color=True, err=not done.passed)
