@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upconv.service.work.check_request import CheckRequest
     from upconv.service.work.checking import CheckResult
     from upconv.service.work.fixing import Fixes
+    from upconv.service.work.ignoring import Ignores
 
 
 @record(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
     code. Raises UsageError and OSError for an --output that cannot be written."""
     if result.fixes:
         _tell_fixes(result.fixes, wanted)
+    if result.ignores:
+        _tell_ignores(result.ignores)
     if result.baseline and not wanted.quiet:
         _tell_baseline(result.baseline)
     _tell_report(result, request, wanted)
@@ -82,6 +85,12 @@ def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:
         _say(f"{fixes.count} finding{plural}{where} {what}")
     if fixes.more:
         _say(f"{fixes.more} more can be fixed with --fix --unsafe-fixes, which change numbers")
+
+
+def _tell_ignores(ignores: Ignores) -> None:
+    for path, why in ignores.refused:
+        _say(f"{path}: not all is ignored: {why} (silence it in the configuration or a baseline)")
+    _say(f"{_count(ignores.count, 'finding')} ignored in {_count(ignores.files, 'file')}")
 
 
 def _tell_baseline(use: BaselineUse) -> None:

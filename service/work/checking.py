@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.service.work.check_request import STDIN, CheckedFile, CheckRequest, Settings
+from upconv.service.work.ignoring import add_ignores, require_reason
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from upconv.linter.settings.config import Config
     from upconv.service.work.baselines import BaselineUse
     from upconv.service.work.fixing import Fixes
+    from upconv.service.work.ignoring import Ignores
 
 __all__ = ["CheckRequest", "CheckResult", "check", "check_read"]
 
@@ -32,13 +34,15 @@ class CheckResult:
     """What a check found and did.
 
     `config` is the configuration that held for the run as a whole, with the request's own words
-    in it. `fixes` is None where none were asked for, `baseline` where none was in use. `idle` are
-    the configuration's ignores that silenced nothing, where everything was looked at.
+    in it. `fixes` and `ignores` are None where none were asked for, `baseline` where none was in
+    use. `idle` are the configuration's ignores that silenced nothing, where everything was looked
+    at.
     """
 
     report: Report
     config: Config
     fixes: Fixes | None = None
+    ignores: Ignores | None = None
     baseline: BaselineUse | None = None
     idle: tuple[str, ...] = ()
 
@@ -52,6 +56,7 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     from upconv.linter.running.plugins import load_plugins
 
     load_plugins()
+    require_reason(request)
     settings = Settings(request)
     passed: Counter[str] = Counter()
     files = _checked(request, settings, progress, passed)
@@ -60,20 +65,26 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     _require_models(request, checked, kinds)
     known = _known(request, settings)
     shown = _new(checked, known)
-    fixes = use = None
+    fixes = ignores = use = None
     if request.levels:
         from upconv.service.work.fixing import fix_files
 
         new = [replace(file, report=r) for file, r in zip(files, shown, strict=True)]
         fixes = fix_files(new, request, settings, known)
         shown = list(fixes.reports)
+    if request.add_ignore is not None:
+        new = [replace(file, report=r) for file, r in zip(files, shown, strict=True)]
+        ignores = add_ignores(new, request, settings, known)
+        shown = list(ignores.reports)
     if known is not None:
         from upconv.service.work.baselines import keep_baseline
 
         use = keep_baseline(request, settings, known, checked, shown)
         shown = list(use.reports)
     report = _as_report(shown, request, settings, kinds)
-    return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
+    return CheckResult(
+        report, settings.run, fixes, ignores, use, _idle_ignores(report, request, settings)
+    )
 
 
 def check_read(model: Model, request: CheckRequest) -> Report:

@@ -45,6 +45,11 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 )
 @click.option("--diff", is_flag=True, help="Print what the fixes would change; write nothing.")
 @click.option(
+    "--add-ignore",
+    metavar="REASON",
+    help="Write ignore comments with this reason for all that is found.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     envvar="UPCONV_FAIL_ON",
@@ -107,6 +112,7 @@ def command(**given: Any) -> int:
       upconv check deploy.prototxt --weights fcn.caffemodel
       upconv check . --select UP1 --exclude "third_party/"
       upconv check . --fix --diff                       show the safe fixes
+      upconv check . --select UP107 --add-ignore "trained so"
       upconv check . --output sarif:upconv.sarif        for code scanning
     """
     from upconv.service.cli.check_output import CheckOutput, tell
