@@ -11,6 +11,7 @@ import click
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.linter.reports import FORMATS
+from upconv.linter.reports.wording import one_line
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Report
@@ -30,6 +31,7 @@ class CheckOutput:
     diff: bool = False
     exit_zero: bool = False
     statistics: bool = False
+    verbose: bool = False
     quiet: bool = False
     color: str = "auto"
 
@@ -56,6 +58,8 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
         _tell_ignores(result.ignores)
     if result.baseline and not wanted.quiet:
         _tell_baseline(result.baseline)
+    if wanted.verbose:
+        _tell_files(result)
     _tell_report(result, request, wanted)
     tell_traces(result.report)
     if any(file.crashed for file in result.report.files):
@@ -69,6 +73,14 @@ def tell_traces(report: Report) -> None:
         for file in report.files:
             for trace in file.traces:
                 _say(f"{file.path}:\n{trace}")
+
+
+def _tell_files(result: CheckResult) -> None:
+    """Which configuration holds for the run, and of each file its format and what became of it."""
+    _say(f"configuration: {result.config.path or 'none'}; root: {result.config.root}")
+    for file in result.report.files:
+        what = [file.format, file.status, file.reason, _count(len(file.findings), "finding")]
+        _say(f"{one_line(file.path)}: {one_line(', '.join(word for word in what if word))}")
 
 
 def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:

@@ -19,6 +19,7 @@ def model_options(command: Command) -> Command:
         click.option(
             "--weights",
             default="",
+            type=click.Path(),
             metavar="FILE",
             help="Trained weights: .caffemodel, .weights.h5, a checkpoint of TensorFlow's; "
             ".safetensors or .pth for PyTorch's programs and code.",
@@ -59,6 +60,7 @@ def model_options(command: Command) -> Command:
         click.option(
             "--config",
             envvar="UPCONV_CONFIG",
+            type=click.Path(),
             metavar="FILE",
             help="Read this configuration, and not the closest upconv.toml or pyproject.toml.",
         ),

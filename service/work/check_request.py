@@ -80,13 +80,13 @@ class Settings:
 
     def __init__(self, request: CheckRequest) -> None:
         self._request = request
-        self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
+        self.codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}
         self._named = _named_config(request.config)
         base = self._named or _base_config(request.paths or [one.path for one in request.models])
         self.root = base.root
-        said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
+        said: dict[str, Any] = {k: v for k, v in self.codes.items() if v} | _said(request)
         self.run = replace(base, **said)
 
     def config_of(self, path: Path) -> Config:
@@ -106,8 +106,8 @@ class Settings:
         return CheckOptions(
             read_options(self._request.reading, config),
             self.root,
-            self._codes["select"] or config.select,
-            self._codes["ignore"] or config.ignore,
+            self.codes["select"] or config.select,
+            self.codes["ignore"] or config.ignore,
             config.severities,
             config.overrides,
         )

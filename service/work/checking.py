@@ -116,7 +116,7 @@ def _checked(
     paths = [path for path in request.paths if path != STDIN]
     if not request.paths and not request.models:
         paths = ["."]
-    found = _check_files(_discovered(paths, settings, passed), settings, progress) if paths else []
+    found = _check_files(discovered(paths, settings, passed), settings, progress) if paths else []
     return given + found + _check_models(request, settings)
 
 
@@ -155,7 +155,7 @@ def _check_files(
     return [CheckedFile(t.path, report) for t, report in zip(targets, reports, strict=True)]
 
 
-def _discovered(
+def discovered(
     paths: Sequence[str], settings: Settings, passed: Counter[str]
 ) -> list[tuple[Path, bool]]:
     """(path, whether the user named it) of every file."""

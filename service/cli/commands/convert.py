@@ -76,6 +76,7 @@ def command(
     strict: bool,
     timeout: float,
     memory: float,
+    verbose: bool,
     no_verify: bool,
     seed: int,
     report: str | None,
@@ -134,7 +135,7 @@ def command(
         rules,
         strict,
     )
-    with progress_line() as progress:
+    with progress_line(verbose) as progress:
         done = convert(request, progress)
     if done.found is not None:
         tell_traces(done.found)

@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from upconv.converters.ir.errors import UsageError
+from upconv.service.cli.rule_options import rule_words
 
 if TYPE_CHECKING:
     from upconv.linter.rule import Rule
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=rule_words)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(code: str | None, format_: str) -> int:
-    """Show the page of a rule, by its CODE or name, or list all rules."""
+    """Show the page of a rule, by its CODE or name, or list all rules.
+
+    \b
+    Examples:
+      upconv rule                                   all of them, a line each
+      upconv rule UP201
+      upconv rule bilinear-kernel-size
+      upconv rule --format json
+    """
     from upconv.linter.running.plugins import load_plugins
 
     load_plugins()
