@@ -48,7 +48,14 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
+@rule(
+    "UP002",
+    "unknown-field",
+    severity="warning",
+    source="BVLC/caffe caffe.proto",
+    folds=True,
+    formats=("caffe",),
+)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
@@ -254,7 +261,13 @@ def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
     )
 
 
-@rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")
+@rule(
+    "UP007",
+    "obsolete-format",
+    severity="info",
+    source="BVLC/caffe upgrade_proto.cpp",
+    formats=("caffe",),
+)
 def obsolete_format(context: Context) -> Iterator[Hit]:
     """The net is written in Caffe's V0 or V1 format, or mixes formats.
 

@@ -32,7 +32,7 @@ def watch(check: Callable[[], int], paths: Sequence[str], written: Iterable[str]
 
 def _changes(paths: Sequence[str], written: set[str]) -> Iterator[list[str]]:
     """The names of what changed, again and again. Editors replace files, so that the folder of a
-    file is what can be watched."""
+    file is what can be watched. Raises UsageError at once."""
     try:
         from watchfiles import Change, DefaultFilter
         from watchfiles import watch as watched
@@ -49,5 +49,5 @@ def _changes(paths: Sequence[str], written: set[str]) -> Iterator[list[str]]:
         return path not in written and (path in files or (inside and usual(change, path)))
 
     roots = {*folders, *(os.path.dirname(file) for file in files)}
-    for found in watched(*sorted(roots), watch_filter=concerns, recursive=bool(folders)):
-        yield sorted({os.path.relpath(path) for _, path in found})
+    found = watched(*sorted(roots), watch_filter=concerns, recursive=bool(folders))
+    return (sorted({os.path.relpath(path) for _, path in changes}) for changes in found)
