@@ -224,8 +224,9 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
 
     What it finds:
         A defect of ours. Other rules ran as usual where only one failed, and other files were
-        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
-        comment leaves it out.
+        checked in any case, also where a file ended the process that checked it, for want of
+        memory or by a crash of a native library. UPCONV_DEBUG=1 shows the traceback. Neither
+        --select, --ignore nor a comment leaves it out.
 
     Why it is bad:
         What that rule looks for, or the file, was not checked here. The exit code is 2.

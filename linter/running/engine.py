@@ -99,6 +99,13 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
+def failed_with_process(path: str, options: CheckOptions) -> FileReport:
+    """What is said of a file that ended the process which checked it."""
+    reason = RuntimeError("it was ended (out of memory, or a crash of a native library)")
+    crash = Crash("", "the process that checks it", reason)
+    return _report(Context(path, None, None, crashes=[crash]), options)
+
+
 _Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
 
 
