@@ -67,6 +67,8 @@ Entries: TypeAlias = list[tuple[ModelInput, Any]]
 
 def _files(model: Model, place: Path) -> Iterator[tuple[str, Entries]]:
     """(name, arrays by input) of each run."""
+    if not place.exists():
+        raise UnreadableError("no such file or folder", path=str(place), hint="check the path")
     if not place.is_dir():
         yield str(place), _one_file(model, place)
         return

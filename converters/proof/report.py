@@ -186,7 +186,8 @@ def summary(verification: Verification, besides: str = "") -> str:
     lines += [_layer_line(one) for one in shown]
     if others:
         worst = max((one.ratio or 0.0 for one in others), default=0.0)
-        lines.append(f"  {len(others)} other layers pass, at most {worst:.2f} of their bounds")
+        pass_ = "other layer passes, at" if len(others) == 1 else "other layers pass, at"
+        lines.append(f"  {len(others)} {pass_} most {worst:.2f} of their bounds")
     lines += [_output_line(one) for one in verification.outputs]
     lines += [f"  incomplete: {reason}" for reason in verification.reasons]
     return "\n".join(lines)
