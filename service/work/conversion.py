@@ -121,8 +121,8 @@ class Conversion:
 
     def _told_verdict(self) -> str:
         if self.layers:
-            layers = f"{len(self.layers)} upsampling layers written, see index.json"
-            return f"{self.out}: {layers}{self._besides}"
+            layers = _counted(len(self.layers), "upsampling layer")
+            return f"{self.out}: {layers} written, see index.json{self._besides}"
         if not self.path:
             return f"{self.out}: not written{self._besides}"
         if self.proof is None:
@@ -137,8 +137,12 @@ class Conversion:
         count = len(self.findings)
         if not count:
             return ""
-        errors = f"{count} error{'' if count == 1 else 's'} found by check"
+        errors = f"{_counted(count, 'error')} found by check"
         return f", but {errors} (--strict)" if self.strict else f", with {errors}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def convert(request: ConvertRequest, progress: Progress = lambda message: None) -> Conversion:

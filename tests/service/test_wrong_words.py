@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.make_caffemodel import write_caffemodel
 from tests.service.test_check import Folder, folder
+from tests.support import ROOT
 
 __all__ = ["folder"]
 
@@ -34,6 +35,8 @@ def made(folder: Folder) -> Folder:
     folder.put("code.py", "import torch\nup = torch.nn.Upsample(scale_factor=2, mode='nearest')\n")
     folder.put("nets/a.prototxt", NET)
     folder.put("empty.onnx", "")
+    keras = (ROOT / "fixtures" / "rules" / "UP350" / "bad.json").read_text("utf-8")
+    folder.put("m.json", keras)
     (folder.path / "picture.caffemodel").write_bytes(PNG)
     weights = folder.path / "net.caffemodel"
     blobs = [(s, np.ones(s, np.float32)) for s in ((3, 2, 3, 3), (3,))]
@@ -63,6 +66,10 @@ def made(folder: Folder) -> Folder:
          "net.caffemodel: holds no ONNX graph (the model comes first, and then"),
         ("verify net.prototxt page.prototxt --weights net.caffemodel",
          "page.prototxt: no ONNX model, or a broken one (the model comes first, and then"),
+        ("convert m.json -o out.onnx --weights net.caffemodel",
+         "net.caffemodel: this is no file of Keras's weights (give a .weights.h5"),
+        ("convert m.json -o out.onnx --weights page.prototxt",
+         "page.prototxt: this is a web page (download the file itself)"),
         (CONVERT + "net.caffemodel --input data=(1,2", "'(1' is neither a number nor a letter"),
     ],
 )  # fmt: skip
@@ -81,7 +88,7 @@ def test_data_that_is_not_there(made: Folder, name: str) -> None:
     verify = ("verify", "net.prototxt", "out.onnx", "--weights", "net.caffemodel", "--data", name)
     done = made.run(*verify)
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"error: {name}: no such file or folder (check the path)\n"
+    assert done.err == f"error: {name}: cannot be read: no such file or folder (check the path)\n"
 
 
 @pytest.mark.parametrize("shape", ["(1, 2, 5, 7)", "[1,2,H,W]", " 1x2x5x7"])
