@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
+from upconv.service.cli.decorating import Command, with_options
 from upconv.service.work.limits import SECONDS
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def limit_options(command: Command) -> Command:
@@ -34,6 +30,4 @@ def limit_options(command: Command) -> Command:
         ),
         click.option("-v", "--verbose", is_flag=True, help="Say each step of the proof."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)

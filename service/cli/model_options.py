@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.cli.decorating import Command, with_options
 from upconv.service.work.reading import Reading, parse_inputs, read_options
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
@@ -65,9 +64,7 @@ def model_options(command: Command) -> Command:
             help="Read this configuration, and not the closest upconv.toml or pyproject.toml.",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def part_options(command: Command) -> Command:
@@ -88,9 +85,7 @@ def part_options(command: Command) -> Command:
             help="Begin the model at these values; --input gives a shape where it is not known.",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def reading(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from upconv.service.cli.decorating import Command, with_options
 
 
 def rule_words(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -47,6 +44,4 @@ def rule_options(command: Command) -> Command:
             help="Known findings, which are not reported.",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
