@@ -55,7 +55,7 @@ def made(folder: Folder) -> Folder:
         (CONVERT + "cut.caffemodel", "(copy or download it again)"),
         (CONVERT + "page.prototxt", "page.prototxt: this is a web page, not a binary caffemodel"),
         ("convert page.prototxt -o out.onnx", "page.prototxt:1:1: no Caffe net, but a web page"),
-        ("convert empty.onnx -o out.onnx", "empty.onnx: an empty file"),
+        ("convert empty.onnx -o out.onnx", "empty.onnx: no Caffe net, but an empty file"),
         ("convert nets -o out.onnx", f"a folder, but no model (name the file in it: "
                                      f"{Path('nets/a.prototxt')})"),
         ("convert none -o out.onnx", "a folder, but no model (read are Python source"),
