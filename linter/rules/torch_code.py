@@ -329,7 +329,7 @@ def antialias_by_factor(context: Context) -> Iterator[Hit]:
     severity="info",
     source="Aitken et al. 2017, ICNR",
     status="preview",
-    frameworks=("pytorch",),
+    formats=("python",),
     folds=True,
 )
 def pixel_shuffle_start(context: Context) -> Iterator[Hit]:
@@ -359,8 +359,8 @@ def pixel_shuffle_start(context: Context) -> Iterator[Hit]:
     text = context.source.text if context.source is not None else ""
     if "icnr" in text.lower():
         return
-    for layer in context.of(ops.DepthToSpace):
-        if layer.origin.written.call is not None:
+    for layer, call in calls(context, "pytorch"):
+        if call.name in ("PixelShuffle", "pixel_shuffle"):
             yield Hit(
                 "the pixels of a block start apart from each other, which is a checkerboard",
                 "start the convolution before it by ICNR",

@@ -65,6 +65,6 @@ def _of_file(report: FileReport, many: dict[tuple[str, str], list[str]]) -> File
         if not paths:
             kept.append(finding)
         elif paths[0] == report.path:
-            more = f"; so it is in {len(paths) - 1} more files, first {paths[1]}"
+            more = f"; the like in {len(paths) - 1} more files, first {paths[1]}"
             kept.append(replace(finding, message=finding.message + more))
     return replace(report, findings=tuple(kept))

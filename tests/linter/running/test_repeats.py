@@ -45,7 +45,7 @@ def test_three_nets_of_a_fork_are_one_remark(tmp_path: Path, count: int) -> None
     if count < 3:
         assert len(forks) == count
     else:
-        tail = f"; so it is in {count - 1} more files, first n1/net.prototxt"
+        tail = f"; the like in {count - 1} more files, first n1/net.prototxt"
         assert forks == [("n0/net.prototxt", f"BVLC's Caffe has no layer type BN{tail}")]
     assert sum(code == "UP107" for code, _, _ in found) == count, "a warning is each net's own"
 
