@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.scopes import Scope, class_around
 from upconv.converters.readers.python_source.values import NotConstantError, evaluate
 
 MAX_NESTING: Final = 8
 MAX_SITES: Final = 200
+MAX_TRIALS: Final = 20_000
+"""Values of parameters that are tried for one file: functions may call each other many times."""
 
 Placed: TypeAlias = tuple[ast.expr, Scope]
 """An expression and the scope it stands in."""
@@ -26,9 +28,14 @@ Entry: TypeAlias = tuple[str, ast.expr, Scope]
 
 @dataclass(slots=True)
 class Callers:
-    """The calls in a file of its own functions, by the function's scope."""
+    """The calls in a file of its own functions, by the function's scope.
+
+    `trials` counts what was tried of parameters, `sizes` what functions call the size of a filter.
+    """
 
     by_function: dict[object, list[Placed]] = field(default_factory=dict)
+    trials: int = 0
+    sizes: dict[int, tuple[str, int] | None] = field(default_factory=dict)
 
     def enter(self, node: ast.Call, scope: Scope) -> None:
         """Note one call: of a name, or of `self.method`."""
@@ -37,7 +44,7 @@ class Callers:
             found = scope.lookup(node.func.id)
             key = (id(found[0]), node.func.id) if found is not None else None
         elif isinstance(node.func, ast.Attribute) and _is_self(node.func.value):
-            klass = _class_of(scope)
+            klass = class_around(scope)
             key = (id(klass), node.func.attr) if klass is not None else None
         if key is not None:
             self.by_function.setdefault(key, []).append((node, scope))
@@ -52,13 +59,6 @@ class Callers:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
-
-
-def _class_of(scope: Scope) -> Scope | None:
-    inner: Scope | None = scope
-    while inner is not None and inner.kind != "class":
-        inner = inner.parent
-    return inner
 
 
 @dataclass(slots=True)
@@ -112,6 +112,9 @@ class Assumptions:
 
     def _decided(self, placed: Iterable[Placed], how: str) -> Iterator[tuple[Any, str]]:
         for node, scope in placed:
+            self.callers.trials += 1
+            if self.callers.trials > MAX_TRIALS:
+                return
             try:
                 yield evaluate(node, scope, self._parameter), how
             except NotConstantError:
@@ -135,7 +138,10 @@ class Assumptions:
 
     def filter_size(self, function: Scope) -> int | None:
         """The size of a filter that a function is given, where the function names it."""
-        found = documented_size(function)
+        sizes = self.callers.sizes
+        if id(function) not in sizes:
+            sizes[id(function)] = documented_size(function)
+        found = sizes[id(function)]
         if found is not None:
             self.notes.append(f"the filter is as large as '{found[0]}' is by default")
         return found[1] if found is not None else None

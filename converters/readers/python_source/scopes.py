@@ -76,11 +76,11 @@ class Scope:
         """Where `self.name` of the class around gets its one value; None where there is none, or
         where anything else in the module sets an attribute of that name."""
         stores = module_of(self).stores.get(name, [])
-        klass = _class_around(self)
+        klass = class_around(self)
         if len(stores) != 1 or klass is None or name in klass.bindings:
             return None
         store = stores[0]
-        mine = store.base == "self" and _class_around(store.scope) is klass
+        mine = store.base == "self" and class_around(store.scope) is klass
         return store if mine and store.value is not None else None
 
     @property
@@ -109,7 +109,7 @@ def module_of(scope: Scope) -> Scope:
     return scope
 
 
-def _class_around(scope: Scope) -> Scope | None:
+def class_around(scope: Scope) -> Scope | None:
     """The class whose method a scope is, or stands in."""
     inner: Scope | None = scope
     while inner is not None and inner.kind != "class":
