@@ -61,3 +61,10 @@ def test_a_baseline_holds_every_file(tmp_path: Path) -> None:
     assert told(".", "--baseline", "b.json", cwd=tmp_path) == []
     upconv("check", ".", "--baseline", "b.json", "--prune-baseline", cwd=tmp_path)
     assert told("n2", "--baseline", "b.json", cwd=tmp_path) == []
+
+
+def test_ignores_are_written_into_every_file(tmp_path: Path) -> None:
+    paths = nets(tmp_path, 3)
+    upconv("check", ".", "--select", "UP311", "--add-ignore", "our fork", cwd=tmp_path)
+    assert all("our fork" in path.read_text("utf-8") for path in paths)
+    assert told(".", "--select", "UP311", cwd=tmp_path) == []
