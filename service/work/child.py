@@ -51,11 +51,14 @@ def run_in_child(
     what: str = "onnxruntime",
     environment: Mapping[str, str] | None = None,
     seconds: float = 0,
+    folder: str | None = None,
+    started: Callable[[Callable[[], None]], None] = lambda kill: None,
 ) -> Result:
     """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
 
-    `environment` is the child's whole environment, the caller's where it is None. After `seconds`,
-    where they are not 0, the child is killed. Once the child
+    `environment` is the child's whole environment, the caller's where it is None, and `folder` its
+    working folder. After `seconds`, where they are not 0, the child is killed. `started` is given
+    what kills the child, for other threads. Once the child
     is gone, however it went, `cleanup` is called with its process id. Raises the UpconvError that
     the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
     """
@@ -65,11 +68,13 @@ def run_in_child(
         stdin=PIPE,
         stdout=PIPE,
         env={SAFE_PATH: "1", **environment},
+        cwd=folder,
     )
     assert process.stdin is not None
     assert process.stdout is not None
     late = Event()
     try:
+        started(process.kill)
         with _killed_after(seconds, process, late):
             _send(process.stdin, work, request)
             outcome = _await(process.stdout, progress)
@@ -159,6 +164,9 @@ def _end(process: Popen[bytes]) -> None:
 def main() -> None:
     """In the child: read the work from standard input, do it, and answer where standard output
     led. Whatever else is printed goes to standard error, so that it garbles no answer."""
+    from upconv.service.work.confinement import die_with_parent
+
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     work, request = pickle.load(sys.stdin.buffer)
@@ -207,7 +215,14 @@ def _tell(answers: IO[bytes], answer: object) -> None:
 def _death(code: int, what: str) -> str:
     if code < 0:
         name = signal.Signals(-code).name
-        why = "out of memory?" if name == "SIGKILL" else "a crash of the native library"
+        why = _SIGNALS.get(name, "a crash of the native library")
         return f"the process that runs {what} was ended by {name} ({why})"
     said = "what it printed is above, or shown with UPCONV_DEBUG=1"
     return f"the process that runs {what} ended with code {code}; {said}"
+
+
+_SIGNALS: Final = {
+    "SIGKILL": "out of memory?",
+    "SIGXCPU": "it used up its processor time",
+}
+"""Signal -> what it means that a child was ended by it."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 1800
 FREE_BYTES: Final = 1 << 31
+GIGABYTE: Final = 10**9
 TIMES: Final = 4
 """How often the values and weights of a model may lie in memory at once: onnxruntime's and the
 reference's, in float32 and float64."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
-from upconv.service.work.limits import Limits, bound_memory, bytes_for
+from upconv.service.work.limits import GIGABYTE, Limits, bound_memory, bytes_for
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.proof.report import Verification
     from upconv.converters.proof.source import SourceRun
-
-
-GIGABYTE: Final = 10**9
 
 
 @record(frozen=True, slots=True)
