@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.files import write_whole
@@ -23,8 +23,9 @@ from upconv.converters.ir.origin import Source
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.converters.readers.formats import companions, decode
-from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
+from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, relative_path
+from upconv.linter.running.portable import report_from, report_words
 
 FORMAT: Final = 3
 """Raised when what an entry holds changes its meaning."""
@@ -47,7 +48,7 @@ class Cache:
         """The report stored for a file under this key, without its source."""
         try:
             entry = load_json(read_regular(self._entry(path)))
-            return _report(entry["report"]) if entry["key"] == key else None
+            return report_from(entry["report"]) if entry["key"] == key else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, cut off, or of another version: checked again
 
@@ -61,7 +62,7 @@ class Cache:
         entry = self._entry(path)
         if not entry.parent.is_dir():
             self._create(entry.parent)
-        text = json.dumps({"key": key, "report": asdict(replace(report, source=None))})
+        text = json.dumps({"key": key, "report": report_words(report)})
         write_whole(entry, text.encode("utf-8"))
 
     def _create(self, inner: Path) -> None:
@@ -164,22 +165,3 @@ def with_source(report: FileReport, path: str, data: bytes) -> FileReport:
     if not any(finding.place for finding in report.findings):
         return report
     return replace(report, source=Source(path, decode(data, path)))
-
-
-def _report(record: dict[str, Any]) -> FileReport:
-    findings = tuple(_finding(entry) for entry in record.pop("findings"))
-    silenced = tuple(
-        Silenced(_finding(entry.pop("finding")), **entry) for entry in record.pop("silenced")
-    )
-    used = tuple(record.pop("used"))
-    traces = tuple(record.pop("traces"))
-    return FileReport(findings=findings, silenced=silenced, used=used, traces=traces, **record)
-
-
-def _finding(record: dict[str, Any]) -> Finding:
-    place, fix = record.pop("place"), record.pop("fix")
-    return Finding(
-        place=Place(**place) if place else None,
-        fix=Fix(fix["safety"], tuple(Edit(**edit) for edit in fix["edits"])) if fix else None,
-        **record,
-    )

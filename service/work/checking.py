@@ -46,6 +46,13 @@ class CheckResult:
     baseline: BaselineUse | None = None
     idle: tuple[str, ...] = ()
 
+    @property
+    def code(self) -> int:
+        """The exit code: 2 for a failure of ours, 1 for findings that count, 0 for none."""
+        if any(file.crashed for file in self.report.files):
+            return 2
+        return int(self.report.fails())
+
 
 def check(request: CheckRequest, progress: Progress = lambda done, total: None) -> CheckResult:
     """Do what is asked.

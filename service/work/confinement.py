@@ -111,7 +111,7 @@ def _refuse_sockets() -> bool:
     if machine is None or not sys.platform.startswith("linux"):
         return False
     rows = list(_rows(machine))
-    program = _Program(len(rows), (_Instruction * len(rows))(*rows))
+    program = _Program(len(rows), (_Instruction * len(rows))(*(_Instruction(*row) for row in rows)))
     if not _prctl(_NO_NEW_PRIVILEGES, 1):
         return False
     return _prctl(_SECCOMP, _FILTER, ctypes.byref(program))
@@ -144,4 +144,3 @@ def _prctl(*arguments: object) -> bool:
         words += [ctypes.c_ulong(0)] * (5 - len(words))
         return bool(ctypes.CDLL(None).prctl(*words) == 0)
     return False
-

@@ -241,12 +241,17 @@ def _written(
 
 def conversion_record(done: Conversion) -> dict[str, Any]:
     """What --report writes: the proof, and the errors that were found, as `check` writes them."""
-    from upconv.converters.proof.report import as_json
     from upconv.linter.reports.json_report import finding_record
 
     assert done.proof is not None
-    found = [finding_record(finding) for finding in done.findings]
-    return as_json(done.proof) | {"findings": found}
+    return proof_record(done.proof, [finding_record(finding) for finding in done.findings])
+
+
+def proof_record(proof: Verification, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """A proof as JSON, with the records of the errors that were found in its source."""
+    from upconv.converters.proof.report import as_json
+
+    return as_json(proof) | {"findings": found}
 
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:

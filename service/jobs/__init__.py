@@ -1,0 +1,1 @@
+"""Durable jobs: what is asked for is kept until it is done, once, by children that are confined."""

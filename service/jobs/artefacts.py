@@ -1,0 +1,61 @@
+"""What a job leaves: which files of a child are taken over, and what they are called at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from upconv.service.jobs.spec import Named
+from upconv.service.jobs.steps import CERTIFICATE, FOUND, ONNX
+from upconv.service.jobs.store import Store
+
+JSON: Final = "application/json"
+BYTES: Final = "application/octet-stream"
+
+TYPES: Final[Mapping[str, str]] = {
+    "report.json": JSON,
+    "report.sarif": "application/sarif+json",
+    "report.txt": "text/plain; charset=utf-8",
+    "files.json": JSON,
+    CERTIFICATE: JSON,
+    ONNX: BYTES,
+    f"{ONNX}.data": BYTES,
+    f"{ONNX}.failed": BYTES,
+    f"{ONNX}.failed.data": BYTES,
+    FOUND: JSON,
+}
+"""Artefact -> its media type. Nothing else of what a child leaves is looked at."""
+
+
+def artefacts_of(
+    folder: Path, store: Store, limit: int, known: Collection[str]
+) -> tuple[Named, ...]:
+    """The files that a child left, kept in the store, but for those that earlier steps have made.
+    Raises OSError and TooLargeError."""
+    found = []
+    for name in TYPES:
+        path = folder / name
+        if name not in known and path.is_file() and not path.is_symlink():
+            blob = store.put_file(path, limit)
+            found.append(Named(name, blob.sha256, blob.size))
+    return tuple(found)
+
+
+def final_artefacts(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a job comes to: its last step's answer, the counts of all, and the artefacts.
+
+    An ONNX file that did not pass has the name that the command line leaves it under, and one whose
+    proof was not finished is not among them: nobody ships it by accident.
+    """
+    last = steps[-1]
+    files: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
+    for step in steps:
+        summary |= step.get("summary", {})
+        files |= {words[0]: words for words in step.get("artefacts", ())}
+    left_out = {FOUND}
+    if "reason" in last or f"{ONNX}.failed" in files:
+        left_out |= {ONNX, f"{ONNX}.data"}
+    kept = [words for name, words in files.items() if name not in left_out]
+    return {**last, "summary": summary, "artefacts": kept}

@@ -1,0 +1,374 @@
+"""The engine of jobs: DBOS keeps what was asked and which steps are finished, in SQLite or in
+PostgreSQL; the files are in the store; the work is done by confined children.
+
+DBOS has one instance in a process, so there is one engine too. Whatever ends the server, jobs are
+resumed by the next one: executor and application version are names of ours and not of a build, and
+a step that was cut short leaves nothing that the next try would stumble over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from dbos import (
+    DBOS,
+    DBOSConfig,
+    DBOSContextSetAuth,
+    DBOSPortableJSONSerializer,
+    SetWorkflowID,
+    WorkflowStatus,
+)
+
+from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.records import record
+from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
+from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
+from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
+from upconv.service.jobs.store import Store
+from upconv.service.work.child import ChildError, run_in_child
+from upconv.service.work.confinement import Confinement, Held, probe
+
+QUEUE: Final = "jobs"
+EXECUTOR: Final = "upconv"
+MEANING: Final = "jobs-1"
+"""DBOS's version of the application: raised when what a job's record or step means changes. Jobs of
+another meaning are not resumed, and stay queued until a server of theirs runs."""
+
+POLLED: Final = 0.1
+"""Seconds between two looks at the queue: what a small check waits at most."""
+
+FRESH: Final = 3600.0
+"""Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
+
+
+class BusyError(UpconvError):
+    """As many jobs wait as may wait."""
+
+
+class UnknownJobError(UpconvError):
+    """There is no such job, or it is another's."""
+
+
+@record(frozen=True, slots=True)
+class EngineSettings:
+    """`folder` holds everything; `database` is a URL, "" for SQLite in the folder. `workers` jobs
+    run at a time, `waiting` may wait, and a job is kept for `retention` seconds after its end."""
+
+    folder: Path
+    database: str = ""
+    workers: int = 2
+    waiting: int = 1000
+    waiting_each: int = 200
+    retention: float = 7 * 86400.0
+    seconds: float = 1800.0
+    largest: int = 4 << 30
+    confinement: Confinement = Confinement()
+
+
+@record(frozen=True, slots=True)
+class Progress:
+    """How far a job is: percent, where it can be said, and in which phase."""
+
+    percent: float | None
+    phase: str
+
+
+@record(frozen=True, slots=True)
+class Job:
+    """A job as it stands. `outcome` is what it came to, empty before."""
+
+    id: str
+    spec: JobSpec
+    state: State
+    created: float
+    finished: float | None
+    progress: Progress
+    outcome: Mapping[str, Any]
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+class Engine:
+    """Jobs of one server. `start` it once in a process."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.store = Store(settings.folder / "artefacts")
+        self.held = Held(False, False)
+        self._progress: dict[str, Progress] = {}
+        self._kills: dict[str, Callable[[], None]] = {}
+        self._cancelled: set[str] = set()
+        self._submitting = threading.Lock()
+
+    def start(self) -> None:
+        """Open the database, resume what was not finished, and look at the queue."""
+        folder = self.settings.folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.held = run_in_child(probe, self.settings.confinement, print, what="the probe")
+        config: DBOSConfig = {
+            "name": "upconv",
+            "system_database_url": self.settings.database or f"sqlite:///{folder / 'jobs.sqlite'}",
+            "application_version": MEANING,
+            "executor_id": EXECUTOR,
+            "log_level": "ERROR",
+            "serializer": DBOSPortableJSONSerializer(),
+        }
+        DBOS(config=config)
+        _serve(self)
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=self.settings.workers, polling_interval_sec=POLLED
+        )
+        threading.Thread(target=self._sweep_for_ever, daemon=True, name="retention").start()
+
+    def submit(self, spec: JobSpec) -> Job:
+        """The job that is asked for: the one that there is, or a new one. What was cancelled, or
+        failed for want of time or memory, is tried again.
+
+        Raises BusyError where too many wait.
+        """
+        with self._submitting:
+            there = self._status(spec.id)
+            if there is not None:
+                job = self._job(there)
+                if job.state not in ("failed", "cancelled"):
+                    return job
+                DBOS.delete_workflow(spec.id)
+            self._require_room(spec.owner)
+            self._cancelled.discard(spec.id)
+            with DBOSContextSetAuth(spec.owner, []), SetWorkflowID(spec.id):
+                DBOS.enqueue_workflow(QUEUE, run_job, spec.as_json())
+        return self.job(spec.id, spec.owner)
+
+    def _require_room(self, owner: str) -> None:
+        waiting = DBOS.list_queued_workflows(load_input=False)
+        own = sum(one.authenticated_user == owner for one in waiting)
+        if len(waiting) >= self.settings.waiting or own >= self.settings.waiting_each:
+            raise BusyError(f"{len(waiting)} jobs wait already", hint="ask again later")
+
+    def job(self, job: str, owner: str) -> Job:
+        """A job of this owner's. Raises UnknownJobError."""
+        status = self._status(job)
+        if status is None or (status.authenticated_user or "") != owner:
+            raise UnknownJobError("there is no such job")
+        return self._job(status)
+
+    def jobs(self, owner: str, limit: int = 50) -> list[Job]:
+        """The owner's jobs, the newest first."""
+        found = DBOS.list_workflows(user=owner, limit=limit, sort_desc=True)
+        return [self._job(status) for status in found]
+
+    def cancel(self, job: str, owner: str) -> Job:
+        """End a job that is not over, whether it waits or runs. Raises UnknownJobError."""
+        there = self.job(job, owner)
+        if there.is_over:
+            return there
+        self._cancelled.add(job)
+        DBOS.cancel_workflow(job)
+        if kill := self._kills.get(job):
+            kill()
+        return self.job(job, owner)
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs there are in each state."""
+        counts: dict[State, int] = dict.fromkeys(
+            ("queued", "running", "done", "failed", "cancelled"), 0
+        )
+        for status in DBOS.list_workflows(load_input=False):
+            counts[_state(status)] += 1
+        return counts
+
+    def is_ready(self) -> bool:
+        """Whether the database answers and the folder can be written."""
+        try:
+            DBOS.list_workflows(limit=1, load_input=False, load_output=False)
+        except Exception:  # whatever a driver says: it does not answer
+            return False
+        return os.access(self.settings.folder, os.W_OK)
+
+    def _status(self, job: str) -> WorkflowStatus | None:
+        found = DBOS.list_workflows(workflow_ids=[job])
+        return found[0] if found else None
+
+    def _job(self, status: WorkflowStatus) -> Job:
+        assert status.input is not None
+        state = _state(status)
+        finished = status.completed_at / 1000 if status.completed_at else None
+        waits = Progress(0 if state == "queued" else None, state)
+        over = state in ("done", "failed", "cancelled")
+        return Job(
+            status.workflow_id,
+            from_json(status.input["args"][0]),
+            state,
+            (status.created_at or 0) / 1000,
+            finished if over else None,
+            Progress(100, state) if over else self._progress.get(status.workflow_id, waits),
+            status.output or _said(status),
+        )
+
+    def run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
+        """One step, in a child. Raises ChildError where the job was cancelled; any other end of
+        the child is the job's answer."""
+        if job in self._cancelled:
+            raise ChildError("the job was cancelled")
+        folder = self.settings.folder / "work" / job
+        shutil.rmtree(folder, ignore_errors=True)  # what a try that was cut short has left
+        for name in (IN, OUT, "tmp"):
+            (folder / name).mkdir(parents=True)
+        try:
+            answer = self._in_child(job, self._request(spec, step, before), folder)
+            if "reason" not in answer:
+                known = {words[0] for one in before for words in one["artefacts"]}
+                made = artefacts_of(folder / OUT, self.store, self.settings.largest, known)
+                answer["artefacts"] = [[one.name, one.sha256, one.size] for one in made]
+            return answer
+        except ChildError as error:
+            if job in self._cancelled:
+                raise
+            return refused(str(error)) | {"failed": True}
+        finally:
+            self._kills.pop(job, None)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _request(self, spec: JobSpec, step: str, before: list[Answer]) -> StepRequest:
+        made = [Named(*words) for answer in before for words in answer["artefacts"]]
+        settings = self.settings
+        return StepRequest(
+            spec.kind,
+            step,
+            spec.options,
+            self._laid(spec.files),
+            self._laid(made),
+            settings.confinement,
+            settings.seconds,
+        )
+
+    def _laid(self, files: Iterable[Named]) -> tuple[Laid, ...]:
+        return tuple(
+            Laid(os.path.abspath(self.store.path(file.sha256)), file.name) for file in files
+        )
+
+    def _in_child(self, job: str, request: StepRequest, folder: Path) -> Answer:
+        def started(kill: Callable[[], None]) -> None:
+            self._kills[job] = kill
+            if job in self._cancelled:
+                kill()
+
+        return run_in_child(
+            run_step,
+            request,
+            lambda text: self._tell(job, request.kind, request.step, text),
+            what="the job",
+            environment=_environment(folder / "tmp"),
+            seconds=self.settings.seconds,
+            folder=str(folder / IN),
+            started=started,
+        )
+
+    def _tell(self, job: str, kind: Kind, step: str, text: str) -> None:
+        """Percent are of the whole job, of which each step is an equal part."""
+        percent, phase = json.loads(text)
+        steps = STEPS[kind]
+        if percent is not None:
+            percent = (100 * steps.index(step) + percent) / len(steps)
+        self._progress[job] = Progress(percent, phase)
+
+    def forget_progress(self, job: str) -> None:
+        """Nothing more will be told of a job that is over."""
+        self._progress.pop(job, None)
+
+    def _sweep_for_ever(self) -> None:
+        while True:
+            with suppress(Exception):  # a database that is away now is there the next time
+                self.sweep()
+            time.sleep(min(600.0, max(self.settings.retention / 10, 1.0)))
+
+    def sweep(self, fresh: float = FRESH) -> None:
+        """Remove jobs that ended long ago, and the files that no job speaks of."""
+        oldest = time.time() - self.settings.retention
+        rest: list[Job] = []
+        old: list[Job] = []
+        for status in DBOS.list_workflows():
+            job = self._job(status)
+            (old if job.finished is not None and job.finished < oldest else rest).append(job)
+        if old:
+            DBOS.delete_workflows([job.id for job in old])
+        kept = {file.sha256 for job in rest for file in (*job.spec.files, *outcome_files(job))}
+        kept |= {sha for job in rest if not job.is_over for sha in self._between(job.id)}
+        self.store.sweep(kept, min(fresh, self.settings.retention))
+
+    def _between(self, job: str) -> Iterable[str]:
+        """What the finished steps of a job that is not over have made."""
+        for step in DBOS.list_workflow_steps(job):
+            for _, sha256, _ in (step["output"] or {}).get("artefacts", ()):
+                yield sha256
+
+
+def outcome_files(job: Job) -> tuple[Named, ...]:
+    """What a job has made, for its owner."""
+    return tuple(Named(*words) for words in job.outcome.get("artefacts", ()))
+
+
+_STATES: Final[Mapping[str, State]] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "done",
+    "CANCELLED": "cancelled",
+}
+
+
+def _state(status: WorkflowStatus) -> State:
+    if status.status == "SUCCESS" and (status.output or {}).get("failed"):
+        return "failed"
+    return _STATES.get(status.status, "failed")
+
+
+def _said(status: WorkflowStatus) -> Mapping[str, Any]:
+    """The outcome of a job that has none of its own."""
+    if status.error is None:
+        return {}
+    return refused(f"upconv failed: {type(status.error).__name__} (please report it)")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """A child's: nothing of the server's but where programs are, and folders of the job's own."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
+    own = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "XDG_CACHE_HOME"), str(folder))
+    return kept | own | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+_served: list[Engine] = []
+
+
+def _serve(engine: Engine) -> None:
+    _served[:] = [engine]
+
+
+@DBOS.step(name="step")
+def _do_step(words: dict[str, Any], job: str, step: str, before: list[Answer]) -> Answer:
+    return _served[0].run(job, from_json(words), step, before)
+
+
+@DBOS.workflow(name="job")
+def run_job(words: dict[str, Any]) -> Answer:
+    """A job, step by step; what it comes to is what its last step says, with all artefacts."""
+    job, engine = DBOS.workflow_id, _served[0]
+    assert job is not None
+    done: list[Answer] = []
+    for step in STEPS[words["kind"]]:
+        done.append(_do_step(words, job, step, done))
+        if "reason" in done[-1]:
+            break
+    engine.forget_progress(job)
+    return final_artefacts(done)
