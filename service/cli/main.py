@@ -1,4 +1,4 @@
-"""The command line: `upconv check | convert | verify | rule | formats`."""
+"""The command line: `upconv check | convert | verify | rule | formats | serve`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": "prove an ONNX file equal to the model it was made from",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
+    "serve": "serve check, convert and verify over HTTP",
 }
 """Command -> its line in the help; the module of that name in `commands` holds it."""
 

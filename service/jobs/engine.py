@@ -9,6 +9,7 @@ a step that was cut short leaves nothing that the next try would stumble over.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import threading
@@ -47,6 +48,12 @@ POLLED: Final = 0.1
 
 FRESH: Final = 3600.0
 """Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
+
+
+OVER: Final[tuple[State, ...]] = ("done", "failed", "cancelled")
+STATES: Final[tuple[State, ...]] = ("queued", "running", *OVER)
+
+_LOG: Final = logging.getLogger("upconv.jobs")
 
 
 class BusyError(UpconvError):
@@ -95,7 +102,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
+        return self.state in OVER
 
 
 class Engine:
@@ -175,15 +182,14 @@ class Engine:
             return there
         self._cancelled.add(job)
         DBOS.cancel_workflow(job)
+        _LOG.info("cancelled", extra={"job": job})
         if kill := self._kills.get(job):
             kill()
         return self.job(job, owner)
 
     def counts(self) -> dict[State, int]:
         """How many jobs there are in each state."""
-        counts: dict[State, int] = dict.fromkeys(
-            ("queued", "running", "done", "failed", "cancelled"), 0
-        )
+        counts = dict.fromkeys(STATES, 0)
         for status in DBOS.list_workflows(load_input=False):
             counts[_state(status)] += 1
         return counts
@@ -205,7 +211,9 @@ class Engine:
         state = _state(status)
         finished = status.completed_at / 1000 if status.completed_at else None
         waits = Progress(0 if state == "queued" else None, state)
-        over = state in ("done", "failed", "cancelled")
+        over = state in OVER
+        if over:
+            self._progress.pop(status.workflow_id, None)
         return Job(
             status.workflow_id,
             from_json(status.input["args"][0]),
@@ -221,6 +229,7 @@ class Engine:
         the child is the job's answer."""
         if job in self._cancelled:
             raise ChildError("the job was cancelled")
+        _LOG.info("step", extra={"job": job, "step": step})
         folder = self.settings.folder / "work" / job
         shutil.rmtree(folder, ignore_errors=True)  # what a try that was cut short has left
         for name in (IN, OUT, "tmp"):
@@ -283,9 +292,15 @@ class Engine:
             percent = (100 * steps.index(step) + percent) / len(steps)
         self._progress[job] = Progress(percent, phase)
 
-    def forget_progress(self, job: str) -> None:
-        """Nothing more will be told of a job that is over."""
-        self._progress.pop(job, None)
+    def glance(self, job: str) -> Progress | None:
+        """What was told last of a job, without asking the database; another object once there is
+        more to say. None where nothing was told since the server started, or nothing is any more.
+        """
+        return self._progress.get(job)
+
+    def tell_end(self, job: str) -> None:
+        """Let who waits look at the database: the job is about to be over."""
+        self._progress[job] = Progress(100, "done")
 
     def _sweep_for_ever(self) -> None:
         while True:
@@ -345,7 +360,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """A child's: nothing of the server's but where programs are, and folders of the job's own."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     own = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "XDG_CACHE_HOME"), str(folder))
-    return kept | own | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | own | {"PYTHONHASHSEED": "0"}
 
 
 _served: list[Engine] = []
@@ -370,5 +385,5 @@ def run_job(words: dict[str, Any]) -> Answer:
         done.append(_do_step(words, job, step, done))
         if "reason" in done[-1]:
             break
-    engine.forget_progress(job)
+    engine.tell_end(job)
     return final_artefacts(done)

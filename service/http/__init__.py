@@ -1,0 +1,1 @@
+"""The HTTP door: uploads in, jobs, progress and results out."""

@@ -1,0 +1,77 @@
+"""Waiting for jobs: until one is over, or for each thing that is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from upconv.service.http.schemas import job_answer
+from upconv.service.jobs.engine import Engine, Job
+
+LOOKED: Final = 0.05
+"""Seconds between two looks at what a job told last, which cost nothing."""
+
+ASKED: Final = 2.0
+"""Seconds after which the database is asked although nothing was told: the job may have ended
+otherwise."""
+
+ALIVE: Final = 10.0
+"""Seconds after which a stream says that it is still there, so that no proxy ends it."""
+
+
+async def until_over(engine: Engine, job: Job, seconds: float) -> Job:
+    """The job once it is over, or as it stands after so many seconds."""
+    end = time.monotonic() + seconds
+    async for seen in _changes(engine, job):
+        if seen.is_over or time.monotonic() >= end:
+            return seen
+    return job
+
+
+async def _changes(engine: Engine, job: Job) -> AsyncIterator[Job]:
+    """The job, again and again, soon after there is more to say of it, and at least every ASKED
+    seconds; the last one is over."""
+    yield job
+    while not job.is_over:
+        before, begun = engine.glance(job.id), time.monotonic()
+        while engine.glance(job.id) is before and time.monotonic() - begun < ASKED:
+            await asyncio.sleep(LOOKED)
+            if before is not None and before.phase == "done":
+                break
+        job = await run_in_threadpool(engine.job, job.id, job.spec.owner)
+        yield job
+
+
+async def events(engine: Engine, job: Job) -> AsyncIterator[str]:
+    """Server-sent events: "progress" with the state, percent and phase, and at last "over" with the
+    job as the API shows it. Who comes back after a lost connection gets the same from where it is.
+    """
+    told, spoken = "", time.monotonic()
+    async for seen in _changes(engine, job):
+        words = {
+            "state": seen.state,
+            "percent": seen.progress.percent,
+            "phase": seen.progress.phase,
+        }
+        text = json.dumps(words)
+        if text != told:
+            told, spoken = text, time.monotonic()
+            yield f"event: progress\ndata: {text}\n\n"
+        elif time.monotonic() - spoken > ALIVE:
+            spoken = time.monotonic()
+            yield ": still there\n\n"
+        if seen.is_over:
+            yield f"event: over\ndata: {_as_text(seen)}\n\n"
+
+
+def _as_text(job: Job) -> str:
+    from pydantic import TypeAdapter
+
+    from upconv.service.http.schemas import JobAnswer
+
+    return TypeAdapter(JobAnswer).dump_json(job_answer(job)).decode()
