@@ -49,7 +49,7 @@ bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table
 fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer, TARGETS="hdf5 keras" for some
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
 
-serve: $(VENV)/.base ## Start the web service (not built yet)
+serve: $(VENV)/.service ## Serve the API and its page on http://127.0.0.1:8000
 	$(BIN)/upconv serve
 
 clean: ## Remove build output and caches; .venv stays
@@ -64,7 +64,12 @@ $(VENV)/.base: $(PINS) | $(BIN)/pip
 
 $(VENV)/.dev: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv and its development tools into $(VENV) ..."
-	$(PIP) -e '.[dev,torch,tensorflow]'
+	$(PIP) -e '.[dev,service,torch,tensorflow]'
+	@touch $(VENV)/.base $(VENV)/.service $@
+
+$(VENV)/.service: $(PINS) | $(BIN)/pip
+	@echo "Installing upconv and its service into $(VENV) ..."
+	$(PIP) -e '.[service]'
 	@touch $(VENV)/.base $@
 
 $(VENV)/.docs: $(PINS) | $(BIN)/pip

@@ -44,6 +44,7 @@ def test_every_direct_dependency_is_pinned_for_developers(
     pinned = {name.lower() for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)}
     extras = project["optional-dependencies"]
     wanted = names(project["dependencies"]) | names(extras["dev"]) | names(extras["torch"])
+    wanted |= names(extras["service"])
     assert wanted - pinned == set()
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.service.http.context import Served, UnauthorizedError
@@ -67,6 +68,10 @@ async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": f"{where}: {first['msg']}", "hint": "see /openapi.json"}, 422)
 
 
+async def _gone(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": "the request was cut off", "hint": ""}, 400)  # nobody reads it
+
+
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     words = {"error": str(error.detail), "hint": ""}
@@ -79,4 +84,5 @@ _HANDLERS: Final[tuple[tuple[type[Exception], _Handler], ...]] = (
     (UnauthorizedError, _no_token),
     (RequestValidationError, _not_understood),
     (HTTPException, _refused),
+    (ClientDisconnect, _gone),
 )

@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+PATIENCE: Final = 10.0
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -46,12 +48,33 @@ class Guards:
     pause: float = 30.0
 
 
-class TooMuchError(Exception):
-    """A body is larger, or comes more slowly, than is taken."""
+class _Body:
+    """A request's body as it comes. Where it is too much, whoever reads it is told that the client
+    is gone, and `refusal` says what the client is told."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    def __init__(self, receive: Receive, guards: Guards) -> None:
+        self._receive = receive
+        self._guards = guards
+        self._seen = 0
+        self._deadline = time.monotonic() + guards.whole
+        self._whole = False
+        self.refusal: tuple[int, str] | None = None
+
+    async def take(self) -> Message:
+        if self._whole:  # what comes now is that the client goes, which may take its time
+            return await self._receive()
+        left = min(self._guards.pause, self._deadline - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0.0))
+        except TimeoutError:
+            self.refusal = 408, "the body comes too slowly"
+            return {"type": "http.disconnect"}
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._guards.body:
+            self.refusal = 413, f"more than {self._guards.body} bytes"
+            return {"type": "http.disconnect"}
+        self._whole = not message.get("more_body", False)
+        return message
 
 
 def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
@@ -61,28 +84,26 @@ def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        begun = False
+        body = _Body(receive, guards)
 
         async def tell(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
                 count(scope["method"], message["status"])
             await send(message)
 
-        headers = {
+        async def tell_unless_refused(message: Message) -> None:
+            if body.refusal is None:
+                await tell(message)
+
+        heads = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        refusal = _refusal(scope["method"], headers, guards)
-        if refusal is not None:
-            await _say(tell, *refusal)
-            return
-        try:
-            await app(scope, _bounded(receive, guards), tell)
-        except TooMuchError as error:
-            if not begun:
-                await _say(tell, error.status, str(error))
+        body.refusal = _refusal(scope["method"], heads, guards)
+        if body.refusal is None:
+            await app(scope, body.take, tell_unless_refused)
+        if body.refusal is not None:
+            await _say(tell, receive, *body.refusal)
 
     return answer
 
@@ -101,29 +122,15 @@ def _refusal(method: str, headers: Mapping[str, str], guards: Guards) -> tuple[i
     return None
 
 
-def _bounded(receive: Receive, guards: Guards) -> Receive:
-    seen, deadline, whole = 0, time.monotonic() + guards.whole, False
-
-    async def take() -> Message:
-        nonlocal seen, whole
-        if whole:  # what comes now is that the client goes, which may take as long as it likes
-            return await receive()
-        left = min(guards.pause, deadline - time.monotonic())
-        try:
-            message = await asyncio.wait_for(receive(), max(left, 0.0))
-        except TimeoutError:
-            raise TooMuchError(408, "the body comes too slowly") from None
-        seen += len(message.get("body", b""))
-        if seen > guards.body:
-            raise TooMuchError(413, f"more than {guards.body} bytes")
-        whole = not message.get("more_body", False)
-        return message
-
-    return take
-
-
-async def _say(send: Send, status: int, message: str) -> None:
+async def _say(send: Send, receive: Receive, status: int, message: str) -> None:
+    """Answer before the body is read. Who is still sending reads the answer only afterwards, so
+    what comes is thrown away, for a while."""
     body = json.dumps({"error": message, "hint": ""}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})

@@ -29,8 +29,8 @@ def expand(archive: Path, store: Store, limit: int) -> tuple[Named, ...]:
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:
             raise UsageError("the archive is empty") from None
-    with view, memoryview(view) as data:
-        return tuple(_kept(Zip(data, "the archive"), store, limit))
+    # No `with`: where a member is broken, the error's frames still look into the map.
+    return tuple(_kept(Zip(memoryview(view), "the archive"), store, limit))
 
 
 def _kept(read: Zip, store: Store, limit: int) -> Iterator[Named]:

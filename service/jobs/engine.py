@@ -180,8 +180,8 @@ class Engine:
         there = self.job(job, owner)
         if there.is_over:
             return there
+        DBOS.cancel_workflow(job)  # first, since a job whose step fails meanwhile has failed
         self._cancelled.add(job)
-        DBOS.cancel_workflow(job)
         _LOG.info("cancelled", extra={"job": job})
         if kill := self._kills.get(job):
             kill()

@@ -1,0 +1,1 @@
+"""The page: the same jobs for people with a browser."""
