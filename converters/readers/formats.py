@@ -46,6 +46,7 @@ __all__ = [
     "open_text",
     "require",
     "require_graph",
+    "text_of",
     "unread_kind",
 ]
 
@@ -185,6 +186,16 @@ def decode(data: bytes, path: str) -> str:
     from upconv.converters.readers.files.prototxt import decode_text
 
     return decode_text(data, path)
+
+
+def text_of(path: str) -> Source | None:
+    """The text in a file as readers take it; None where it has none, or is not there any more."""
+    from upconv.converters.ir.source import Source
+
+    try:
+        return Source(path, decode(read_regular(path), path))
+    except (OSError, UnreadableError):
+        return None
 
 
 def comments(source: Source) -> Iterator[tuple[Span, str]]:

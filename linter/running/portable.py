@@ -11,14 +11,14 @@ from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report,
 
 
 def reports_json(report: Report) -> str:
-    """The reports of all files, and the kinds of files that were passed over."""
-    files = [report_words(file) for file in report.files]
-    return json.dumps({"files": files, "passed_over": report.passed_over})
+    """The reports of all files, and of each whether it has a text, which is not sent along."""
+    files = [[report_words(file), file.source is not None] for file in report.files]
+    return json.dumps({"files": files})
 
 
-def reports_from(words: Mapping[str, Any]) -> tuple[FileReport, ...]:
-    """The files' reports that `reports_json` wrote. Raises as `report_from`."""
-    return tuple(report_from(file) for file in words["files"])
+def reports_from(words: Mapping[str, Any]) -> tuple[tuple[FileReport, bool], ...]:
+    """What `reports_json` wrote. Raises ValueError, and as `report_from`."""
+    return tuple((report_from(file), text) for file, text in words["files"])
 
 
 def report_words(report: FileReport) -> dict[str, Any]:

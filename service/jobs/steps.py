@@ -100,11 +100,8 @@ class _Work:
 
     def known(self, option: str, name: str) -> str:
         """The name, of a file or of a folder of the upload; raises UsageError for any other."""
-        if (
-            name
-            and name not in self.names
-            and not any(n.startswith(f"{name}/") for n in self.names)
-        ):
+        below = any(each.startswith(f"{name}/") for each in self.names)
+        if name not in ("", ".", *self.names) and not below:
             raise UsageError(f"{option} names '{name}', which was not sent")
         return name
 

@@ -68,8 +68,8 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     passed: Counter[str] = Counter()
     files = _checked(request, settings, progress, passed)
     checked = [file.report for file in files]
-    kinds = tuple(sorted(passed.items(), key=lambda kind: (-kind[1], kind[0])))
-    _require_models(request, checked, kinds)
+    kinds = sorted_kinds(passed)
+    require_models(request, checked, kinds)
     known = _known(request, settings)
     shown = _new(checked, known)
     fixes = ignores = use = None
@@ -89,10 +89,15 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
         use = keep_baseline(request, settings, known, checked, shown)
         shown = list(use.reports)
     shown = _without_repeats(files, shown)
-    report = _as_report(shown, request, settings, kinds)
+    report = as_report(shown, request, settings, kinds)
     return CheckResult(
-        report, settings.run, fixes, ignores, use, _idle_ignores(report, request, settings)
+        report, settings.run, fixes, ignores, use, idle_ignores(report, request, settings)
     )
+
+
+def sorted_kinds(passed: Counter[str]) -> tuple[tuple[str, int], ...]:
+    """The kinds of files that a search passed over, the most frequent first."""
+    return tuple(sorted(passed.items(), key=lambda kind: (-kind[1], kind[0])))
 
 
 def check_read(model: Model, request: CheckRequest) -> Report:
@@ -108,7 +113,7 @@ def check_read(model: Model, request: CheckRequest) -> Report:
     request = replace(request, models=(model,))
     settings = Settings(request)
     checked = [file.report for file in _check_models(request, settings)]
-    return _as_report(_new(checked, _known(request, settings)), request, settings, ())
+    return as_report(_new(checked, _known(request, settings)), request, settings, ())
 
 
 def _new(reports: list[FileReport], known: Baseline | None) -> list[FileReport]:
@@ -196,7 +201,7 @@ def discovered(
         raise UsageError("no such file or folder", path=str(error), hint=hint) from None
 
 
-def _require_models(
+def require_models(
     request: CheckRequest, reports: Sequence[FileReport], kinds: Sequence[tuple[str, int]]
 ) -> None:
     """Raise UsageError where nothing was checked, so that a wrong path is not a silent pass."""
@@ -232,12 +237,13 @@ def _known(request: CheckRequest, settings: Settings) -> Baseline | None:
     return read_baseline(path)
 
 
-def _as_report(
+def as_report(
     files: Sequence[FileReport],
     request: CheckRequest,
     settings: Settings,
     kinds: tuple[tuple[str, int], ...],
 ) -> Report:
+    """The files' reports as one, and what a search passed over."""
     from upconv.linter.finding import Report
 
     fail_on = settings.run.fail_on or "error"
@@ -254,7 +260,8 @@ def _prefix(root: Path) -> str:
     return ""
 
 
-def _idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> tuple[str, ...]:
+def idle_ignores(report: Report, request: CheckRequest, settings: Settings) -> tuple[str, ...]:
+    """The configuration's ignores that silenced nothing, where everything was looked at."""
     from upconv.linter.settings.overrides import ignore_label
 
     whole = any(

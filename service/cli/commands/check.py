@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upconv.linter.finding import Safety
     from upconv.service.cli.check_output import CheckOutput
     from upconv.service.work.check_request import CheckRequest
+    from upconv.service.work.checking import CheckResult
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -96,6 +97,13 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 @click.option(
     "--show-settings", is_flag=True, help="Show the settings that hold for the first PATH."
 )
+@click.option(
+    "--server",
+    default="",
+    envvar="UPCONV_SERVER",
+    metavar="URL",
+    help="Let a server do it (upconv serve); its token is read from UPCONV_TOKEN.",
+)
 @click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 @click.option("--statistics", is_flag=True, help="Count findings per code instead.")
 @click.option(
@@ -111,7 +119,7 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     default="auto",
     help="Colours in the text report.  [default: auto]",
 )
-def command(show_files: bool, show_settings: bool, watch: bool, **given: Any) -> int:
+def command(show_files: bool, show_settings: bool, watch: bool, server: str, **given: Any) -> int:
     """Check model files; folders are searched, "-" is standard input, "." the default.
 
     Exit code 0: nothing at or above --fail-on. 1: such findings, an unreadable file among them.
@@ -129,6 +137,7 @@ def command(show_files: bool, show_settings: bool, watch: bool, **given: Any) ->
       upconv check . --select UP107 --add-ignore "trained so"
       upconv check models/ --watch
       upconv check . --output sarif:upconv.sarif        for code scanning
+      upconv check . --server https://upconv.example.com
     """
     from upconv.service.cli.check_output import CheckOutput, tell
     from upconv.service.cli.progress import progress_bar
@@ -142,10 +151,27 @@ def command(show_files: bool, show_settings: bool, watch: bool, **given: Any) ->
 
     def once() -> int:
         with progress_bar("checking") as progress:
-            result = check(request, progress)
+            result = _elsewhere(server, request) if server else check(request, progress)
         return tell(result, request, wanted)
 
     return _watched(once, request, wanted) if watch else once()
+
+
+def _elsewhere(server: str, request: CheckRequest) -> CheckResult:
+    """The check, done by a server. Raises UsageError where it cannot be."""
+    import json
+
+    from upconv.linter.running.plugins import load_plugins
+    from upconv.service.cli.remote import Remote
+    from upconv.service.work.check_request import Settings
+    from upconv.service.work.elsewhere import pack, unpack
+
+    load_plugins()
+    settings, remote = Settings(request), Remote(server)
+    parcel = pack(request, settings)
+    result = remote.done("check", parcel.options, parcel.files)
+    words = json.loads(remote.artefact(result, "files.json"))
+    return unpack(words, request, settings, parcel)
 
 
 def _watched(once: Callable[[], int], request: CheckRequest, wanted: CheckOutput) -> int:
