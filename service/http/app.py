@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
 
 from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.records import record
 from upconv.service.http.context import Served, UnauthorizedError
 from upconv.service.http.guard import App, Guards, guarded
 from upconv.service.http.info import router as info
@@ -31,11 +32,20 @@ STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
 """What an error's status is: the first that fits."""
 
 
-def make_app(parts: Served, guards: Guards) -> App:
+@record(frozen=True, slots=True)
+class Pages:
+    """What is shown to browsers: routes, files that they name, and how an error looks."""
+
+    router: APIRouter
+    static: StaticFiles
+    error: Callable[[Request, str, int], Response]
+
+
+def make_app(parts: Served, guards: Guards, pages: Pages) -> App:
     """The application, behind its guards."""
     app = FastAPI(
         title="upconv",
-        version=version("upconv"),
+        version=parts.version,
         summary="Check, convert and prove the layers that make feature maps larger",
         docs_url=None,  # they load scripts of other hosts
         redoc_url=None,
@@ -43,42 +53,60 @@ def make_app(parts: Served, guards: Guards) -> App:
     app.state.served = parts
     app.include_router(jobs)
     app.include_router(info)
+    app.include_router(pages.router)
+    app.mount("/static", pages.static)
+    app.state.pages = pages
     for kind, handler in _HANDLERS:
         app.add_exception_handler(kind, handler)
     return guarded(app, guards, parts.metrics.count)
 
 
-async def _users_error(request: Request, error: Exception) -> JSONResponse:
+async def _users_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UpconvError)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     words = {"error": str(error), "hint": error.hint}
     headers = {"retry-after": "10"} if status in (429, 507) else {}
+    return _answer(request, words, status, headers)
+
+
+def _answer(
+    request: Request, words: dict[str, str], status: int, headers: Mapping[str, str]
+) -> Response:
+    """An error as JSON, or as a page for who asks for one with a browser."""
+    if "text/html" in request.headers.get("accept", "") and not _is_api(request.url.path):
+        pages: Pages = request.app.state.pages
+        return pages.error(request, words["error"], status)
     return JSONResponse(words, status, headers)
 
 
-async def _no_token(request: Request, error: Exception) -> JSONResponse:
+def _is_api(path: str) -> bool:
+    return path.startswith("/v1/")
+
+
+async def _no_token(request: Request, error: Exception) -> Response:
     words = {"error": "a token is needed", "hint": "Authorization: Bearer TOKEN"}
-    return JSONResponse(words, 401, {"www-authenticate": "Bearer"})
+    return _answer(request, words, 401, {"www-authenticate": "Bearer"})
 
 
-async def _not_understood(request: Request, error: Exception) -> JSONResponse:
+async def _not_understood(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": f"{where}: {first['msg']}", "hint": "see /openapi.json"}, 422)
+    words = {"error": f"{where}: {first['msg']}", "hint": "see /openapi.json"}
+    return _answer(request, words, 422, {})
 
 
-async def _gone(request: Request, error: Exception) -> JSONResponse:
+async def _gone(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "the request was cut off", "hint": ""}, 400)  # nobody reads it
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {"error": str(error.detail), "hint": ""}
-    return JSONResponse(words, error.status_code, dict(error.headers or {}))
+    return _answer(request, words, error.status_code, error.headers or {})
 
 
-_Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
 _HANDLERS: Final[tuple[tuple[type[Exception], _Handler], ...]] = (
     (UpconvError, _users_error),
     (UnauthorizedError, _no_token),

@@ -21,13 +21,14 @@ class UnauthorizedError(Exception):
 @record(frozen=True, slots=True)
 class Served:
     """The parts of a running server. `upload` bytes are taken at most, inflated ones included, and
-    the store has at most `disk` bytes."""
+    the store has at most `disk` bytes; `version` is upconv's."""
 
     engine: Engine
     tokens: Tokens
     metrics: Metrics
     upload: int
     disk: int
+    version: str
 
 
 def served(request: Request) -> Served:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -17,7 +17,7 @@ from upconv.service.http.schemas import ErrorAnswer, JobAnswer, JobsAnswer, job_
 from upconv.service.http.uploads import MOST_FILES, keep_files
 from upconv.service.http.waiting import events, until_over
 from upconv.service.jobs.artefacts import BYTES, TYPES
-from upconv.service.jobs.engine import BusyError, Job, UnknownJobError, outcome_files
+from upconv.service.jobs.engine import Job, UnknownJobError, outcome_files
 from upconv.service.jobs.options import canonical
 from upconv.service.jobs.spec import KINDS, JobSpec
 
@@ -72,31 +72,39 @@ async def submit(
 ) -> JobAnswer:
     """Send files and ask for a job. The same files and options again are the same job. The status
     is 200 where the job is over, as it may be with `wait`, and 202 where it is not."""
-    async with request.form(
-        max_files=MOST_FILES, max_fields=8, max_part_size=LONGEST_OPTIONS
-    ) as form:
-        words = {name: form.get(name) for name in ("kind", "options")}
-        files = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
-        job = await run_in_threadpool(_submitted, parts, owner, words, files)
+    async with taken_form(request) as (words, files):
+        job = await run_in_threadpool(submit_files, parts, owner, words, files)
     job = await until_over(parts.engine, job, wait)
     response.status_code = 200 if job.is_over else 202
     response.headers["location"] = f"/v1/jobs/{job.id}"
     return job_answer(job)
 
 
-def _submitted(
-    parts: Served, owner: str, words: dict[str, Any], files: Sequence[UploadFile]
+@asynccontextmanager
+async def taken_form(request: Request) -> AsyncIterator[tuple[dict[str, str], list[UploadFile]]]:
+    """The words and the files of a form, as long as the request lasts."""
+    async with request.form(
+        max_files=MOST_FILES, max_fields=8, max_part_size=LONGEST_OPTIONS
+    ) as form:
+        words = {name: text for name, text in form.items() if isinstance(text, str)}
+        yield words, [part for part in form.getlist("files") if isinstance(part, UploadFile)]
+
+
+def submit_files(
+    parts: Served, owner: str, words: Mapping[str, str], files: Sequence[UploadFile]
 ) -> Job:
-    """Raises UsageError and what `keep_files` and `submit` raise."""
-    kind = words["kind"] or "check"
-    if kind not in KINDS:
+    """The job that a form asks for. Raises UsageError, DiskFullError, and what `keep_files` and
+    `Engine.submit` raise."""
+    kind = words.get("kind") or "check"
+    known = next((one for one in KINDS if one == kind), None)
+    if known is None:
         raise UsageError("there is no such kind of job", hint=f"kind is one of {', '.join(KINDS)}")
-    options = canonical(kind, words["options"] if isinstance(words["options"], str) else "")
+    options = canonical(known, words.get("options", ""))
     store = parts.engine.store
     if sum(store.sizes()) > parts.disk:
         raise DiskFullError("the server's store is full", hint="ask again later")
     named = keep_files(files, store, parts.upload)
-    return parts.engine.submit(JobSpec(owner, kind, options, named, version("upconv")))
+    return parts.engine.submit(JobSpec(owner, known, options, named, parts.version))
 
 
 @router.get("")
@@ -150,6 +158,3 @@ def download(job: JobId, name: str, parts: Parts, owner: Owner) -> FileResponse:
         filename=found.name,
         headers={"etag": f'"{found.sha256}"', "cache-control": "private, no-cache"},
     )
-
-
-__all__ = ["BusyError", "DiskFullError", "router"]

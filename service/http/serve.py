@@ -9,6 +9,8 @@ import logging
 import os
 import socket
 import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,7 @@ from upconv.converters.ir.records import record
 from upconv.service.http.tokens import Tokens, read_tokens
 
 if TYPE_CHECKING:
+    from upconv.service.http.app import Pages
     from upconv.service.jobs.engine import EngineSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
@@ -40,8 +43,8 @@ class ServeSettings:
     memory: int = 4 * 10**9
 
 
-def serve(settings: ServeSettings) -> None:
-    """Serve until the process is told to end.
+def serve(settings: ServeSettings, pages: Callable[[], Pages]) -> None:
+    """Serve until the process is told to end. `pages` makes what browsers are shown.
 
     Raises UsageError where it would listen beyond this machine without tokens, and OSError where
     it cannot listen.
@@ -49,7 +52,7 @@ def serve(settings: ServeSettings) -> None:
     tokens = read_tokens(settings.tokens) if settings.tokens else Tokens()
     hosts = _allowed_hosts(settings, tokens)
     with _listening(settings.host, settings.port) as sock:
-        _run(settings, tokens, hosts, sock)
+        _run(settings, tokens, hosts, sock, pages)
 
 
 def _allowed_hosts(settings: ServeSettings, tokens: Tokens) -> tuple[str, ...]:
@@ -90,7 +93,11 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _run(
-    settings: ServeSettings, tokens: Tokens, hosts: tuple[str, ...], sock: socket.socket
+    settings: ServeSettings,
+    tokens: Tokens,
+    hosts: tuple[str, ...],
+    sock: socket.socket,
+    pages: Callable[[], Pages],
 ) -> None:
     import uvicorn
 
@@ -106,8 +113,9 @@ def _run(
     incoming = Path(settings.folder, "incoming")
     incoming.mkdir(exist_ok=True)
     tempfile.tempdir = str(incoming)  # where the form parser keeps what it has not read to the end
-    served = Served(engine, tokens, Metrics(), settings.upload, settings.disk)
-    app = make_app(served, Guards(hosts, settings.upload))
+    own = version("upconv")
+    served = Served(engine, tokens, Metrics(), settings.upload, settings.disk, own)
+    app = make_app(served, Guards(hosts, settings.upload), pages())
     host, port = sock.getsockname()[:2]
     _LOG.info("listening", extra={"url": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
     config = uvicorn.Config(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from upconv.converters.ir.errors import UsageError
+
+if TYPE_CHECKING:
+    from upconv.service.http.app import Pages
 
 GIGABYTE = 10**9
 DAY = 86400.0
@@ -133,8 +136,15 @@ def command(add_token: str, **given: Any) -> int:
     for name in ("memory", "upload", "disk"):
         given[name] = int(given[name] * GIGABYTE)
     given["retention"] *= DAY
-    serve(ServeSettings(**given))
+    serve(ServeSettings(**given), _pages)
     return 0
+
+
+def _pages() -> Pages:
+    from upconv.service.http.app import Pages
+    from upconv.service.page.routes import router, show_error, static
+
+    return Pages(router, static, show_error)
 
 
 def _add_token(path: str, name: str) -> int:
