@@ -9,7 +9,7 @@ layer { name: "data" type: "Input" top: "data"
 layer { name: "up2" type: "Deconvolution" bottom: "data" top: "up2"
   convolution_param { num_output: 8 group: 8 bias_term: false kernel_size: 2 stride: 2
     weight_filler { type: "bilinear" } } }
-layer { name: "up4" type: "Deconvolution" bottom: "data" top: "up4"
+layer { name: "up4" type: "Deconvolution" bottom: "up2" top: "up4"
   convolution_param { num_output: 8 group: 8 bias_term: false kernel_size: 8 stride: 4 pad: 2
     weight_filler { type: "bilinear" } } }
 """

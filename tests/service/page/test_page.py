@@ -1,0 +1,174 @@
+"""The page as people use it: without a script over plain HTTP, and in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service.commands import upconv
+from tests.service.http.server import Answer, Server, form, serving, start
+from tests.service.http.test_jobs import NET, SMALL
+from tests.service.http.test_lasting import SLOW
+from tests.service.page.browser import Browser, browsing
+from upconv.service.work.rules import all_rules
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("page")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browsing(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+def post(server: Server, path: str, **fields: str) -> Answer:
+    body, type_ = form(fields, {})
+    return server.ask("POST", path, body, {"Content-Type": type_, **HTML})
+
+
+def over(server: Server, path: str) -> str:
+    job = path.rpartition("/")[2]
+    assert server.get(f"/v1/jobs/{job}?wait=60").json["finished"]
+    return server.get(path, HTML).body.decode()
+
+
+def test_it_works_without_its_script(server: Server) -> None:
+    home = server.get("/", HTML).body.decode()
+    assert 'action="/send"' in home
+    body, type_ = form({"kind": "check"}, {"<b>net</b>.prototxt": NET})
+    refused = server.ask("POST", "/send", body, {"Content-Type": type_, **HTML})
+    assert (refused.status, b"could not be done" in refused.body) == (400, True)
+    assert b"<b>net" not in refused.body
+    body, type_ = form({"kind": "check"}, {"net.prototxt": NET})
+    sent = server.ask("POST", "/send", body, {"Content-Type": type_, **HTML})
+    assert sent.status == 303
+    page = over(server, sent.headers["location"])
+    assert page.count('class="severity error"') == 3
+    assert "report.sarif" in page
+    example = over(server, post(server, "/example").headers["location"])
+    assert "UP201" in example
+
+
+def test_what_a_file_says_is_text_and_no_markup(server: Server) -> None:
+    net = SMALL.replace(b'"up"', b'"<script>alert(1)</script>"').replace(b"pad: 1", b"pad: 0")
+    body, type_ = form({"kind": "check"}, {"net.prototxt": net})
+    sent = server.ask("POST", "/send", body, {"Content-Type": type_, **HTML})
+    page = over(server, sent.headers["location"])
+    assert "&lt;script&gt;alert" in page
+    assert "<script>alert" not in page
+
+
+def test_no_page_has_code_or_style_in_it(server: Server) -> None:
+    for path in ("/", "/rules", "/rules/UP201", "/sign-in", "/nothing"):
+        page = server.get(path, HTML).body.decode()
+        assert not re.search(
+            r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?://(?!www.w3)", page
+        )
+    assert server.get("/rules").body.count(b"<tr>") == len(all_rules()) + 1
+
+
+def test_a_token_signs_a_browser_in(tmp_path: Path) -> None:
+    token = upconv("serve", "--tokens", "t", "--add-token", "ann", cwd=tmp_path).out.strip()
+    with serving(tmp_path, "--tokens", str(tmp_path / "t")) as server:
+        assert server.get("/", HTML).headers["location"] == "/sign-in"
+        assert post(server, "/sign-in", token="x").status == 401
+        signed = post(server, "/sign-in", token=token)
+        cookie = signed.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        home = server.get("/", {**HTML, "Cookie": cookie.split(";")[0]})
+        assert (home.status, b"Sign ann out" in home.body) == (200, True)
+
+
+def test_a_model_is_dropped_watched_and_read(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "net.prototxt").write_bytes(SMALL)
+    browser.go(server.url)
+    browser.type("input[type=file]", str(tmp_path / "net.prototxt"))
+    assert browser.text("#chosen") == "net.prototxt"
+    browser.click("input[value=convert]")
+    browser.click("#send button")
+    seen = browser.wait_for("verdict: pass")
+    assert "model.onnx" in seen
+    assert "certificate.json" in seen
+    browser.go(server.url)
+    assert "net.prototxt" in browser.text("table")
+    said = browser.command("POST", "/se/log", {"type": "browser"})
+    assert [line for line in said if line["level"] == "SEVERE"] == []
+
+
+def test_an_error_is_told_where_it_was_made(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    browser.go(server.url)
+    browser.type("input[type=file]", str(tmp_path / "broken.zip"))
+    browser.click("#send button")
+    assert "ZIP" in browser.wait_for("archive: not a readable")
+
+
+def test_a_job_is_cancelled_from_its_page(server: Server, browser: Browser) -> None:
+    job = server.send({"slow.prototxt": SLOW}, "convert", {"fill_missing": "bilinear"}, wait=0).json
+    browser.go(f"{server.url}/jobs/{job['id']}")
+    browser.click("#job button")
+    assert "Try again" in browser.wait_for("cancelled")
+
+
+def test_a_page_finds_its_job_again_after_the_server_was_away(
+    browser: Browser, tmp_path: Path
+) -> None:
+    first = start(tmp_path)
+    try:
+        job = first.send(
+            {"slow.prototxt": SLOW}, "convert", {"fill_missing": "bilinear"}, wait=0
+        ).json
+        browser.go(f"{first.url}/jobs/{job['id']}")
+        browser.wait_for("Cancel")
+    finally:
+        first.kill()
+    browser.wait_for("connection is lost")
+    port = first.url.rpartition(":")[2]
+    with serving(tmp_path, "--port", port):
+        browser.wait_for("verdict: pass", 120)
+
+
+def test_it_fits_a_phone_and_has_names_for_all(server: Server, browser: Browser) -> None:
+    """No page is wider than a phone, every control has a name, and every text can be read against
+    its background (WCAG 2.1, 1.4.3)."""
+    browser.resize(500, 800)  # as narrow as headless windows get
+    job = server.send({"net.prototxt": NET}).json["id"]
+    for path in ("/", f"/jobs/{job}", "/rules", "/rules/UP201", "/sign-in"):
+        browser.go(server.url + path)
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), path
+        assert browser.run("return document.querySelectorAll('h1').length") == 1
+        assert browser.run(_UNNAMED) == [], path
+        assert browser.run(_FAINT) == [], path
+
+
+_UNNAMED = """\
+return Array.from(document.querySelectorAll('a,button,input,progress')).filter((one) =>
+  !(one.textContent.trim() || one.getAttribute('aria-label') || (one.labels && one.labels.length))
+).map((one) => one.outerHTML)"""
+
+_FAINT = """\
+const light = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+  .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+const behind = (one) => { for (; one; one = one.parentElement) {
+  const colour = getComputedStyle(one).backgroundColor;
+  if (!/, 0\\)$/.test(colour)) { return colour; } } return 'rgb(255,255,255)'; };
+return Array.from(document.querySelectorAll('main *, header *')).filter((one) =>
+  Array.from(one.childNodes).some((node) => node.nodeType === 3 && node.data.trim())
+).filter((one) => {
+  const pair = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => b - a);
+  return (pair[0] + 0.05) / (pair[1] + 0.05) < 4.5; }).map((one) => one.outerHTML.slice(0, 80));"""
