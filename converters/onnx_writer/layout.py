@@ -47,11 +47,6 @@ def _inner_name(name: str, what: str, taken: set[str]) -> str:
     return chosen
 
 
-def last(shape: Shape) -> Shape:
-    """(N, C, spatial...) as (N, spatial..., C)."""
-    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
-
-
 def to_first(rank: int) -> list[int]:
     """The permutation from channels-last to channels-first.
 

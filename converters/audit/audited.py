@@ -1,0 +1,124 @@
+"""Everything that an audit says of a model, in one record: sizes, why, where its pixels lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from upconv.converters.audit.at_sizes import running_sizes
+from upconv.converters.audit.blame import Culprit
+from upconv.converters.audit.explained import (
+    FirstFailure,
+    first_failures,
+    lost_by,
+    sized,
+    why_text,
+)
+from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
+from upconv.converters.audit.misaligned import (
+    Judged,
+    Misalignment,
+    crop_misalignments,
+    judged_merges,
+)
+from upconv.converters.audit.positions import Interpolation, Position, interpolations, positions
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model, ModelInput
+from upconv.converters.ir.places import Coordinates
+from upconv.converters.ir.records import record
+from upconv.converters.ir.shapes import Shape
+
+
+@record(frozen=True, slots=True)
+class AxisAudit:
+    """One letter: its sizes, the layers that fail first, what loses the pixel, and why sizes have
+    to divide by something ("" where they need not)."""
+
+    sizes: AxisSizes
+    failures: tuple[FirstFailure, ...]
+    lost_by: Culprit | None
+    why: str
+
+    @property
+    def letter(self) -> str:
+        return self.sizes.axis
+
+
+@record(frozen=True, slots=True)
+class Audit:
+    """A model that was read with letters for the sizes of its images.
+
+    `written` are the inputs as the file has them, and `kept` says why sizes in it could not be
+    read as letters. `shapes` are formulas in the letters; `at` are usual sizes at which it runs,
+    and `places`, `interpolated`, `crops` and `merges` are there, where sizes bear on them.
+    """
+
+    model: Model
+    written: tuple[ModelInput, ...]
+    kept: str
+    shapes: Mapping[str, Shape | None]
+    found: InputSizes
+    axes: tuple[AxisAudit, ...]
+    at: Mapping[str, int]
+    numbers: Mapping[str, Shape | None]
+    places: tuple[Position, ...]
+    interpolated: tuple[Interpolation, ...]
+    crops: tuple[Misalignment, ...]
+    merges: tuple[Judged, ...]
+
+    @property
+    def misaligned(self) -> tuple[Misalignment, ...]:
+        """Crops and merges that are off, in the order of the layers."""
+        off = {one.layer.name: one for one in self.crops}
+        off |= {one.layer.name: one.off for one in self.merges if one.off is not None}
+        return tuple(off[layer.name] for layer in self.model.layers if layer.name in off)
+
+    @property
+    def freed(self) -> tuple[tuple[ModelInput, ModelInput], ...]:
+        """(as the file has it, as it was read) of each input whose numbers became letters."""
+        pairs = zip(self.written, self.model.inputs, strict=True)
+        return tuple(pair for pair in pairs if _numbers(pair[0]) > _numbers(pair[1]))
+
+
+def _numbers(entry: ModelInput) -> int:
+    return sum(isinstance(size, int) for size in entry.shape or ())
+
+
+def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") -> Audit:
+    """What can be said of a model with letters for sizes.
+
+    >>> from upconv.converters.ir.dims import symbol
+    >>> from upconv.converters.ir.model import Layer
+    >>> from upconv.converters.ir.operators import Pool
+    >>> pool = Pool("max", (2,), (2,), (0,), (0,), (0,), "floor", "never", False)
+    >>> net = Model("net", "", "caffe", (ModelInput("x", (1, 3, symbol("W"))),), ("y",),
+    ...             (Layer("pool", pool, ("x",), ("y",)),))
+    >>> [(one.letter, one.sizes.runs.rule("W")) for one in audited(net).axes]
+    [('W', 'W >= 2')]
+    """
+    found = input_sizes(model)
+    at = running_sizes(found)
+    numbers = sized(model, at).inference.shapes
+    coordinates = Coordinates(model, numbers)
+    axes = (
+        AxisAudit(
+            axis,
+            tuple(first_failures(model, found, axis)),
+            lost_by(model, found, axis),
+            why_text(model, found, axis),
+        )
+        for axis in found.axes
+    )
+    return Audit(
+        model,
+        written or model.inputs,
+        kept,
+        infer(model).shapes,
+        found,
+        tuple(axes),
+        at,
+        numbers,
+        tuple(positions(model, numbers)),
+        tuple(interpolations(model, numbers)),
+        tuple(crop_misalignments(coordinates, numbers)),
+        tuple(judged_merges(model, coordinates, numbers)),
+    )
