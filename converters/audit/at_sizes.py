@@ -32,7 +32,9 @@ def at_sizes(model: Model, found: InputSizes, sizes: Mapping[str, int]) -> AtSiz
     runs = accepts(found, whole)
     if runs is not False:
         shapes = sized(model, whole).inference.shapes
-        return AtSizes(whole, runs, None, "", {name: shapes.get(name) for name in model.outputs}, ())
+        return AtSizes(
+            whole, runs, None, "", {name: shapes.get(name) for name in model.outputs}, ()
+        )
     layer, reason = _first_failing(model, found, whole)
     none: dict[str, Shape | None] = dict.fromkeys(model.outputs)
     return AtSizes(whole, False, layer, reason, none, tuple(changes(found, whole)))

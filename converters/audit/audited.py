@@ -21,6 +21,7 @@ from upconv.converters.audit.misaligned import (
     judged_merges,
 )
 from upconv.converters.audit.positions import Interpolation, Position, interpolations, positions
+from upconv.converters.audit.readings import OtherReading, other_readings
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model, ModelInput
 from upconv.converters.ir.places import Coordinates
@@ -49,7 +50,7 @@ class Audit:
 
     `written` are the inputs as the file has them, and `kept` says why sizes in it could not be
     read as letters. `shapes` are formulas in the letters; `at` are usual sizes at which it runs,
-    and `places`, `interpolated`, `crops` and `merges` are there, where sizes bear on them.
+    and `places` and what follows it are there, where sizes bear on them.
     """
 
     model: Model
@@ -64,6 +65,7 @@ class Audit:
     interpolated: tuple[Interpolation, ...]
     crops: tuple[Misalignment, ...]
     merges: tuple[Judged, ...]
+    readings: tuple[OtherReading, ...]
 
     @property
     def misaligned(self) -> tuple[Misalignment, ...]:
@@ -97,7 +99,8 @@ def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") 
     """
     found = input_sizes(model)
     at = running_sizes(found)
-    numbers = sized(model, at).inference.shapes
+    inference = sized(model, at).inference
+    numbers = inference.shapes
     coordinates = Coordinates(model, numbers)
     axes = (
         AxisAudit(
@@ -121,4 +124,5 @@ def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") 
         tuple(interpolations(model, numbers)),
         tuple(crop_misalignments(coordinates, numbers)),
         tuple(judged_merges(model, coordinates, numbers)),
+        tuple(other_readings(model, inference, at)),
     )

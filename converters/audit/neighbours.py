@@ -8,6 +8,7 @@ from math import prod
 from typing import Final, Literal
 
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.records import record
 
 TRIED: Final = 40
@@ -30,7 +31,8 @@ class Change:
         return abs(self.pixels) / self.whole
 
     def __str__(self) -> str:
-        shape = "x".join(map(str, self.sizes.values()))
+        image = (size for letter, size in self.sizes.items() if letter not in NO_SIZES)
+        shape = "x".join(map(str, image))
         return f"{self.kind} to {shape} ({self.pixels:+d} pixels, {self.share:.1%})"
 
 

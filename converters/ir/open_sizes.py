@@ -16,6 +16,10 @@ SPATIAL: Final = {3: ("W",), 4: ("H", "W"), 5: ("D", "H", "W")}
 """Number of axes -> the names of the spatial ones."""
 
 
+NO_SIZES: Final = ("N", "C")
+"""The letters of open batches and channels, which are no sizes of an image."""
+
+
 def with_unknown_sizes(model: Model) -> Model:
     """The model with symbols for the shapes its file does not say (a database's, a Python
     layer's), each input with symbols of its own.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from upconv.converters.ir.model import Model, Shape
+from upconv.converters.ir.model import Model
 from upconv.converters.passes.rename import renamed
 
 

@@ -13,7 +13,14 @@ from upconv.converters.ir.model import ModelInput
 from upconv.converters.ir.shapes import Shape
 from upconv.linter.reports.wording import one_line
 from upconv.service.reports.result import AuditResult, ModelComparison
-from upconv.service.reports.words import asked_text, grouped, joined, range_text, verdict
+from upconv.service.reports.words import (
+    asked_text,
+    grouped,
+    image_text,
+    joined,
+    range_text,
+    verdict,
+)
 
 Row = tuple[str, str]
 
@@ -94,6 +101,7 @@ def _rows(audit: Audit) -> Iterator[Row]:
     for name in audit.model.outputs[:SHOWN]:
         yield "output", f"{name} is {_text(audit.shapes.get(name))}"
     yield from _of_alignment(audit)
+    yield from (("engines", str(one)) for one in audit.readings)
 
 
 def _of_group(group: Sequence[AxisAudit]) -> Iterator[Row]:
@@ -150,7 +158,7 @@ def _of_asked(result: AuditResult) -> Iterator[Row]:
 
 
 def _of_one_image(at: AtSizes) -> Iterator[Row]:
-    label = "x".join(map(str, at.sizes.values()))
+    label = image_text(at.sizes)
     if at.runs is False:
         place = f"'{at.layer.name}': " if at.layer is not None else ""
         yield label, f"does not run: {place}{at.reason}"
@@ -176,4 +184,3 @@ def _comparison(comparison: ModelComparison) -> list[str]:
     lines += [f"  {one}" for one in changing]
     lines += [f"  (changes no number) {one}" for one in other]
     return lines
-

@@ -102,7 +102,5 @@ class AuditResult:
 def _drawn(module: str, name: str, what: object) -> str:
     """What a report makes of it; it is found when it is asked for, since reports are made of
     results."""
-    draw: Callable[[object], str] = getattr(
-        import_module(f"upconv.service.reports.{module}"), name
-    )
+    draw: Callable[[object], str] = getattr(import_module(f"upconv.service.reports.{module}"), name)
     return draw(what)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from upconv.converters.audit.audited import Audit, AxisAudit
 from upconv.converters.audit.input_sizes import AxisSizes
 from upconv.converters.audit.size_sets import EVERY, NONE, SizeSet
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.operators import UPSAMPLING
 from upconv.service.reports.result import AskedSizes
 
-PLACEHOLDER: Final = "n"
 LISTED: Final = 6
 """How many names or numbers are listed before the rest is counted."""
 
@@ -40,7 +40,7 @@ def _fixed(audit: Audit) -> str:
 
 
 def _of_group(group: Sequence[AxisAudit]) -> str:
-    """`H and W must be multiples of 16; the output is then as large as the input.`"""
+    """`H and W must be multiples of 16, and the output is as large as the input` is one."""
     names, sizes = joined([one.letter for one in group]), group[0].sizes
     if sizes.runs is None:
         known = "" if sizes.known == EVERY else f"; none but {_ruled(group, sizes.known)}"
@@ -52,7 +52,9 @@ def _running(names: str, group: Sequence[AxisAudit], runs: SizeSet) -> str:
     if runs == EVERY:
         return f"Every {names} runs"
     if is_multiples(runs):
-        return f"{names} must be {'multiples' if len(group) > 1 else 'a multiple'} of {runs.modulus}"
+        return (
+            f"{names} must be {'multiples' if len(group) > 1 else 'a multiple'} of {runs.modulus}"
+        )
     if runs.is_finite and len(runs.exceptions) == 1:
         return f"{names} must be {runs.exceptions[0]}"
     return f"It runs where {_ruled(group, runs)}"
@@ -77,7 +79,7 @@ def _ruled(group: Sequence[AxisAudit], sizes: SizeSet) -> str:
     if len(group) == 1:
         return sizes.rule(group[0].letter)
     rule = sizes.rule(group[0].letter)
-    return f"{rule}, and so for {joined([one.letter for one in group[1:]])}"
+    return f"{rule}, {joined([one.letter for one in group[1:]])} alike"
 
 
 def grouped(axes: Sequence[AxisAudit]) -> list[list[AxisAudit]]:
@@ -86,7 +88,7 @@ def grouped(axes: Sequence[AxisAudit]) -> list[list[AxisAudit]]:
     found: dict[object, list[AxisAudit]] = {}
     for one in axes:
         sizes = one.sizes
-        if one.letter in ("N", "C") and sizes.runs == EVERY:
+        if one.letter in NO_SIZES and sizes.runs == EVERY:
             continue
         key = (sizes.known, sizes.runs, sizes.same_size, sizes.because and one.letter)
         found.setdefault(key, []).append(one)
@@ -107,6 +109,7 @@ def _of_alignment(audit: Audit) -> Iterator[str]:
 
 
 def upsamples(audit: Audit) -> bool:
+    """Whether a layer makes feature maps larger."""
     return any(isinstance(layer.operator, UPSAMPLING) for layer in audit.model.layers)
 
 
@@ -140,6 +143,11 @@ def asked_text(asked: AskedSizes) -> str:
     else:
         shown = f"{', '.join(map(str, running[: LISTED - 1]))} ... {running[-1]}"
     return f"{len(running)} of the {total} sizes run: {shown}"
+
+
+def image_text(sizes: Mapping[str, int]) -> str:
+    """`640x480`, without the batch."""
+    return "x".join(str(size) for letter, size in sizes.items() if letter not in NO_SIZES)
 
 
 def range_text(asked: range) -> str:

@@ -12,6 +12,7 @@ from upconv.converters.audit.audited import Audit, audited
 from upconv.converters.ir.errors import UnreadableError, UpconvError, UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.open_sizes import (
+    NO_SIZES,
     image_letters,
     with_image_letters,
     with_unknown_sizes,
@@ -62,7 +63,9 @@ def audit(request: AuditRequest) -> AuditResult:
         found,
         request.model if isinstance(request.model, str) else request.model.path,
         asked,
-        at_sizes(found.model, found.found, {a.letter: a.asked[0] for a in asked}) if whole else None,
+        at_sizes(found.model, found.found, {a.letter: a.asked[0] for a in asked})
+        if whole
+        else None,
         comparison,
         _findings(request) if request.findings else None,
         _proof(request.proof) if request.proof else None,
@@ -135,7 +138,7 @@ def _wanted(model: Model, options: ReadOptions, numbers: bool) -> Mapping[str, S
 
 def _asked(found: Audit, sizes: Sequence[range]) -> tuple[AskedSizes, ...]:
     """Which of the sizes that are asked for run, axis by axis."""
-    axes = [axis for axis in found.found.axes if axis.axis not in ("N", "C")]
+    axes = [axis for axis in found.found.axes if axis.axis not in NO_SIZES]
     if not sizes:
         return ()
     if len(sizes) not in (1, len(axes)) or not axes:
@@ -145,7 +148,7 @@ def _asked(found: Audit, sizes: Sequence[range]) -> tuple[AskedSizes, ...]:
             path=found.model.path,
             hint="give one range for all, or one for each with an x between",
         )
-    each = sizes if len(sizes) == len(axes) else sizes * len(axes)
+    each = sizes if len(sizes) == len(axes) else [sizes[0]] * len(axes)
     return tuple(
         AskedSizes(axis.axis, one, tuple(n for n in one if n in (axis.runs or axis.known)))
         for axis, one in zip(axes, each, strict=True)

@@ -24,7 +24,6 @@ from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
 from upconv.converters.ir.open_sizes import image_letters
 from upconv.converters.ir.records import record
 
-
 Written: TypeAlias = tuple[Sequence[ModelInput], Sequence[ModelInput]]
 """The inputs of A and of B."""
 
@@ -95,9 +94,7 @@ def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
     )
 
 
-def _partners(
-    left: Sequence[ModelInput], right: Sequence[ModelInput]
-) -> list[tuple[str, str]]:
+def _partners(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> list[tuple[str, str]]:
     """The names of the inputs of both models that belong together."""
     return list(paired_names([one.name for one in left], [one.name for one in right]))
 

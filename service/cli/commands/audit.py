@@ -18,7 +18,7 @@ FORMATS = ("text", "json", "html", "model-explorer")
     "--sizes",
     default="",
     metavar="A..B[:STEP]",
-    help="Sizes to be looked at, of all axes or, with an x between, of each: 224..1024:32, 640x480.",
+    help="Sizes to look at, of all axes or, with an x between, of each: 224..1024:32, 640x480.",
 )
 @click.option(
     "--against",
@@ -75,9 +75,7 @@ def command(
     other = replace(options, weights=against_weights, inputs={}) if against else options
     wants_findings = format_ == "html"
     config = common["config"] or ""
-    request = AuditRequest(
-        model, options, asked, against, other, wants_findings, config, proof
-    )
+    request = AuditRequest(model, options, asked, against, other, wants_findings, config, proof)
     result = audit(request)
     text = audit_report(result, format_)
     if out:
