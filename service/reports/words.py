@@ -104,8 +104,12 @@ def _of_alignment(audit: Audit) -> Iterator[str]:
     elif off:
         count = "One merge is" if len(off) == 1 else f"{len(off)} merges are"
         yield f"{count} off by less than a pixel: {named([one.layer.name for one in off])}."
-    elif any(one.verdict == "aligned" for one in audit.merges) and upsamples(audit):
-        yield "What meets lies at one place, as far as it can be followed."
+    elif audit.merges and upsamples(audit):
+        aligned = [one.verdict for one in audit.merges].count("aligned")
+        if aligned == len(audit.merges):
+            yield "Its one merge is aligned." if aligned == 1 else "All its merges are aligned."
+        elif aligned:
+            yield f"{aligned} of its {len(audit.merges)} merges are aligned, as far as can be said."
 
 
 def upsamples(audit: Audit) -> bool:
