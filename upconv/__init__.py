@@ -1,8 +1,8 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch` do what the command line does; see
-docs/python.md. What stands in `__all__` is the public interface. Nothing is imported before it is
-used, so `import upconv` costs nothing.
+`load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch` do what the command line
+does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is imported
+before it is used, so `import upconv` costs nothing.
 """
 
 from __future__ import annotations

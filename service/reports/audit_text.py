@@ -34,8 +34,8 @@ LONGEST: Final = 400
 def audit_text(result: AuditResult) -> str:
     """The verdict, and rows that say why."""
     audit = result.audit
-    head = [_title(audit), *_read_as(audit), "", verdict(audit), ""]
-    rows = [*_of_asked(result), *_rows(audit)]
+    head = [_title(audit), *read_as(audit), "", verdict(audit), ""]
+    rows = [*asked_rows(result), *_rows(audit)]
     lines = [*head, *_table(rows)]
     if result.comparison is not None:
         lines += ["", *_comparison(result.comparison)]
@@ -63,10 +63,11 @@ def _title(audit: Audit) -> str:
     return f"{model.path or model.name}: {model.framework}, {count}"
 
 
-def _read_as(audit: Audit) -> Iterator[str]:
+def read_as(audit: Audit) -> Iterator[str]:
     """What goes in, and the sizes that the file has where letters stand for them."""
     for entry, lettered in audit.freed:
-        yield f"{entry.name} is {_text(entry.shape)} in the file, read as {_text(lettered.shape)}"
+        written, read = shape_text(entry.shape), shape_text(lettered.shape)
+        yield f"{entry.name} is {written} in the file, read as {read}"
     freed = {entry.name for entry, _ in audit.freed}
     rest = [entry for entry in audit.model.inputs if entry.name not in freed]
     if rest:
@@ -76,10 +77,11 @@ def _read_as(audit: Audit) -> Iterator[str]:
 
 
 def _input(entry: ModelInput) -> str:
-    return f"{entry.name} is {_text(entry.shape)}"
+    return f"{entry.name} is {shape_text(entry.shape)}"
 
 
-def _text(shape: Shape | None) -> str:
+def shape_text(shape: Shape | None) -> str:
+    """`1x3xHx(floor(H/2))`."""
     return "of unknown shape" if shape is None else "x".join(map(_size, shape)) or "a scalar"
 
 
@@ -99,7 +101,7 @@ def _rows(audit: Audit) -> Iterator[Row]:
     for one in audit.found.coupled:
         yield "tied axes", f"{one} ('{one.layer.name}' asks for it)"
     for name in audit.model.outputs[:SHOWN]:
-        yield "output", f"{name} is {_text(audit.shapes.get(name))}"
+        yield "output", f"{name} is {shape_text(audit.shapes.get(name))}"
     yield from _of_alignment(audit)
     yield from (("engines", str(one)) for one in audit.readings)
 
@@ -146,7 +148,8 @@ def _of_alignment(audit: Audit) -> Iterator[Row]:
         yield "", f"{more} more are misaligned"
 
 
-def _of_asked(result: AuditResult) -> Iterator[Row]:
+def asked_rows(result: AuditResult) -> Iterator[Row]:
+    """What the sizes that were asked for do: (sizes, told)."""
     if result.at is not None:
         yield from _of_one_image(result.at)
         return
@@ -164,7 +167,7 @@ def _of_one_image(at: AtSizes) -> Iterator[Row]:
         yield label, f"does not run: {place}{at.reason}"
         yield from (("", str(change)) for change in at.changes)
         return
-    told = [f"{name} is {_text(shape)}" for name, shape in at.outputs.items()]
+    told = [f"{name} is {shape_text(shape)}" for name, shape in at.outputs.items()]
     word = "runs" if at.runs else "runs, as far as is known"
     yield label, f"{word}: {', '.join(told[:SHOWN])}"
 
