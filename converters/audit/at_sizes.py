@@ -40,10 +40,10 @@ def at_sizes(model: Model, found: InputSizes, sizes: Mapping[str, int]) -> AtSiz
     return AtSizes(whole, False, layer, reason, none, tuple(changes(found, whole)))
 
 
-def running_sizes(found: InputSizes) -> dict[str, int]:
-    """A usual size of each axis at which the net runs, all of them together where they are
-    coupled."""
-    usual = typical_sizes(found)
+def running_sizes(found: InputSizes, near: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A size of each axis at which the net runs, the nearest to `near` or to a usual one, all of
+    them together where they are coupled."""
+    usual = typical_sizes(found, near)
     if not found.coupled or accepts(found, usual) is not False:
         return usual
     nearest = next(changes(found, usual), None)

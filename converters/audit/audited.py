@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from upconv.converters.audit.at_sizes import running_sizes
 from upconv.converters.audit.blame import Culprit
@@ -85,6 +85,16 @@ def _numbers(entry: ModelInput) -> int:
     return sum(isinstance(size, int) for size in entry.shape or ())
 
 
+def _own_sizes(written: Sequence[ModelInput], model: Model) -> dict[str, int]:
+    """Letter -> the number that stands for it in the file, where one does."""
+    sizes = (
+        (str(letter), size)
+        for was, now in zip(written, model.inputs, strict=False)
+        for size, letter in zip(was.shape or (), now.shape or (), strict=False)
+    )
+    return {letter: size for letter, size in sizes if isinstance(size, int)}
+
+
 def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") -> Audit:
     """What can be said of a model with letters for sizes.
 
@@ -98,7 +108,7 @@ def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") 
     [('W', 'W >= 2')]
     """
     found = input_sizes(model)
-    at = running_sizes(found)
+    at = running_sizes(found, _own_sizes(written, model))
     inference = sized(model, at).inference
     numbers = inference.shapes
     coordinates = Coordinates(model, numbers)

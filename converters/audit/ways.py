@@ -135,8 +135,10 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
             return Fraction(block)
         case ops.SpaceToDepth(block=block):
             return Fraction(1, block) if block else None
-        case ops.GlobalPool():
+        case ops.GlobalPool() | ops.Eltwise(broadcast=True) | ops.Expand():
             return None
+        case ops.Reshape() | ops.Permute() | ops.Flatten():
+            return None  # another axis stands there
     sizes = getattr(op, "target", None) or getattr(op, "size", None)
     return _slope(sizes, axis) if sizes else Fraction(1)
 

@@ -30,8 +30,10 @@ def _of_sizes(audit: Audit) -> Iterator[str]:
         return
     for group in grouped(audit.axes):
         yield _of_group(group)
-    if audit.found.coupled:
-        yield f"Axes are tied: {joined([str(one) for one in audit.found.coupled])}."
+    tied = audit.found.coupled
+    if tied:
+        told = f": {tied[0]}" if len(tied) == 1 else f" by {len(tied)} conditions"
+        yield f"Axes are tied{told}."
 
 
 def _fixed(audit: Audit) -> str:
@@ -67,10 +69,10 @@ def is_multiples(runs: SizeSet) -> bool:
 
 
 def _as_large(group: Sequence[AxisAudit], sizes: AxisSizes) -> str:
-    if sizes.same_size is None or sizes.same_size == NONE:
-        return ""
-    if sizes.same_size == sizes.runs:
+    if sizes.same_size == sizes.runs and sizes.same_size is not None:
         return ", and the output is as large as the input"
+    if sizes.same_size is None or sizes.same_size.is_finite:
+        return ""  # that a few small sizes come out as large is no use to anyone
     return f", and the output is as large as the input only where {_ruled(group, sizes.same_size)}"
 
 
@@ -90,7 +92,7 @@ def grouped(axes: Sequence[AxisAudit]) -> list[list[AxisAudit]]:
         sizes = one.sizes
         if one.letter in NO_SIZES and sizes.runs == EVERY:
             continue
-        key = (sizes.known, sizes.runs, sizes.same_size, sizes.because and one.letter)
+        key = (sizes.known, sizes.runs, sizes.same_size, bool(sizes.because))
         found.setdefault(key, []).append(one)
     return list(found.values())
 

@@ -26,7 +26,7 @@ from upconv.service.reports.audit_text import (
 from upconv.service.reports.html.enlarging import card, interpolation_row
 from upconv.service.reports.html.numbers import Numbers
 from upconv.service.reports.pictures.net_drawing import drawing
-from upconv.service.reports.pictures.net_path import NetPath, net_path
+from upconv.service.reports.pictures.net_path import NetPath, net_path, shortened
 from upconv.service.reports.pictures.strip import strip
 from upconv.service.reports.pictures.svg import PALETTE, STYLE
 from upconv.service.reports.responses import responses
@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
-SHOWN: Final = 4
+SHOWN: Final = 8
 """Failures of a letter."""
 
+LARGEST: Final = 480_000
+"""Bytes of a page that people mail on."""
+
+LONG_VERDICT: Final = 150
 MOST_CARDS: Final = 12
 MOST_FINDINGS: Final = 30
 MOST_MISALIGNED: Final = 20
@@ -57,20 +61,27 @@ VERDICTS: Final = {"pass": "good", "fail": "bad", "incomplete": "warn"}
 
 
 def audit_page(result: AuditResult) -> str:
-    """The whole page. What comes from files is escaped by the template, or by the pictures."""
+    """The whole page, with as many layers in its table as LARGEST bytes allow. What comes from
+    files is escaped by the template, or by the pictures."""
     audit = result.audit
-    path = net_path(audit)
+    whole = net_path(audit)
+    path = shortened(whole)
     numbers = Numbers(result, path.box_of)
-    return _template().render(
+    context = {
         **_head(result),
         **_sizes(result),
         **_net(audit, path, numbers),
+        "more_boxes": len(whole.boxes) - len(path.boxes),
         **_enlarging(audit),
         **_findings(result),
         **_besides(result),
-        **_layers(audit, numbers),
-        data=_safe(numbers.json),
-    )
+        "data": _safe(numbers.json),
+    }
+    for most in (MOST_ROWS, MOST_ROWS // 5, 0):
+        page = _template().render(**context, **_layers(audit, numbers, most))
+        if len(page.encode()) < LARGEST:
+            break
+    return page
 
 
 @cache
@@ -122,6 +133,7 @@ def _head(result: AuditResult) -> dict[str, Any]:
         "count": f"{layers} layer{'' if layers == 1 else 's'}",
         "verdict": verdict(audit),
         "tone": _tone(result),
+        "long": len(verdict(audit)) > LONG_VERDICT,
         "read_as": list(read_as(audit)),
         "command": _command(result),
         "image": image_text(audit.at) or "the file's sizes",
@@ -155,7 +167,7 @@ def _group(group: Sequence[AxisAudit]) -> dict[str, Any]:
     sizes = first.sizes
     runs = sizes.runs or sizes.known
     same = sizes.same_size or NONE
-    other = same not in (NONE, runs)
+    other = same != runs and not same.is_finite
     ordered = sorted(first.failures, key=lambda one: one.failure.sizes.is_finite)
     whole = "runs, and the output is as large as the input" if same == runs else "runs"
     if sizes.runs is None:
@@ -182,14 +194,8 @@ def _cut(text: str, longest: int = LONGEST) -> str:
 
 
 def _net(audit: Audit, path: NetPath, numbers: Numbers) -> dict[str, Any]:
-    last = {box.index: box.layers[-1] for box in path.boxes if box.layers}
-    layers = {layer.name: layer for layer in audit.model.layers}
-    values = {
-        box.index: layers[last[box.index]].outputs[0] if box.index in last else box.name
-        for box in path.boxes
-    }
-    sizes = {index: _spatial(audit.numbers.get(value)) for index, value in values.items()}
-    marks = {index: numbers.mark(audit.shapes.get(value)) for index, value in values.items()}
+    sizes = {box.index: _spatial(audit.numbers.get(box.value)) for box in path.boxes}
+    marks = {box.index: numbers.mark(audit.shapes.get(box.value)) for box in path.boxes}
     off = audit.misaligned
     return {
         "net": _safe(drawing(path, sizes, marks)),
@@ -320,12 +326,12 @@ def _number(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else "–"
 
 
-def _layers(audit: Audit, numbers: Numbers) -> dict[str, Any]:
+def _layers(audit: Audit, numbers: Numbers, most: int) -> dict[str, Any]:
     places = {place.layer.name: place for place in audit.places}
     layers = audit.model.layers
     return {
-        "rows": [_row(layer, audit, places, numbers) for layer in layers[:MOST_ROWS]],
-        "more_rows": max(len(layers) - MOST_ROWS, 0),
+        "rows": [_row(layer, audit, places, numbers) for layer in layers[:most]],
+        "more_rows": max(len(layers) - most, 0),
     }
 
 

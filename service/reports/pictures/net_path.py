@@ -25,6 +25,9 @@ Badges = Mapping[str, tuple[str, Tone]]
 """Layer -> what stands at it, and whether that is good."""
 
 
+MOST_BOXES: Final = 900
+"""Boxes that are drawn."""
+
 WIDE: Final = 94
 HIGH: Final = 38
 STAIR: Final = 36
@@ -41,13 +44,14 @@ LEFT: Final = 40
 
 @record(frozen=True, slots=True)
 class Box:
-    """Layers that are drawn together; `shape` is of the last one's output. `badge` says how what
-    is merged lies, `verdict` whether that is good."""
+    """Layers that are drawn together; `value` is the last image that they make, of `shape`. `badge`
+    says how what is merged lies, `verdict` whether that is good."""
 
     index: int
     name: str
     kind: BoxKind
     layers: tuple[str, ...]
+    value: str
     shape: Shape | None
     level: int
     badge: str = ""
@@ -93,13 +97,21 @@ def net_path(audit: Audit) -> NetPath:
     badges = _badges(audit)
     levels = _levels(audit)
     for entry in audit.model.inputs:
-        box = Box(len(found.boxes), entry.name, "io", (), entry.shape, 0)
+        box = Box(len(found.boxes), entry.name, "io", (), entry.name, entry.shape, 0)
         found.of_value[entry.name] = box.index
         found.boxes.append(box)
     for layer in audit.model.layers:
         _enter(layer, audit, found, levels, badges)
     _with_outputs(audit, found)
     return _placed(found)
+
+
+def shortened(path: NetPath) -> NetPath:
+    """No more than its first MOST_BOXES boxes."""
+    boxes = path.boxes[:MOST_BOXES]
+    edges = (edge for edge in path.edges if max(edge.source, edge.target) < len(boxes))
+    width = max((box.x for box in boxes), default=0.0) + WIDE + 8
+    return replace(path, boxes=boxes, edges=tuple(edges), width=width)
 
 
 def _enter(
@@ -111,28 +123,37 @@ def _enter(
 ) -> None:
     """Add a layer to the box that all it reads is in, or give it a box of its own."""
     sources = {found.of_value[value] for value in layer.inputs if value in found.of_value}
-    before = audit.shapes.get(layer.inputs[0]) if layer.inputs else None
-    after = audit.shapes.get(layer.outputs[0]) if layer.outputs else None
-    same = before is not None and after is not None and before[2:] == after[2:]
-    if len(sources) == 1 and same:
+    value = layer.outputs[0] if layer.outputs else ""
+    after = audit.shapes.get(value)
+    if len(sources) == 1:
         (index,) = sources
         box = found.boxes[index]
-        if box.layers or not _starts(layer):
-            found.boxes[index] = replace(box, layers=(*box.layers, layer.name), shape=after)
+        if (box.layers or not _starts(layer)) and _keeps(box.shape, after):
+            now = replace(box, layers=(*box.layers, layer.name))
+            image = after is not None and len(after) == len(box.shape or ())
+            found.boxes[index] = replace(now, value=value, shape=after) if image else now
             _note(layer, index, found)
             return
     nothing: tuple[str, Tone] = ("", "")
     badge, verdict = badges.get(layer.name, nothing)
-    level = levels.get(layer.outputs[0], 0) if layer.outputs else 0
-    index = len(found.boxes)
-    kind = _kind(layer, before, after, sources, found, level)
-    found.boxes.append(Box(index, layer.name, kind, (layer.name,), after, level, badge, verdict))
+    index, level = len(found.boxes), levels.get(value, 0)
+    kind = _kind(layer, sources, found, level)
+    names = (layer.name,)
+    found.boxes.append(Box(index, layer.name, kind, names, value, after, level, badge, verdict))
     carried = set(carriers(layer))
     for value in layer.inputs:
         if value in found.of_value:
             pair = (found.of_value[value], index)
             found.edges[pair] = found.edges.get(pair, True) and value not in carried
     _note(layer, index, found)
+
+
+def _keeps(image: Shape | None, after: Shape | None) -> bool:
+    """Whether what is made has the image's size, or is only on its way to that: flat, or with its
+    channels in groups."""
+    if image is None or after is None:
+        return image is after
+    return len(image) != len(after) or image[2:] == after[2:]
 
 
 def _starts(layer: Layer) -> bool:
@@ -145,14 +166,7 @@ def _note(layer: Layer, index: int, found: _Growing) -> None:
     found.of_value.update(dict.fromkeys(layer.outputs, index))
 
 
-def _kind(
-    layer: Layer,
-    before: Shape | None,
-    after: Shape | None,
-    sources: set[int],
-    found: _Growing,
-    level: int,
-) -> BoxKind:
+def _kind(layer: Layer, sources: set[int], found: _Growing, level: int) -> BoxKind:
     if isinstance(layer.operator, ops.Unknown):
         return "odd"
     if isinstance(layer.operator, ops.UPSAMPLING):
@@ -167,10 +181,11 @@ def _kind(
 
 def _levels(audit: Audit) -> dict[str, int]:
     """Value -> how many times its image was halved, by its place, or else by its size."""
+    entries = {entry.name for entry in audit.model.inputs}
     levels = {
         place.value: round(log2(float(place.maps[0].scale)))
         for place in audit.places
-        if place.maps and place.maps[0].scale > 0
+        if place.root in entries and place.maps and place.maps[0].scale > 0
     }
     whole = next((s for s in map(_pixels, _inputs(audit)) if s), 0)
     for value, shape in audit.numbers.items():
@@ -199,8 +214,8 @@ def _badges(audit: Audit) -> Badges:
         scaled = any(one.scale != 1 for one in off.relative)
         shift = max((one.shift for one in off.relative), key=abs)
         told = "other scale" if scaled else f"{'+' if shift > 0 else '-'}{abs(shift)} px"
-        if off.kind in ("offset", "negative", "fraction"):
-            told = f"should be {off.offsets[0]}" if off.offsets else "off"
+        if off.kind in ("offset", "negative") and off.offsets:
+            told = f"should be {off.offsets[0]}"
         found[off.layer.name] = (told, "warn" if off.small else "bad")
     return found
 

@@ -20,14 +20,15 @@ STYLE: Final = """\
 svg.pic{display:block;font:11px ui-sans-serif,system-ui,sans-serif;overflow:visible}
 svg.pic text{fill:var(--ink)}svg.pic .dim{fill:var(--dim)}
 svg.pic .mono{font-family:ui-monospace,SFMono-Regular,Menlo,monospace}
-svg.pic .box{fill:var(--card);stroke:var(--line)}svg.pic .edge{fill:none;stroke:var(--dim)}
+svg.pic .box{fill:var(--card);stroke:var(--line)}
+svg.pic .edge{fill:none;stroke:var(--dim)}
 svg.pic .ref{stroke-dasharray:3 3;opacity:.55}svg.pic .rule{stroke:var(--line);fill:none}
 svg.pic .runs{fill:var(--accent);opacity:.38}svg.pic .same{fill:var(--accent)}
 svg.pic .none{fill:var(--soft)}svg.pic .you{stroke:var(--ink);stroke-width:1.5}
 svg.pic .up{fill:var(--accent)}svg.pic .down{fill:var(--dim)}svg.pic .merge{fill:var(--good)}
 svg.pic .io{fill:var(--ink)}svg.pic .odd{fill:var(--warn)}
 svg.pic .good{fill:var(--good)}svg.pic .warn{fill:var(--warn)}svg.pic .bad{fill:var(--bad)}
-svg.pic .fails .box{stroke:var(--bad);stroke-width:2}
+svg.pic .fails text{fill:var(--bad);font-weight:600}
 svg.pic .heat{fill:var(--accent)}svg.pic .cold{fill:var(--bad)}
 svg.pic .plot{fill:none;stroke:var(--accent);stroke-width:1.5}
 """
@@ -61,9 +62,20 @@ def rect(x: float, y: float, width: float, height: float, kind: str, more: str =
     return f'<rect {place} class="{kind}"{more}/>'
 
 
-def picture(width: float, height: float, title: str, body: str, *, fluid: bool = False) -> str:
-    """A picture of that size with a title for who cannot see it; `fluid`: as wide as its place."""
+def picture(
+    width: float,
+    height: float,
+    title: str,
+    body: str,
+    *,
+    fluid: bool = False,
+    least: float = 1,
+) -> str:
+    """A picture of that size with a title for who cannot see it; `fluid`: as wide as its place, and
+    with a `least` below 1 no smaller than that part of its size."""
     size = f'width="{number(width)}" height="{number(height)}"' if not fluid else 'width="100%"'
+    if least < 1:
+        size += f' style="max-width:100%;min-width:{number(least * width)}px;height:auto"'
     box = f'viewBox="0 0 {number(width)} {number(height)}"'
     return f'<svg class="pic" role="img" {size} {box} aria-label="{words(title)}">{body}</svg>'
 

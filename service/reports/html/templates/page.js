@@ -53,7 +53,7 @@
       return;
     }
     document.querySelector(`[data-box="${failing.box}"]`)?.classList.add("fails");
-    document.querySelector(`[data-row="${failing.row}"]`)?.classList.add("fails");
+    document.getElementById("layers").tBodies[0].rows[failing.row]?.classList.add("fails");
     let advice = "";
     if (!data.tied) {
       const [up, down] = [1, -1].map((by) => data.letters.map((l) => nearest(data.sets[l], at[l], by)));
@@ -62,7 +62,7 @@
       if (advice) advice += ".";
     }
     said.className = "bad";
-    said.textContent = `${image} does not run: ‘${failing.layer}’ needs ${failing.text}.${advice}`;
+    said.textContent = `${image} does not run: '${failing.layer}' needs ${failing.text}.${advice}`;
   };
   form.addEventListener("input", show);
   form.addEventListener("submit", (event) => event.preventDefault());
