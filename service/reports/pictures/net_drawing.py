@@ -17,6 +17,9 @@ ROUND: Final = 6
 LISTED: Final = 8
 """Layers of a box that its title names."""
 
+SMALLEST: Final = 0.72
+"""How far the drawing shrinks to fit where it is shown, before it is scrolled."""
+
 _FRAME: Final = f"h{WIDE - 8}q4 0 4 4v{HIGH - 8}q0 4-4 4h-{WIDE - 8}q-4 0-4-4v-{HIGH - 8}q0-4 4-4z"
 """The way around a box, from the end of its first corner."""
 
