@@ -62,7 +62,7 @@ def _box(box: Box, size: str, mark: str) -> str:
         text(9, 29, size, "dim mono", mark),
     ]
     if box.badge:
-        shown.append(text(3, HIGH + 12, box.badge, box.verdict))
+        shown.append(text(18, -4, box.badge, box.verdict))
     place = f"translate({number(box.x)} {number(box.y)})"
     return f'<g data-box="{box.index}" transform="{place}">{"".join(shown)}</g>'
 
@@ -107,7 +107,7 @@ def _way(a: Box, b: Box, blocked: bool) -> str:
     if a.y == b.y:
         if not blocked:
             return f"M{number(a.x + WIDE)} {number(a.y + HIGH / 2)}H{number(b.x)}"
-        top = a.y - 13
+        top = a.y - 18
         return (
             f"M{number(a.x + WIDE - 12)} {number(a.y)}V{number(top + ROUND)}"
             f"q0 -{ROUND} {ROUND} -{ROUND}H{number(b.x + 12 - ROUND)}"

@@ -250,7 +250,7 @@ def _placed(found: _Growing) -> NetPath:
         lanes[lane] = x + WIDE
         xs[box.index], slots[box.index] = x, lane
     tops: dict[int, float] = {}
-    y = 26.0
+    y = 30.0
     for level in sorted(ends):
         tops[level] = y
         y += len(ends[level]) * (HIGH + ROW_GAP)
