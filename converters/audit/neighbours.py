@@ -12,7 +12,10 @@ from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.records import record
 
 TRIED: Final = 40
-"""How many sizes of each axis are tried where axes are coupled."""
+"""How many sizes of each axis are tried where axes are coupled ..."""
+
+MOST_TRIED: Final = 4_000
+"""... and how many of them together, however many axes there are."""
 
 
 @record(frozen=True, slots=True)
@@ -64,8 +67,12 @@ def changes(found: InputSizes, sizes: Mapping[str, int]) -> Iterator[Change]:
 
 def _best(found: InputSizes, sizes: Mapping[str, int], up: bool) -> dict[str, int] | None:
     """Of the sizes that run and are nowhere smaller (or larger), the nearest in pixels."""
-    count = TRIED if found.coupled else 1
-    choices = [list(islice(_from(axis, sizes[axis.axis], up), count)) for axis in found.axes]
+    tied = frozenset().union(*(one.symbols for one in found.coupled))
+    count = min(TRIED, max(int(MOST_TRIED ** (1 / len(tied))), 1)) if tied else 1
+    choices = [
+        list(islice(_from(axis, sizes[axis.axis], up), count if axis.axis in tied else 1))
+        for axis in found.axes
+    ]
     names = [axis.axis for axis in found.axes]
     fitting = (
         one

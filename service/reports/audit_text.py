@@ -10,14 +10,15 @@ from upconv.converters.audit.audited import Audit, AxisAudit
 from upconv.converters.audit.explained import loss_text
 from upconv.converters.audit.size_sets import NONE
 from upconv.converters.ir.model import ModelInput
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.shapes import Shape
-from upconv.linter.reports.wording import one_line
 from upconv.service.reports.result import AuditResult, ModelComparison
 from upconv.service.reports.words import (
     asked_text,
     grouped,
     image_text,
     joined,
+    printable,
     range_text,
     verdict,
 )
@@ -49,7 +50,7 @@ def comparison_text(comparison: ModelComparison) -> str:
 
 def _screen(lines: Sequence[str]) -> str:
     """Lines as a terminal may be shown them, none without end."""
-    return "\n".join(_cut(one_line(line)).rstrip() for line in lines)
+    return "\n".join(_cut(printable(line)).rstrip() for line in lines)
 
 
 def _cut(line: str) -> str:
@@ -110,9 +111,10 @@ def _of_group(group: Sequence[AxisAudit]) -> Iterator[Row]:
     first, sizes = group[0], group[0].sizes
     rules = [(one.sizes.runs or one.sizes.known).rule(one.letter) for one in group]
     same = sizes.runs is not None and sizes.runs == sizes.same_size
-    tail = ", and the output is as large as the input" if same else ""
+    large = same and first.letter not in NO_SIZES
+    tail = ", and the output is as large as the input" if large else ""
     yield "runs", f"{joined(rules)}{tail}" if sizes.runs is not None else f"? {sizes.because}"
-    if sizes.same_size not in (None, NONE) and not same:
+    if sizes.same_size not in (None, NONE) and not same and first.letter not in NO_SIZES:
         told = joined([(one.sizes.same_size or NONE).rule(one.letter) for one in group])
         yield "as large", f"{told} (the output is as large as the input)"
     if first.why:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upconv.converters.audit.at_sizes import AtSizes
@@ -49,7 +50,7 @@ class ModelComparison:
     def __repr__(self) -> str:
         count = len(self.differences)
         told = "the same" if self.same else f"{count} difference{'' if count == 1 else 's'}"
-        return f"<Comparison {self.left.model.name!r} and {self.right.model.name!r}: {told}>"
+        return f"<Comparison {_called(self.left)!r} and {_called(self.right)!r}: {told}>"
 
     def __str__(self) -> str:
         return _drawn("audit_text", "comparison_text", self)
@@ -89,7 +90,7 @@ class AuditResult:
 
     def __repr__(self) -> str:
         rules = ", ".join(rule for _, rule in self.rules()) or "no open sizes"
-        return f"<Audit {self.audit.model.name!r}: {rules}>"
+        return f"<Audit {_called(self.audit)!r}: {rules}>"
 
     def __str__(self) -> str:
         return _drawn("audit_text", "audit_text", self)
@@ -97,6 +98,10 @@ class AuditResult:
     def _repr_html_(self) -> str:
         """What a notebook shows: the report, in a frame of its own."""
         return _drawn("html.page", "audit_notebook", self)
+
+
+def _called(audit: Audit) -> str:
+    return audit.model.name or Path(audit.model.path).name
 
 
 def _drawn(module: str, name: str, what: object) -> str:

@@ -69,6 +69,8 @@ def is_multiples(runs: SizeSet) -> bool:
 
 
 def _as_large(group: Sequence[AxisAudit], sizes: AxisSizes) -> str:
+    if group[0].letter in NO_SIZES:
+        return ""
     if sizes.same_size == sizes.runs and sizes.same_size is not None:
         return ", and the output is as large as the input"
     if sizes.same_size is None or sizes.same_size.is_finite:
@@ -117,6 +119,15 @@ def _of_alignment(audit: Audit) -> Iterator[str]:
 def upsamples(audit: Audit) -> bool:
     """Whether a layer makes feature maps larger."""
     return any(isinstance(layer.operator, UPSAMPLING) for layer in audit.model.layers)
+
+
+def printable(text: str, also: str = "") -> str:
+    """A file's words without what moves a cursor or turns the direction of writing.
+
+    >>> printable("up\x1b[31m\u202e")
+    'up?[31m?'
+    """
+    return "".join(c if c.isprintable() or c in also else "?" for c in text)
 
 
 def named(names: Sequence[str]) -> str:

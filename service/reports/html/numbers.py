@@ -9,9 +9,9 @@ from typing import Any, Final
 from upconv.converters.audit.size_sets import SizeSet
 from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.shapes import Shape
-from upconv.linter.reports.wording import writable
 from upconv.service.reports.html.arithmetic import Steps, TooManyStepsError
 from upconv.service.reports.result import AuditResult
+from upconv.service.reports.words import printable
 
 LARGEST: Final = 150_000
 """Characters of the JSON; a page without it shows numbers of one size."""
@@ -112,7 +112,7 @@ def _set(sizes: SizeSet) -> dict[str, Any]:
 def _printable(value: Any) -> Any:
     """Names as a page shows them."""
     if isinstance(value, str):
-        return "".join(c if c.isprintable() else "?" for c in writable(value))
+        return printable(value)
     if isinstance(value, dict):
         return {key: _printable(one) for key, one in value.items()}
     return [_printable(one) for one in value] if isinstance(value, list | tuple) else value

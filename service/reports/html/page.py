@@ -31,7 +31,7 @@ from upconv.service.reports.pictures.strip import strip
 from upconv.service.reports.pictures.svg import PALETTE, STYLE
 from upconv.service.reports.responses import responses
 from upconv.service.reports.result import AuditResult, ModelComparison
-from upconv.service.reports.words import grouped, image_text, joined, verdict
+from upconv.service.reports.words import grouped, image_text, joined, printable, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -95,7 +95,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else _printable(value),
+        finalize=lambda value: value if isinstance(value, Markup) else _shown(value),
     )
     style = PALETTE + STYLE + (TEMPLATES / "style.css").read_text("utf-8")
     environment.globals["style"] = _safe(style)
@@ -111,11 +111,9 @@ def _safe(text: str) -> Any:
     return Markup(text)
 
 
-def _printable(value: Any) -> Any:
-    """A file's words without what moves a cursor or turns the direction of writing."""
-    if not isinstance(value, str):
-        return value
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in value)
+def _shown(value: Any) -> Any:
+    """A value as the page has it; code frames have several lines."""
+    return printable(value, "\n") if isinstance(value, str) else value
 
 
 def _command(result: AuditResult) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from upconv.service.reports.words import printable
+
 PALETTE: Final = """\
 :root{--paper:#fcfcfa;--card:#fff;--ink:#1d2329;--dim:#5d6770;--line:#d9dde0;--soft:#eef1f3;\
 --accent:#2b6a99;--good:#24714f;--warn:#9a5a00;--bad:#ad322a}
@@ -37,8 +39,7 @@ svg.pic .plot{fill:none;stroke:var(--accent);stroke-width:1.5}
 
 def words(text: object) -> str:
     """A file's words as SVG and HTML may hold them; control characters are shown as "?"."""
-    shown = "".join(c if c.isprintable() else "?" for c in str(text))
-    return escape(shown, quote=True)
+    return escape(printable(str(text)), quote=True)
 
 
 def number(value: float) -> str:
