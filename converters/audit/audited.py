@@ -48,13 +48,13 @@ class AxisAudit:
 class Audit:
     """A model that was read with letters for the sizes of its images.
 
-    `written` are the inputs as the file has them, and `kept` says why sizes in it could not be
-    read as letters. `shapes` are formulas in the letters; `at` are usual sizes at which it runs,
+    `plain` is the model as the file has it, and `kept` says why sizes in it could not be read as
+    letters. `shapes` are formulas in the letters; `at` are usual sizes at which it runs,
     and `places` and what follows it are there, where sizes bear on them.
     """
 
     model: Model
-    written: tuple[ModelInput, ...]
+    plain: Model
     kept: str
     shapes: Mapping[str, Shape | None]
     found: InputSizes
@@ -66,6 +66,11 @@ class Audit:
     crops: tuple[Misalignment, ...]
     merges: tuple[Judged, ...]
     readings: tuple[OtherReading, ...]
+
+    @property
+    def written(self) -> tuple[ModelInput, ...]:
+        """The inputs as the file has them."""
+        return self.plain.inputs
 
     @property
     def misaligned(self) -> tuple[Misalignment, ...]:
@@ -95,7 +100,7 @@ def _own_sizes(written: Sequence[ModelInput], model: Model) -> dict[str, int]:
     return {letter: size for letter, size in sizes if isinstance(size, int)}
 
 
-def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") -> Audit:
+def audited(model: Model, plain: Model | None = None, kept: str = "") -> Audit:
     """What can be said of a model with letters for sizes.
 
     >>> from upconv.converters.ir.dims import symbol
@@ -108,7 +113,7 @@ def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") 
     [('W', 'W >= 2')]
     """
     found = input_sizes(model)
-    at = running_sizes(found, _own_sizes(written, model))
+    at = running_sizes(found, _own_sizes((plain or model).inputs, model))
     inference = sized(model, at).inference
     numbers = inference.shapes
     coordinates = Coordinates(model, numbers)
@@ -123,7 +128,7 @@ def audited(model: Model, written: tuple[ModelInput, ...] = (), kept: str = "") 
     )
     return Audit(
         model,
-        written or model.inputs,
+        plain or model,
         kept,
         infer(model).shapes,
         found,

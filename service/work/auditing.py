@@ -83,10 +83,10 @@ def compare(
 
 
 def _compared(left: Audit, right: Audit) -> ModelComparison:
-    from upconv.converters.audit.comparison import compare as compare_models
+    from upconv.converters.audit.comparison import Read, compare_files
 
-    found = compare_models(left.model, right.model, (left.written, right.written))
-    return ModelComparison(left, right, found)
+    read = (Read(one.plain, one.model) for one in (left, right))
+    return ModelComparison(left, right, compare_files(*read))
 
 
 def audit_model(source: str | Model, options: ReadOptions) -> Audit:
@@ -98,7 +98,7 @@ def audit_model(source: str | Model, options: ReadOptions) -> Audit:
         return audited(with_unknown_sizes(require_graph(source)))
     model = _opened(source, options)
     lettered, kept = _reopened(source, options, model)
-    return audited(lettered, model.inputs, kept)
+    return audited(lettered, model, kept)
 
 
 def _opened(path: str, options: ReadOptions) -> Model:

@@ -18,7 +18,7 @@ from upconv.converters.audit.comparison.matching import Matching, Pair, kind_of,
 from upconv.converters.audit.explained import first_failures
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
 from upconv.converters.audit.size_sets import EVERY, SizeSet
-from upconv.converters.ir.dims import symbol
+from upconv.converters.ir.dims import is_constant, symbol
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
 from upconv.converters.ir.open_sizes import image_letters
@@ -26,6 +26,14 @@ from upconv.converters.ir.records import record
 
 Written: TypeAlias = tuple[Sequence[ModelInput], Sequence[ModelInput]]
 """The inputs of A and of B."""
+
+
+@record(frozen=True, slots=True)
+class Read:
+    """A model as its file has it (`plain`), and read with letters for its images' sizes."""
+
+    plain: Model
+    lettered: Model
 
 
 @record(frozen=True, slots=True)
@@ -45,16 +53,19 @@ class Comparison:
         return not any(one.changes_numbers for one in self.differences)
 
 
-def compare(left: Model, right: Model, written: Written | None = None) -> Comparison:
+def compare(
+    left: Model, right: Model, written: Written | None = None, *, free: bool = True
+) -> Comparison:
     """Two models by meaning. Their layers are matched by place, shape and weights; names, the order
     of layers, folded normalisations, split activations, dense or grouped kernels and the words
     for padding are of no account.
 
-    Both are taken with free sizes of their images, the same letters in both. `written` are the
+    Both are taken with `free` sizes of their images, the same letters in both. `written` are the
     inputs as both files have them, where the models were read with other sizes.
     """
     declared = list(_of_declared_sizes(*(written or (left.inputs, right.inputs))))
-    left, right = _with_letters(left, right)
+    if free:
+        left, right = _with_letters(left, right)
     ours, theirs = canonical(left), canonical(right)
     sizes = input_sizes(ours.model), input_sizes(theirs.model)
     made = infer(ours.model).shapes, infer(theirs.model).shapes
@@ -72,6 +83,35 @@ def compare(left: Model, right: Model, written: Written | None = None) -> Compar
     return Comparison(
         tuple(found), len(matching.pairs), not computed and not weighted, sizes[0], sizes[1]
     )
+
+
+def compare_files(left: Read, right: Read) -> Comparison:
+    """Two models that were read with letters and as their files have them.
+
+    They are compared at every size. Where that differs, but both files name one size, what counts
+    is that size: at others their makers promise nothing, and it is only said that they differ.
+    """
+    written = (left.plain.inputs, right.plain.inputs)
+    free = compare(left.lettered, right.lettered, written)
+    if free.same or not _one_size(*written):
+        return free
+    own = compare(left.plain, right.plain, free=False)
+    if not own.same:
+        return free
+    others = [
+        replace(
+            one, message=f"at other sizes than the files': {one.message}", changes_numbers=False
+        )
+        for one in free.differences
+    ]
+    return replace(free, differences=(*own.differences, *others), matched=own.matched)
+
+
+def _one_size(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
+    """Whether both have numbers for all sizes of their images, and the same."""
+    by_name = [{entry.name: entry.shape for entry in inputs} for inputs in (left, right)]
+    pairs = [(by_name[0][ours], by_name[1][theirs]) for ours, theirs in _partners(left, right)]
+    return all(a is not None and a == b and is_constant(*a[2:]) for a, b in pairs)
 
 
 def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
