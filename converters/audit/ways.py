@@ -124,6 +124,8 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
     None where it has no scale: the size is a number, or all is pooled.
     """
     op = layer.operator
+    if axis < 0:
+        return Fraction(1)  # of the batch
     match op:
         case ops.Conv(stride=stride) | ops.Pool(stride=stride):
             return Fraction(1, stride[axis]) if stride[axis] else None
@@ -140,7 +142,7 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
         case ops.Reshape() | ops.Permute() | ops.Flatten():
             return None  # another axis stands there
     sizes = getattr(op, "target", None) or getattr(op, "size", None)
-    return _slope(sizes, axis) if sizes else Fraction(1)
+    return _slope(sizes, axis) if isinstance(sizes, tuple) and sizes else Fraction(1)
 
 
 def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:
