@@ -124,25 +124,30 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
     None where it has no scale: the size is a number, or all is pooled.
     """
     op = layer.operator
-    if axis < 0:
-        return Fraction(1)  # of the batch
     match op:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride) if axis >= 0:
             return Fraction(1, stride[axis]) if stride[axis] else None
-        case ops.ConvTranspose(stride=stride, target=None):
+        case ops.ConvTranspose(stride=stride, target=None) if axis >= 0:
             return Fraction(stride[axis])
-        case ops.Resize(factor=factor) if factor is not None:
+        case ops.Resize(factor=factor) if factor is not None and axis >= 0:
             return Fraction(factor[axis])
         case ops.DepthToSpace(block=block):
             return Fraction(block)
         case ops.SpaceToDepth(block=block):
             return Fraction(1, block) if block else None
-        case ops.GlobalPool() | ops.Eltwise(broadcast=True) | ops.Expand():
-            return None
-        case ops.Reshape() | ops.Permute() | ops.Flatten():
-            return None  # another axis stands there
+        case (
+            ops.GlobalPool()
+            | ops.Eltwise(broadcast=True)
+            | ops.Expand()
+            | ops.Reshape()
+            | ops.Permute()
+            | ops.Flatten()
+        ):
+            return None  # repeated, or another axis stands there
     sizes = getattr(op, "target", None) or getattr(op, "size", None)
-    return _slope(sizes, axis) if isinstance(sizes, tuple) and sizes else Fraction(1)
+    if axis < 0 or not isinstance(sizes, tuple) or not sizes:
+        return Fraction(1)
+    return _slope(sizes, axis)
 
 
 def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:
