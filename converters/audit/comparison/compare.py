@@ -98,13 +98,23 @@ def compare_files(left: Read, right: Read) -> Comparison:
     own = compare(left.plain, right.plain, free=False)
     if not own.same:
         return free
-    others = [
-        replace(
-            one, message=f"at other sizes than the files': {one.message}", changes_numbers=False
-        )
-        for one in free.differences
-    ]
+    others = tuple(_of_other_sizes(free.differences))
     return replace(free, differences=(*own.differences, *others), matched=own.matched)
+
+
+def _of_other_sizes(differences: Sequence[Difference]) -> Iterator[Difference]:
+    """What differs at sizes that neither file names: the sizes that run, and how much else."""
+    changing = [one for one in differences if one.changes_numbers]
+    valid = [one for one in changing if one.kind == "valid sizes"]
+    for one in valid:
+        message = f"at other sizes than the files', {one.message}"
+        yield replace(one, message=message, changes_numbers=False)
+    more = len(changing) - len(valid)
+    if more:
+        things = "one thing differs" if more == 1 else f"{more} things differ"
+        yield Difference(
+            "place", "", "", f"at other sizes than the files', {things} in layers", False
+        )
 
 
 def _one_size(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
