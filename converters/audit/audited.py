@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from upconv.converters.audit.at_sizes import running_sizes
 from upconv.converters.audit.blame import Culprit
@@ -27,6 +29,9 @@ from upconv.converters.ir.model import Model, ModelInput
 from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
+
+MOST_EXPLAINED: Final = 40
+"""Failures of a letter that are looked into: each infers the whole model at a size."""
 
 
 @record(frozen=True, slots=True)
@@ -90,6 +95,19 @@ def _numbers(entry: ModelInput) -> int:
     return sum(isinstance(size, int) for size in entry.shape or ())
 
 
+def _explained(model: Model, found: InputSizes, axis: AxisSizes) -> AxisAudit:
+    """A letter with the reasons of its failures; of very many, of those that come again and again
+    and of the first others."""
+    telling = sorted(axis.failures, key=lambda one: one.sizes.is_finite)[:MOST_EXPLAINED]
+    few = replace(axis, failures=tuple(one for one in axis.failures if one in telling))
+    return AxisAudit(
+        axis,
+        tuple(first_failures(model, found, few)),
+        lost_by(model, found, few),
+        why_text(model, found, few),
+    )
+
+
 def _own_sizes(written: Sequence[ModelInput], model: Model) -> dict[str, int]:
     """Letter -> the number that stands for it in the file, where one does."""
     sizes = (
@@ -117,15 +135,7 @@ def audited(model: Model, plain: Model | None = None, kept: str = "") -> Audit:
     inference = sized(model, at).inference
     numbers = inference.shapes
     coordinates = Coordinates(model, numbers)
-    axes = (
-        AxisAudit(
-            axis,
-            tuple(first_failures(model, found, axis)),
-            lost_by(model, found, axis),
-            why_text(model, found, axis),
-        )
-        for axis in found.axes
-    )
+    axes = (_explained(model, found, axis) for axis in found.axes)
     return Audit(
         model,
         plain or model,
