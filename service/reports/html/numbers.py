@@ -42,7 +42,7 @@ class Numbers:
     @property
     def json(self) -> str:
         """As a script element may hold it: nothing in it ends the element."""
-        text = json.dumps(_printable(self.record), separators=(",", ":"))
+        text = json.dumps(self.record, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace("&", "\\u0026")
 
     def mark(self, shape: Shape | None) -> str:
@@ -78,10 +78,10 @@ class Numbers:
             "outputs": self._outputs(),
             "conditions": [
                 {
-                    "layer": one.layer.name,
+                    "layer": printable(one.layer.name),
                     "box": box_of.get(one.layer.name, -1),
                     "row": rows.get(one.layer.name, -1),
-                    "text": str(one)[:LONGEST],
+                    "text": printable(str(one)[:LONGEST]),
                     "any": [[r.kind, self._steps.of(r.difference)] for r in one.any_of],
                 }
                 for one in audit.found.conditions
@@ -92,7 +92,7 @@ class Numbers:
         audit = self._result.audit
         pairs = ((name, audit.shapes.get(name)) for name in audit.model.outputs[:4])
         return [
-            [name, [self._steps.of(size) for size in shape[2:]]]
+            [printable(name), [self._steps.of(size) for size in shape[2:]]]
             for name, shape in pairs
             if shape is not None and len(shape) > 2
         ]
@@ -107,12 +107,3 @@ def _set(sizes: SizeSet) -> dict[str, Any]:
         "rests": list(sizes.rests),
         "exceptions": list(sizes.exceptions),
     }
-
-
-def _printable(value: Any) -> Any:
-    """Names as a page shows them."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, dict):
-        return {key: _printable(one) for key, one in value.items()}
-    return [_printable(one) for one in value] if isinstance(value, list | tuple) else value
