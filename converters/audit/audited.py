@@ -8,6 +8,7 @@ from typing import Final
 
 from upconv.converters.audit.at_sizes import running_sizes
 from upconv.converters.audit.blame import Culprit
+from upconv.converters.audit.conditions import Condition
 from upconv.converters.audit.explained import (
     FirstFailure,
     first_failures,
@@ -76,6 +77,13 @@ class Audit:
     def written(self) -> tuple[ModelInput, ...]:
         """The inputs as the file has them."""
         return self.plain.inputs
+
+    @property
+    def refused(self) -> Condition | None:
+        """What a model without an open size asks for in vain, None where it runs."""
+        if self.axes:
+            return None
+        return next((one for one in self.found.conditions if not one.holds({})), None)
 
     @property
     def misaligned(self) -> tuple[Misalignment, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from upconv.converters.audit.at_sizes import AtSizes
 from upconv.converters.audit.audited import Audit, AxisAudit
-from upconv.converters.audit.explained import loss_text
+from upconv.converters.audit.explained import loss_text, reason_of, sized
 from upconv.converters.audit.size_sets import NONE
 from upconv.converters.ir.model import ModelInput
 from upconv.converters.ir.open_sizes import NO_SIZES
@@ -97,6 +97,10 @@ def _table(rows: Sequence[Row]) -> list[str]:
 
 
 def _rows(audit: Audit) -> Iterator[Row]:
+    if audit.refused is not None:
+        layer = audit.refused.layer
+        at = sized(audit.model, {})
+        yield "fails", f"'{layer.name}': {reason_of(at, layer) or f'it needs {audit.refused}'}"
     for group in grouped(audit.axes):
         yield from _of_group(group)
     for one in audit.found.coupled:

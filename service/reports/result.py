@@ -79,7 +79,7 @@ class AuditResult:
     @property
     def passed(self) -> bool:
         """Whether all sizes that were asked for run, and nothing differs that changes numbers."""
-        runs = self.at is None or self.at.runs is not False
+        runs = self.audit.refused is None and (self.at is None or self.at.runs is not False)
         all_run = all(len(one.running) == len(one.asked) for one in self.sizes)
         return runs and all_run and (self.comparison is None or self.comparison.same)
 

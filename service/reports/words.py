@@ -23,7 +23,7 @@ def verdict(audit: Audit) -> str:
 
 def _of_sizes(audit: Audit) -> Iterator[str]:
     if not audit.axes:
-        yield "No size of its inputs is open." if not audit.kept else _fixed(audit)
+        yield _fixed(audit)
         return
     if any(one.sizes.known == NONE for one in audit.axes):
         yield "It runs at no size."
@@ -37,8 +37,13 @@ def _of_sizes(audit: Audit) -> Iterator[str]:
 
 
 def _fixed(audit: Audit) -> str:
-    sizes = " and ".join("x".join(map(str, entry.shape or ())) for entry in audit.written)
-    return f"It takes {sizes} and nothing else: its sizes are fixed in the file."
+    """Of a model without an open size: whether it runs, and why it takes no other."""
+    sizes = joined(["x".join(map(str, entry.shape or ())) for entry in audit.model.inputs] or ["-"])
+    if audit.refused is not None:
+        return f"It does not run at {sizes}: '{audit.refused.layer.name}' fails."
+    if audit.kept:
+        return f"It takes {sizes} and nothing else: its sizes are fixed in the file."
+    return f"It runs at {sizes}. No size of its inputs is open."
 
 
 def _of_group(group: Sequence[AxisAudit]) -> str:

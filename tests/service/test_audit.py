@@ -103,6 +103,19 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert run("solve", "--input", "16", "--output", "32")[0] == 0
 
 
+def test_a_size_that_is_given_is_kept(tmp_path: Path) -> None:
+    path = caffe(tmp_path, u_net(2, "FLOOR"))
+    code, lines = run("audit", path, "--input", "data=1x3x64x48")
+    assert code == 0
+    assert "It runs at 1x3x64x48. No size of its inputs is open." in "\n".join(lines)
+    code, lines = run("audit", path, "--input", "data=1x3x64x50")
+    assert code == 1
+    assert "It does not run at 1x3x64x50: 'join1' fails." in "\n".join(lines)
+    assert any("'pool1' rounded 12.5 down to 12" in one for one in lines)
+    code, lines = run("audit", path, "--input", "data=1x3x64xW")
+    assert "W must be a multiple of 4" in "\n".join(lines)
+
+
 @pytest.mark.parametrize("sizes", ["x", "0", "9..3", "1..9:0", "8x8x8x8", "1e9", "9999999"])
 def test_sizes_that_are_none_are_refused(sizes: str, tmp_path: Path) -> None:
     path = caffe(tmp_path, u_net(2, "FLOOR"))
