@@ -132,7 +132,7 @@ def audited(model: Model, plain: Model | None = None, kept: str = "") -> Audit:
     >>> from upconv.converters.ir.dims import symbol
     >>> from upconv.converters.ir.model import Layer
     >>> from upconv.converters.ir.operators import Pool
-    >>> pool = Pool("max", (2,), (2,), (0,), (0,), (0,), "floor", "never", False)
+    >>> pool = Pool("max", (2,), (2,), (1,), (0,), (0,), "floor", "never", False)
     >>> net = Model("net", "", "caffe", (ModelInput("x", (1, 3, symbol("W"))),), ("y",),
     ...             (Layer("pool", pool, ("x",), ("y",)),))
     >>> [(one.letter, one.sizes.runs.rule("W")) for one in audited(net).axes]
