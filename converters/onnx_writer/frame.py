@@ -10,7 +10,8 @@ from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.shapes import channels_last
 from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
 from upconv.converters.onnx_writer.graph import GraphBuilder
-from upconv.converters.onnx_writer.layout import Inside, to_first, to_last
+from upconv.converters.onnx_writer.layout import Inside
+from upconv.converters.passes.channels import to_first, to_last
 
 
 def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:

@@ -19,6 +19,7 @@ from upconv.converters.ir.open_sizes import (
 )
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, channels_last
+from upconv.converters.passes.channels import channels_first
 from upconv.converters.readers.options import ReadOptions
 from upconv.service.reports.result import AskedSizes, AuditResult, ModelComparison
 
@@ -95,7 +96,7 @@ def audit_model(source: str | Model, options: ReadOptions) -> Audit:
     from upconv.converters.readers.formats import require_graph
 
     if isinstance(source, Model):
-        return audited(with_unknown_sizes(require_graph(source)))
+        return audited(channels_first(with_unknown_sizes(require_graph(source))))
     model = _opened(source, options)
     lettered, kept = _reopened(source, options, model)
     return audited(lettered, model, kept)
@@ -104,7 +105,7 @@ def audit_model(source: str | Model, options: ReadOptions) -> Audit:
 def _opened(path: str, options: ReadOptions) -> Model:
     from upconv.converters.readers.formats import open_graph
 
-    return with_unknown_sizes(open_graph(path, options))
+    return channels_first(with_unknown_sizes(open_graph(path, options)))
 
 
 def _reopened(path: str, options: ReadOptions, model: Model) -> tuple[Model, str]:

@@ -162,6 +162,22 @@ def test_the_same_of_an_onnx_file_alone(tmp_path: Path) -> None:
     assert "H and W must be multiples of 4" in line(lines, "must be")
 
 
+def test_an_onnx_file_with_channels_last(tmp_path: Path) -> None:
+    """The letters stand for the axes of the image, wherever these are."""
+    nodes = [
+        node("Transpose", "x", "image", perm=[0, 3, 1, 2]),
+        node("MaxPool", "image", "half", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Resize", "half", "up", mode="nearest"),
+        node("Add", "up image", "sum"),
+        node("Transpose", "sum", "y", perm=[0, 2, 3, 1]),
+    ]
+    nodes[2].input[:] = ["half", "", "twice"]
+    net = saved(tmp_path / "net.onnx", nodes, ["batch", "rows", "columns", 3], twice())
+    _, lines = run("audit", net)
+    assert line(lines, "x is Nx3xHxW")
+    assert line(lines, "must be").startswith("H and W must be multiples of 2")
+
+
 def test_squares_only_is_a_condition_on_both_axes(tmp_path: Path) -> None:
     """onnx/onnx 5134: a dynamic ONNX file works only for squares."""
     turned = [node("Transpose", "x", "turned", perm=[0, 1, 3, 2]), node("Add", "x turned", "y")]

@@ -237,6 +237,19 @@ def _plain_merge(net: _Net, layer: Layer) -> Change | None:
     return Change(replace(layer, operator=plain)) if plain != op else None
 
 
+def _powers(net: _Net, layer: Layer) -> Change | None:
+    """What is scaled and moved, and then again, as once: only the last may raise to a power."""
+    op, first = layer.operator, net.before(layer)
+    if not isinstance(op, ops.Power) or first is None or not isinstance(first.operator, ops.Power):
+        return None
+    earlier = first.operator
+    if earlier.power != 1:
+        return None
+    scale, shift = op.scale * earlier.scale, op.shift + op.scale * earlier.shift
+    whole = replace(op, scale=scale, shift=shift)
+    return Change(replace(layer, operator=whole, inputs=first.inputs), first)
+
+
 def _nested(net: _Net, layer: Layer) -> Change | None:
     """(a + b) + c as a + b + c, and Concats of Concats."""
     op = layer.operator
@@ -346,6 +359,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     _neutral,
     _plain_merge,
     _activation,
+    _powers,
     _cutting,
     _cutting,
     _product,

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from tests.support import shared_folder
+from tests.support import ROOT, shared_folder
 from upconv.converters.audit.comparison import Comparison, Read, compare_files
 from upconv.converters.audit.comparison.factors import joined_axes
 from upconv.converters.ir import operators as ops
@@ -19,6 +19,7 @@ from upconv.converters.ir.open_sizes import image_letters, with_image_letters
 from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.onnx_writer.options import Bilinear
+from upconv.converters.passes.channels import channels_first
 from upconv.converters.passes.fill import fill_missing
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
@@ -78,6 +79,19 @@ def test_files_of_open_sizes(name: str, shared: Path, tmp_path: Path) -> None:
             continue  # the matrices of open sizes are made as the file runs, and not seen through
         changing = [str(one) for one in found.differences if one.changes_numbers]
         assert not changing, (form, changing)
+
+
+@pytest.mark.parametrize("name", ["frozen", "nested"])
+def test_files_with_channels_last(name: str, tmp_path: Path) -> None:
+    """Keras' images stay channels last in their ONNX file, which turns them first and last."""
+    source = ROOT / "fixtures" / "keras2" / f"{name}.keras"
+    path = tmp_path / "net.onnx"
+    write_onnx(open_model(str(source), ReadOptions()), path)
+    models = [channels_first(open_model(str(one), ReadOptions())) for one in (source, path)]
+    assert models[0].channels_last == models[1].channels_last != frozenset()
+    found = compare_files(*(Read(model, model) for model in models))
+    assert not [str(one) for one in found.differences if one.changes_numbers]
+    assert found.matched >= 3
 
 
 def _along(axis: int, kernel: int, stride: int) -> Layer:
