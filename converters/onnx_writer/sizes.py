@@ -22,6 +22,7 @@ from upconv.converters.ir.dims import (
     symbol,
 )
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import never_negative
 from upconv.converters.ir.model import Model, Shape
 
 
@@ -158,7 +159,7 @@ class SizeWriter:
         """Floor division by a positive divisor. ONNX Div truncates towards zero, so a numerator
         that may be negative first loses its (never negative) remainder."""
         over, under = self.size(numerator), self.size(divisor)
-        if not _never_negative(numerator):
+        if not never_negative(numerator):
             rest = self._binary("Mod", over, under, f"{text} remainder")
             over = self._binary("Sub", over, rest, f"{text} whole")
         return self._binary("Div", over, under, text)
@@ -179,21 +180,3 @@ class SizeWriter:
         index = self._graph.ints((axis,))
         name = f"size/{tensor}.{axis}"
         return self._graph.shared_node("Gather", (self._shapes[tensor], index), name, axis=0)
-
-
-def _never_negative(size: Size) -> bool:
-    if isinstance(size, int):
-        return size >= 0
-    return size.constant >= 0 and all(f > 0 and _atom_fits(a) for a, f in size.terms)
-
-
-def _atom_fits(atom: Atom) -> bool:
-    match atom:
-        case Quotient(numerator, _):
-            return _never_negative(numerator)
-        case Extreme(kind, arguments):
-            test = all if kind == "min" else any
-            return test(map(_never_negative, arguments))
-        case Product(factors):
-            return all(map(_never_negative, factors))
-    return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import larger, smaller
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
 from upconv.converters.readers.torch.aten.ops_shape import requested_shape
@@ -18,7 +19,7 @@ NO_END: Final = (1 << 63) - 1
 def _slice(call: AtenCall) -> None:
     axis = call.axis()
     size = call.shape()[axis]
-    start = bounded(call.get("start"), size, 0)
+    start = first_of(call.get("start"), size)
     step = call.fixed("step", 1)
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
@@ -27,22 +28,25 @@ def _slice(call: AtenCall) -> None:
     elif call.get("end") in (None, NO_END):
         length = size - start
     else:
-        length = maximum(bounded(call.get("end"), size, size) - start, 0)
+        length = larger(bounded(call.get("end"), size, size) - start, 0)
     _cut(call, axis, start, length, step)
+
+
+def first_of(start: Any, size: Size) -> Size:
+    """Where a slice begins. An open size is taken to reach as far as the code cuts from its begin,
+    so that pixels keep their places."""
+    if isinstance(start, int) and start >= 0 and not isinstance(size, int):
+        return start
+    return bounded(start, size, 0)
 
 
 def bounded(bound: Any, size: Size, default: Size) -> Size:
     """A bound as Python reads it: negative from the end, never outside."""
     if bound is None or bound == NO_END:
         return default
-    if isinstance(bound, int):
-        if bound == 0:
-            return 0
-        place = size + bound if bound < 0 else bound
-        inside: Size = maximum(place, 0) if bound < 0 else minimum(place, size)
-        return inside
-    within: Size = minimum(bound, size)
-    return within
+    if isinstance(bound, int) and bound < 0:
+        return larger(size + bound, 0)
+    return smaller(bound, size)
 
 
 def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> None:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, multiply
+from upconv.converters.ir.dims import Dim, Size, ceil_div, multiply
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import larger
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
-from upconv.converters.readers.torch.aten.ops_boxes import NO_END, bounded
+from upconv.converters.readers.torch.aten.ops_boxes import bounded, first_of
 
 MAX_PARTS: Final = 4096
 
@@ -109,20 +110,15 @@ def _unflatten(call: Arguments) -> list[Shape]:
 
 
 def _slice(call: Arguments) -> list[Shape]:
-    """An open size is taken to reach as far as the code cuts from its begin."""
     shape = call.shape()
     axis = call.axis(len(shape))
-    size, start, end = shape[axis], call.get("start"), call.get("end")
-    first = start if _cuts(start, size) else bounded(start, size, 0)
-    length = maximum((size if end in (None, NO_END) else bounded(end, size, size)) - first, 0)
+    size = shape[axis]
+    first = first_of(call.get("start"), size)
+    length = larger(bounded(call.get("end"), size, size) - first, 0)
     step = call.integer("step", 1)
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
     return [_with(shape, axis, length if step == 1 else ceil_div(length, step))]
-
-
-def _cuts(start: Any, size: Size) -> bool:
-    return isinstance(start, int) and start >= 0 and not isinstance(size, int)
 
 
 def _with(shape: Shape, axis: int, size: Size) -> Shape:
@@ -260,7 +256,7 @@ def _counted(call: Arguments) -> list[Shape]:
         return [(_count((end - start) / step),)]
     if not isinstance(step, int) or step < 1 or float in (type(start), type(end)):
         raise UnsupportedError("it counts to an open size in steps that are no positive integers")
-    return [(maximum(ceil_div(end - start, step), 0),)]
+    return [(larger(ceil_div(end - start, step), 0),)]
 
 
 def _count(steps: float) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.least import least, most
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.torch.aten.calls import (
@@ -252,4 +253,10 @@ def _resolved(argument: Argument) -> Argument:
 
 
 def _checked(shape: Shape) -> Shape:
-    return tuple(checked(size) for size in shape)
+    """Its sizes, of bounded length, and as a number what can be but one."""
+    return tuple(map(_settled, map(checked, shape)))
+
+
+def _settled(size: Size) -> Size:
+    low = least(size)
+    return size if low is None or low != most(size) else low

@@ -1,0 +1,159 @@
+"""How small and how large a size can be, where every size of an input is at least 1.
+
+A size is bounded from below by forms that are linear in its letters: floor(a/k) lies between
+(a - k + 1)/k and a/k, and of a minimum each argument counts. The bound is not always the best one,
+and never wrong.
+
+>>> from upconv.converters.ir.dims import minimum, symbol
+>>> H = symbol("H")
+>>> least(H - H // 2 - 1), least(H - 7), least(7 - H)
+(0, -6, None)
+>>> most(minimum(H, 3)), smaller(H // 2, H) == H // 2
+(3, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import ceil, prod
+from typing import Final, TypeAlias
+
+from upconv.converters.ir.dims import (
+    Atom,
+    Dim,
+    Extreme,
+    Like,
+    Product,
+    Quotient,
+    Size,
+    Symbol,
+    is_larger,
+    maximum,
+    minimum,
+)
+
+MOST_FORMS: Final = 32
+MOST_PARTS: Final = 200
+"""How many forms, and how long an expression, is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """sum(factor * letter) + constant."""
+
+    factors: Mapping[Symbol | Like, Fraction]
+    constant: Fraction
+
+    def plus(self, other: _Form) -> _Form:
+        letters = self.factors.keys() | other.factors.keys()
+        sums = {a: self.factors.get(a, Fraction()) + other.factors.get(a, 0) for a in letters}
+        return _Form(sums, self.constant + other.constant)
+
+    def times(self, factor: Fraction) -> _Form:
+        return _Form({a: f * factor for a, f in self.factors.items()}, self.constant * factor)
+
+    @property
+    def least(self) -> int | None:
+        """Where every letter is 1: there it is smallest, or it has no end."""
+        if min(self.factors.values(), default=Fraction()) < 0:
+            return None
+        return ceil(self.constant + sum(self.factors.values()))
+
+
+_Forms: TypeAlias = Sequence[_Form]
+
+
+class _UnboundedError(Exception):
+    """Nothing is known of how small a part is."""
+
+
+def least(size: Size) -> int | None:
+    """A whole number that a size is never below; None where none is known."""
+    if isinstance(size, int):
+        return size
+    if is_larger(size, MOST_PARTS):
+        return None
+    try:
+        found = [form.least for form in _below(size)]
+    except _UnboundedError:
+        return None
+    known = [one for one in found if one is not None]
+    return min(known) if len(known) == len(found) else None
+
+
+def most(size: Size) -> int | None:
+    """A whole number that a size is never above; None where none is known."""
+    found = least(-size)
+    return None if found is None else -found
+
+
+def never_negative(size: Size) -> bool:
+    """Whether a size is 0 or more, as far as is known."""
+    found = least(size)
+    return found is not None and found >= 0
+
+
+def smaller(left: Size, right: Size) -> Size:
+    """The minimum of two sizes, which is one of them where it is known which."""
+    return _chosen(left, right, minimum)
+
+
+def larger(left: Size, right: Size) -> Size:
+    """The maximum of two sizes, which is one of them where it is known which."""
+    return _chosen(left, right, maximum)
+
+
+def _chosen(left: Size, right: Size, choose: Callable[..., Size]) -> Size:
+    low, high = (left, right) if choose is minimum else (right, left)
+    if never_negative(high - low):
+        return left
+    return right if never_negative(low - high) else choose(left, right)
+
+
+def _below(size: Size) -> _Forms:
+    """Forms of which the smallest is never above the size."""
+    if isinstance(size, int):
+        return (_Form({}, Fraction(size)),)
+    total: _Forms = (_Form({}, Fraction(size.constant)),)
+    for atom, factor in size.terms:
+        scale = Fraction(abs(factor))
+        parts = [form.times(scale) for form in _atom_below(atom, 1 if factor > 0 else -1)]
+        if len(total) * len(parts) > MOST_FORMS:
+            raise _UnboundedError
+        total = tuple(one.plus(other) for one, other in product(total, parts))
+    return total
+
+
+def _atom_below(atom: Atom, sign: int) -> _Forms:
+    """The same for an atom, or minus it."""
+    match atom:
+        case Symbol() | Like():
+            return (_Form({atom: Fraction(sign)}, Fraction()),)
+        case Quotient(numerator, int() as divisor):
+            less = numerator - (divisor - 1) if sign > 0 else -numerator
+            return [form.times(Fraction(1, divisor)) for form in _below(less)]
+        case Extreme(kind, arguments):
+            turned = [argument * sign for argument in arguments]
+            if (kind == "min") == (sign > 0):
+                return [form for argument in turned for form in _below(argument)]
+            return _below(_largest(turned))
+        case Product(factors) if sign > 0:
+            found = [least(factor) for factor in factors]
+            known = [one for one in found if one is not None and one >= 0]
+            if len(known) == len(found):
+                return (_Form({}, Fraction(prod(known))),)
+    raise _UnboundedError
+
+
+def _largest(sizes: Sequence[Size]) -> Size:
+    """One of the arguments of a maximum, which is never below any of them: the one whose least
+    value is largest, and of such ones one that grows."""
+
+    def rank(size: Size) -> tuple[bool, int, bool]:
+        found = least(size)
+        return found is not None, found or 0, isinstance(size, Dim)
+
+    return max(sizes, key=rank)
