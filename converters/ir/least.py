@@ -76,8 +76,13 @@ def least(size: Size) -> int | None:
         return size
     if is_larger(size, MOST_PARTS):
         return None
+    found = (_least(size, grows) for grows in (True, False))
+    return max((one for one in found if one is not None), default=None)
+
+
+def _least(size: Size, grows: bool) -> int | None:
     try:
-        found = [form.least for form in _below(size)]
+        found = [form.least for form in _below(size, grows)]
     except _UnboundedError:
         return None
     known = [one for one in found if one is not None]
@@ -113,33 +118,34 @@ def _chosen(left: Size, right: Size, choose: Callable[..., Size]) -> Size:
     return right if never_negative(low - high) else choose(left, right)
 
 
-def _below(size: Size) -> _Forms:
-    """Forms of which the smallest is never above the size."""
+def _below(size: Size, grows: bool) -> _Forms:
+    """Forms of which the smallest is never above the size. A maximum is never below any of its
+    arguments: one that `grows` stands for it where there is one, else one that is large."""
     if isinstance(size, int):
         return (_Form({}, Fraction(size)),)
     total: _Forms = (_Form({}, Fraction(size.constant)),)
     for atom, factor in size.terms:
         scale = Fraction(abs(factor))
-        parts = [form.times(scale) for form in _atom_below(atom, 1 if factor > 0 else -1)]
+        parts = [form.times(scale) for form in _atom_below(atom, 1 if factor > 0 else -1, grows)]
         if len(total) * len(parts) > MOST_FORMS:
             raise _UnboundedError
         total = tuple(one.plus(other) for one, other in product(total, parts))
     return total
 
 
-def _atom_below(atom: Atom, sign: int) -> _Forms:
+def _atom_below(atom: Atom, sign: int, grows: bool) -> _Forms:
     """The same for an atom, or minus it."""
     match atom:
         case Symbol() | Like():
             return (_Form({atom: Fraction(sign)}, Fraction()),)
         case Quotient(numerator, int() as divisor):
             less = numerator - (divisor - 1) if sign > 0 else -numerator
-            return [form.times(Fraction(1, divisor)) for form in _below(less)]
+            return [form.times(Fraction(1, divisor)) for form in _below(less, grows)]
         case Extreme(kind, arguments):
             turned = [argument * sign for argument in arguments]
             if (kind == "min") == (sign > 0):
-                return [form for argument in turned for form in _below(argument)]
-            return _below(_largest(turned))
+                return [form for argument in turned for form in _below(argument, grows)]
+            return _below(max(turned, key=lambda one: _rank(one, grows)), grows)
         case Product(factors) if sign > 0:
             found = [least(factor) for factor in factors]
             known = [one for one in found if one is not None and one >= 0]
@@ -148,12 +154,6 @@ def _atom_below(atom: Atom, sign: int) -> _Forms:
     raise _UnboundedError
 
 
-def _largest(sizes: Sequence[Size]) -> Size:
-    """One of the arguments of a maximum, which is never below any of them: the one whose least
-    value is largest, and of such ones one that grows."""
-
-    def rank(size: Size) -> tuple[bool, int, bool]:
-        found = least(size)
-        return found is not None, found or 0, isinstance(size, Dim)
-
-    return max(sizes, key=rank)
+def _rank(size: Size, grows: bool) -> tuple[bool, int]:
+    found = _least(size, grows)
+    return (grows and isinstance(size, Dim)), -(1 << 63) if found is None else found

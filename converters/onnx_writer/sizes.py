@@ -18,8 +18,9 @@ from upconv.converters.ir.dims import (
     Quotient,
     Size,
     Symbol,
+    invert,
+    like,
     substitute,
-    symbol,
 )
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.least import never_negative
@@ -140,8 +141,8 @@ class SizeWriter:
 
     def _new_atom(self, atom: Atom) -> str:
         match atom:
-            case Symbol():
-                return self._axis(*self._place(atom))
+            case Symbol(name):
+                return self.size(self._meaning(name))
             case Like(tensor, axis):
                 return self._axis(self._graph.tensor(tensor), axis)
             case Quotient(numerator, divisor):
@@ -167,12 +168,14 @@ class SizeWriter:
     def _binary(self, operator: str, left: str, right: str, text: str) -> str:
         return self._graph.shared_node(operator, (left, right), f"size/{text}")
 
-    def _place(self, wanted: Symbol) -> tuple[str, int]:
+    def _meaning(self, name: str) -> Size:
+        """A letter as what an input's axis says it is: H, where it is 2*H long, is half of it."""
         for entry in self._graph.model.inputs:
             for axis, size in enumerate(entry.shape or ()):
-                if size == symbol(wanted.name):
-                    return entry.name, axis
-        raise UnsupportedError(f"no input has an axis of the size {wanted.name}")
+                meaning = invert(size, name, like(entry.name, axis))
+                if meaning is not None:
+                    return meaning
+        raise UnsupportedError(f"no input has an axis of the size {name}")
 
     def _axis(self, tensor: str, axis: int) -> str:
         if tensor not in self._shapes:

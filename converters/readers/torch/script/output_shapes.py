@@ -188,6 +188,29 @@ def _stack(call: Arguments) -> list[Shape]:
     return [(*shape[:axis], len(tensors), *shape[axis:])]
 
 
+def _cat(call: Arguments) -> list[Shape]:
+    """As long as all tensors together; those of one axis and no value count for nothing."""
+    shapes = [shape for shape in call.shapes(call.get("tensors", [])) if shape != (0,)]
+    if not shapes:
+        return [(0,)]
+    axis = call.axis(len(shapes[0]))
+    if any(len(shape) != len(shapes[0]) for shape in shapes):
+        raise UnsupportedError("it joins tensors of different numbers of axes")
+    return [_with(shapes[0], axis, sum((shape[axis] for shape in shapes), start=0))]
+
+
+def _repeat(call: Arguments) -> list[Shape]:
+    counts, shape = call.sizes("repeats") or call.sizes("dims"), call.shape()
+    rank = max(len(counts), len(shape))
+    pairs = zip(_aligned(counts, rank), _aligned(shape, rank), strict=True)
+    return [tuple(count * size for count, size in pairs)]
+
+
+def _aligned(sizes: Sequence[Size], rank: int) -> Shape:
+    """Sizes at the last axis, of 1 in front."""
+    return (1,) * (rank - len(sizes)) + tuple(sizes)
+
+
 def _squeeze(call: Arguments) -> list[Shape]:
     shape = call.shape()
     gone = range(len(shape)) if call.get("dim") is None else call.axes("dim")
@@ -278,7 +301,7 @@ def _mesh(call: Arguments) -> list[Shape]:
 def broadcast(shapes: Sequence[Shape]) -> Shape:
     """The shape that tensors have together, aligned at the last axis."""
     rank = max((len(shape) for shape in shapes), default=0)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    padded = [_aligned(shape, rank) for shape in shapes]
     return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
 
 
@@ -295,6 +318,8 @@ _RULES: Final[Mapping[str, Rule]] = {
     "split_with_sizes.default": _split_sizes,
     "unbind.int": _unbind,
     "expand.default expand_as.default": _expand,
+    "cat.default concat.default": _cat,
+    "repeat.default tile.default": _repeat,
     "stack.default": _stack,
     "squeeze.default squeeze.dim squeeze.dims": _squeeze,
     "unsqueeze.default": _unsqueeze,

@@ -258,5 +258,6 @@ def _checked(shape: Shape) -> Shape:
 
 
 def _settled(size: Size) -> Size:
-    low = least(size)
-    return size if low is None or low != most(size) else low
+    """A size as a number where it can be but one; an axis is taken not to be empty."""
+    high = most(size)
+    return size if high is None or (high != 1 and high != least(size)) else high
