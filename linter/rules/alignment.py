@@ -97,8 +97,8 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
         In nets that upsample: Eltwise and Concat layers whose inputs have one size, but whose
         pixels lie at different places of the layer where the branches parted, or are of different
         scale. Less than a pixel is an info, and so is what learned upsampling or a resize on the
-        way may have been trained with. A Crop that is off is reported by itself (UP105), not again
-        at the merges behind it.
+        way may have been trained with, or what only odd sizes of the input show. A Crop that is off
+        is reported by itself (UP105), not again at the merges behind it.
 
     Why it is bad:
         Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
@@ -120,9 +120,19 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     if not context.upsamples:
         return
     shapes = context.open_inference.shapes
-    for off in merge_misalignments(context.net, context.coordinates, shapes):
-        mild = off.small or _passes_free(context, off.layer)
-        yield Hit(off.message, off.help, off.layer, severity="info" if mild else None)
+    told: set[str] = set()
+    for index, (side, coordinates) in enumerate(context.placements):
+        for off in merge_misalignments(context.net, coordinates, shapes):
+            if off.layer.name not in told:
+                told.add(off.layer.name)
+                mild = index > 0 or off.small or _passes_free(context, off.layer)
+                message = f"{off.message}{_at(side)}"
+                yield Hit(message, off.help, off.layer, severity="info" if mild else None)
+
+
+def _at(side: int | None) -> str:
+    """The input's size that a message holds for."""
+    return "" if side is None else f" (with an input of {side} pixels along each open axis)"
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
@@ -195,13 +205,15 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         return
     inputs = {entry.name for entry in context.net.inputs}
     for value in context.net.outputs:
-        place = context.coordinates.places.get(value)
-        if place is None or place.root not in inputs or value not in context.producers:
-            continue
-        text = _off_input(context, value, place)
-        if text:
-            help_text = "mind it when laying the output over the input, or change pads and strides"
-            yield Hit(text, help_text, context.producers[value])
+        for side, coordinates in context.placements if value in context.producers else ():
+            place = coordinates.places.get(value)
+            known = place is not None and place.root in inputs
+            text = _off_input(context, value, place) if place is not None and known else ""
+            if text:
+                help_text = "mind it when laying the output over the input, or change pads and "
+                help_text += "strides"
+                yield Hit(f"{text}{_at(side)}", help_text, context.producers[value])
+                break
 
 
 def _off_input(context: Context, value: str, place: PixelMap) -> str:
