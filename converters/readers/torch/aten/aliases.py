@@ -39,6 +39,7 @@ VIEWS: Final = SAME | frozenset(
         "mT.default",
         "movedim.int",
         "movedim.intlist",
+        "narrow.Tensor",
         "narrow.default",
         "numpy_T.default",
         "permute.default",

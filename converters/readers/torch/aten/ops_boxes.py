@@ -7,7 +7,8 @@ from typing import Any, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.errors import UnsupportedError
-from upconv.converters.ir.least import larger, smaller
+from upconv.converters.ir.least import larger
+from upconv.converters.readers.assembly import picking
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
 from upconv.converters.readers.torch.aten.ops_shape import requested_shape
@@ -41,12 +42,8 @@ def first_of(start: Any, size: Size) -> Size:
 
 
 def bounded(bound: Any, size: Size, default: Size) -> Size:
-    """A bound as Python reads it: negative from the end, never outside."""
-    if bound is None or bound == NO_END:
-        return default
-    if isinstance(bound, int) and bound < 0:
-        return larger(size + bound, 0)
-    return smaller(bound, size)
+    """A bound as Python reads it, which may be left out."""
+    return default if bound is None or bound == NO_END else picking.bounded(bound, size)
 
 
 def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> None:
@@ -62,18 +59,16 @@ def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> Non
 @lowers("select.int")
 def _select(call: AtenCall) -> None:
     axis = call.axis()
-    index = call.get("index", 0)
-    size = call.shape()[axis]
-    if isinstance(index, int) and index < 0:
-        index = size + index
+    index = picking.from_begin(call.get("index", 0), call.shape()[axis])
     box = call.step(ops.Crop(axis, (index,), (1,)), [call.value("self")], "box")
     call.emit(ops.Reshape((), axis, 1), [box])
 
 
-@lowers("narrow.default")
+@lowers("narrow.default", "narrow.Tensor")
 def _narrow(call: AtenCall) -> None:
     axis = call.axis()
-    _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
+    start = picking.from_begin(call.get("start", 0), call.shape()[axis])
+    _cut(call, axis, start, call.get("length", 0), 1)
 
 
 @lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")

@@ -312,7 +312,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "unflatten.int": _unflatten,
     "slice.Tensor": _slice,
     "select.int": _select,
-    "narrow.default": _narrow,
+    "narrow.default narrow.Tensor": _narrow,
     "chunk.default": _chunk,
     "split.Tensor": _split,
     "split_with_sizes.default": _split_sizes,
