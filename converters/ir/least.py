@@ -35,6 +35,7 @@ from upconv.converters.ir.dims import (
     minimum,
 )
 
+_LARGE: Final = 1 << 20
 MOST_FORMS: Final = 32
 MOST_PARTS: Final = 200
 """How many forms, and how long an expression, is looked at."""
@@ -55,12 +56,11 @@ class _Form:
     def times(self, factor: Fraction) -> _Form:
         return _Form({a: f * factor for a, f in self.factors.items()}, self.constant * factor)
 
-    @property
-    def least(self) -> int | None:
-        """Where every letter is 1: there it is smallest, or it has no end."""
+    def least(self, letter: int) -> int | None:
+        """Where every letter is as small as it can be: there it is smallest, or it has no end."""
         if min(self.factors.values(), default=Fraction()) < 0:
             return None
-        return ceil(self.constant + sum(self.factors.values()))
+        return ceil(self.constant + letter * sum(self.factors.values()))
 
 
 _Forms: TypeAlias = Sequence[_Form]
@@ -70,19 +70,20 @@ class _UnboundedError(Exception):
     """Nothing is known of how small a part is."""
 
 
-def least(size: Size) -> int | None:
-    """A whole number that a size is never below; None where none is known."""
+def least(size: Size, letter: int = 1) -> int | None:
+    """A whole number that a size is never below, where every letter is at least `letter`; None
+    where none is known."""
     if isinstance(size, int):
         return size
     if is_larger(size, MOST_PARTS):
         return None
-    found = (_least(size, grows) for grows in (True, False))
+    found = (_least(size, grows, letter) for grows in (True, False))
     return max((one for one in found if one is not None), default=None)
 
 
-def _least(size: Size, grows: bool) -> int | None:
+def _least(size: Size, grows: bool, letter: int = 1) -> int | None:
     try:
-        found = [form.least for form in _below(size, grows)]
+        found = [form.least(letter) for form in _below(size, grows)]
     except _UnboundedError:
         return None
     known = [one for one in found if one is not None]
@@ -98,6 +99,19 @@ def most(size: Size) -> int | None:
 def never_negative(size: Size) -> bool:
     """Whether a size is 0 or more, as far as is known."""
     found = least(size)
+    return found is not None and found >= 0
+
+
+def is_place(size: Size) -> bool:
+    """Whether a size is 0 or more, or is so behind the first few sizes of the input: an open size
+    is taken to reach as far as a program cuts from it.
+
+    >>> from upconv.converters.ir.dims import symbol
+    >>> H = symbol("H")
+    >>> is_place(H - 7), is_place(-H), is_place(H - symbol("W"))
+    (True, False, False)
+    """
+    found = least(size, _LARGE)
     return found is not None and found >= 0
 
 

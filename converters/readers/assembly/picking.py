@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Size, ceil_div
-from upconv.converters.ir.least import larger, most, never_negative, smaller
+from upconv.converters.ir.least import is_place, larger, most, never_negative, smaller
 
 MAX_PICKED: Final = 1 << 16
 """Entries that are named one by one."""
@@ -27,11 +27,11 @@ def from_begin(place: Size, size: Size, known: Known = _itself) -> Size:
     >>> from upconv.converters.ir.dims import evaluate, symbol
     >>> from_begin(2, 9), from_begin(-2, 9)
     (2, 7)
-    >>> [evaluate(from_begin(symbol("H") - 5, 9), {"H": n}) for n in (3, 4, 5, 6)]
+    >>> [evaluate(from_begin(5 - symbol("H"), 9), {"H": n}) for n in (7, 6, 5, 4)]
     [7, 8, 0, 1]
     """
     sign = known(place)
-    if never_negative(sign):
+    if is_place(sign):
         return place
     high = most(sign)
     if high is not None and high < 0:
@@ -46,7 +46,7 @@ def bounded(place: Size, size: Size, known: Known = _itself) -> Size:
     (9, 0, 7)
     """
     found, high = from_begin(place, size, known), most(known(place))
-    if not never_negative(known(place)):
+    if not is_place(known(place)):
         found = larger(found, 0)
     inside = (high is not None and high < 0) or never_negative(known(size - found))
     return found if inside else smaller(found, size)
