@@ -23,7 +23,6 @@ from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import (
     Atom,
-    Dim,
     Extreme,
     Like,
     Product,
@@ -36,9 +35,10 @@ from upconv.converters.ir.dims import (
 )
 
 _LARGE: Final = 1 << 20
+CHOICES: Final = 3
 MOST_FORMS: Final = 32
 MOST_PARTS: Final = 200
-"""How many forms, and how long an expression, is looked at."""
+"""How many arguments of a maximum are tried, how many forms, how long an expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ def least(size: Size, letter: int = 1) -> int | None:
         return size
     if is_larger(size, MOST_PARTS):
         return None
-    found = (_least(size, grows, letter) for grows in (True, False))
+    found = (_least(size, choice, letter) for choice in range(CHOICES))
     return max((one for one in found if one is not None), default=None)
 
 
-def _least(size: Size, grows: bool, letter: int = 1) -> int | None:
+def _least(size: Size, choice: int, letter: int) -> int | None:
     try:
-        found = [form.least(letter) for form in _below(size, grows)]
+        found = [form.least(letter) for form in _below(size, choice)]
     except _UnboundedError:
         return None
     known = [one for one in found if one is not None]
@@ -132,42 +132,37 @@ def _chosen(left: Size, right: Size, choose: Callable[..., Size]) -> Size:
     return right if never_negative(low - high) else choose(left, right)
 
 
-def _below(size: Size, grows: bool) -> _Forms:
+def _below(size: Size, choice: int) -> _Forms:
     """Forms of which the smallest is never above the size. A maximum is never below any of its
-    arguments: one that `grows` stands for it where there is one, else one that is large."""
+    arguments: by `choice` one of them stands for it."""
     if isinstance(size, int):
         return (_Form({}, Fraction(size)),)
     total: _Forms = (_Form({}, Fraction(size.constant)),)
     for atom, factor in size.terms:
         scale = Fraction(abs(factor))
-        parts = [form.times(scale) for form in _atom_below(atom, 1 if factor > 0 else -1, grows)]
+        parts = [form.times(scale) for form in _atom_below(atom, 1 if factor > 0 else -1, choice)]
         if len(total) * len(parts) > MOST_FORMS:
             raise _UnboundedError
         total = tuple(one.plus(other) for one, other in product(total, parts))
     return total
 
 
-def _atom_below(atom: Atom, sign: int, grows: bool) -> _Forms:
+def _atom_below(atom: Atom, sign: int, choice: int) -> _Forms:
     """The same for an atom, or minus it."""
     match atom:
         case Symbol() | Like():
             return (_Form({atom: Fraction(sign)}, Fraction()),)
         case Quotient(numerator, int() as divisor):
             less = numerator - (divisor - 1) if sign > 0 else -numerator
-            return [form.times(Fraction(1, divisor)) for form in _below(less, grows)]
+            return [form.times(Fraction(1, divisor)) for form in _below(less, choice)]
         case Extreme(kind, arguments):
             turned = [argument * sign for argument in arguments]
             if (kind == "min") == (sign > 0):
-                return [form for argument in turned for form in _below(argument, grows)]
-            return _below(max(turned, key=lambda one: _rank(one, grows)), grows)
+                return [form for argument in turned for form in _below(argument, choice)]
+            return _below(turned[choice % len(turned)], choice)
         case Product(factors) if sign > 0:
             found = [least(factor) for factor in factors]
             known = [one for one in found if one is not None and one >= 0]
             if len(known) == len(found):
                 return (_Form({}, Fraction(prod(known))),)
     raise _UnboundedError
-
-
-def _rank(size: Size, grows: bool) -> tuple[bool, int]:
-    found = _least(size, grows)
-    return (grows and isinstance(size, Dim)), -(1 << 63) if found is None else found
