@@ -16,7 +16,8 @@ LETTERS = (1, 1, 2, 3, 7, 50)
 
 def drawn(random: Random, depth: int) -> Size:
     if depth == 0:
-        return random.choice([H, W, random.randint(-5, 5)])
+        leaves: list[Size] = [H, W, random.randint(-5, 5)]
+        return random.choice(leaves)
     a, b = drawn(random, depth - 1), drawn(random, depth - 1)
     number = random.randint(1, 5)
     ways: list[Callable[[], Size]] = [
