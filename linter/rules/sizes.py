@@ -123,7 +123,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Nets that upsample, and whose merges or crops fit only where the input's height or width
-        follows a rule, H % 32 == 0 say. It is an info where the file gives a size that fits; nets
+        follows a rule, H % 32 == 0 say, or where one follows the other, as in nets that run for
+        squares only. It is an info where the file gives a size that fits; nets
         with an inner product, which takes one size anyhow, are not judged, nor merges behind a size
         that is written in.
 
