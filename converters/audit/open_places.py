@@ -128,11 +128,13 @@ class _Numbers:
         return max((len(one.head) for one in self._known.values() if one is not None), default=0)
 
     def written(self, layer: Layer, side: int | None) -> Layer:
-        """A layer with numbers for what is known at a size, or at every size."""
+        """A layer with numbers for what is known at a size, or at every size. A crop that works out
+        its offset was told none, so that none is wrong: it lies where it lies, beside nothing."""
         match layer.operator:
             case ops.Crop(offsets=offsets) if _open(offsets):
                 made = tuple(self._at(offset, side) for offset in offsets)
-                return replace(layer, operator=replace(layer.operator, offsets=made))
+                operator = replace(layer.operator, offsets=made)
+                return replace(layer, operator=operator, inputs=layer.inputs[:1])
             case ops.Pad(begin=begin) if _open(begin):
                 made = tuple(self._at(amount, side) for amount in begin)
                 return replace(layer, operator=replace(layer.operator, begin=made))
