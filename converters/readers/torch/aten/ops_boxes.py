@@ -33,6 +33,14 @@ def _slice(call: AtenCall) -> None:
     _cut(call, axis, start, length, step)
 
 
+def _place(call: AtenCall, name: str) -> Size:
+    """A place that is a number or a size; UnsupportedError where a tensor holds it."""
+    place: Size | TensorRef = call.get(name, 0)
+    if isinstance(place, TensorRef):
+        raise UnsupportedError(f"its {name} is computed by the network")
+    return place
+
+
 def first_of(start: Any, size: Size) -> Size:
     """Where a slice begins. An open size is taken to reach as far as the code cuts from its begin,
     so that pixels keep their places."""
@@ -59,7 +67,7 @@ def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> Non
 @lowers("select.int")
 def _select(call: AtenCall) -> None:
     axis = call.axis()
-    index = picking.from_begin(call.get("index", 0), call.shape()[axis])
+    index = picking.from_begin(_place(call, "index"), call.shape()[axis])
     box = call.step(ops.Crop(axis, (index,), (1,)), [call.value("self")], "box")
     call.emit(ops.Reshape((), axis, 1), [box])
 
@@ -67,7 +75,7 @@ def _select(call: AtenCall) -> None:
 @lowers("narrow.default", "narrow.Tensor")
 def _narrow(call: AtenCall) -> None:
     axis = call.axis()
-    start = picking.from_begin(call.get("start", 0), call.shape()[axis])
+    start = picking.from_begin(_place(call, "start"), call.shape()[axis])
     _cut(call, axis, start, call.get("length", 0), 1)
 
 
