@@ -135,6 +135,8 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
             return Fraction(block)
         case ops.SpaceToDepth(block=block):
             return Fraction(1, block) if block else None
+        case ops.StridedSlice(axis=along, step=step):
+            return Fraction(1, abs(step)) if along == axis + 2 and step else Fraction(1)
         case (
             ops.GlobalPool()
             | ops.Eltwise(broadcast=True)
@@ -144,6 +146,11 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
             | ops.Flatten()
         ):
             return None  # repeated, or another axis stands there
+    return _written_scale(op, axis)
+
+
+def _written_scale(op: ops.Operator, axis: int) -> Fraction | None:
+    """What the size that is written for an operator multiplies by; 1 where none is."""
     sizes = getattr(op, "target", None) or getattr(op, "size", None)
     if axis < 0 or not isinstance(sizes, tuple) or not sizes:
         return Fraction(1)
