@@ -13,7 +13,8 @@ from upconv.linter.rule import Hit, rule
 from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
-    from upconv.converters.ir.model import Notice
+    from upconv.converters.ir.model import Model
+    from upconv.converters.ir.origin import Span
     from upconv.linter.context import Context, Crash
 
 
@@ -152,24 +153,27 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    for notice in context.noticed("UP004"):
-        if notice.kind == "repeated-layer-name" and not _have_weights(context, notice):
-            continue
+    notices = list(context.noticed("UP004"))
+    weighty = _weighty(context.net) if notices else {}
+    for notice in notices:
+        if notice.kind == "repeated-layer-name":
+            keys = [key for key in (notice.error.layer, notice.error.where) if key in weighty]
+            if keys and not any(weighty[key] for key in keys):
+                continue
         told = NOTICES[notice.kind]
         yield context.hit_of(notice.error, told.help, told.severity)
 
 
-def _have_weights(context: Context, notice: Notice) -> bool:
-    """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
-    copies trained ones: it takes the first of the name for each, and counts its blobs."""
-    where = notice.error.where
-    named = [
-        layer
-        for layer in context.net.layers
-        if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
-        or layer.origin.span == where
-    ]
-    return not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
+def _weighty(net: Model) -> dict[str | Span | None, bool]:
+    """Name as the file gives it, or place -> whether a layer of it has weights, or may have some.
+    Caffe then aborts as it copies trained ones: it takes the first of the name for each, and counts
+    its blobs."""
+    found: dict[str | Span | None, bool] = {}
+    for layer in net.layers:
+        has = bool(layer.weights) or isinstance(layer.operator, Unknown)
+        for key in ("".join(words.node_of(layer).texts("name")[-1:]), layer.origin.span):
+            found[key] = has or found.get(key, False)
+    return found
 
 
 @rule(

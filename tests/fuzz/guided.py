@@ -1,4 +1,4 @@
-"""One harness guided by coverage, in a process of its own: python -m tests.fuzz.guided TARGET SECONDS.
+"""One harness guided by coverage, in a process of its own: `tests.fuzz.guided TARGET SECONDS`.
 
 atheris instruments a module as it is imported, so nothing here may import upconv, nor what imports
 it, before `_instrument`: a module that was there before is fuzzed blindly.

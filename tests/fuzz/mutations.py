@@ -94,6 +94,8 @@ def _repacked(data: bytes, rng: random.Random) -> bytes:
     """An archive with one of its members mutated."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
+    if not members:
+        raise zipfile.BadZipFile("no members")
     deciding = [n for n in members if n.endswith((".json", ".py", ".pkl", ".h5"))] or list(members)
     name = rng.choice(deciding)
     members[name] = mutated(members[name], rng)
