@@ -18,11 +18,10 @@ from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
 from upconv.converters.readers.files.opening import MAX_TEXT, read_regular, reason
 from upconv.converters.readers.files.prototxt.grammar import STRING_OR_COMMENT
-from upconv.converters.readers.files.prototxt.parser import MAX_DEPTH, ParseResult, parse
+from upconv.converters.readers.files.prototxt.parser import ParseResult, parse
 from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, Value, ValueList
 
 __all__ = [
-    "MAX_DEPTH",
     "Field",
     "Message",
     "ParseResult",
