@@ -49,7 +49,8 @@ from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 @record(frozen=True, slots=True)
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
-    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""
+    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
+    nothing `folds`, each finding is told for itself."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -57,15 +58,20 @@ class CheckOptions:
     ignore: tuple[str, ...] = ()
     severities: tuple[tuple[str, Severity], ...] = ()
     overrides: tuple[Override, ...] = ()
+    folds: bool = True
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
+        preview is off unless it is selected by its whole code.
 
         What says that a file was not checked runs always: neither an unreadable file nor a failure
         of ours may pass as clean.
         """
         if code in UNCHECKED:
             return True
+        rule = RULES.get(code)
+        if rule is not None and rule.status == "preview" and code not in self.select:
+            return False
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -97,6 +103,13 @@ def check_source(source: Source, options: CheckOptions | None = None) -> FileRep
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
     """Check a model that is in memory."""
     return _check(model.path, options or CheckOptions(), lambda: model)
+
+
+def failed_with_process(path: str, options: CheckOptions) -> FileReport:
+    """What is said of a file that ended the process which checked it."""
+    reason = RuntimeError("it was ended (out of memory, or a crash of a native library)")
+    crash = Crash("", "the process that checks it", reason)
+    return _report(Context(path, None, None, crashes=[crash]), options)
 
 
 def _check(
@@ -167,7 +180,7 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
     status, reason = _status(context)
     found = numbered(judged)
     shown = relative_path(context.path, options.root)
-    groups = grouped(entry for entry in found if entry[0].cause is None)
+    groups = grouped((entry for entry in found if entry[0].cause is None), options.folds)
     return FileReport(
         shown,
         context.model.framework if context.model else "",
@@ -201,7 +214,7 @@ def _judged_hits(
 def _judge(rule: Rule, hit: Hit, silencer: _Silencer) -> Judged:
     span, layer = _span_of(hit), _layer_of(hit)
     place = place_of(span) if span is not None else None
-    severity = silencer.overrides.severity(rule.code, layer) or hit.severity or rule.severity
+    severity = silencer.overrides.severity(rule.code, layer) or _own_severity(rule, hit)
     return Judged(rule, hit, place, layer, severity, silencer.silencing(rule, hit))
 
 
@@ -231,7 +244,7 @@ def _finding(
     one: Judged, number: int, path: str, root: Path, count: str, fix: Fix | None
 ) -> Finding:
     hit, code = one.hit, one.rule.code
-    message = hit.message + _landmark(_span_of(hit)) + _program_line(hit, root) + _stored_at(hit)
+    about = _assumed(hit) + _landmark(_span_of(hit)) + _program_line(hit, root) + _stored_at(hit)
     return Finding(
         code,
         one.rule.name,
@@ -239,11 +252,24 @@ def _finding(
         path,
         one.place,
         shortened(one.layer),
-        shortened(message) + count,
+        shortened(hit.message + about) + count,
         shortened(hit.help),
         fix,
         fingerprint(code, path, one.layer, number),
     )
+
+
+def _own_severity(rule: Rule, hit: Hit) -> Severity:
+    """The hit's, else the rule's; what rests on defaults, which another file may override, is no
+    error."""
+    severity = hit.severity or rule.severity
+    return "warning" if severity == "error" and _assumed(hit) else severity
+
+
+def _assumed(hit: Hit) -> str:
+    """Which defaults and calls of the file a layer's settings are taken from."""
+    call = hit.layer.origin.written.call if hit.layer else None
+    return f" ({call.assumed})" if call is not None and call.assumed else ""
 
 
 def _stored_at(hit: Hit) -> str:
@@ -272,6 +298,17 @@ def _layer_of(hit: Hit) -> str:
 
 def _span_of(hit: Hit) -> Span | None:
     return hit.where or (hit.layer.origin.span if hit.layer else None)
+
+
+def _lines_of(hit: Hit) -> list[int]:
+    """The lines that a comment may speak for to silence a hit: its layer's first, and the one that
+    is shown where that lies outside of the layer, as of the second of two layers of one name."""
+    layer = hit.layer.origin.span if hit.layer else None
+    shown = hit.where
+    if layer is None or shown is None:
+        return [span.line for span in (layer or shown,) if span is not None]
+    inside = layer.start <= shown.start < layer.end
+    return [layer.line] if inside else [layer.line, shown.line]
 
 
 def relative_path(path: str, root: Path) -> str:
@@ -319,13 +356,11 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
-        span = (hit.layer.origin.span if hit.layer else None) or hit.where
-        if span is None:
-            return []
         words = [
             (comment, word)
-            for comment in self._speaking_of(rule).line(span.line)
-            for word in comment.covering(rule.code, rule.name, span.line)
+            for line in _lines_of(hit)
+            for comment in self._speaking_of(rule).line(line)
+            for word in comment.covering(rule.code, rule.name, line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]
@@ -342,5 +377,9 @@ class _Silencer:
         return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
 
     def _speaks_of_idle_rule(self, word: str) -> bool:
-        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
-        return any(not self._wants(code) for code in meant)
+        meant = (r for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(
+            not self._wants(one.code)
+            for one in meant
+            if one.status != "preview" or word in (one.name, one.code)
+        )

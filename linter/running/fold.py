@@ -98,9 +98,11 @@ class Group:
         return [one for place, one in reversed(others.items()) if place != here]
 
 
-def grouped(found: Iterable[Numbered]) -> list[Group]:
+def grouped(found: Iterable[Numbered], folds: bool = True) -> list[Group]:
     """What is told as one, in order: hits of one rule, one kind and one severity, and whatever a
-    rule found beyond MOST."""
+    rule found beyond MOST. Where nothing `folds`, each is told."""
+    if not folds:
+        return [Group(entry, True, [entry[0]]) for entry in found]
     groups: dict[object, Group] = {}
     told: Counter[tuple[str, str]] = Counter()
     for at, (one, number) in enumerate(found):
