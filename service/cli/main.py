@@ -1,4 +1,4 @@
-"""The command line: `upconv check | convert | verify | rule | formats | serve`."""
+"""The command line: `upconv check`, `convert`, `verify`, `audit` and the others."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ COMMANDS = {
     "check": "find what breaks upsampling layers in model files",
     "convert": "write a model as ONNX and prove the two equal",
     "verify": "prove an ONNX file equal to the model it was made from",
+    "audit": "say which input sizes a model accepts, and compare two models",
+    "solve": "find the layer that takes one size to another",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
-    "serve": "serve check, convert and verify over HTTP",
+    "serve": "serve check, convert, verify and audit over HTTP",
 }
 """Command -> its line in the help; the module of that name in `commands` holds it."""
 

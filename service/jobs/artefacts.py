@@ -23,6 +23,9 @@ TYPES: Final[Mapping[str, str]] = {
     f"{ONNX}.data": BYTES,
     f"{ONNX}.failed": BYTES,
     f"{ONNX}.failed.data": BYTES,
+    "audit.json": JSON,
+    "audit.txt": "text/plain; charset=utf-8",
+    "audit.html": "text/html; charset=utf-8",
     FOUND: JSON,
 }
 """Artefact -> its media type. Nothing else of what a child leaves is looked at."""

@@ -75,12 +75,25 @@ class VerifyOptions:
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
-Options = CheckOptions | ConvertOptions | VerifyOptions
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class AuditOptions:
+    """`sizes` are those to look at, as on the command line; `against` is the name of an uploaded
+    model to compare with, whose weights are `against_weights`."""
+
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    model: Word = ""
+    sizes: Word = ""
+    against: Word = ""
+    against_weights: Word = ""
+
+
+Options = CheckOptions | ConvertOptions | VerifyOptions | AuditOptions
 
 _TYPES: Final[dict[Kind, TypeAdapter[Any]]] = {
     "check": TypeAdapter(CheckOptions),
     "convert": TypeAdapter(ConvertOptions),
     "verify": TypeAdapter(VerifyOptions),
+    "audit": TypeAdapter(AuditOptions),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from upconv.converters.ir.records import record
 
-Kind: TypeAlias = Literal["check", "convert", "verify"]
+Kind: TypeAlias = Literal["check", "convert", "verify", "audit"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 """A job that is done has an exit code, that of the command line; one that failed has a reason."""
@@ -19,6 +19,7 @@ STEPS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "check": ("check",),
     "convert": ("write", "prove"),
     "verify": ("prove",),
+    "audit": ("audit",),
 }
 """The steps of a job. Each is done once: what it made is kept, and a server that was killed goes on
 behind the last one that was finished."""

@@ -18,7 +18,13 @@ from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.settings.config import Config, read_config
-from upconv.service.jobs.options import CheckOptions, ConvertOptions, ReadingOptions, VerifyOptions
+from upconv.service.jobs.options import (
+    AuditOptions,
+    CheckOptions,
+    ConvertOptions,
+    ReadingOptions,
+    VerifyOptions,
+)
 from upconv.service.jobs.options import parse as parse_options
 from upconv.service.jobs.spec import Kind
 from upconv.service.work.check_request import CheckRequest
@@ -257,19 +263,41 @@ def _verdict(proof: Any) -> Answer:
     return {"exit_code": 0 if passed else 1, "line": str(proof), "summary": summary}
 
 
+def _audit(work: _Work, progress: Progress) -> Answer:
+    from upconv.service.reports import audit_report
+    from upconv.service.work.auditing import AuditRequest, audit
+    from upconv.service.work.sizes import parse_sizes
+
+    options: AuditOptions = work.options
+    progress(json.dumps([None, "finding the sizes"]))
+    against = work.known("against", options.against)
+    model, read = _model_of(work, options, against)
+    weights = work.known("against_weights", options.against_weights)
+    other = replace(read, weights=weights, inputs={})
+    sizes = parse_sizes(options.sizes)
+    result = audit(AuditRequest(model, read, sizes, against, other, True, _config("")))
+    for name, format_ in AUDITS:
+        Path("..", OUT, name).write_text(audit_report(result, format_), "utf-8")
+    rules = {letter: str(rule) for letter, rule in result.rules()}
+    return {"exit_code": 0 if result.passed else 1, "summary": {"runs": rules}}
+
+
+AUDITS: Final = (("audit.json", "json"), ("audit.txt", "text"), ("audit.html", "html"))
+
 _STEPS: Final[Mapping[tuple[Kind, str], Callable[[_Work, Progress], Answer]]] = {
     ("check", "check"): _check,
     ("convert", "write"): _write,
     ("convert", "prove"): _prove_conversion,
     ("verify", "prove"): _prove,
+    ("audit", "audit"): _audit,
 }
 
 
 def _model_of(
-    work: _Work, options: ConvertOptions | VerifyOptions, onnx: str = ""
+    work: _Work, options: ConvertOptions | VerifyOptions | AuditOptions, other: str = ""
 ) -> tuple[str, ReadOptions]:
-    """The model's path and how it is read."""
-    models = tuple(name for name in _models(work.names) if name != onnx)
+    """The model's path and how it is read; `other` is another model that was sent with it."""
+    models = tuple(name for name in _models(work.names) if name != other)
     model = work.known("model", options.model) or _lone_model(models)
     return model, read_options(work.reading(options.reading, (model,)), _config(""))
 

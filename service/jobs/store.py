@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from upconv.converters.ir.errors import UsageError
-from upconv.converters.ir.files import temporary_file
 from upconv.converters.ir.records import record
+from upconv.converters.ir.temporaries import temporary_file
 from upconv.converters.readers.files.opening import open_regular
 
 PIECE: Final = 1 << 20

@@ -30,8 +30,16 @@ MOST: Final = 500
 KINDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("check", "Check: what breaks its upsampling layers"),
     ("convert", "Convert to ONNX, and prove the two equal"),
+    ("audit", "Audit: which input sizes it accepts, and where a pixel is lost"),
     ("verify", "Verify an ONNX file, by itself or against the model that it was made from"),
 )
+FILLED: Final[tuple[Kind, ...]] = ("convert", "verify")
+TITLES: Final[Mapping[Kind, str]] = {
+    "check": "Check",
+    "convert": "Conversion",
+    "verify": "Verification",
+    "audit": "Audit",
+}
 CODE: Final = ("Example", "Use instead")
 """The sections of a rule's page that hold code."""
 
@@ -65,7 +73,7 @@ def home(request: Request, parts: Parts, owner: Owner) -> Response:
 async def send(request: Request, parts: Parts, owner: Owner) -> Response:
     async with taken_form(request) as (words, files):
         kind = words.get("kind", "check")
-        fill = {"fill_missing": words["fill"]} if words.get("fill") and kind != "check" else {}
+        fill = {"fill_missing": words["fill"]} if words.get("fill") and kind in FILLED else {}
         asked = {"kind": kind, "options": json.dumps(fill)}
         job = await run_in_threadpool(submit_files, parts, owner, asked, files)
     return _sent(request, job)
@@ -101,17 +109,22 @@ def show_job(request: Request, job: JobId, parts: Parts, owner: Owner) -> Respon
         artefacts=[file for file in files if file.name != "files.json"],
         report=_read(parts, files, "report.json"),
         certificate=_read(parts, files, "certificate.json"),
+        audit=_text(parts, files, "audit.txt"),
         most=MOST,
+        titles=TITLES,
     )
+
+
+def _text(parts: Served, files: tuple[Named, ...], name: str) -> str:
+    """What a job wrote as text, "" where it did not."""
+    found = [read_regular(parts.engine.store.path(one.sha256)) for one in files if one.name == name]
+    return found[0].decode("utf-8") if found else ""
 
 
 def _read(parts: Served, files: tuple[Named, ...], name: str) -> Mapping[str, Any] | None:
     """What a job wrote as JSON, None where it did not."""
-    for file in files:
-        if file.name == name:
-            found: Mapping[str, Any] = load_json(read_regular(parts.engine.store.path(file.sha256)))
-            return found
-    return None
+    text = _text(parts, files, name)
+    return load_json(text.encode()) if text else None
 
 
 @router.post("/jobs/{job}/cancel")
@@ -161,12 +174,19 @@ def verdict(job: Job) -> str:
     code, said = job.outcome["exit_code"], job.outcome.get("summary", {})
     if code == 2:
         return "could not be done"
+    if job.spec.kind == "audit":
+        return _runs(said["runs"], code)
     if job.spec.kind != "check":
         return f"verdict: {said.get('verdict', 'not verified')}"
     counts = [
         f"{said[word]} {word}{'' if said[word] == 1 else 's'}" for word in ("error", "warning")
     ]
     return f"{', '.join(counts)}, {said['info']} info{'' if said['info'] == 1 else 's'}"
+
+
+def _runs(rules: Mapping[str, str], code: int) -> str:
+    what = "sizes that run: " + ("; ".join(rules.values()) or "all")
+    return what if code == 0 else f"{what}; not all is as it was asked for"
 
 
 def _mood(job: Job) -> str:

@@ -118,7 +118,7 @@ DAY = 86400.0
     help="For which a job is kept after its end.",
 )
 def command(add_token: str, **given: Any) -> int:
-    """Serve check, convert and verify over HTTP, with a page for browsers.
+    """Serve check, convert, verify and audit over HTTP, with a page for browsers.
 
     \b
     Examples:

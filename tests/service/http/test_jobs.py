@@ -56,6 +56,23 @@ def test_a_conversion_is_the_command_lines(server: Server, tmp_path: Path) -> No
     assert certificate == json.loads((tmp_path / "report.json").read_text())
 
 
+def test_an_audit_is_the_command_lines(server: Server, tmp_path: Path) -> None:
+    files = {"net.prototxt": SMALL, "other.prototxt": SMALL.replace(b"pad: 1", b"pad: 0")}
+    options = {"model": "net.prototxt", "against": "other.prototxt"}
+    job = server.send(files, "audit", options).json
+    assert job["result"]["exit_code"] == 1, job
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text)
+    for name, format_ in (("audit.json", "json"), ("audit.txt", "text")):
+        local = upconv("audit", "net.prototxt", "--against", "other.prototxt",
+                       "--format", format_, cwd=tmp_path)  # fmt: skip
+        assert local.code == 1
+        assert server.artefact(job, name).decode() == local.out
+    alone = server.send({"net.prototxt": SMALL}, "audit", {"sizes": "8..16"}).json
+    assert alone["result"]["exit_code"] == 0
+    assert b"<html" in server.artefact(alone, "audit.html")
+
+
 def test_a_file_that_is_not_the_models_does_not_pass(server: Server) -> None:
     job = server.send({"net.prototxt": SMALL}, "convert", FILL).json
     onnx = server.artefact(job, "model.onnx")

@@ -62,6 +62,12 @@ class Browser:
     def resize(self, width: int, height: int) -> None:
         self.command("POST", "/window/rect", {"width": width, "height": height})
 
+    def prefer(self, scheme: str) -> None:
+        """Let the browser ask for light or dark colours."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        words = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
+        self.command("POST", "/goog/cdp/execute", words)
+
     def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.command("GET", "/screenshot")))
 

@@ -152,7 +152,9 @@ def test_it_fits_a_phone_and_has_names_for_all(server: Server, browser: Browser)
         assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), path
         assert browser.run("return document.querySelectorAll('h1').length") == 1
         assert browser.run(_UNNAMED) == [], path
-        assert browser.run(_FAINT) == [], path
+        for scheme in ("dark", "light"):
+            browser.prefer(scheme)
+            assert browser.run(_FAINT) == [], (path, scheme)
 
 
 _UNNAMED = """\
