@@ -149,7 +149,7 @@ class Assembler:
             arrays, error = {}, problem
         written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, written)
+        origin = Origin(setting.path, "keras", layer.node.text("class_name"), span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
