@@ -18,6 +18,7 @@ from upconv.converters.onnx_writer import write_onnx
 from upconv.service.python.calls import convert
 
 ONE = np.float32
+HEAD = 'type: "ROIPooling" bottom: "x" bottom: "r" top: "y" roi_pooling_param'
 
 
 def net(regions: str, height: int, width: int, scale: float) -> str:
@@ -70,7 +71,7 @@ def test_regions_inside_and_outside(
     rois = np.column_stack([rng.integers(0, 3, 40), corners]).astype(np.float32)
     found = read(net(axes, height, width, scale))
     write_onnx(found, tmp_path / "m.onnx")
-    feeds = {"x": x, "rois": rois.reshape(found.inputs[1].shape)}
+    feeds = {"x": x, "rois": rois.reshape(40, 5, *(1,) * (axes.count("dim") - 2))}
     (got,) = run_onnx(tmp_path / "m.onnx", feeds).values()
     np.testing.assert_array_equal(got, loops(x, rois, height, width, scale))
 
@@ -88,9 +89,6 @@ def test_it_is_proven_on_regions_of_its_images(axes: str, tmp_path: Path) -> Non
 
 def test_an_empty_grid_is_refused() -> None:
     with pytest.raises(UnreadableError, match="pools to 0x7"):
-        only(
-            'type: "ROIPooling" bottom: "x" bottom: "r" top: "y" roi_pooling_param { pooled_w: 7 }'
-        )
-    words = "roi_pooling_param { pooled_h: 2 pooled_w: 7 }"
-    made = only(f'type: "ROIPooling" bottom: "x" bottom: "r" top: "y" {words}')
+        only(f"{HEAD} {{ pooled_w: 7 }}")
+    made = only(f"{HEAD} {{ pooled_h: 2 pooled_w: 7 }}")
     assert made.operator == ops.RoiMaxPool((2, 7), 1.0)
