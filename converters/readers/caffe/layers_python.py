@@ -1,6 +1,6 @@
 """Python layers whose code is published: what that code computes, told by its module and class.
 
-Nothing of the net is run: `param_str`, which Caffe hands to the code as Python, is read as literals.
+Nothing of the net is run: `param_str`, which that code takes for Python, is read as a literal.
 """
 
 from __future__ import annotations
