@@ -36,10 +36,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
     **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
     **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
-    "Einsum": (
-        "a sum of products (tf.einsum)",
-        "write it as tf.matmul or a 1x1 convolution, and export again",
-    ),
 }
 """Operations that are known and not represented: why, and what to do."""
 
