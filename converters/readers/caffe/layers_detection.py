@@ -28,7 +28,14 @@ _DETECTIONS: Final = {
 
 @lowers(*_DETECTIONS)
 def _detection(layer: CaffeLayer) -> NoReturn:
-    raise layer.unsupported(f"{layer.type} {_DETECTIONS[layer.type]}, which no operator says")
+    hint = regions_as_input(layer) if layer.type == "Proposal" else ""
+    raise layer.unsupported(f"{layer.type} {_DETECTIONS[layer.type]}, which no operator says", hint)
+
+
+def regions_as_input(layer: CaffeLayer) -> str:
+    """How to convert a net around the layer that proposes its regions."""
+    top = layer.tops[0] if layer.tops else "rois"
+    return f"take the regions as an input: --inputs {top} --input {top}=300x5"
 
 
 @lowers("ROIPooling")

@@ -6,9 +6,10 @@ Nothing of the net is run: `param_str`, which that code takes for Python, is rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.caffe.layers_detection import regions_as_input
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, Lowering, lowers
 
 LONGEST_PARAMETERS: Final = 10_000
@@ -36,6 +37,12 @@ def _spatial_dropout(layer: CaffeLayer) -> Lowered:
     return Lowered(ops.Power(scale=1 / (1 - rate)))
 
 
+def _proposal(layer: CaffeLayer) -> NoReturn:
+    """rbgirshick/py-faster-rcnn, lib/rpn/proposal_layer.py."""
+    what = "a Python layer that turns an RPN's scores into regions, as many as it keeps"
+    raise layer.unsupported(what, regions_as_input(layer))
+
+
 def _parameters(layer: CaffeLayer) -> Mapping[str, Any]:
     """What `param_str` says, where it is a dict."""
     import ast
@@ -59,6 +66,7 @@ def _number(value: object) -> float:
 
 
 PUBLISHED: Final[Mapping[str, Lowering]] = {
+    "rpn.proposal_layer.ProposalLayer": _proposal,
     "spatial_dropout.SpatialDropoutLayer": _spatial_dropout,
 }
 """module.class -> what its code computes."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tests.converters.readers.caffe.support import DATA, layer, notices, operator, read, refusal
 from tests.support import shared_folder
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.python.calls import convert
 
 
 def code(text: str, name: str = "spatial_dropout", kind: str = "SpatialDropoutLayer") -> str:
@@ -43,6 +46,31 @@ def test_other_code_is_not_known() -> None:
     assert "(m.L)" in refusal("Python", code("", "m", "L"))[1]
     with_data = read(DATA + layer("Python", code("{}", "spatial_dropout", "Other")))
     assert len(notices(with_data)) == 1
+
+
+PROPOSALS = {
+    "Python": 'python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" }',
+    "Proposal": "",
+}
+
+
+@pytest.mark.parametrize("kind", PROPOSALS)
+def test_a_net_is_converted_around_its_proposals(kind: str, tmp_path: Path) -> None:
+    """The command of the refusal works."""
+    pooling = "roi_pooling_param { pooled_w: 2 pooled_h: 3 spatial_scale: 0.25 }"
+    file = tmp_path / "net.prototxt"
+    file.write_text(
+        DATA
+        + layer("Pooling", "pooling_param { kernel_size: 4 stride: 4 }", "p", top="p")
+        + layer(kind, f'bottom: "p" {PROPOSALS[kind]}', "rpn", top="rois")
+        + layer("ROIPooling", f'bottom: "rois" {pooling}', "y", "p", "y")
+    )
+    with pytest.raises(UnsupportedError, match="regions") as refused:
+        convert(file, tmp_path / "m.onnx")
+    assert "--inputs rois --input rois=300x5" in str(refused.value)
+    done = convert(file, tmp_path / "m.onnx", cut_inputs=["rois"], inputs={"rois": (300, 5)})
+    assert done.verdict == "pass"
+    assert {one.name for one in onnx.load(done.path).graph.input} == {"data", "rois"}
 
 
 def test_enet_is_understood_whole() -> None:
