@@ -123,7 +123,7 @@ def _config(layer: LayerConfig, ordering: str) -> JsonObject:
     for names in _KERNELS:
         if all(name in old for name in names):
             enter("kernel_size", [old[name] for name in names], names[0])
-    word = old.get("dim_ordering", ordering if layer.type.startswith(_UNRECORDED) else None)
+    word = old.text("dim_ordering", ordering if layer.type.startswith(_UNRECORDED) else "")
     if word in _ORDERINGS:
         enter("data_format", _ORDERINGS[word], "dim_ordering")
     if layer.type.startswith("ZeroPadding"):

@@ -136,7 +136,8 @@ def _output_padding(layer: KerasLayer, step: Step, window: Window, x: Value) -> 
         return None
     sizes = [step.size(x, axis + 2) for axis in range(axes)]
     wanted = layer.config.list("output_shape")[1 if is_channels_last(layer) else 2 :][:axes]
-    if not all(isinstance(size, int) for size in sizes) or not all(map(is_int, wanted)):
+    fixed = all(isinstance(size, int) for size in sizes) and all(map(is_int, wanted))
+    if not fixed or len(wanted) != axes:
         hint = "give the input's, as in --input NAME=1x224x224x3"
         raise layer.unsupported(
             "an output_shape that its input's sizes decide", "output_shape", hint

@@ -105,3 +105,25 @@ def test_an_architecture_without_a_version_is_told_by_its_words(tmp_path: Path) 
     operator = found.layer("c").operator
     assert isinstance(operator, ops.Conv)
     assert (operator.out_channels, operator.stride) == (2, (2, 2))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"dim_ordering": ["th"]},
+        {"dim_ordering": "xy"},
+        {"nb_row": {"a": 1}},
+        {"output_shape": [None]},
+        {"output_shape": {"class_name": "__tuple__"}},
+        {"output_shape": [1, "7", 7, 2]},
+        {"border_mode": 3},
+        {"subsample": None, "bias": "no"},
+    ],
+)
+def test_members_that_make_no_sense_are_told(member: dict[str, Any], tmp_path: Path) -> None:
+    words = WORDS | {"output_shape": [1, 7, 7, 2], "border_mode": "valid", "dim_ordering": "tf"}
+    one = layer("Deconvolution2D", "up", "x", **words | member)
+    pad = layer("ZeroPadding2D", "pad", "up", padding={"top_pad": [1]}, mode=[1])
+    net = model(entry("x", 3, 3, 4), one, pad)
+    found = read(write_h5(tmp_path / "m.h5", net, {}, "1.2.2"), keras_backend="tensorflow")
+    assert len(found.notices) > 1
