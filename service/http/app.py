@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 from upconv.converters.ir.errors import UpconvError
@@ -21,9 +22,11 @@ from upconv.service.http.jobs import DiskFullError
 from upconv.service.http.jobs import router as jobs
 from upconv.service.jobs.engine import BusyError, UnknownJobError
 from upconv.service.jobs.store import TooLargeError
+from upconv.service.work.rules import UnknownRuleError
 
 STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownJobError, 404),
+    (UnknownRuleError, 404),
     (BusyError, 429),
     (TooLargeError, 413),
     (DiskFullError, 507),
@@ -103,7 +106,22 @@ async def _gone(request: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {"error": str(error.detail), "hint": ""}
-    return _answer(request, words, error.status_code, error.headers or {})
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # what stands there are the methods of one route of the path
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _answer(request, words, error.status_code, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes of the path that is asked for."""
+    app: FastAPI = request.app
+    matched = (
+        route
+        for router in (jobs, info, app.state.pages.router)
+        for route in router.routes
+        if route.matches(request.scope)[0] != Match.NONE
+    )
+    return {method for route in matched for method in getattr(route, "methods", None) or ()}
 
 
 _Handler = Callable[[Request, Exception], Awaitable[Response]]

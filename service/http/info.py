@@ -30,7 +30,7 @@ def rules() -> list[RuleAnswer]:
     return [RuleAnswer(**rule_record(rule)) for rule in all_rules()]
 
 
-@router.get("/v1/rules/{code}", responses={400: {"model": ErrorAnswer}})
+@router.get("/v1/rules/{code}", responses={404: {"model": ErrorAnswer}})
 def rule(code: Annotated[str, Path(max_length=100, examples=["UP201"])]) -> RuleAnswer:
     """A rule, by its code or name."""
     return RuleAnswer(**rule_record(find_rule(code)))

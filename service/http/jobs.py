@@ -41,6 +41,7 @@ _FORM: Final[dict[str, Any]] = {
                         },
                         "files": {
                             "type": "array",
+                            "minItems": 1,
                             "items": {"type": "string", "contentMediaType": BYTES},
                             "description": "Models and weights; what ends in .zip is expanded.",
                         },

@@ -11,12 +11,11 @@ import hmac
 import os
 import re
 import secrets
-from pathlib import Path
 from typing import Final
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.files import write_whole
 from upconv.converters.ir.records import record
-from upconv.converters.ir.temporaries import temporary_file
 from upconv.converters.readers.files.opening import read_regular
 
 PREFIX: Final = "upconv_"
@@ -71,10 +70,9 @@ def add_token(path: str, name: str) -> str:
     kept = read_tokens(path).hashes if os.path.exists(path) else ()
     token = PREFIX + secrets.token_urlsafe(32)
     rows = [*((who, known) for who, known in kept if who != name), (name, _hash(token))]
-    handle, beside = temporary_file(Path(path).resolve().parent, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.writelines(f"{who} {known}\n" for who, known in rows)
-    os.replace(beside, path)
+    if not os.path.exists(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    write_whole(path, "".join(f"{who} {known}\n" for who, known in rows).encode())
     return token
 
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
-from upconv.converters.ir.temporaries import temporary_file
+from upconv.converters.ir.temporaries import HOLDS, temporary_file
 from upconv.converters.readers.files.opening import open_regular
 
 PIECE: Final = 1 << 20
@@ -53,23 +53,19 @@ class Store:
         handle, name = temporary_file(self.folder, OF_ITS_OWNER)
         try:
             with os.fdopen(handle, "wb") as file:
-                digest, size = hashlib.sha256(), 0
-                for piece in pieces:
-                    size += len(piece)
-                    if size > limit:
-                        raise TooLargeError(f"more than {limit} bytes")
-                    digest.update(piece)
-                    file.write(piece)
+                digest, size = _copied(pieces, file, limit)
                 file.flush()
                 os.fsync(file.fileno())
-            target = self.path(digest.hexdigest())
-            target.parent.mkdir(exist_ok=True)
-            os.replace(name, target)
+                target = self.path(digest)
+                target.parent.mkdir(exist_ok=True)
+                if not HOLDS:
+                    file.close()
+                os.replace(name, target)
             _make_durable(target.parent)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        return Blob(digest.hexdigest(), size)
+        return Blob(digest, size)
 
     def put_file(self, path: Path, limit: int) -> Blob:
         """Keep a copy of a regular file. Raises as `put`."""
@@ -100,6 +96,18 @@ class Store:
                 except FileNotFoundError:  # swept, or named, meanwhile
                     continue
                 yield path, stat.st_size, stat.st_mtime
+
+
+def _copied(pieces: Iterable[bytes], file: BinaryIO, limit: int) -> tuple[str, int]:
+    """The hash and the number of bytes that were written."""
+    digest, size = hashlib.sha256(), 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise TooLargeError(f"more than {limit} bytes")
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest(), size
 
 
 def _make_durable(folder: Path) -> None:

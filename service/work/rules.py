@@ -21,10 +21,14 @@ def all_rules() -> list[Rule]:
     return sorted(RULES.values(), key=lambda rule: rule.code)
 
 
+class UnknownRuleError(UsageError):
+    """There is no such rule."""
+
+
 def find_rule(text: str) -> Rule:
     """The rule of that code or name.
 
-    Raises UsageError, naming close ones, where there is none.
+    Raises UnknownRuleError, naming close ones, where there is none.
     """
     rules = all_rules()
     for rule in rules:
@@ -33,7 +37,7 @@ def find_rule(text: str) -> Rule:
     known = [word for rule in rules for word in (rule.code, rule.name)]
     close = get_close_matches(text.upper(), known, 3) or get_close_matches(text.lower(), known, 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "`upconv rule` lists them"
-    raise UsageError(f"there is no rule '{text}'", hint=hint)
+    raise UnknownRuleError(f"there is no rule '{text}'", hint=hint)
 
 
 def rule_record(rule: Rule) -> dict[str, Any]:

@@ -135,7 +135,8 @@ def test_rules_formats_and_version_are_told(server: Server) -> None:
     listed = json.loads(upconv("rule", "--format", "json").out)
     assert server.get("/v1/rules").json == listed
     assert server.get("/v1/rules/up201").json["code"] == "UP201"
-    assert server.get("/v1/rules/UP999").status == 400
+    assert server.get("/v1/rules/UP999").status == 404
+    assert server.ask("PUT", f"/v1/jobs/{'0' * 32}").headers["allow"] == "DELETE, GET"
     assert {one["name"] for one in server.get("/v1/formats").json} >= {"Caffe", "ONNX"}
     assert server.get("/v1/version").json["api"] == 1
     assert server.get("/health").json["ok"]
