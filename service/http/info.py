@@ -67,6 +67,5 @@ def ready(parts: Parts, response: Response) -> HealthAnswer:
 @router.get("/metrics", response_class=PlainTextResponse, responses={401: {"model": ErrorAnswer}})
 def metrics(parts: Parts, owner: Owner) -> PlainTextResponse:
     """Numbers for Prometheus."""
-    stored = sum(parts.engine.store.sizes())
-    text = parts.metrics.text(parts.engine.counts(), stored)
+    text = parts.metrics.text(parts.engine.counts(), parts.engine.stored())
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -102,9 +102,10 @@ def submit_files(
         raise UsageError("there is no such kind of job", hint=f"kind is one of {', '.join(KINDS)}")
     options = canonical(known, words.get("options", ""))
     store = parts.engine.store
-    if sum(store.sizes()) > parts.disk:
+    if parts.engine.stored() > parts.disk:
         raise DiskFullError("the server's store is full", hint="ask again later")
     named = keep_files(files, store, parts.upload)
+    parts.engine.note_stored(named)
     return parts.engine.submit(JobSpec(owner, known, options, named, parts.version))
 
 

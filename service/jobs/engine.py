@@ -56,6 +56,10 @@ STATES: Final[tuple[State, ...]] = ("queued", "running", *OVER)
 _LOG: Final = logging.getLogger("upconv.jobs")
 
 
+COUNTED: Final = 60.0
+"""Seconds between two counts of what is stored, which look at every file."""
+
+
 class BusyError(UpconvError):
     """As many jobs wait as may wait."""
 
@@ -116,6 +120,7 @@ class Engine:
         self._kills: dict[str, Callable[[], None]] = {}
         self._cancelled: set[str] = set()
         self._submitting = threading.Lock()
+        self._stored, self._counted = 0, -COUNTED
 
     def start(self) -> None:
         """Open the database, resume what was not finished, and look at the queue."""
@@ -194,6 +199,17 @@ class Engine:
             counts[_state(status)] += 1
         return counts
 
+    def stored(self) -> int:
+        """The bytes of the store, counted every minute; what comes in between is added."""
+        if time.monotonic() - self._counted >= COUNTED:
+            self._counted = time.monotonic()
+            self._stored = sum(self.store.sizes())
+        return self._stored
+
+    def note_stored(self, files: Iterable[Named]) -> None:
+        """More is stored. What was there before is counted again, until the next count."""
+        self._stored += sum(file.size for file in files)
+
     def is_ready(self) -> bool:
         """Whether the database answers and the folder can be written."""
         try:
@@ -239,6 +255,7 @@ class Engine:
             if "reason" not in answer:
                 known = {words[0] for one in before for words in one["artefacts"]}
                 made = artefacts_of(folder / OUT, self.store, self.settings.largest, known)
+                self.note_stored(made)
                 answer["artefacts"] = [[one.name, one.sha256, one.size] for one in made]
             return answer
         except ChildError as error:
