@@ -10,7 +10,7 @@ from tests.service.commands import upconv
 from tests.service.http.server import Server, serving, start
 from tests.service.http.test_jobs import FILL, SMALL
 
-SLOW = SMALL.replace(b"dim: 5 dim: 7", b"dim: 700 dim: 900")
+SLOW = SMALL.replace(b"dim: 5 dim: 7", b"dim: 250 dim: 350")
 """A net whose proof takes longer than a test waits for something to happen."""
 
 
@@ -68,7 +68,8 @@ def test_a_job_is_cancelled_in_its_middle_and_can_be_asked_again(tmp_path: Path)
         assert over(server, behind)["state"] == "done"
         assert over(server, job)["state"] == "cancelled"
         again = server.send({"a.prototxt": SLOW}, "convert", FILL, wait=0).json
-        assert (again["id"], again["state"]) == (job, "queued")
+        assert again["id"] == job
+        assert again["state"] in ("queued", "running")
         assert server.ask("DELETE", f"/v1/jobs/{job}").json["state"] == "cancelled"
 
 
