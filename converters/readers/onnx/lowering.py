@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size, like
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Shape
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.model import Notice, NoticeKind, Shape
 from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import ArrayData, Weight
@@ -41,9 +41,16 @@ class Call:
         """An error about this node: the specification does not allow it."""
         return UnreadableError(message, where=self.origin, layer=self.name, hint=hint)
 
-    def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
+    def unsupported(
+        self, message: str, hint: str = "", kind: type[UnsupportedError] = UnsupportedError
+    ) -> UnsupportedError:
         """An error about this node: it is legal, but cannot be represented."""
-        return UnsupportedError(message, where=self.origin, layer=self.name, hint=hint)
+        return kind(message, where=self.origin, layer=self.name, hint=hint)
+
+    def note(self, kind: NoticeKind, message: str) -> None:
+        """Say what is strange about this node; it is read all the same."""
+        error = UpconvError(message, where=self.origin, layer=self.name)
+        self.work.notices.append(Notice(kind, error, harmless=True))
 
     # Attributes
 

@@ -13,11 +13,13 @@ from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.wire import FIXED32, LENGTH, VARINT, Field, Wire, signed
 
 FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
-    "model": {"ir_version": 1, "graph": 7, "opset_import": 8, "functions": 25},
+    "model": {
+        **{"ir_version": 1, "producer_name": 2, "graph": 7, "opset_import": 8, "functions": 25},
+    },
     "opset": {"domain": 1, "version": 2},
     "graph": {
         **{"node": 1, "name": 2, "initializer": 5, "input": 11, "output": 12},
-        "sparse_initializer": 15,
+        **{"value_info": 13, "sparse_initializer": 15},
     },
     "node": {
         **{"input": 1, "output": 2, "name": 3, "op_type": 4, "attribute": 5, "domain": 7},

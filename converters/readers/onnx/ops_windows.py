@@ -15,6 +15,7 @@ from upconv.converters.readers.assembly.same_padding import same_padding
 from upconv.converters.readers.onnx.entries import Entry, Places, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_arithmetic import modulo
+from upconv.converters.readers.onnx.refusals import UnpoolSizeError
 
 _AUTO: Final = ("SAME_UPPER", "SAME_LOWER", "VALID")
 CLIPS_SINCE: Final = 22
@@ -262,7 +263,7 @@ def _max_unpool(call: Call) -> Entry:
     if tuple(map(call.work.known, wanted)) != tuple(map(call.work.known, pooled)):
         raise call.unsupported(
             f"unpools to {_text(wanted)} by indices that count through {_text(pooled)}",
-            hint="runtimes read these indices in different ways",
+            kind=UnpoolSizeError,
         )
     index = places.name if isinstance(places, Places) else _in_plane(call, wanted)
     return call.emit(ops.Unpool(wanted), [x, index])

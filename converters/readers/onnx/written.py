@@ -1,4 +1,4 @@
-"""A node's attributes as rules ask for them."""
+"""A node's attributes, and a file's, as rules ask for them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,23 @@ class NodeSettings:
         if found is None:
             return ""
         return found.text("s") or "x".join(map(str, found.ints("ints")))
+
+    @property
+    def params(self) -> Block:
+        return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """A `Settings` of what a file says of itself."""
+
+    words: Mapping[str, str]
+
+    def span_of(self, *names: str) -> Span | None:
+        return None
+
+    def text_of(self, name: str) -> str:
+        return self.words.get(name, "")
 
     @property
     def params(self) -> Block:
