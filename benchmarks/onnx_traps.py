@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from fixtures.make_onnx import Sizes, net, node, noise
+from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.engine import CheckOptions, check_path
 
 
 def _up(
@@ -160,3 +167,61 @@ TRAPS: Final[Mapping[str, tuple[str, Any]]] = {
     ),
 }
 """What is wrong -> (the rule that says it, the model)."""
+
+
+def _says(path: Path, code: str) -> bool:
+    """Whether upconv tells of the trap."""
+    found = check_path(path, CheckOptions(ReadOptions())).findings
+    return any(one.code == code for one in found)
+
+
+def _checker(path: Path) -> str:
+    import onnx
+
+    try:
+        onnx.checker.check_model(onnx.load(str(path)), full_check=True)
+    except Exception:  # the checker's errors have no common class
+        return "refuses"
+    return "-"
+
+
+def _runtime(path: Path) -> str:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        shape = [n if isinstance(n, int) else 9 for n in session.get_inputs()[0].shape]
+        session.run(None, {"x": np.ones(shape, np.float32)})
+    except Exception:  # nor do onnxruntime's
+        return "refuses"
+    return "-"
+
+
+def _polygraphy(command: str, path: Path) -> str:
+    """The levels of what the linter says of the model, but for hints at its opset."""
+    report = path.with_suffix(".json")
+    words = [command, "check", "lint", str(path), "-o", str(report), "--silent"]
+    subprocess.run(words, capture_output=True, check=False)
+    said = json.loads(report.read_text("utf-8"))["lint_entries"]
+    return ", ".join(sorted({one["level"] for one in said})) or "-"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--polygraphy", default="", help="the program polygraphy")
+    command = parser.parse_args().polygraphy
+    print("| What is wrong | upconv | onnx.checker | Polygraphy lint | onnxruntime |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        for index, (name, (code, model)) in enumerate(TRAPS.items()):
+            path = Path(folder) / f"{index}.onnx"
+            path.write_bytes(model.SerializeToString())
+            others = [_checker(path), _polygraphy(command, path) if command else "", _runtime(path)]
+            mark = "" if _says(path, code) else " (missed)"
+            print(f"| {name} | {code}{mark} | {' | '.join(others)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.linter.facts.stored import is_zero
+from upconv.linter.finding import Fix, NodeEdit
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def size_left_to_the_runtime(context: Context) -> Iterator[Hit]:
         ConvTranspose(x, w, pads=[1, 1, 0, 0], strides=[2, 2])
 
     Fix safety:
-        There is no fix in place; upconv convert model.onnx -o out.onnx writes explicit pads, and
-        proves that no number moved.
+        Safe: --fix writes these pads into a copy, model.fixed.onnx, or with --in-place into the
+        file. Where ONNX can say the size by a further Pad only, and with --input, there is none:
+        upconv convert model.onnx -o out.onnx writes that, and proves that no number moved.
 
     References:
         onnx/onnx #4299, microsoft/onnxruntime #9370
@@ -59,7 +61,18 @@ def size_left_to_the_runtime(context: Context) -> Iterator[Hit]:
                 f"{said} leaves the pads to the runtime: by the specification they are [{pads}]",
                 "write these pads, as upconv convert does",
                 layer,
+                fix=_with_pads(layer, op),
             )
+
+
+def _with_pads(layer: Layer, op: ops.ConvTranspose) -> Fix | None:
+    """Explicit pads in the place of what stands for them; None where ONNX cannot say them so, or
+    the layer is not the whole node."""
+    pads = op.pads_begin + op.pads_end
+    if min(pads) < 0 or any(a >= s for a, s in zip(op.output_padding, op.stride, strict=True)):
+        return None
+    edit = NodeEdit(layer.outputs[0], ("auto_pad", "output_shape"), (("pads", pads),))
+    return Fix("safe", nodes=(edit,))
 
 
 def _leaves_pads_open(layer: Layer) -> str:

@@ -47,5 +47,6 @@ def _together(found: Iterable[Finding]) -> Fix | None:
     if not fixes:
         return None
     safety = min((fix.safety for fix in fixes), key=("safe", "unsafe", "display").index)
-    edits = (edit for fix in fixes if fix.safety == safety for edit in fix.edits)
-    return Fix(safety, tuple(dict.fromkeys(edits)))
+    alike = [fix for fix in fixes if fix.safety == safety]
+    edits = dict.fromkeys(edit for fix in alike for edit in fix.edits)
+    return Fix(safety, tuple(edits), tuple(edit for fix in alike for edit in fix.nodes))
