@@ -12,7 +12,6 @@ import pytest
 
 from fixtures.make_onnx import net, node, noise, read
 from tests.service.commands import upconv
-from tests.support import shared_folder
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.reference import run_model
 from upconv.linter.reports import FORMATS
@@ -124,9 +123,8 @@ def test_reports_have_no_edits_of_a_text(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not (shared_folder() / "engines").is_dir(), reason="no recorded engines")
-def test_the_cases_of_engines_become_what_they_mean(tmp_path: Path) -> None:
-    cases = shared_folder() / "engines" / "cases"
+def test_the_cases_of_engines_become_what_they_mean(shared: Path, tmp_path: Path) -> None:
+    cases = shared / "engines" / "cases"
     names = [path for path in sorted(cases.glob("*.onnx"))
              if "auto" in path.name or "same" in path.name or "shape" in path.name]  # fmt: skip
     mended = 0
