@@ -26,10 +26,10 @@ from upconv.service.work.portable import portable
 
 NAMES = {
     "AmbiguousError", "Conversion", "Finding", "Model", "Report", "ShapeError", "UnreadableError",
-    "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "check",
-    "convert", "from_torch", "load", "verify",
+    "Inspection", "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "check",
+    "convert", "from_torch", "inspect", "load", "verify",
 }  # fmt: skip
-FUNCTIONS = ("check", "convert", "from_torch", "load", "verify")
+FUNCTIONS = ("check", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")
 RULES = ROOT / "fixtures" / "rules"
 BAD = RULES / "UP201" / "bad.prototxt"

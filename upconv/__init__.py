@@ -1,6 +1,6 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `verify` and `from_torch` do what the command line does; see
+`load`, `check`, `convert`, `inspect`, `verify` and `from_torch` do what the command line does; see
 docs/python.md. What stands in `__all__` is the public interface. Nothing is imported before it is
 used, so `import upconv` costs nothing.
 """
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Finding, Report
-    from upconv.service.python.calls import check, convert, from_torch, load, verify
+    from upconv.service.python.calls import check, convert, from_torch, inspect, load, verify
     from upconv.service.work.conversion import Conversion
+    from upconv.service.work.inspecting import Inspection
 
     __version__: str
 
@@ -31,6 +32,7 @@ __all__ = [
     "AmbiguousError",
     "Conversion",
     "Finding",
+    "Inspection",
     "Model",
     "Report",
     "ShapeError",
@@ -43,6 +45,7 @@ __all__ = [
     "check",
     "convert",
     "from_torch",
+    "inspect",
     "load",
     "verify",
 ]
@@ -51,6 +54,7 @@ _HOMES = {
     "AmbiguousError": "converters.ir.errors",
     "Conversion": "service.work.conversion",
     "Finding": "linter.finding",
+    "Inspection": "service.work.inspecting",
     "Model": "converters.ir.model",
     "Report": "linter.finding",
     "ShapeError": "converters.ir.errors",
@@ -62,6 +66,7 @@ _HOMES = {
     "check": "service.python.calls",
     "convert": "service.python.calls",
     "from_torch": "service.python.calls",
+    "inspect": "service.python.calls",
     "load": "service.python.calls",
     "verify": "service.python.calls",
 }

@@ -1,4 +1,4 @@
-"""The command line: `upconv check | convert | verify | rule | formats`."""
+"""The command line: `upconv check | convert | inspect | verify | rule | formats`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "check": "find what breaks upsampling layers in model files",
     "convert": "write a model as ONNX and prove the two equal",
+    "inspect": "show a model's layers, shapes and parameters, and what blocks its conversion",
     "verify": "prove an ONNX file equal to the model it was made from",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
