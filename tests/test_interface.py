@@ -26,8 +26,8 @@ from upconv.service.work.portable import portable
 
 NAMES = {
     "AmbiguousError", "Conversion", "Finding", "Model", "Report", "ShapeError", "UnreadableError",
-    "Inspection", "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "check",
-    "convert", "from_torch", "inspect", "load", "verify",
+    "Inspection", "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__",
+    "check", "convert", "from_torch", "inspect", "load", "verify",
 }  # fmt: skip
 FUNCTIONS = ("check", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")

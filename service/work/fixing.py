@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from upconv.linter.finding import FileReport, Fix
     from upconv.linter.running.baseline import Baseline
     from upconv.service.work.check_request import CheckedFile, CheckRequest, Settings
-
-
-MOST: Final = (1 << 31) - 1
-"""Bytes of a file that protobuf can hold."""
 
 
 @record(frozen=True, slots=True)
@@ -120,8 +115,7 @@ def _mended(
     nothing is done: pads that fit them may fit no others.
     """
     from upconv.converters.ir.files import write_whole
-    from upconv.converters.readers.files.opening import read_regular
-    from upconv.linter.fixing.node_edits import edited
+    from upconv.linter.fixing.node_edits import edited, place_of_copy
     from upconv.linter.running.engine import check_path
 
     if settings.options_of(Path(file.path)).read.inputs:
@@ -129,14 +123,12 @@ def _mended(
     count = sum(bool(fix.nodes) for fix in fixes)
     if not request.write:
         return _Done(file.report, count)
-    data = edited(read_regular(file.path, MOST), [e for fix in fixes for e in fix.nodes], file.path)
+    data = edited(file.path, [e for fix in fixes for e in fix.nodes])
     if request.in_place:
         write_whole(file.path, data)
         again = check_path(Path(file.path), settings.options_of(Path(file.path)))
         return _Done(known.split(again)[0] if known else again, count)
-    copy = Path(file.path).with_suffix(f".fixed{Path(file.path).suffix}")
-    if copy.exists() and read_regular(copy, MOST) != data:
-        raise UsageError("is there already", path=str(copy), hint="move it away, or use --in-place")
+    copy = place_of_copy(file.path, data)
     write_whole(copy, data)
     return _Done(file.report, count, copy=str(copy))
 
