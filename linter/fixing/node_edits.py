@@ -46,7 +46,7 @@ def edited(path: str, edits: Sequence[NodeEdit]) -> bytes:
 
 
 def place_of_copy(path: str, data: bytes) -> Path:
-    """NAME.fixed.onnx beside a file; raises UsageError where something else than `data` is there."""
+    """NAME.fixed.onnx beside a file; raises UsageError where other bytes than `data` are there."""
     copy = Path(path).with_suffix(f".fixed{Path(path).suffix}")
     if copy.exists() and read_regular(copy, MOST) != data:
         raise UsageError("is there already", path=str(copy), hint="move it away, or use --in-place")
