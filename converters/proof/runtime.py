@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folde
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What a verification needs to know of an ONNX file: its value names, its metadata and the
-    shapes of its inputs, None for a dynamic size."""
+    """What a verification needs to know of an ONNX file: its value names, its metadata, the shapes
+    of its inputs, None for a dynamic size, and the domains of its nodes."""
 
     path: str
     inputs: tuple[str, ...]
@@ -37,6 +38,7 @@ class OnnxFile:
     opset: int
     metadata: Mapping[str, str]
     shapes: Mapping[str, tuple[int | None, ...]]
+    domains: frozenset[str] = frozenset()
 
 
 def read_onnx(path: str) -> OnnxFile:
@@ -44,15 +46,7 @@ def read_onnx(path: str) -> OnnxFile:
 
     Raises UnreadableError where the file is no ONNX model.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
-    except (DecodeError, ValueError) as error:
-        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
+    model = proto_of(path)
     graph = model.graph
     if not graph.node and not graph.input:
         raise UnreadableError("holds no ONNX graph", path=path)
@@ -67,7 +61,21 @@ def read_onnx(path: str) -> OnnxFile:
         max((entry.version for entry in model.opset_import if not entry.domain), default=0),
         {entry.key: entry.value for entry in model.metadata_props},
         {entry.name: _shape(entry.type.tensor_type.shape) for entry in graph.input},
+        frozenset(node.domain for node in graph.node),
     )
+
+
+def proto_of(path: str) -> Any:
+    """The ModelProto of a file; raises UnreadableError where there is none."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
+    except (DecodeError, ValueError) as error:
+        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
 
 
 def _shape(shape: Any) -> tuple[int | None, ...]:
@@ -95,13 +103,35 @@ def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
         Path(path).unlink(missing_ok=True)
 
 
+@contextmanager
+def freed(path: str, beside: str) -> Iterator[str]:
+    """The path of a temporary copy of a file that states no sizes, so that it takes any; it stands
+    `beside` another file, whose copies are removed where a process is ended."""
+    proto = proto_of(path)
+    del proto.graph.value_info[:]
+    for entry in (*proto.graph.input, *proto.graph.output):
+        for dim in entry.type.tensor_type.shape.dim:
+            dim.Clear()
+    copy = _written(Path(beside), io.BytesIO(proto.SerializeToString()), b"")
+    try:
+        yield copy
+    finally:
+        Path(copy).unlink(missing_ok=True)
+
+
 def _copied(source: Path, more: bytes) -> str:
-    """The path of a new file with the source's bytes and `more`; none is left where it fails."""
+    """The path of a new file with the source's bytes and `more`."""
+    with source.open("rb") as original:
+        return _written(source, original, more)
+
+
+def _written(source: Path, content: BinaryIO, more: bytes) -> str:
+    """The path of a new file, beside the source if it may be; none is left where it fails."""
     folder = source.parent if os.access(source.parent, os.W_OK) else None
     handle, path = tempfile.mkstemp(".onnx", copy_prefix(os.getpid()), folder)
     try:
-        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
-            shutil.copyfileobj(original, copy, 1 << 22)
+        with os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(content, copy, 1 << 22)
             copy.write(more)
     except BaseException:
         Path(path).unlink(missing_ok=True)

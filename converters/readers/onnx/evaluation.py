@@ -7,7 +7,7 @@ operator and a notice, so that everything else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -48,12 +48,19 @@ class Frame:
     depth: int = 0
 
     def find(self, name: str) -> Entry:
-        frame: Frame | None = self
-        while frame is not None:
-            if name in frame.entries:
-                return frame.entries[name]
-            frame = frame.outer
-        raise UnreadableError(f"reads '{name}', which no node before it writes")
+        """Raises UnreadableError for a name that is not known here."""
+        if name not in self:
+            raise UnreadableError(f"reads '{name}', which no node before it writes")
+        return self.entry(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries or (self.outer is not None and name in self.outer)
+
+    def entry(self, name: str) -> Entry:
+        """What a name stands for, None for one that is not known."""
+        if name in self.entries or self.outer is None:
+            return self.entries.get(name)
+        return self.outer.entry(name)
 
 
 @dataclass(slots=True)
@@ -129,7 +136,7 @@ class Evaluation:
         except UpconvError as error:
             for gone in self.work.undo(mark):
                 self.dark.discard(gone)
-            return self._unknown(call, error)
+            return self._unknown(call, error, frame)
 
     def _made(self, call: Call, frame: Frame) -> tuple[Entry, ...]:
         """The outputs of a node: known at once, or as layers."""
@@ -156,10 +163,11 @@ class Evaluation:
         made = lowering(call)
         return made if isinstance(made, tuple) else (made,)
 
-    def _unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
+    def _unknown(self, call: Call, error: UpconvError, frame: Frame) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice, unless it only follows one
-        about which nothing is known."""
-        names = [e.name for e in call.entries if isinstance(e, Value | Places)]
+        about which nothing is known. What the graphs inside of it read it reads."""
+        inside = [frame.entry(name) for name in captured(call.node)]
+        names = [e.name for e in (*call.entries, *inside) if isinstance(e, Value | Places)]
         follows = any(name in self.dark for name in names) and call.node.op in LOWERINGS
         made = self.work.unknown(
             call.name,
@@ -240,6 +248,25 @@ class Evaluation:
 
 def _lost(node: Node, index: int) -> Lost:
     return Lost(f"reads output {index} of '{node.name}', which {node.op} has in training only")
+
+
+def captured(node: Node, depth: int = 0) -> Iterator[str]:
+    """The names that the graphs inside of a node read and do not write themselves."""
+    if depth > MAX_DEPTH:
+        return
+    for attribute in node.attributes.values():
+        for graph in (*attribute.messages("g", "graph"), *attribute.messages("graphs", "graph")):
+            own = {one.text("name") for one in graph.messages("input", "value")}
+            own.update(one.text("name") for one in graph.messages("initializer", "tensor"))
+            read: dict[str, None] = {}
+            for index, message in enumerate(graph.messages("node", "node")):
+                inner = node_of(message, index, {})
+                read.update(dict.fromkeys((*inner.inputs, *captured(inner, depth + 1))))
+                own.update(inner.outputs)
+            read.update(
+                dict.fromkeys(end.text("name") for end in graph.messages("output", "value"))
+            )
+            yield from (name for name in read if name and name not in own)
 
 
 def opsets_of(holder: Message) -> dict[str, int]:

@@ -27,7 +27,7 @@ FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
     },
     "attribute": {
         **{"name": 1, "f": 2, "i": 3, "s": 4, "t": 5, "g": 6, "floats": 7, "ints": 8},
-        **{"strings": 9, "ref_attr_name": 21, "sparse_tensor": 22},
+        **{"strings": 9, "graphs": 11, "ref_attr_name": 21, "sparse_tensor": 22},
     },
     "function": {
         **{"name": 1, "input": 4, "output": 5, "attribute": 6, "node": 7, "opset_import": 9},
