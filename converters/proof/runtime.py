@@ -41,6 +41,9 @@ class OnnxFile:
     domains: frozenset[str] = frozenset()
 
 
+_ORDER: Final = "the model comes first, and then the ONNX file that was made from it"
+
+
 def read_onnx(path: str) -> OnnxFile:
     """Names of the values a file computes, external weights left alone.
 
@@ -49,7 +52,7 @@ def read_onnx(path: str) -> OnnxFile:
     model = proto_of(path)
     graph = model.graph
     if not graph.node and not graph.input:
-        raise UnreadableError("holds no ONNX graph", path=path)
+        raise UnreadableError("holds no ONNX graph", path=path, hint=_ORDER)
     constants = {tensor.name for tensor in graph.initializer}
     computed = {name for node in graph.node for name in node.output if name}
     inputs = tuple(entry.name for entry in graph.input if entry.name not in constants)
@@ -72,10 +75,12 @@ def proto_of(path: str) -> Any:
 
     try:
         return onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
+    except FileNotFoundError:
+        raise UnreadableError("no such file", path=path, hint="check the path") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
-    except (DecodeError, ValueError) as error:
-        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
+    except (DecodeError, ValueError):
+        raise UnreadableError("no ONNX model, or a broken one", path=path, hint=_ORDER) from None
 
 
 def _shape(shape: Any) -> tuple[int | None, ...]:

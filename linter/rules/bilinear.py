@@ -297,7 +297,13 @@ def _has_bias(layer: Layer) -> bool:
     return not (rate == 0 and starts_at_zero)
 
 
-@rule("UP206", "bilinear-would-train", severity="warning", source="BVLC/caffe PR 2213")
+@rule(
+    "UP206",
+    "bilinear-would-train",
+    severity="warning",
+    source="BVLC/caffe PR 2213",
+    formats=("caffe",),
+)
 def bilinear_would_train(context: Context) -> Iterator[Hit]:
     """A bilinear upsampling layer whose kernel would be trained away.
 

@@ -48,7 +48,14 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
+@rule(
+    "UP002",
+    "unknown-field",
+    severity="warning",
+    source="BVLC/caffe caffe.proto",
+    folds=True,
+    formats=("caffe",),
+)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
@@ -217,8 +224,9 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
 
     What it finds:
         A defect of ours. Other rules ran as usual where only one failed, and other files were
-        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
-        comment leaves it out.
+        checked in any case, also where a file ended the process that checked it, for want of
+        memory or by a crash of a native library. UPCONV_DEBUG=1 shows the traceback. Neither
+        --select, --ignore nor a comment leaves it out.
 
     Why it is bad:
         What that rule looks for, or the file, was not checked here. The exit code is 2.
@@ -254,7 +262,13 @@ def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
     )
 
 
-@rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")
+@rule(
+    "UP007",
+    "obsolete-format",
+    severity="info",
+    source="BVLC/caffe upgrade_proto.cpp",
+    formats=("caffe",),
+)
 def obsolete_format(context: Context) -> Iterator[Hit]:
     """The net is written in Caffe's V0 or V1 format, or mixes formats.
 

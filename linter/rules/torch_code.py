@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")
+@rule(
+    "UP320",
+    "not-read",
+    severity="info",
+    source="Python language reference, 4.2",
+    formats=("python",),
+)
 def not_read(context: Context) -> Iterator[Hit]:
     """Upsampling calls whose arguments the file alone does not decide.
 
@@ -48,7 +54,12 @@ _ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
 
 
 @rule(
-    "UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927", folds=True
+    "UP321",
+    "align-corners-default",
+    severity="info",
+    source="pytorch/pytorch PR 5927",
+    folds=True,
+    formats=("python", "pytorch"),
 )
 def align_corners_default(context: Context) -> Iterator[Hit]:
     """A linear interpolation does not say whether corners are aligned.
@@ -97,7 +108,14 @@ _SUCCESSORS: Final[dict[str, tuple[str, str]]] = {
 """Deprecated name -> the one to use, and the arguments that make it the same."""
 
 
-@rule("UP322", "deprecated-call", severity="warning", source="torch/nn/functional.py", folds=True)
+@rule(
+    "UP322",
+    "deprecated-call",
+    severity="warning",
+    source="torch/nn/functional.py",
+    folds=True,
+    formats=("python", "pytorch"),
+)
 def deprecated_call(context: Context) -> Iterator[Hit]:
     """An upsampling function or class that PyTorch has deprecated.
 
@@ -146,6 +164,7 @@ def _renamed(call: Call, name: str, arguments: str) -> Fix | None:
     severity="warning",
     source="torch/nn/functional.py",
     folds=True,
+    formats=("python", "pytorch"),
 )
 def fractional_scale_factor(context: Context) -> Iterator[Hit]:
     """A scale factor that is no whole number stays in the coordinates.
@@ -219,7 +238,11 @@ def _divisors(factor: Any) -> tuple[int, ...]:
 
 
 @rule(
-    "UP324", "output-padding-beyond-stride", severity="warning", source="onnxruntime ConvTranspose"
+    "UP324",
+    "output-padding-beyond-stride",
+    severity="warning",
+    source="onnxruntime ConvTranspose",
+    formats=("python", "pytorch"),
 )
 def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
     """output_padding that PyTorch takes and runtimes refuse.
@@ -259,7 +282,13 @@ def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP326", "antialias-by-factor", severity="info", source="pytorch/pytorch torch.onnx")
+@rule(
+    "UP326",
+    "antialias-by-factor",
+    severity="info",
+    source="pytorch/pytorch torch.onnx",
+    formats=("python", "pytorch"),
+)
 def antialias_by_factor(context: Context) -> Iterator[Hit]:
     """An antialiased interpolation by a fractional factor exports to wrong values.
 

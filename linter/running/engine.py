@@ -47,7 +47,8 @@ from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 @record(frozen=True, slots=True)
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
-    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""
+    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
+    nothing `folds`, each finding is told for itself."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -55,6 +56,7 @@ class CheckOptions:
     ignore: tuple[str, ...] = ()
     severities: tuple[tuple[str, Severity], ...] = ()
     overrides: tuple[Override, ...] = ()
+    folds: bool = True
 
     def wants(self, code: str) -> bool:
         """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
@@ -95,6 +97,13 @@ def check_source(source: Source, options: CheckOptions | None = None) -> FileRep
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
     """Check a model that is in memory."""
     return _check(model.path, options or CheckOptions(), lambda: model)
+
+
+def failed_with_process(path: str, options: CheckOptions) -> FileReport:
+    """What is said of a file that ended the process which checked it."""
+    reason = RuntimeError("it was ended (out of memory, or a crash of a native library)")
+    crash = Crash("", "the process that checks it", reason)
+    return _report(Context(path, None, None, crashes=[crash]), options)
 
 
 _Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
@@ -175,7 +184,11 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
         context.model.framework if context.model else "",
         status,
         reason,
-        folded((finding, kind) for finding, cause, kind in causes if cause is None),
+        folded(
+            (finding, kind if options.folds else None)
+            for finding, cause, kind in causes
+            if cause is None
+        ),
         context.source,
         tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
@@ -272,6 +285,17 @@ def _span_of(hit: Hit) -> Span | None:
     return hit.where or (hit.layer.origin.span if hit.layer else None)
 
 
+def _lines_of(hit: Hit) -> list[int]:
+    """The lines that a comment may speak for to silence a hit: its layer's first, and the one that
+    is shown where that lies outside of the layer, as of the second of two layers of one name."""
+    layer = hit.layer.origin.span if hit.layer else None
+    shown = hit.where
+    if layer is None or shown is None:
+        return [span.line for span in (layer or shown,) if span is not None]
+    inside = layer.start <= shown.start < layer.end
+    return [layer.line] if inside else [layer.line, shown.line]
+
+
 def relative_path(path: str, root: Path) -> str:
     """The path as reports show it: POSIX, relative to the root where it lies below it."""
     whole, top = os.path.realpath(path), os.path.realpath(root)  # which a link to itself stops not
@@ -317,13 +341,11 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
-        span = (hit.layer.origin.span if hit.layer else None) or hit.where
-        if span is None:
-            return []
         words = [
             (comment, word)
-            for comment in self._speaking_of(rule).line(span.line)
-            for word in comment.covering(rule.code, rule.name, span.line)
+            for line in _lines_of(hit)
+            for comment in self._speaking_of(rule).line(line)
+            for word in comment.covering(rule.code, rule.name, line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]

@@ -31,7 +31,8 @@ class CheckRequest:
     and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
     make, `write` is False where they are only to be shown. `in_place` lets them change ONNX files
     themselves, of which a mended copy is made otherwise. `exclude` are patterns of files that a
-    search leaves out, from the current folder, besides the configuration's. `config` is a
+    search leaves out, from the current folder, besides the configuration's. `add_ignore` is the
+    reason of the ignore comments that are to be written for what is found. `config` is a
     configuration, or the file that holds it, or None for the closest.
     """
 
@@ -46,6 +47,7 @@ class CheckRequest:
     levels: tuple[Safety, ...] = ()
     write: bool = True
     in_place: bool = False
+    add_ignore: str | None = None
     fail_on: Severity | None = None
     show_silenced: bool = False
     baseline: str | None = None
@@ -80,13 +82,13 @@ class Settings:
 
     def __init__(self, request: CheckRequest) -> None:
         self._request = request
-        self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
+        self.codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}
         self._named = _named_config(request.config)
-        base = self._named or _base_config(request.paths)
+        base = self._named or _base_config(request.paths or [one.path for one in request.models])
         self.root = base.root
-        said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
+        said: dict[str, Any] = {k: v for k, v in self.codes.items() if v} | _said(request)
         self.run = replace(base, **said)
 
     def config_of(self, path: Path) -> Config:
@@ -106,8 +108,8 @@ class Settings:
         return CheckOptions(
             read_options(self._request.reading, config),
             self.root,
-            self._codes["select"] or config.select,
-            self._codes["ignore"] or config.ignore,
+            self.codes["select"] or config.select,
+            self.codes["ignore"] or config.ignore,
             config.severities,
             config.overrides,
         )

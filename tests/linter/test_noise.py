@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport, Finding
 from upconv.linter.running.engine import CheckOptions, check_path, check_source
 
-FALSE = shared_folder() / "cases" / "false"
 DATA = 'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {} }} }} }}\n'
 
 
@@ -50,16 +49,14 @@ SILENT = {
 }
 
 
-@pytest.mark.skipif(not FALSE.is_dir(), reason="the shared cases are not here")
 @pytest.mark.parametrize("name", SILENT)
 def test_cases_that_were_false_are_silent(name: str) -> None:
-    codes = [finding.code for finding in check_path(FALSE / name).findings]
+    codes = [finding.code for finding in check_path(shared_file(f"cases/false/{name}")).findings]
     assert not set(codes) & set(SILENT[name])
 
 
-@pytest.mark.skipif(not FALSE.is_dir(), reason="the shared cases are not here")
 def test_strides_of_segnet_do_not_differ_and_masks_are_not_cropped() -> None:
-    report = check_path(FALSE / "up103_segnet_strides.prototxt")
+    report = check_path(shared_file("cases/false/up103_segnet_strides.prototxt"))
     told = [(f.message, f.help) for f in report.findings if f.code == "UP103"]
     assert len(told) == 2
     assert all("strides differ" not in message for message, _ in told)
