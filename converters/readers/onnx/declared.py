@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves, symbol
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import text_of
 from upconv.converters.readers.onnx.messages import Message
 from upconv.converters.readers.onnx.tensors import DType, dtype_of
@@ -16,7 +16,7 @@ from upconv.converters.readers.onnx.tensors import DType, dtype_of
 Sizes: TypeAlias = tuple[int | str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Declared:
     """A value as the file declares it; `sizes` are numbers, letters, or None where open."""
 
@@ -25,7 +25,7 @@ class Declared:
     sizes: Sizes | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stated:
     """A value's sizes as the file states them, and as its nodes make them."""
 

@@ -13,11 +13,10 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.origin import Origin, Written
-from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
-from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
@@ -31,7 +30,7 @@ FunctionKey = tuple[str, str, str]
 """(domain, name, overload)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Frame:
     """Where names mean something: a graph, or the body of a function or a branch.
 
@@ -151,12 +150,10 @@ class Evaluation:
         if node.op == "If":
             return self._branch(call, frame)
         lowering = lowering_of(node.op, call.opset)
-        if node.op in FOLDS and all(isinstance(e, Known | None) for e in call.entries):
-            try:
-                return fold(call)
-            except NotFoldableError:
-                if lowering is None:
-                    raise
+        if all(isinstance(e, Known | None) for e in call.entries):
+            found = _folded(call, must=lowering is None)
+            if found is not None:
+                return found
         if lowering is None:
             reason, hint = refusal(node.op, call.opset)
             raise call.unsupported(reason, hint)
@@ -244,6 +241,22 @@ class Evaluation:
         if frame.depth >= MAX_DEPTH:
             raise call.unsupported(f"functions or branches nested more than {MAX_DEPTH} deep")
         return frame.depth + 1
+
+
+def _folded(call: Call, must: bool) -> tuple[Entry, ...] | None:
+    """What is known of a node's outputs at once; None where it is to be a layer, which is no choice
+    where it `must` be known. NumPy is not imported before a file needs it."""
+    from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+    from upconv.converters.readers.onnx.folding import FOLDS, fold
+
+    if call.node.op not in FOLDS:
+        return None
+    try:
+        return fold(call)
+    except NotFoldableError:
+        if must:
+            raise
+        return None
 
 
 def _lost(node: Node, index: int) -> Lost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size, like
@@ -11,6 +11,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Upcon
 from upconv.converters.ir.model import Notice, NoticeKind, Shape
 from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import ArrayData, Weight
 from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.assembly.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """One node on its inputs. The layer emitted without a suffix bears the node's own name, and
     its outputs theirs."""

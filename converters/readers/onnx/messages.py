@@ -6,10 +6,10 @@ Fields and their numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import FIXED32, LENGTH, VARINT, Field, Wire, signed
 
 FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
@@ -112,7 +112,7 @@ class Message:
         return UnreadableError(f"{message} (byte {self.start})", path=self.wire.path)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Node:
     """One node; `name` is unique only where the file's are, `index` its place in its graph."""
 

@@ -6,7 +6,6 @@ Interpolation is separable: axes with other coordinates than the rest become a R
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import floor, prod
@@ -15,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.refusals import NoisyScaleError, OutsideCountedError
@@ -34,7 +34,7 @@ MODES: Final[dict[str, Literal["nearest", "linear", "cubic"]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Way:
     """How an axis gets from its size to another: the size, the factor in its coordinates where
     that is not their ratio, and the conventions."""
@@ -46,7 +46,7 @@ class Way:
     nearest: Nearest = "floor"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Kernel:
     """What all axes share."""
 

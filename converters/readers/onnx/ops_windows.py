@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, prod
 from typing import Any, Final, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, is_constant, multiply
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.same_padding import same_padding
 from upconv.converters.readers.onnx.entries import Entry, Places, Value
@@ -24,7 +24,7 @@ EXACT: Final = 1 << 24
 """Whole numbers are float32 here, which has every one up to this."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Window:
     """A node's attributes, one number per spatial axis."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
 from upconv.converters.ir.written import NOTHING, Block
 from upconv.converters.readers.onnx.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeSettings:
     """A `Settings` of a file that is no text: it has words and no places."""
 
@@ -31,7 +31,7 @@ class NodeSettings:
         return NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FileSettings:
     """A `Settings` of what a file says of itself."""
 
