@@ -84,7 +84,8 @@ def proto_of(path: str) -> Any:
 
 
 def _shape(shape: Any) -> tuple[int | None, ...]:
-    return tuple(d.dim_value if d.HasField("dim_value") else None for d in shape.dim)
+    """Numbers below 1 are written for open sizes."""
+    return tuple(d.dim_value if d.dim_value > 0 else None for d in shape.dim)
 
 
 @contextmanager

@@ -70,3 +70,8 @@ def test_errors_are_carried_by_what_follows(tmp_path: Path) -> None:
     nodes = [node("HardSigmoid", "x", "a", **SLOPE), node("Mul", "a,k")]
     proto = net(nodes, (1, 2, 50, 70), {"k": np.array(4096, np.float32)})
     assert _proof(tmp_path, proto, proto).verdict == "pass"
+
+
+def test_a_size_of_minus_one_is_open(tmp_path: Path) -> None:
+    proto = net([node("Relu", "x")], (-1, 3, "H", 7))
+    assert _proof(tmp_path, proto, proto).verdict == "pass"
