@@ -34,6 +34,7 @@ Stage: TypeAlias = Literal["model", "closing"]
 """When a rule runs: on files that hold a model, or on every file, after all others."""
 
 Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
+"""What is a preview is off unless its whole code is selected."""
 
 
 Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"

@@ -1,4 +1,4 @@
-"""UP320 to UP324 and UP326: what PyTorch code says of its upsampling layers."""
+"""UP320 to UP324, UP326 and UP327: what PyTorch code says of its upsampling layers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     severity="info",
     source="Python language reference, 4.2",
     formats=("python",),
+    folds=True,
 )
 def not_read(context: Context) -> Iterator[Hit]:
     """Upsampling calls whose arguments the file alone does not decide.
@@ -319,4 +320,49 @@ def antialias_by_factor(context: Context) -> Iterator[Hit]:
                 "pass the size",
                 layer,
                 call.span_of("antialias"),
+            )
+
+
+@rule(
+    "UP327",
+    "pixel-shuffle-start",
+    severity="info",
+    source="Aitken et al. 2017, ICNR",
+    status="preview",
+    formats=("python",),
+    folds=True,
+)
+def pixel_shuffle_start(context: Context) -> Iterator[Hit]:
+    """A pixel shuffle starts from a checkerboard.
+
+    What it finds:
+        nn.PixelShuffle and F.pixel_shuffle in code that does not speak of ICNR. It is off unless
+        --select names it: UP327.
+
+    Why it is bad:
+        The convolution before it fills the pixels of a block by kernels that start at random and
+        apart from each other, which is a checkerboard of the factor's period. It can be trained
+        away, and often is not entirely.
+
+    Example:
+        nn.Sequential(nn.Conv2d(64, 256, 3, padding=1), nn.PixelShuffle(2))
+
+    Use instead:
+        Start the convolution by ICNR: one kernel for all pixels of a block.
+
+    Fix safety:
+        There is no fix: the net must be trained again.
+
+    References:
+        Aitken, Ledig, Theis et al. 2017, Checkerboard artifact free sub-pixel convolution
+    """
+    text = context.source.text if context.source is not None else ""
+    if "icnr" in text.lower():
+        return
+    for layer, call in calls(context, "pytorch"):
+        if call.name in ("PixelShuffle", "pixel_shuffle"):
+            yield Hit(
+                "the pixels of a block start apart from each other, which is a checkerboard",
+                "start the convolution before it by ICNR",
+                layer,
             )

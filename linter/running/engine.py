@@ -59,13 +59,17 @@ class CheckOptions:
     folds: bool = True
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
+        preview is off unless it is selected by its whole code.
 
         What says that a file was not checked runs always: neither an unreadable file nor a failure
         of ours may pass as clean.
         """
         if code in UNCHECKED:
             return True
+        rule = RULES.get(code)
+        if rule is not None and rule.status == "preview" and code not in self.select:
+            return False
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -243,7 +247,7 @@ def _status(context: Context) -> tuple[Status, str]:
 def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
-    severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
+    severity = overrides.severity(rule.code, layer) or _own_severity(rule, hit)
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -251,10 +255,27 @@ def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) 
         path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
+        message=hit.message
+        + _assumed(hit)
+        + _landmark(span)
+        + _program_line(hit, root)
+        + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
+
+
+def _own_severity(rule: Rule, hit: Hit) -> Severity:
+    """The hit's, else the rule's; what rests on defaults, which another file may override, is no
+    error."""
+    severity = hit.severity or rule.severity
+    return "warning" if severity == "error" and _assumed(hit) else severity
+
+
+def _assumed(hit: Hit) -> str:
+    """Which defaults and calls of the file a layer's settings are taken from."""
+    call = hit.layer.origin.written.call if hit.layer else None
+    return f" ({call.assumed})" if call is not None and call.assumed else ""
 
 
 def _stored_at(hit: Hit) -> str:
@@ -362,5 +383,9 @@ class _Silencer:
         return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
 
     def _speaks_of_idle_rule(self, word: str) -> bool:
-        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
-        return any(not self._wants(code) for code in meant)
+        meant = (r for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(
+            not self._wants(one.code)
+            for one in meant
+            if one.status != "preview" or word in (one.name, one.code)
+        )

@@ -61,13 +61,14 @@ class CheckRequest:
 
 @record(frozen=True, slots=True)
 class CheckedFile:
-    """A file as the user named it, or as it was found, with its report. `text` is what came with
-    the request; a model in memory has nothing that could be fixed."""
+    """A file as the user named it, or as it was found by a search, with its report. `text` is what
+    came with the request; a model in memory has nothing that could be fixed."""
 
     path: str
     report: FileReport
     text: Text | None = None
     fixable: bool = True
+    searched: bool = False
 
 
 class Settings:

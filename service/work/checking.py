@@ -81,6 +81,7 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
 
         use = keep_baseline(request, settings, known, checked, shown)
         shown = list(use.reports)
+    shown = _without_repeats(files, shown)
     report = _as_report(shown, request, settings, kinds)
     return CheckResult(
         report, settings.run, fixes, ignores, use, _idle_ignores(report, request, settings)
@@ -106,6 +107,19 @@ def check_read(model: Model, request: CheckRequest) -> Report:
 def _new(reports: list[FileReport], known: Baseline | None) -> list[FileReport]:
     """The reports without what is known."""
     return [known.split(report)[0] for report in reports] if known else reports
+
+
+def _without_repeats(files: Sequence[CheckedFile], shown: Sequence[FileReport]) -> list[FileReport]:
+    """What nets that a search found have in common is told once; a file that was named is asked
+    about by itself."""
+    if sum(file.searched for file in files) < 2:
+        return list(shown)
+    from upconv.linter.running.repeats import told_once
+
+    searched = [report for file, report in zip(files, shown, strict=True) if file.searched]
+    told = iter(told_once(searched))
+    pairs = zip(files, shown, strict=True)
+    return [next(told) if file.searched else report for file, report in pairs]
 
 
 def _checked(
@@ -152,7 +166,10 @@ def _check_files(
 
         cache = Cache(settings.cache_folder)
     reports = check_files(targets, settings.run.jobs, cache, progress)
-    return [CheckedFile(t.path, report) for t, report in zip(targets, reports, strict=True)]
+    return [
+        CheckedFile(target.path, report, searched=not target.named)
+        for target, report in zip(targets, reports, strict=True)
+    ]
 
 
 def discovered(
