@@ -69,3 +69,17 @@ def test_a_resize_of_the_input_itself_may_be_meant(tmp_path: Path) -> None:
     stored = {"z": np.array([1, 2, 64, 64])}
     made = net([node("Resize", "x,,,z")], (1, 2, "H", "W"), stored)
     assert "UP405" not in codes(made, tmp_path)
+
+
+def test_a_size_that_is_computed_from_another_tensors_is_no_crop_to_it(tmp_path: Path) -> None:
+    """tf2onnx cuts a transposed convolution to twice its input's size: nothing is to be aligned."""
+    nodes = [
+        node("Relu", "x", "r"),
+        node("ConvTranspose", "r,w", "u", strides=[2, 2]),
+        node("Shape", "r", "n", start=2, end=3),
+        node("Mul", "n,two", "m"),
+        node("Slice", "u,zero,m,axes"),
+    ]
+    stored = {"w": noise(2, 3, 5, 5), "two": np.array([2]), "zero": np.array([0])}
+    made = net(nodes, (1, 2, "H", "W"), {**stored, "axes": np.array([2])})
+    assert "UP105" not in codes(made, tmp_path)
