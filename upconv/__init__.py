@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upconv.linter.finding import Finding, Report
     from upconv.service.python.calls import check, convert, from_torch, inspect, load, verify
     from upconv.service.work.conversion import Conversion
-    from upconv.service.work.inspecting import Inspection
+    from upconv.service.work.inspection import Inspection
 
     __version__: str
 
@@ -54,7 +54,7 @@ _HOMES = {
     "AmbiguousError": "converters.ir.errors",
     "Conversion": "service.work.conversion",
     "Finding": "linter.finding",
-    "Inspection": "service.work.inspecting",
+    "Inspection": "service.work.inspection",
     "Model": "converters.ir.model",
     "Report": "linter.finding",
     "ShapeError": "converters.ir.errors",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
     from upconv.service.work.conversion import Conversion, Only
-    from upconv.service.work.inspecting import Inspection
+    from upconv.service.work.inspection import Inspection
     from upconv.service.work.proving import Judge
 
 Path: TypeAlias = str | os.PathLike[str]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.inspection import (
+    Block,
+    InspectedLayer,
+    Inspection,
+    Stage,
+    Totals,
+    Value,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from upconv.converters.ir.dims import Size
     from upconv.converters.ir.errors import UpconvError
     from upconv.converters.ir.inference import Inference
-    from upconv.converters.ir.model import Layer, Model, Shape
-
-Weights: TypeAlias = Literal["none", "stored", "missing"]
-Stage: TypeAlias = Literal["conversion", "proof"]
+    from upconv.converters.ir.model import Layer, Model
 
 
 @record(frozen=True, slots=True)
@@ -27,89 +33,6 @@ class InspectRequest:
     model: str | Model
     options: ReadOptions = ReadOptions()
     part: Cut = Cut()
-
-
-@record(frozen=True, slots=True)
-class Value:
-    """A tensor: its name, and its sizes, formulas where they are open; None where unknown."""
-
-    name: str
-    shape: Shape | None
-
-
-@record(frozen=True, slots=True)
-class InspectedLayer:
-    """One layer.
-
-    `type` is the source's word for it. `parameters` counts its weights' numbers, `multiplications`
-    the products of a convolution, an inner or a matrix product (None where sizes are unknown).
-    `reason` says why it is not understood, "" where it is. `line` and `code` are where it is
-    written, in the file and in the program that made the file.
-    """
-
-    layer: str
-    operator: str
-    type: str
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    parameters: int
-    weights: Weights
-    multiplications: Size | None
-    reason: str
-    line: int | None
-    code: str
-
-
-@record(frozen=True, slots=True)
-class Block:
-    """What keeps a model from being converted, or a conversion from being proven."""
-
-    stage: Stage
-    layer: str
-    message: str
-    hint: str
-
-
-@record(frozen=True, slots=True)
-class Totals:
-    """Of the whole model. `multiplications` is None where those of some layer are not known;
-    where sizes are open, `example` are letters with numbers, and `at_example` what it comes to."""
-
-    layers: int
-    parameters: int
-    multiplications: Size | None
-    example: Mapping[str, int]
-    at_example: int | None
-
-
-@record(frozen=True, slots=True)
-class Inspection:
-    """A model as it was read; shapes stand channels first, whatever the source has."""
-
-    name: str
-    path: str
-    framework: str
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    layers: tuple[InspectedLayer, ...]
-    totals: Totals
-    blocks: tuple[Block, ...]
-
-    @property
-    def unknown(self) -> tuple[InspectedLayer, ...]:
-        """The layers that are not understood."""
-        return tuple(one for one in self.layers if one.operator == "Unknown")
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that `upconv inspect --format json` prints."""
-        from upconv.service.work.inspection_texts import as_json
-
-        return as_json(self)
-
-    def __str__(self) -> str:
-        from upconv.service.work.inspection_texts import as_text
-
-        return as_text(self)
 
 
 def inspect(request: InspectRequest) -> Inspection:
