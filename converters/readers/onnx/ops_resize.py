@@ -1,4 +1,4 @@
-"""Resize and Upsample in the words of every opset, and GridSample.
+"""Resize and Upsample in the words of every opset.
 
 Interpolation is separable: axes with other coordinates than the rest become a Resize of their own.
 """
@@ -406,31 +406,3 @@ def _moved(call: Call, x: str, ways: Sequence[Way], kernel: Kernel) -> Entry:
     name = call.step(ops.Reshape(tuple(front), 0, 2), [name], "back")
     back = tuple(order.index(axis) for axis in range(len(own)))
     return call.emit(ops.Permute(back), [name])
-
-
-# GridSample
-
-
-@lowers("GridSample", since=16)
-def _grid_sample_of_images(call: Call) -> Entry:
-    return _sampled(call, call.word("mode", "bilinear", "nearest", "bicubic"))
-
-
-@lowers("GridSample", since=20)
-def _grid_sample(call: Call) -> Entry:
-    return _sampled(call, call.word("mode", "linear", "nearest", "cubic"))
-
-
-def _sampled(call: Call, mode: str) -> Entry:
-    padding: Literal["zeros", "border", "reflection"] = _PADDINGS[
-        call.word("padding_mode", *_PADDINGS)
-    ]
-    operator = ops.GridSample(MODES[mode], padding, call.flag("align_corners"))
-    return call.emit(operator, [call.value(0), call.value(1)])
-
-
-_PADDINGS: Final[dict[str, Literal["zeros", "border", "reflection"]]] = {
-    "zeros": "zeros",
-    "border": "border",
-    "reflection": "reflection",
-}
