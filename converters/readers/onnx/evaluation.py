@@ -67,7 +67,7 @@ class Evaluation:
     """The reading of one file's nodes.
 
     `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
-    about which nothing is known.
+    about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
     """
 
     work: Workspace
@@ -75,6 +75,7 @@ class Evaluation:
     functions: Mapping[FunctionKey, Message]
     reserved: frozenset[str] = frozenset()
     dark: set[str] = field(default_factory=set)
+    inside: dict[tuple[int, ...], tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
 
     def graph(self, graph: Message, frame: Frame) -> None:
@@ -163,7 +164,7 @@ class Evaluation:
     def _unknown(self, call: Call, error: UpconvError, frame: Frame) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice, unless it only follows one
         about which nothing is known. What the graphs inside of it read it reads."""
-        inside = [frame.entry(name) for name in captured(call.node)]
+        inside = [frame.entry(name) for name in self._captured(call)]
         names = [e.name for e in (*call.entries, *inside) if isinstance(e, Value | Places)]
         follows = any(name in self.dark for name in names) and call.node.op in LOWERINGS
         made = self.work.unknown(
@@ -177,6 +178,17 @@ class Evaluation:
         )
         self.dark.update(made)
         return tuple(Value(name) for name in made)
+
+    def _captured(self, call: Call) -> tuple[str, ...]:
+        """What the graphs inside of a node read, found once for a node of a function. Raises
+        UnreadableError where that is more, each time counted, than a model has nodes."""
+        place = tuple(one.start for one in call.node.attributes.values())
+        if place not in self.inside:
+            self.inside[place] = tuple(captured(call.node))
+        self.count += len(self.inside[place])
+        if self.count > MAX_NODES:
+            raise call.invalid("more nodes than any real model has")
+        return self.inside[place]
 
     # Constants, functions, branches
 
