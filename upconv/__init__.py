@@ -1,8 +1,8 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `inspect`, `verify` and `from_torch` do what the command line does; see
-docs/python.md. What stands in `__all__` is the public interface. Nothing is imported before it is
-used, so `import upconv` costs nothing.
+`load`, `check`, `convert`, `inspect`, `verify`, `audit`, `compare` and `from_torch` do what the
+command line does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is
+imported before it is used, so `import upconv` costs nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Finding, Report
-    from upconv.service.python.calls import check, convert, from_torch, inspect, load, verify
+    from upconv.service.python.calls import (
+        audit,
+        check,
+        compare,
+        convert,
+        from_torch,
+        inspect,
+        load,
+        verify,
+    )
+    from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion
     from upconv.service.work.inspection import Inspection
 
@@ -30,10 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousError",
+    "AuditResult",
     "Conversion",
     "Finding",
     "Inspection",
     "Model",
+    "ModelComparison",
     "Report",
     "ShapeError",
     "UnreadableError",
@@ -42,7 +54,9 @@ __all__ = [
     "UsageError",
     "Verification",
     "__version__",
+    "audit",
     "check",
+    "compare",
     "convert",
     "from_torch",
     "inspect",
@@ -52,10 +66,12 @@ __all__ = [
 
 _HOMES = {
     "AmbiguousError": "converters.ir.errors",
+    "AuditResult": "service.reports.result",
     "Conversion": "service.work.conversion",
     "Finding": "linter.finding",
     "Inspection": "service.work.inspection",
     "Model": "converters.ir.model",
+    "ModelComparison": "service.reports.result",
     "Report": "linter.finding",
     "ShapeError": "converters.ir.errors",
     "UnreadableError": "converters.ir.errors",
@@ -63,7 +79,9 @@ _HOMES = {
     "UpconvError": "converters.ir.errors",
     "UsageError": "converters.ir.errors",
     "Verification": "converters.proof.report",
+    "audit": "service.python.calls",
     "check": "service.python.calls",
+    "compare": "service.python.calls",
     "convert": "service.python.calls",
     "from_torch": "service.python.calls",
     "inspect": "service.python.calls",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from fractions import Fraction
+from typing import Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import (
@@ -19,10 +20,12 @@ from upconv.converters.ir.alignment import (
     layer_maps,
     relative_map,
 )
-from upconv.converters.ir.dims import Like, Size, substitute
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
+
+TAKING_NUMBERS: Final = ("pytorch", "tensorflow", "keras", "onnx")
+"""Where a crop is a slice, which is told numbers, and means no tensor whose sizes it was told."""
 
 
 @record(frozen=True, slots=True)
@@ -136,28 +139,19 @@ class Coordinates:
         return tuple(right.get(axis, one) for axis, one in enumerate(maps))
 
     def _fit(self, layer: Layer, op: ops.Crop, rank: int) -> CropFit | None:
-        if len(layer.inputs) < 2:
+        if layer.origin.framework in TAKING_NUMBERS:
             return None
-        start, reference = op.axis % (rank + 2), layer.inputs[1]
+        start = op.axis % (rank + 2)
         given = {
             start + index - 2: offset
             for index, offset in enumerate(op.offsets)
-            if isinstance(offset, int)
-            and start + index >= 2
-            and _as_large(op.sizes[index], Like(reference, start + index))
+            if isinstance(offset, int) and start + index >= 2
         }
-        relative = self.relative(layer.inputs[0], reference)
+        relative = self.relative(*layer.inputs[:2]) if len(layer.inputs) > 1 else None
         if relative is None or not given or max(given) >= rank:
             return None
         axes = tuple(given)
         return CropFit(layer, axes, tuple(relative[a] for a in axes), tuple(given.values()))
-
-
-def _as_large(size: Size, reference: Like) -> bool:
-    """Whether a crop makes its input as large as its reference, and no more than computes a size
-    from it: twice its size, say. Where there is room for either."""
-    small, large = 40, 400
-    return substitute(size, lambda leaf: small if leaf == reference else large) == small
 
 
 def drift(one: AxisMap, size: object) -> Fraction | None:

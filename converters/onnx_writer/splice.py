@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, external_data_helper, helper
 
@@ -22,14 +22,11 @@ from upconv.converters.ir.model import Layer, Model, Shape
 from upconv.converters.ir.operators import ConvTranspose, Unknown
 from upconv.converters.onnx_writer.build import Built, build
 from upconv.converters.onnx_writer.graph import StoredWeight
-from upconv.converters.onnx_writer.options import IR_VERSIONS, WriteOptions, Written
+from upconv.converters.onnx_writer.options import COPIED, IR_VERSIONS, WriteOptions, Written
 from upconv.converters.onnx_writer.refusals import layer_problems, refuse
 from upconv.converters.onnx_writer.save import PROTOBUF_LIMIT, save
 from upconv.converters.onnx_writer.single_layer import part_of
 from upconv.converters.passes.live import live
-
-COPIED: Final = "copied"
-"""The form of layers whose nodes are those of the source."""
 
 
 def must_be_spliced(model: Model, options: WriteOptions) -> bool:

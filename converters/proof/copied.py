@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto
 
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
+from upconv.converters.onnx_writer.options import COPIED
 from upconv.converters.proof.certificates.table import Array
 from upconv.converters.proof.end_to_end import (
     Announce,
@@ -32,8 +33,6 @@ from upconv.converters.proof.report import (
     worse_output,
 )
 from upconv.converters.proof.runtime import OnnxFile, freed, proto_of, run, session
-
-COPIED: Final = "copied"
 
 
 def verify_copied(

@@ -1,13 +1,55 @@
-"""Entries of an axis picked by their numbers, or by slices that run backwards."""
+"""Entries of an axis picked by their numbers, or by slices, as Python reads them."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
-from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div
+from upconv.converters.ir.least import is_place, larger, most, never_negative, smaller
 
 MAX_PICKED: Final = 1 << 16
 """Entries that are named one by one."""
+
+
+Known: TypeAlias = Callable[[Size], Size]
+"""A size in the letters of the inputs, which tell its sign."""
+
+
+def _itself(size: Size) -> Size:
+    return size
+
+
+def from_begin(place: Size, size: Size, known: Known = _itself) -> Size:
+    """A place counted from the begin of an axis, where a negative one counts from its end. Where
+    the sign changes with the input, so does what is added.
+
+    >>> from upconv.converters.ir.dims import evaluate, symbol
+    >>> from_begin(2, 9), from_begin(-2, 9)
+    (2, 7)
+    >>> [evaluate(from_begin(5 - symbol("H"), 9), {"H": n}) for n in (7, 6, 5, 4)]
+    [7, 8, 0, 1]
+    """
+    sign = known(place)
+    if is_place(sign):
+        return place
+    high = most(sign)
+    if high is not None and high < 0:
+        return size + place
+    return place + size * smaller(larger(-place, 0), 1)
+
+
+def bounded(place: Size, size: Size, known: Known = _itself) -> Size:
+    """A bound of a slice, of which none lies outside of the axis.
+
+    >>> bounded(12, 9), bounded(-12, 9), bounded(-2, 9)
+    (9, 0, 7)
+    """
+    found, high = from_begin(place, size, known), most(known(place))
+    if not is_place(known(place)):
+        found = larger(found, 0)
+    inside = (high is not None and high < 0) or never_negative(known(size - found))
+    return found if inside else smaller(found, size)
 
 
 def backwards(size: Size, start: Size | None, stop: Size | None, step: int) -> tuple[Size, Size]:
@@ -19,7 +61,7 @@ def backwards(size: Size, start: Size | None, stop: Size | None, step: int) -> t
     """
     first = _bound(size, start, size - 1)
     end = _bound(size, stop, -1)
-    return first, maximum(ceil_div(first - end, -step), 0)
+    return first, larger(ceil_div(first - end, -step), 0)
 
 
 def _bound(size: Size, bound: Size | None, default: Size) -> Size:
@@ -28,7 +70,7 @@ def _bound(size: Size, bound: Size | None, default: Size) -> Size:
         return default
     found: Size = size - 1
     if isinstance(bound, int) and bound < 0:
-        found = maximum(size + bound, -1)
+        found = larger(size + bound, -1)
     elif bound != size:
-        found = minimum(bound, size - 1)
+        found = smaller(from_begin(bound, size), size - 1)
     return found

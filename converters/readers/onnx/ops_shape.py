@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum, multiply
-from upconv.converters.readers.assembly.picking import MAX_PICKED
+from upconv.converters.readers.assembly.picking import MAX_PICKED, bounded
 from upconv.converters.readers.onnx.entries import Entry, Known
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
@@ -202,13 +202,11 @@ def _before(call: Call, bound: Size, size: Size) -> Size:
 def _bounded(call: Call, bound: Size, size: Size) -> Size:
     """A bound as ONNX reads it: negative from the end, never outside."""
     known = call.work.known(bound)
+    if call.work.known(bound - size) == 0:
+        return bound
     if isinstance(known, int):
-        if known >= NO_END:
-            return size
-        inside: Size = maximum(size + known, 0) if known < 0 else minimum(known, size)
-        return inside if known else 0
-    within: Size = bound if call.work.known(bound - size) == 0 else minimum(bound, size)
-    return within
+        return size if known >= NO_END else bounded(known, size)
+    return bounded(bound, size, call.work.known)
 
 
 @lowers("Gather")
@@ -258,8 +256,15 @@ def _expand(call: Call) -> Entry:
     rank = max(len(shape), len(wanted))
     own: tuple[Size, ...] = (1,) * (rank - len(shape)) + shape
     asked: tuple[Size, ...] = (1,) * (rank - len(wanted)) + wanted
-    sizes = tuple(b if a == 1 else a for a, b in zip(own, asked, strict=True))
+    sizes = tuple(_larger(call, *pair) for pair in zip(own, asked, strict=True))
     return call.emit(ops.Expand(sizes) if sizes != shape else ops.Identity(), [x])
+
+
+def _larger(call: Call, one: Size, other: Size) -> Size:
+    """The one of two sizes that is not 1."""
+    if other == 1 or call.work.known(one - other) == 0:
+        return one
+    return other if one == 1 else maximum(one, other)
 
 
 @lowers("Tile", since=6)
