@@ -26,9 +26,9 @@ from upconv.service.work.portable import portable
 
 NAMES = {
     "AmbiguousError", "AuditResult", "Conversion", "Finding", "Inspection", "Model",
-    "ModelComparison", "Report", "ShapeError", "UnreadableError", "UnsupportedError", "UpconvError", "UsageError",
-    "Verification", "__version__", "audit", "check", "compare", "convert", "from_torch",
-    "inspect", "load", "verify",
+    "ModelComparison", "Report", "ShapeError", "UnreadableError", "UnsupportedError",
+    "UpconvError", "UsageError", "Verification", "__version__", "audit", "check", "compare",
+    "convert", "from_torch", "inspect", "load", "verify",
 }  # fmt: skip
 FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")

@@ -184,6 +184,9 @@ def session(path: str, optimized: bool, shown: str = "") -> Any:
         raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 
+_OTHER_INPUTS: Final = "give sizes that it takes with --input, or verify it with --data"
+
+
 def run(
     running: Any, feeds: Mapping[str, Array], outputs: Sequence[str], shown: str = ""
 ) -> dict[str, Array]:
@@ -197,7 +200,7 @@ def run(
         results = running.run(list(outputs), dict(feeds))
     except Exception as error:
         reason = f"onnxruntime fails while running it: {_one_line(error)}"
-        raise UnreadableError(reason, path=shown) from None
+        raise UnreadableError(reason, path=shown, hint=_OTHER_INPUTS) from None
     return {name: np.asarray(value) for name, value in zip(outputs, results, strict=True)}
 
 
