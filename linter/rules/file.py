@@ -286,14 +286,16 @@ def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
     formats=("caffe",),
 )
 def obsolete_format(context: Context) -> Iterator[Hit]:
-    """The net is written in Caffe's V0 or V1 format, or mixes formats.
+    """The net is written in Caffe's V0 or V1 format, mixes formats, or is a file of Keras 1.
 
     What it finds:
-        `layers` entries with types in capitals (V1) and nested `layers { layer {` (V0).
+        `layers` entries with types in capitals (V1) and nested `layers { layer {` (V0). Files whose
+        `keras_version` is 1, or whose layers have Keras 1's words (`nb_filter`).
 
     Why it is bad:
         Caffe upgrades them at every start; other tools refuse them. New layers and fields (the
-        bilinear filler's, a Crop's axis) cannot be written in them.
+        bilinear filler's, a Crop's axis) cannot be written in them. No Keras from 2.3 on loads what
+        Keras 1 saved.
 
     Example:
         layers { name: "up" type: DECONVOLUTION bottom: "x" top: "up" blobs_lr: 0 }
@@ -302,7 +304,8 @@ def obsolete_format(context: Context) -> Iterator[Hit]:
         layer { name: "up" type: "Deconvolution" bottom: "x" top: "up" param { lr_mult: 0 } }
 
     Fix safety:
-        There is no fix; Caffe's tools upgrade_net_proto_text does it.
+        There is no fix; Caffe's tools upgrade_net_proto_text does it, and for Keras 1 loading the
+        file with Keras 2.0 to 2.2 and saving it again.
 
     References:
         BVLC/caffe tools/upgrade_net_proto_text.cpp

@@ -239,8 +239,7 @@ def _enlarging(audit: Audit) -> dict[str, Any]:
 def _findings(result: AuditResult) -> dict[str, Any]:
     if result.findings is None:
         return {"findings": None, "more_findings": 0}
-    in_order = result.findings.findings  # of their places, which sorting keeps
-    found = sorted(in_order, key=lambda one: SEVERITIES.index(one.severity))
+    found = sorted(result.findings.findings, key=lambda one: SEVERITIES.index(one.severity))
     return {
         "findings": [_finding(one, result) for one in found[:MOST_FINDINGS]],
         "more_findings": max(len(found) - MOST_FINDINGS, 0),
