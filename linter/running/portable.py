@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report, Silenced
+from upconv.linter.finding import (
+    Edit,
+    FileReport,
+    Finding,
+    Fix,
+    NodeEdit,
+    Place,
+    Report,
+    Silenced,
+)
 
 
 def reports_json(report: Report) -> str:
@@ -42,6 +51,18 @@ def _finding(record: dict[str, Any]) -> Finding:
     place, fix = record.pop("place"), record.pop("fix")
     return Finding(
         place=Place(**place) if place else None,
-        fix=Fix(fix["safety"], tuple(Edit(**edit) for edit in fix["edits"])) if fix else None,
+        fix=_fix(fix) if fix else None,
         **record,
     )
+
+
+def _fix(record: dict[str, Any]) -> Fix:
+    nodes = (
+        NodeEdit(
+            edit["output"],
+            tuple(edit["dropped"]),
+            tuple((name, tuple(numbers)) for name, numbers in edit["written"]),
+        )
+        for edit in record["nodes"]
+    )
+    return Fix(record["safety"], tuple(Edit(**edit) for edit in record["edits"]), tuple(nodes))
