@@ -31,6 +31,7 @@ from dbos import (
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
+from upconv.service.jobs.job import STATES, Job, Progress, job_of, outcome_files, state_of
 from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
 from upconv.service.jobs.store import Store
@@ -49,9 +50,6 @@ POLLED: Final = 0.1
 FRESH: Final = 3600.0
 """Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
 
-
-OVER: Final[tuple[State, ...]] = ("done", "failed", "cancelled")
-STATES: Final[tuple[State, ...]] = ("queued", "running", *OVER)
 
 _LOG: Final = logging.getLogger("upconv.jobs")
 
@@ -82,31 +80,6 @@ class EngineSettings:
     seconds: float = 1800.0
     largest: int = 4 << 30
     confinement: Confinement = Confinement()
-
-
-@record(frozen=True, slots=True)
-class Progress:
-    """How far a job is: percent, where it can be said, and in which phase."""
-
-    percent: float | None
-    phase: str
-
-
-@record(frozen=True, slots=True)
-class Job:
-    """A job as it stands. `outcome` is what it came to, empty before."""
-
-    id: str
-    spec: JobSpec
-    state: State
-    created: float
-    finished: float | None
-    progress: Progress
-    outcome: Mapping[str, Any]
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in OVER
 
 
 class Engine:
@@ -196,7 +169,7 @@ class Engine:
         """How many jobs there are in each state."""
         counts = dict.fromkeys(STATES, 0)
         for status in DBOS.list_workflows(load_input=False):
-            counts[_state(status)] += 1
+            counts[state_of(status)] += 1
         return counts
 
     def stored(self) -> int:
@@ -223,22 +196,10 @@ class Engine:
         return found[0] if found else None
 
     def _job(self, status: WorkflowStatus) -> Job:
-        assert status.input is not None
-        state = _state(status)
-        finished = status.completed_at / 1000 if status.completed_at else None
-        waits = Progress(0 if state == "queued" else None, state)
-        over = state in OVER
-        if over:
-            self._progress.pop(status.workflow_id, None)
-        return Job(
-            status.workflow_id,
-            from_json(status.input["args"][0]),
-            state,
-            (status.created_at or 0) / 1000,
-            finished if over else None,
-            Progress(100, state) if over else self._progress.get(status.workflow_id, waits),
-            status.output or _said(status),
-        )
+        job = job_of(status, self._progress.get(status.workflow_id))
+        if job.is_over:
+            self._progress.pop(job.id, None)
+        return job
 
     def run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
         """One step, in a child. Raises ChildError where the job was cancelled; any other end of
@@ -344,33 +305,6 @@ class Engine:
         for step in DBOS.list_workflow_steps(job):
             for _, sha256, _ in (step["output"] or {}).get("artefacts", ()):
                 yield sha256
-
-
-def outcome_files(job: Job) -> tuple[Named, ...]:
-    """What a job has made, for its owner."""
-    return tuple(Named(*words) for words in job.outcome.get("artefacts", ()))
-
-
-_STATES: Final[Mapping[str, State]] = {
-    "ENQUEUED": "queued",
-    "DELAYED": "queued",
-    "PENDING": "running",
-    "SUCCESS": "done",
-    "CANCELLED": "cancelled",
-}
-
-
-def _state(status: WorkflowStatus) -> State:
-    if status.status == "SUCCESS" and (status.output or {}).get("failed"):
-        return "failed"
-    return _STATES.get(status.status, "failed")
-
-
-def _said(status: WorkflowStatus) -> Mapping[str, Any]:
-    """The outcome of a job that has none of its own."""
-    if status.error is None:
-        return {}
-    return refused(f"upconv failed: {type(status.error).__name__} (please report it)")
 
 
 def _environment(folder: Path) -> dict[str, str]:
