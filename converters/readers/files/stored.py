@@ -25,7 +25,7 @@ LETTERS: Final = {
     "?": "?",
     "bfloat16": "f",
 }
-"""Element types by NumPy's names for them as they are stored, and `struct`'s; NumPy has no bfloat16,
+"""Element types by NumPy's names for them as stored, and `struct`'s letters. NumPy has no bfloat16,
 and `struct` reads one behind two zero bytes."""
 
 ITEM_SIZES: Final = {"?": 1, "bfloat16": 2} | {
