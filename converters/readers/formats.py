@@ -14,6 +14,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.readers.caffe.row import CAFFE, CAFFE_WEIGHTS
 from upconv.converters.readers.files.opening import open_regular, read_regular, reason
 from upconv.converters.readers.keras.row import KERAS
+from upconv.converters.readers.mxnet.row import MXNET, MXNET_WEIGHTS
 from upconv.converters.readers.onnx.row import ONNX
 from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
@@ -52,6 +53,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     LFS_POINTER,
     PYTHON,
     TENSORFLOW_LITE,
+    MXNET,
+    MXNET_WEIGHTS,
     PYTORCH,
     KERAS,
     SAFETENSORS,

@@ -1,4 +1,4 @@
-"""An operator's attributes, which are texts: whole numbers, tuples, truths, words (dmlc/parameter.h).
+"""An operator's attributes, which are texts: numbers, tuples, truths, words (dmlc/parameter.h).
 
 What nobody asked for is counted, since an attribute that is not understood may change anything.
 """

@@ -1,4 +1,4 @@
-"""Convolutions and poolings (src/operator/nn/convolution-inl.h, deconvolution-inl.h, pooling.cc)."""
+"""Convolutions and poolings (src/operator/nn: convolution-inl.h, deconvolution-inl.h, pooling.cc)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def _deconvolution(call: Call) -> str:
     target = call.attributes.ints("target_shape")
     if any(target):
         return _targeted(call, x, window, (filters, groups), weights, target)
-    if len(adj) != len(window.kernel) or any(not 0 <= a < s for a, s in zip(adj, window.stride)):
+    fits = len(adj) == len(window.kernel)
+    if not fits or any(not 0 <= a < s for a, s in zip(adj, window.stride, strict=True)):
         raise call.invalid(f"adj is {adj} for a stride of {window.stride}", "adj")
     operator = ops.ConvTranspose(
         filters, window.kernel, window.stride, window.dilation, window.pad, window.pad, adj, groups
@@ -120,12 +121,12 @@ def _targeted(
         raise call.invalid(
             f"target_shape is {target}, larger than what the kernel reaches", "target_shape"
         )
-    begin = tuple(ceil_div(t, 2) for t in cut)
     fixed = is_constant(*cut)
     none = (0,) * len(target)
-    pads = (begin, tuple(t // 2 for t in cut)) if fixed else (none, none)
+    numbers = [(-(-t // 2), t // 2) for t in cut if isinstance(t, int)]
+    front, back = zip(*numbers, strict=True) if fixed else (none, none)
     operator = ops.ConvTranspose(
-        channels[0], window.kernel, window.stride, window.dilation, *pads, none, channels[1]
+        channels[0], window.kernel, window.stride, window.dilation, front, back, none, channels[1]
     )
     if fixed:
         return call.emit(operator, [x], weights)

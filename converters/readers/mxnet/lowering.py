@@ -67,10 +67,9 @@ class Call:
         entry = self.entry(index)
         if isinstance(entry, str):
             return entry
-        if entry.data is None:
+        if entry.shape is None:
             raise self.unsupported(f"computes with the parameter '{entry.name}'", "", _NO_VALUES)
-        weight = self._weight(entry, None, None)
-        operator = Constant(entry.data.shape)
+        weight, operator = self._weight(entry, None, None), Constant(entry.shape)
         return self.work.once(entry.name, "constant", lambda: self._constant(operator, weight))
 
     def _constant(self, operator: Operator, weight: Weight) -> str:

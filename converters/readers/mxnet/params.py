@@ -52,9 +52,10 @@ def read_params(path: str) -> Mapping[str, TensorData]:
     Raises UnreadableError where the file is none, ends early, or says what cannot be.
     """
     view = map_file(path, "file of MXNet parameters")
-    if view[:4] == b"PK\x03\x04":
+    head = bytes(view[:8])
+    if head.startswith(b"PK\x03\x04"):
         return _archive(Zip(view, path))
-    if view[:8] != MAGIC:
+    if head != MAGIC:
         raise UnreadableError("no file of MXNet parameters: it begins otherwise", path=path)
     return _Params(view, path).arrays()
 

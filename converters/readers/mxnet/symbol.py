@@ -50,8 +50,8 @@ class Symbol:
     span: Span
 
     def order(self, reads: Mapping[str, int]) -> Iterator[int]:
-        """The numbers of the nodes that the outputs need, each behind what it reads; of operators in
-        `reads` only so many inputs are.
+        """The numbers of the nodes that the outputs need, each behind what it reads; of operators
+        in `reads` only so many inputs are.
 
         Raises UnreadableError where a node needs its own output.
         """
