@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.tensors import Filler, TensorData
 from upconv.converters.readers.files.stored import MAX_AXES
 from upconv.converters.readers.mxnet.attributes import Attributes
@@ -44,6 +45,11 @@ _CHANGE_RANK: Final = frozenset(
     """
     Reshape reshape Flatten flatten FullyConnected _npx_fully_connected expand_dims squeeze stack
     dot batch_dot broadcast_like norm mean sum max min
+    """.split()  # noqa: SIM905
+)
+_KEEP_CHANNELS: Final = frozenset(
+    """
+    Activation LeakyReLU BatchNorm Pooling Dropout Cast cast identity _copy BlockGrad relu sigmoid
     """.split()  # noqa: SIM905
 )
 _CONVOLUTIONS: Final = ("Convolution", "Convolution_v1", "_npx_convolution")
@@ -82,35 +88,49 @@ class Surroundings:
         stated = stated_shape(self.symbol.nodes[index])
         if stated is not None:
             return stated
-        for reader, at in self._behind(index):
-            node = self.symbol.nodes[reader]
-            axes = len(Attributes(node).ints("kernel"))
-            if node.op in _CONVOLUTIONS + _TRANSPOSED and axes and at == 0:
-                return (None, self._channels(node), *(None,) * axes)
-            if node.op.startswith("Pooling") and axes:
-                return (None,) * (axes + 2)
-            if node.op in _IMAGES:
-                return (None,) * 4
-        return None
+        axes = next(filter(None, (self._axes(*one) for one in self._behind(index))), 0)
+        channels = (self._channels(*one) for one in self._behind(index, channels=True))
+        return (None, next(filter(None, channels), None), *(None,) * (axes - 2)) if axes else None
 
-    def _channels(self, node: Node) -> int | None:
-        weight = (
-            self.stored.get(self.symbol.nodes[node.inputs[1][0]].name) if node.inputs[1:] else None
-        )
-        if weight is None or len(weight.shape) < 3:
+    def _axes(self, reader: int, at: int) -> int:
+        """How many axes an operator says that its input has; 0 where it does not."""
+        node = self.symbol.nodes[reader]
+        try:
+            kernel, pads = (len(Attributes(node).ints(name)) for name in ("kernel", "pad_width"))
+        except UnreadableError:  # told when the node itself is read
+            return 0
+        if kernel and at == 0 and node.op.startswith((*_CONVOLUTIONS, *_TRANSPOSED, "Pooling")):
+            return kernel + 2
+        return pads // 2 or (4 if node.op in _IMAGES else 0)
+
+    def _channels(self, reader: int, at: int) -> int | None:
+        """How many channels the weight of an operator says that its input has."""
+        node = self.symbol.nodes[reader]
+        if at or len(node.inputs) < 2 or node.op not in _WITH_WEIGHTS:
             return None
-        groups = Attributes(node).positive("num_group", 1) if node.op in _CONVOLUTIONS else 1
-        return weight.shape[0 if node.op in _TRANSPOSED else 1] * groups
+        weight = self.stored.get(self.symbol.nodes[node.inputs[1][0]].name)
+        if (
+            weight is None
+            or not weight.shape
+            or node.op.endswith(("nnected", "Embedding", "LeakyReLU"))
+        ):
+            return None
+        if node.op in _CONVOLUTIONS and len(weight.shape) > 2:
+            groups = node.attributes.get("num_group", "1")
+            return weight.shape[1] * int(groups) if groups.isdecimal() else None
+        return weight.shape[0]
 
-    def _behind(self, index: int) -> Iterator[tuple[int, int]]:
-        """The readers of a node, nearest first, and those of what they pass on."""
+    def _behind(self, index: int, *, channels: bool = False) -> Iterator[tuple[int, int]]:
+        """The readers of a node, nearest first, and those of what they pass on: as many axes, and
+        where it is for `channels` as many of those."""
         queue, seen = [index], {index}
-        for at in queue:
-            for reader, place in self.readers.get(at, ()):
+        for source in queue:
+            for reader, place in self.readers.get(source, ()):
                 yield reader, place
                 node = self.symbol.nodes[reader]
                 changes = node.op in _CHANGE_RANK or "squeeze_axis" in node.attributes
-                if reader not in seen and not changes:
+                keeps = node.op in _KEEP_CHANNELS or node.op.endswith("_scalar")
+                if reader not in seen and (keeps if channels else not changes):
                     seen.add(reader)
                     queue.append(reader)
 

@@ -1,4 +1,4 @@
-"""Convolutions and poolings (src/operator/nn: convolution-inl.h, deconvolution-inl.h, pooling.cc)."""
+"""Convolutions and poolings (convolution-inl.h, deconvolution-inl.h, pooling.cc)."""
 
 from __future__ import annotations
 

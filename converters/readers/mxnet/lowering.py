@@ -20,6 +20,10 @@ from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.symbol import Node
 
 
+class ConsequenceError(UnsupportedError):
+    """What another layer's error, or an input without a shape, leads to: no notice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A variable that holds values: those of the file of weights, or None with what makes them."""
@@ -112,7 +116,8 @@ class Call:
         """The sizes of a tensor, open ones as its own."""
         found = self.work.shapes.get(name)
         if found is None:
-            raise self.unsupported("the number of axes of its input is unknown", "", _GIVE_SHAPE)
+            message = "the number of axes of its input is unknown"
+            raise ConsequenceError(message, hint=_GIVE_SHAPE, **self.attributes.place())
         return tuple(n if isinstance(n, int) else like(name, at) for at, n in enumerate(found))
 
     def rank(self, name: str) -> int:

@@ -22,7 +22,7 @@ from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.inputs import READS, Surroundings, surroundings
-from upconv.converters.readers.mxnet.lowering import LOWERINGS, Call, Entry
+from upconv.converters.readers.mxnet.lowering import LOWERINGS, Call, ConsequenceError, Entry
 from upconv.converters.readers.mxnet.params import read_params
 from upconv.converters.readers.mxnet.symbol import (
     VARIABLE,
@@ -196,9 +196,8 @@ class _Reader:
             return _lowered(call)
         except UpconvError as error:
             work.undo(mark)
-            follows = any(isinstance(one, str) and work.shapes.get(one) is None for one in entries)
+            told = not isinstance(error, ConsequenceError)
             names = dict.fromkeys(one for one in entries if isinstance(one, str))
-            told = not follows or node.op not in LOWERINGS
             return work.unknown(node.name, node.op, error, names, origin, outputs, told=told)
 
     def _leave(self, found: tuple[Entry, ...], place: Place, name: str, work: Workspace) -> None:
