@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from fixtures.make_caffemodel import write_caffemodel
+from fixtures.make_mxnet import Form, Net, params, write_zip
 from fixtures.make_safetensors import write_safetensors
 from tests.support import ROOT
 
@@ -252,6 +253,38 @@ def _onnx() -> list[bytes]:
     return [helper.make_model(graph).SerializeToString()]
 
 
+def mxnet_net(form: Form = "attrs") -> str:
+    """A bit of everything that reads a size or an attribute."""
+    net = Net()
+    x = net.variable("data", __shape__="(0, 2, 0, 9)")
+    up = net.add(
+        *("Deconvolution", "up", x, net.variable("up_weight")),
+        kernel="(4, 4)", stride="(2, 2)", num_filter=4, target_shape="(11, 17)",
+    )  # fmt: skip
+    names = ("gamma", "beta", "moving_mean", "moving_var")
+    normal = net.add("BatchNorm", "bn", up, *(net.variable(f"bn_{name}") for name in names))
+    pool = net.add("Pooling", "pool", normal, kernel="(3, 2)", pooling_convention="full")
+    resized = net.add("_contrib_BilinearResize2D", "rs", pool, scale_height=1.5, scale_width=2)
+    crop = net.add("Crop", "crop", resized, x, num_args=2, offset="(1, 0)")
+    part = net.add("slice", "part", crop, begin="(None, 1)", end="(None, -1)", step="(1, 1)")
+    parts = net.add("SliceChannel", "split", part, num_outputs=2)
+    both = net.add("UpSampling", "big", parts, [*parts[:1], 1, 0], scale=2, num_args=2)
+    flat = net.add("Reshape", "flat", both, shape="(0, -4, 2, -1, -3)")
+    mean = net.add("mean", "mean", flat, axis="(2,)", keepdims="True")
+    return net.text(net.add("_plus_scalar", "end", mean, scalar="2.5"), mean, form=form)
+
+
+def _mxnet() -> list[bytes]:
+    return [mxnet_net(form).encode() for form in ("attrs", "attr", "param")]
+
+
+def _mxnet_params() -> list[bytes]:
+    arrays = {"arg:up_weight": np.ones((2, 4, 4, 4), np.float32)}
+    arrays |= {f"aux:bn_{name}": np.ones(4, np.float16) for name in ("gamma", "moving_var")}
+    packed = _written("a.params", lambda path: write_zip(path, arrays))
+    return [packed, *(params(arrays, one) for one in ("v2", "v1", "legacy", "v3"))]
+
+
 TOML: Final = b"""\
 select = ["UP1", "UP201"]
 exclude = ["old/", "*.[ch]", "!a"]
@@ -285,6 +318,8 @@ _MAKERS: Final[dict[str, Callable[[], list[bytes]]]] = {
     "pickle": _pickles,
     "safetensors": _safetensors,
     "onnx": _onnx,
+    "mxnet": _mxnet,
+    "mxnet_params": _mxnet_params,
     "config": lambda: [TOML],
     "baseline": _baseline,
     "cache": _cache,
