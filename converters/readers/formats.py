@@ -19,8 +19,9 @@ from upconv.converters.readers.onnx.row import ONNX
 from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
+from upconv.converters.readers.tflite.row import TENSORFLOW_LITE
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE, UNREAD_ENDINGS
+from upconv.converters.readers.unread import LFS_POINTER, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

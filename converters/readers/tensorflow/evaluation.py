@@ -92,20 +92,7 @@ class Evaluation:
             return (self._variable(call),)
         if node.op != "Merge" and any(isinstance(entry, Dead) for entry in entries):
             return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
-        known = [entry for entry in entries if isinstance(entry, Known)]
-        if node.op in FOLDS and len(known) == len(entries):
-            try:
-                return fold(node, known)
-            except NotFoldableError:
-                if node.op not in OF_SIZES:
-                    raise
-        if _is_weight_arithmetic(node.op, entries):
-            return _missing(call, self.used.get(call.flat.key, 0) + 1)
-        if node.op not in LOWERINGS:
-            reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
-            raise call.unsupported(reason, hint)
-        made = LOWERINGS[node.op](call)
-        return made if isinstance(made, tuple) else (made,)
+        return evaluated(call, self.used.get(call.flat.key, 0) + 1)
 
     def _variable(self, call: Call) -> Entry:
         """A variable's values from the checkpoint, in the shape the graph gives it."""
@@ -133,6 +120,26 @@ class Evaluation:
             told=not follows or call.node.op not in LOWERINGS,
         )
         return tuple(Value(name, None) for name in made)
+
+
+def evaluated(call: Call, used: int) -> tuple[Entry, ...]:
+    """The outputs of an operation, of which `used` are: folded where all it reads is known, else
+    lowered to layers. Raises UnsupportedError for one that is not represented."""
+    node, entries = call.node, call.entries
+    known = [entry for entry in entries if isinstance(entry, Known)]
+    if node.op in FOLDS and len(known) == len(entries):
+        try:
+            return fold(node, known)
+        except NotFoldableError:
+            if node.op not in OF_SIZES:
+                raise
+    if _is_weight_arithmetic(node.op, entries):
+        return _missing(call, used)
+    if node.op not in LOWERINGS:
+        reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
+        raise call.unsupported(reason, hint)
+    made = LOWERINGS[node.op](call)
+    return made if isinstance(made, tuple) else (made,)
 
 
 OF_SIZES: Final = frozenset({"Range", "Fill"})
