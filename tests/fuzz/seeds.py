@@ -18,6 +18,7 @@ import numpy as np
 from fixtures.make_caffemodel import write_caffemodel
 from fixtures.make_mxnet import Form, Net, params, write_zip
 from fixtures.make_safetensors import write_safetensors
+from fixtures.make_tflite import Net as LiteNet
 from tests.support import ROOT
 
 FIXTURES: Final = ROOT / "fixtures"
@@ -285,6 +286,28 @@ def _mxnet_params() -> list[bytes]:
     return [packed, *(params(arrays, one) for one in ("v2", "v1", "legacy", "v3"))]
 
 
+def _tflite() -> list[bytes]:
+    """A transposed convolution to a size that shapes compute, a resize, pads, weights with scales."""
+    net = LiteNet()
+    x, shape = net.tensor("x", (None, None, None, 2)), net.tensor("shape", (4,), kind="i4")
+    twice, up = net.tensor("twice", (4,), kind="i4"), net.tensor("up", (1, 2, 2, 3))
+    net.op(77, [x], [shape], {0: ("B", 2)})
+    net.op(18, [shape, net.constant("by", np.array([1, 2, 2, 1]), "i4")], [twice], {})
+    net.op(2, [twice, net.constant("end", np.array([3]), "i4")], [net.tensor("all", (5,))], {})
+    kernel = net.constant("k", np.ones((3, 2, 2, 2)), "i1", scales=(0.5, 0.25, 1.0))
+    reads = [twice, kernel, x, net.constant("b", np.ones(3))]
+    net.op(67, reads, [up], {0: ("b", 0), 1: ("i", 2), 2: ("i", 2), 3: ("b", 1)})
+    pads = net.constant("pads", np.array([[0, 0], [1, 0], [0, 1], [0, 0]]), "i4")
+    wide, y = net.tensor("wide", (1, 3, 3, 3)), net.tensor("y", (1, 7, 9, 3))
+    net.op(34, [up, pads], [wide])
+    net.op(23, [wide, net.constant("size", np.array([7, 9]), "i4")], [y], {3: ("b", 1)})
+    places, pooled = net.tensor("places", (1, 3, 4, 3)), net.tensor("pooled", (1, 3, 4, 3))
+    net.op(
+        "MaxPoolingWithArgmax2D", [y], [pooled, places], custom=struct.pack("<5i", 2, 2, 2, 2, 2)
+    )
+    return [net.model([x], [y, pooled], ({"image": x}, {"big": y}))]
+
+
 TOML: Final = b"""\
 select = ["UP1", "UP201"]
 exclude = ["old/", "*.[ch]", "!a"]
@@ -320,6 +343,7 @@ _MAKERS: Final[dict[str, Callable[[], list[bytes]]]] = {
     "onnx": _onnx,
     "mxnet": _mxnet,
     "mxnet_params": _mxnet_params,
+    "tflite": _tflite,
     "config": lambda: [TOML],
     "baseline": _baseline,
     "cache": _cache,

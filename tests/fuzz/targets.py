@@ -125,6 +125,7 @@ TARGETS: Final[dict[str, Target]] = {
     "pickle": _checked("b.pth"),
     "safetensors": _as_weights("a.py", CODE, "a.safetensors"),
     "onnx": _onnx,
+    "tflite": _checked("a.tflite"),
     "mxnet": _checked("a.json"),
     "mxnet_params": _as_weights("a.json", mxnet_net(), "a.params"),
     "config": _config,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
@@ -37,7 +37,8 @@ _ACTIVATIONS: Final[dict[int, tuple[str, tuple[float, ...]]]] = {
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operator on its inputs, of which absent ones are None. What is done under the name alone,
-    without a suffix, makes its output."""
+    without a suffix, makes its output. `places` are the values of the whole model that hold places
+    of a pooling, and what is known of them."""
 
     operator: Operator
     entries: tuple[Entry | None, ...]
@@ -45,6 +46,7 @@ class Step:
     work: Workspace
     origin: Origin
     name: str
+    places: dict[str, Any] = field(default_factory=dict)
 
     def invalid(self, message: str) -> UnreadableError:
         return UnreadableError(message, where=self.origin, layer=self.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
@@ -58,6 +58,7 @@ class _Reader:
     graph: Graph
     options: ReadOptions
     made: dict[int, Entry] = field(default_factory=dict)
+    places: dict[str, Any] = field(default_factory=dict)
 
     def model(self) -> Model:
         work = Workspace(self.path, "tflite")
@@ -115,7 +116,7 @@ class _Reader:
         mark = len(work.layers)
         try:
             entries = tuple(self._entry(index) for index in operator.inputs)
-            step = Step(operator, entries, self.graph, work, origin, name)
+            step = Step(operator, entries, self.graph, work, origin, name, self.places)
             translation = TRANSLATIONS.get(kind)
             if translation is None:
                 raise step.unsupported(REFUSED.get(kind, f"unknown operator '{kind}'"))
