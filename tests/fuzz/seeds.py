@@ -280,7 +280,7 @@ def _mxnet() -> list[bytes]:
 
 
 def _mxnet_params() -> list[bytes]:
-    arrays = {"arg:up_weight": np.ones((2, 4, 4, 4), np.float32)}
+    arrays: dict[str, Any] = {"arg:up_weight": np.ones((2, 4, 4, 4), np.float32)}
     arrays |= {f"aux:bn_{name}": np.ones(4, np.float16) for name in ("gamma", "moving_var")}
     packed = _written("a.params", lambda path: write_zip(path, arrays))
     return [packed, *(params(arrays, one) for one in ("v2", "v1", "legacy", "v3"))]

@@ -50,6 +50,14 @@ def read_tflite(path: str, options: ReadOptions) -> Model:
     return _Reader(path, read_model(FlatBuffer(view, path)), options).model()
 
 
+def dynamic_range_weight(path: str) -> str:
+    """The name of a stored tensor of whole numbers that stand for real ones; "" where there is
+    none."""
+    tensors = read_model(FlatBuffer(map_file(path, "TensorFlow Lite model"), path)).tensors
+    quantized = (one for one in tensors if one.span and one.type in QUANTIZED and one.quantization)
+    return next((one.name for one in quantized), "")
+
+
 @dataclass(slots=True)
 class _Reader:
     """The state of one reading: what each tensor is, once it is there."""
