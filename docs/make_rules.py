@@ -32,12 +32,18 @@ def rules_by_family() -> dict[str, list[Rule]]:
 
 
 def rows(rules: list[Rule], link: str) -> list[str]:
-    head = ["| Code | Name | Severity | Finds |", "| --- | --- | --- | --- |"]
-    return head + [
-        f"| [{rule.code}]({link}{rule.code}.md) | {rule.name} | {rule.severity} "
-        f"| {prose(rule.summary).replace('|', chr(92) + '|')} |"
-        for rule in rules
+    head = [
+        "| Code | Name | Severity | Fix | Formats | Finds |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
+    return head + [row(rule, link) for rule in rules]
+
+
+def row(rule: Rule, link: str) -> str:
+    fixes, where = ", ".join(rule.fixes), ", ".join(rule.where) or "all"
+    finds = prose(rule.summary).replace("|", chr(92) + "|")
+    named = f"[{rule.code}]({link}{rule.code}.md) | {rule.name}"
+    return f"| {named} | {rule.severity} | {fixes} | {where} | {finds} |"
 
 
 def table(link: str) -> str:

@@ -10,7 +10,7 @@ from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Notice
 from upconv.converters.ir.open_sizes import with_unknown_sizes
-from upconv.converters.ir.operators import UPSAMPLING, Operator
+from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.shapes import Shape
@@ -100,6 +100,13 @@ class Context:
     def upsamples(self) -> bool:
         """Whether the net makes feature maps larger anywhere."""
         return any(True for _ in self.of(*UPSAMPLING))
+
+    @cached_property
+    def classifies(self) -> bool:
+        """Whether the net makes one answer of the whole image, and no feature map larger: how it
+        comes to its sizes on the way shifts nothing that is laid over the image."""
+        pooled = any(True for _ in self.of(Linear, GlobalPool))
+        return pooled and not self.upsamples
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

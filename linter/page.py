@@ -36,6 +36,17 @@ _INLINE_CODE: Final = re.compile(r"(`[^`\n]*`)")
 _ACTIVE: Final = re.compile(r"([*<\[\]]|^[#>](?=\s))", re.MULTILINE)
 
 
+DOCUMENTATION: Final = "https://git.example.com/OWNER/upconv/docs/"
+"""Where the site of docs/ is published. Who publishes it elsewhere says so here, and in
+pyproject.toml."""
+
+
+def rule_url(rule: Rule) -> str:
+    """Where the page of one of our own rules is; "" for those of plugins."""
+    ours = rule.code[:3] in FAMILIES
+    return f"{DOCUMENTATION}rules/{rule.code}/" if ours else ""
+
+
 def rule_page(rule: Rule) -> str:
     """The whole page, with its title."""
     return f"# {rule.code} {rule.name}\n\n{rule_body(rule)}"
@@ -48,7 +59,9 @@ def rule_body(rule: Rule) -> str:
 
 def _parts(rule: Rule) -> Iterator[str]:
     yield prose(rule.summary)
-    yield f"Severity: **{rule.severity}** by default. Status: {rule.status}."
+    fixes = f"fixes are {' or '.join(rule.fixes)}" if rule.fixes else "there is no fix"
+    where = f" Formats: {', '.join(rule.where)}." if rule.where else ""
+    yield f"Severity: **{rule.severity}** by default; {fixes}. Status: {rule.status}.{where}"
     for heading, text in rule.sections.items():
         yield f"## {heading}"
         yield _fenced(text) if heading in _CODE_SECTIONS and is_code(text) else prose(text)

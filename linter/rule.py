@@ -13,7 +13,7 @@ from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from upconv.converters.ir.records import record
-from upconv.linter.finding import Severity
+from upconv.linter.finding import Safety, Severity
 from upconv.linter.hit import Hit
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Stage: TypeAlias = Literal["model", "closing"]
 """When a rule runs: on files that hold a model, or on every file, after all others."""
 
 Status: TypeAlias = Literal["preview", "stable", "deprecated", "removed"]
+"""What is a preview is off unless its whole code is selected."""
 
 
 Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
@@ -43,8 +44,9 @@ Check: TypeAlias = "Callable[[Context], Iterable[Hit]]"
 class Rule:
     """One rule. `source` cites where it comes from: a Caffe file, a paper, a thread.
 
-    `frameworks` are those whose layers it judges; none means all. What it finds again and again in
-    a file is one finding with its count where it `folds`.
+    `frameworks` are those whose layers it judges; none means all. `formats` are those in whose
+    files it can find anything, where these are fewer. What it finds again and again in a file is
+    one finding with its count where it `folds`.
     """
 
     code: str
@@ -56,6 +58,7 @@ class Rule:
     status: Status = "stable"
     frameworks: tuple[str, ...] = ()
     folds: bool = False
+    formats: tuple[str, ...] = ()
 
     def kind(self, hit: Hit) -> str | None:
         """What hits of one file have in common that are told as one; None where none are."""
@@ -65,6 +68,17 @@ class Rule:
         """Whether a hit's layer is of a framework that the rule speaks of."""
         framework = hit.layer.origin.framework if hit.layer else ""
         return not self.frameworks or framework in ("", *self.frameworks)
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The formats, or the frameworks, that it concerns; none means all."""
+        return self.formats or self.frameworks
+
+    @property
+    def fixes(self) -> tuple[Safety, ...]:
+        """How safe its fixes are; none where it has none. The page says when they are."""
+        said = self.sections["Fix safety"]
+        return tuple(level for word, level in _LEVELS.items() if re.search(rf"\b{word}\b", said))
 
     @property
     def page(self) -> str:
@@ -83,6 +97,8 @@ class Rule:
         return {parts[at]: cleandoc(parts[at + 1]) for at in range(0, len(parts), 2)}
 
 
+_LEVELS: Final[dict[str, Safety]] = {"Safe": "safe", "Unsafe": "unsafe"}
+
 _HEADING: Final = re.compile(rf"^({'|'.join(HEADINGS)}):[ ]*$", re.MULTILINE)
 _CODE: Final = re.compile(r"[A-Z]{2,8}[0-9]{3,4}")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -91,7 +107,7 @@ RULES: dict[str, Rule] = {}
 """Code -> rule, filled as `upconv.linter.rules` is imported."""
 
 
-def rule(
+def rule(  # noqa: PLR0913  (keywords, one a field)
     code: str,
     name: str,
     *,
@@ -101,6 +117,7 @@ def rule(
     status: Status = "stable",
     frameworks: tuple[str, ...] = (),
     folds: bool = False,
+    formats: tuple[str, ...] = (),
 ) -> Callable[[Check], Check]:
     """Decorator: the generator is the rule of that code.
 
@@ -109,7 +126,7 @@ def rule(
     """
 
     def enter(check: Check) -> Check:
-        made = Rule(code, name, severity, source, check, stage, status, frameworks, folds)
+        made = Rule(code, name, severity, source, check, stage, status, frameworks, folds, formats)
         problem = next(_problems(made), "")
         if problem:
             raise ValueError(f"rule {code} ({name}): {problem}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from importlib.metadata import entry_points, version
+from importlib.metadata import distributions, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,21 @@ def test_every_direct_dependency_is_pinned_for_developers(
     extras = project["optional-dependencies"]
     wanted = names(project["dependencies"]) | names(extras["dev"]) | names(extras["torch"])
     assert wanted - pinned == set()
+
+
+def test_pins_install_on_the_oldest_python(root: Path, project: dict[str, Any]) -> None:
+    from packaging.specifiers import SpecifierSet
+
+    assert project["requires-python"] == ">=3.11"
+    pins = (root / "constraints-dev.txt").read_text("utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==(.+)$", pins, re.MULTILINE))
+    wants = {
+        name: found.metadata["Requires-Python"] or ""
+        for found in distributions()
+        if pinned.get(name := re.sub(r"[-_.]+", "-", found.name).lower()) == found.version
+    }
+    assert len(wants) > 30
+    assert {name: w for name, w in wants.items() if not SpecifierSet(w).contains("3.11.0")} == {}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

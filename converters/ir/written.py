@@ -95,6 +95,11 @@ class Call(Protocol):
         """Why the arguments fit no parameters; "" where they do."""
 
     @property
+    def assumed(self) -> str:
+        """What was taken from defaults of parameters and from calls in the file, which another file
+        may do otherwise; "" where all that is known is constant."""
+
+    @property
     def sized(self) -> bool:
         """Whether the module that it makes may be told an output size where it is called."""
 

@@ -67,6 +67,9 @@ Entries: TypeAlias = list[tuple[ModelInput, Any]]
 
 def _files(model: Model, place: Path) -> Iterator[tuple[str, Entries]]:
     """(name, arrays by input) of each run."""
+    if not place.exists():
+        missing = "cannot be read: no such file or folder"
+        raise UnreadableError(missing, path=str(place), hint="check the path")
     if not place.is_dir():
         yield str(place), _one_file(model, place)
         return

@@ -172,20 +172,22 @@ def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]
     return {name: value for name, value in record.items() if name != "reason" or value}
 
 
-def summary(verification: Verification) -> str:
-    """The verdict in a few lines: upsampling layers one by one, the rest counted, outputs."""
+def summary(verification: Verification, besides: str = "") -> str:
+    """The verdict in a few lines, with what else is to be said on its own: upsampling layers one by
+    one, the rest counted, outputs."""
     shown = [
         one for one in verification.layers if one.operator in _UPSAMPLING or one.verdict != "pass"
     ]
     others = [one for one in verification.layers if one not in shown]
-    lines = [f"{verification.onnx}: {verification.verdict}, opset {verification.opset}"]
+    lines = [f"{verification.onnx}: {verification.verdict}{besides}, opset {verification.opset}"]
     if verification.source is not None:
         source = verification.source
         lines.append(f"  against {source.framework} {source.version}")
     lines += [_layer_line(one) for one in shown]
     if others:
         worst = max((one.ratio or 0.0 for one in others), default=0.0)
-        lines.append(f"  {len(others)} other layers pass, at most {worst:.2f} of their bounds")
+        pass_ = "other layer passes, at" if len(others) == 1 else "other layers pass, at"
+        lines.append(f"  {len(others)} {pass_} most {worst:.2f} of their bounds")
     lines += [_output_line(one) for one in verification.outputs]
     lines += [f"  incomplete: {reason}" for reason in verification.reasons]
     return "\n".join(lines)

@@ -39,6 +39,9 @@ class OnnxFile:
     shapes: Mapping[str, tuple[int | None, ...]]
 
 
+_ORDER: Final = "the model comes first, and then the ONNX file that was made from it"
+
+
 def read_onnx(path: str) -> OnnxFile:
     """Names of the values a file computes, external weights left alone.
 
@@ -49,13 +52,15 @@ def read_onnx(path: str) -> OnnxFile:
 
     try:
         model = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
+    except FileNotFoundError:
+        raise UnreadableError("no such file", path=path, hint="check the path") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
-    except (DecodeError, ValueError) as error:
-        raise UnreadableError(f"cannot be read as ONNX: {error}", path=path) from None
+    except (DecodeError, ValueError):
+        raise UnreadableError("no ONNX model, or a broken one", path=path, hint=_ORDER) from None
     graph = model.graph
     if not graph.node and not graph.input:
-        raise UnreadableError("holds no ONNX graph", path=path)
+        raise UnreadableError("holds no ONNX graph", path=path, hint=_ORDER)
     constants = {tensor.name for tensor in graph.initializer}
     computed = {name for node in graph.node for name in node.output if name}
     inputs = tuple(entry.name for entry in graph.input if entry.name not in constants)

@@ -7,6 +7,9 @@ heavy is imported before a reader needs it.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -103,9 +106,17 @@ def require_graph(model: Model) -> Model:
         raise UnsupportedError(
             "a file of layers without a graph, which can be checked and not run",
             path=model.path,
-            hint="save the model itself, as ONNX, .pt2 or .keras",
+            hint=_EXPORT.get(model.framework, "save the model itself, as ONNX, .pt2 or .keras"),
         )
     return model
+
+
+_PT2: Final = 'torch.export.save(torch.export.export(net.eval(), (example,)), "net.pt2")'
+_EXPORT: Final = {
+    "pytorch": f"in Python, with the net that it belongs to: {_PT2}",
+    "python": f'run it and save the model that it makes: {_PT2}, or model.save("net.keras")',
+}
+"""Framework -> how to get a model from a file that has none."""
 
 
 def open_text(source: Source, options: ReadOptions) -> Model:
@@ -193,11 +204,21 @@ def _format_of(path: str) -> Format:
         if entry.claim(head):
             return entry
     nothing = "a folder, but no model" if head.is_folder else "an empty file"
+    inside = _models_in(path) if head.is_folder else []
+    formats = ", ".join(_for_people(entry) for entry in FORMATS if entry.searched)
     raise UnreadableError(
         "no model format that is known" if head.data else nothing,
         path=path,
-        hint=f"read are {', '.join(_for_people(entry) for entry in FORMATS if entry.searched)}",
+        hint=f"name the file in it: {', '.join(inside)}" if inside else f"read are {formats}",
     )
+
+
+def _models_in(folder: str, most: int = 3) -> list[str]:
+    """Some files of a folder that may be models, for whoever named the folder."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = (entry.path for entry in islice(entries, 1000) if is_candidate(entry.path))
+        return sorted(islice(found, most))
+    return []
 
 
 def _for_people(entry: Format) -> str:

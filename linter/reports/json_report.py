@@ -22,7 +22,7 @@ def report_record(report: Report) -> dict[str, Any]:
     """The report as plain dicts and lists."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_record(finding) for finding in report.findings],
         "files": [_file(file) for file in report.files],
         "summary": {
             "files": len(report.files),
@@ -34,7 +34,8 @@ def report_record(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """A finding as plain dicts and lists."""
     place = finding.place
     return {
         "code": finding.code,

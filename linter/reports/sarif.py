@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
-from upconv.linter.page import FAMILIES, rule_page
+from upconv.linter.page import DOCUMENTATION, FAMILIES, rule_page, rule_url
 from upconv.linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
 from upconv.linter.reports.wording import hides_unreadable, json_text, told_with_help
 
@@ -82,6 +82,7 @@ def _driver(rules: Mapping[str, Rule | Finding]) -> dict[str, Any]:
     return {
         "name": "upconv",
         "semanticVersion": version("upconv"),
+        "informationUri": DOCUMENTATION,
         "rules": [_descriptor(entry) for entry in rules.values()],
         "notifications": [{"id": name} for name in _UNSUCCESSFUL.values()],
     }
@@ -100,7 +101,9 @@ def _descriptor(entry: Rule | Finding) -> dict[str, Any]:
     }
     if isinstance(entry, Finding):
         return known
+    url = rule_url(entry)
     return known | {
+        **({"helpUri": url} if url else {}),
         "shortDescription": {"text": entry.summary},
         "fullDescription": {"text": " ".join(entry.sections["What it finds"].split())},
         "help": {"text": entry.page, "markdown": rule_page(entry)},

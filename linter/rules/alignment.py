@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from upconv.converters.audit.misaligned import crop_misalignments, extent, merge_misalignments
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.alignment import AxisMap
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.open_sizes import SPATIAL
@@ -89,16 +90,39 @@ def _passes_free(context: Context, layer: Layer) -> bool:
     return resized or _passes_learned(context, layer)
 
 
-@rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py")
+_WIDE: Final = 5
+"""Pixels along each axis from which on a pooling window gathers context, and is no step down."""
+
+
+def _joins_pooled_context(context: Context, layer: Layer) -> bool:
+    """Whether one of the inputs is a pyramid's: widely pooled, and resized back."""
+    makers = [context.producers.get(value) for value in layer.inputs]
+    return any(
+        isinstance(made.operator, ops.Resize) and _is_pooled(context, made)
+        for made in makers
+        if made is not None
+    )
+
+
+def _is_pooled(context: Context, layer: Layer) -> bool:
+    return any(
+        isinstance(made.operator, ops.GlobalPool)
+        or (isinstance(made.operator, ops.Pool) and min(made.operator.kernel) >= _WIDE)
+        for made in behind(context, layer)
+    )
+
+
+@rule("UP106", "misaligned-merge", severity="warning", source="BVLC/caffe coord_map.py", folds=True)
 def misaligned_merge(context: Context) -> Iterator[Hit]:
     """Branches that lie at different places are added or concatenated.
 
     What it finds:
         In nets that upsample: Eltwise and Concat layers whose inputs have one size, but whose
         pixels lie at different places of the layer where the branches parted, or are of different
-        scale. Less than a pixel is an info, and so is what learned upsampling or a resize on the
-        way may have been trained with. A Crop that is off is reported by itself (UP105), not again
-        at the merges behind it.
+        scale. Context that was pooled over wide windows and is resized back (pyramid pooling) has
+        another scale by design, and is no finding. Less than a pixel is an info, and so is what
+        learned upsampling or a resize on the way may have been trained with. A Crop that is off is
+        reported by itself (UP105), not again at the merges behind it.
 
     Why it is bad:
         Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
@@ -121,8 +145,14 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
         return
     shapes = context.open_inference.shapes
     for off in merge_misalignments(context.net, context.coordinates, shapes):
+        if off.kind == "scale" and _joins_pooled_context(context, off.layer):
+            continue
         mild = off.small or _passes_free(context, off.layer)
-        yield Hit(off.message, off.help, off.layer, severity="info" if mild else None)
+        if mild:  # what no whole offset mends, or training may have made up for: once a file
+            kind = "less than a pixel" if off.small else off.kind
+            yield Hit(off.message, off.help, off.layer, severity="info", kind=kind)
+        else:
+            yield Hit(off.message, off.help, off.layer)
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
@@ -165,7 +195,13 @@ def crop_cuts_channels(context: Context) -> Iterator[Hit]:
                 )
 
 
-@rule("UP116", "output-not-on-input", severity="info", source="Ronneberger et al. 2015, U-Net")
+@rule(
+    "UP116",
+    "output-not-on-input",
+    severity="info",
+    source="Ronneberger et al. 2015, U-Net",
+    folds=True,
+)
 def output_not_on_input(context: Context) -> Iterator[Hit]:
     """A dense prediction does not cover its input pixel by pixel.
 
@@ -198,10 +234,34 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         place = context.coordinates.places.get(value)
         if place is None or place.root not in inputs or value not in context.producers:
             continue
-        text = _off_input(context, value, place)
+        text = _middle(context, value, place) or _off_input(context, value, place)
         if text:
             help_text = "mind it when laying the output over the input, or change pads and strides"
             yield Hit(text, help_text, context.producers[value])
+
+
+def _middle(context: Context, value: str, place: PixelMap) -> str:
+    """What is said of an output of the input's scale which has as much of the input before as
+    behind it; "" of others."""
+    shapes = context.open_inference.shapes
+    ours, theirs = shapes.get(value), shapes.get(place.root)
+    if ours is None or theirs is None or len(ours) != len(theirs) or ours[2:] == theirs[2:]:
+        return ""
+    pairs = zip(ours[2:], theirs[2:], place.maps, strict=True)
+    centred = all(
+        isinstance(out, int)
+        and isinstance(whole, int)
+        and out > 0
+        and one == AxisMap(shift=Fraction(whole - out, 2))
+        for out, whole, one in pairs
+    )
+    first = _list_of([one.shift for one in place.maps])
+    return (
+        f"the output '{value}' is the middle of the input: {text_of(ours[2:])} of "
+        f"{text_of(theirs[2:])}, its pixel 0 lies at {first} of '{place.root}'"
+        if centred
+        else ""
+    )
 
 
 def _off_input(context: Context, value: str, place: PixelMap) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import Interpolator, cropped_behind, gain_of, interpolators
 from upconv.linter.facts.stored import is_zero
@@ -148,7 +149,8 @@ def bilinear_group(context: Context) -> Iterator[Hit]:
     What it finds:
         Transposed convolutions whose bilinear kernel stands in every (input, output) pair of
         channels, with group smaller than num_output and more than one input channel. Where weights
-        are given they decide: a kernel on the diagonal only is no defect.
+        are given they decide: a kernel on the diagonal only is no defect. A deploy net whose layer
+        was trained (lr_mult is not 0) takes its weights from a caffemodel: without it, a warning.
 
     Why it is bad:
         Caffe's bilinear filler writes the kernel to every pair, so that each output channel is the
@@ -180,8 +182,16 @@ def bilinear_group(context: Context) -> Iterator[Hit]:
             f"set group: {op.out_channels}, and num_output to the number of input channels",
             found.layer,
             words.span_of(found.layer, "group", "num_output"),
+            severity="warning" if _comes_trained(context, found.layer) else None,
             fix=remedies.interpolation_channels(context, found),
         )
+
+
+def _comes_trained(context: Context, layer: Layer) -> bool:
+    """Whether the weights are those of a training that went on elsewhere, and are not given."""
+    rate, _, _ = words.multipliers(layer, 0)
+    given = layer.weights.get("weight", Weight(None)).present
+    return bool(rate) and not given and not context.training.trains
 
 
 def _mixing(found: Interpolator) -> str:
@@ -297,7 +307,13 @@ def _has_bias(layer: Layer) -> bool:
     return not (rate == 0 and starts_at_zero)
 
 
-@rule("UP206", "bilinear-would-train", severity="warning", source="BVLC/caffe PR 2213")
+@rule(
+    "UP206",
+    "bilinear-would-train",
+    severity="warning",
+    source="BVLC/caffe PR 2213",
+    formats=("caffe",),
+)
 def bilinear_would_train(context: Context) -> Iterator[Hit]:
     """A bilinear upsampling layer whose kernel would be trained away.
 

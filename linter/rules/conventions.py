@@ -151,7 +151,8 @@ def ceil_pooling(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Poolings whose output is one larger than a framework that rounds down would make it, at the
-        sizes the net has. Those where both agree do not count.
+        sizes the net has. Those where both agree do not count, nor nets that make one answer of the
+        whole image and no feature map larger.
 
     Why it is bad:
         PyTorch, Keras and ONNX round down unless told otherwise. A port without ceil_mode loses a
@@ -169,7 +170,7 @@ def ceil_pooling(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/pooling_layer.cpp; BVLC/caffe issue 1318
     """
-    for layer in context.of(ops.Pool):
+    for layer in () if context.classifies else context.of(ops.Pool):
         text = _rounds(context, layer)
         if text:
             help_text = "port it with ceil_mode"
@@ -215,7 +216,7 @@ def average_counts_padding(context: Context) -> Iterator[Hit]:
     """A padded average pooling divides by the padding too.
 
     What it finds:
-        AVE poolings with a pad.
+        AVE poolings with a pad. Nets that make one answer of the whole image are not judged.
 
     Why it is bad:
         Caffe divides by the window clipped to input plus pad, so that zeros of the padding count.
@@ -234,7 +235,7 @@ def average_counts_padding(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/pooling_layer.cpp (Forward_cpu, AVE)
     """
-    for layer in context.of(ops.Pool):
+    for layer in () if context.classifies else context.of(ops.Pool):
         if _counts_padding(layer.operator):
             yield Hit(
                 "the average counts the padding: at the border it is divided by more than the "
@@ -263,7 +264,8 @@ def own_normalization(context: Context) -> Iterator[Hit]:
     """A normalisation that no other framework has in this form.
 
     What it finds:
-        LRN with norm_region WITHIN_CHANNEL, and MVN layers.
+        LRN with norm_region WITHIN_CHANNEL, and MVN layers. Nets that make one answer of the whole
+        image are not judged.
 
     Why it is bad:
         WITHIN_CHANNEL sums over pixels of one channel and leaves k unread; ONNX, PyTorch and
@@ -282,7 +284,7 @@ def own_normalization(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp
     """
-    for layer in context.of(ops.Lrn, ops.MeanVarianceNorm):
+    for layer in () if context.classifies else context.of(ops.Lrn, ops.MeanVarianceNorm):
         op = layer.operator
         if isinstance(op, ops.Lrn) and op.region == "within":
             yield Hit(

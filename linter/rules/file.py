@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.operators import Unknown
@@ -48,7 +49,14 @@ def unreadable(context: Context) -> Iterator[Hit]:
         yield context.hit_of(error, "nothing in it was checked: mend it, or leave it out")
 
 
-@rule("UP002", "unknown-field", severity="warning", source="BVLC/caffe caffe.proto", folds=True)
+@rule(
+    "UP002",
+    "unknown-field",
+    severity="warning",
+    source="BVLC/caffe caffe.proto",
+    folds=True,
+    formats=("caffe",),
+)
 def unknown_field(context: Context) -> Iterator[Hit]:
     """A layer has a field that neither BVLC's Caffe nor a known fork reads.
 
@@ -102,7 +110,8 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Types that neither BVLC's Caffe nor a known fork has, and types that need --dialect to be
-        understood. Python layers are UP008's.
+        understood. A type that a known fork has, and that no operator says, is an info: nothing in
+        the file is to be mended. Python layers are UP008's.
 
     Why it is bad:
         Sizes behind the layer are unknown, so that nothing behind it is checked, and the net cannot
@@ -121,8 +130,11 @@ def unknown_layer_type(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
     for hit in context.notices("UP003"):
-        if hit.layer is None or hit.layer.origin.type.upper() != "PYTHON":
-            yield hit
+        origin = hit.layer.origin if hit.layer is not None else None
+        if origin is not None and origin.type.upper() == "PYTHON":
+            continue
+        known = origin is not None and origin.written.fork_type
+        yield replace(hit, severity="info") if known else hit
 
 
 @rule("UP004", "dangling-or-duplicate-name", severity="error", source="BVLC/caffe net.cpp")
@@ -161,7 +173,8 @@ def broken_name(context: Context) -> Iterator[Hit]:
 
 def _have_weights(context: Context, notice: Notice) -> bool:
     """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
-    copies trained ones: it takes the first of the name for each, and counts its blobs."""
+    copies trained ones: it takes the first of the name for each, and counts its blobs. Readers drop
+    losses and sources of data, which have none."""
     where = notice.error.where
     named = [
         layer
@@ -169,7 +182,10 @@ def _have_weights(context: Context, notice: Notice) -> bool:
         if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
         or layer.origin.span == where
     ]
-    return not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
+    dropped = not named and bool(context.blocks)
+    return not dropped and (
+        not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
+    )
 
 
 @rule(
@@ -217,8 +233,9 @@ def rule_crashed(context: Context) -> Iterator[Hit]:
 
     What it finds:
         A defect of ours. Other rules ran as usual where only one failed, and other files were
-        checked in any case. UPCONV_DEBUG=1 shows the traceback. Neither --select, --ignore nor a
-        comment leaves it out.
+        checked in any case, also where a file ended the process that checked it, for want of
+        memory or by a crash of a native library. UPCONV_DEBUG=1 shows the traceback. Neither
+        --select, --ignore nor a comment leaves it out.
 
     Why it is bad:
         What that rule looks for, or the file, was not checked here. The exit code is 2.
@@ -254,7 +271,13 @@ def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
     )
 
 
-@rule("UP007", "obsolete-format", severity="info", source="BVLC/caffe upgrade_proto.cpp")
+@rule(
+    "UP007",
+    "obsolete-format",
+    severity="info",
+    source="BVLC/caffe upgrade_proto.cpp",
+    formats=("caffe",),
+)
 def obsolete_format(context: Context) -> Iterator[Hit]:
     """The net is written in Caffe's V0 or V1 format, or mixes formats.
 

@@ -177,6 +177,7 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
     severity="warning",
     source="BVLC/caffe filler.hpp",
     frameworks=("caffe",),
+    folds=True,
 )
 def frozen_noise(context: Context) -> Iterator[Hit]:
     """A transposed convolution with random weights that never learn.

@@ -159,7 +159,13 @@ def output_padding_too_large(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP110", "half-given-pair", severity="error", source="BVLC/caffe base_conv_layer.cpp")
+@rule(
+    "UP110",
+    "half-given-pair",
+    severity="error",
+    source="BVLC/caffe base_conv_layer.cpp",
+    formats=("caffe",),
+)
 def half_given_pair(context: Context) -> Iterator[Hit]:
     """Of a pair of fields for height and width only one is given.
 

@@ -38,7 +38,13 @@ def _is_keras_3(code: str) -> bool:
     return _KERAS.search(code) is not None and not _KERAS_2.search(code)
 
 
-@rule("UP330", "builds-then-fails", severity="error", source="conv_grad_shape_utils.cc")
+@rule(
+    "UP330",
+    "builds-then-fails",
+    severity="error",
+    source="conv_grad_shape_utils.cc",
+    formats=("python",),
+)
 def builds_then_fails(context: Context) -> Iterator[Hit]:
     """A Keras transposed convolution that is built and fails when it is called.
 
@@ -72,6 +78,7 @@ def builds_then_fails(context: Context) -> Iterator[Hit]:
     severity="info",
     source="keras-team/keras issue 15141",
     folds=True,
+    formats=("python",),
 )
 def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     """What UpSampling2D's bilinear means depends on the version of TensorFlow.
@@ -109,7 +116,13 @@ def keras_bilinear_version(context: Context) -> Iterator[Hit]:
             )
 
 
-@rule("UP332", "impossible-output-shape", severity="error", source="conv_grad_shape_utils.cc")
+@rule(
+    "UP332",
+    "impossible-output-shape",
+    severity="error",
+    source="conv_grad_shape_utils.cc",
+    formats=("python",),
+)
 def impossible_output_shape(context: Context) -> Iterator[Hit]:
     """A declared output_shape that TensorFlow refuses.
 
@@ -143,6 +156,7 @@ def impossible_output_shape(context: Context) -> Iterator[Hit]:
     severity="warning",
     source="tensorflow/tensorflow issue 6720",
     folds=True,
+    formats=("python", "tensorflow"),
 )
 def legacy_resize(context: Context) -> Iterator[Hit]:
     """A resize of TensorFlow 1 that shifts the image.

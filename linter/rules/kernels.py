@@ -1,4 +1,5 @@
-"""UP212 to UP214: kernels that are known, and what they do to a constant, to places, to cost."""
+"""UP212 to UP214, UP220: what kernels that are known do to a constant, to places, to cost, and a
+bias that does nothing."""
 
 from __future__ import annotations
 
@@ -145,4 +146,49 @@ def dense_diagonal(context: Context) -> Iterator[Hit]:
                 "auto` writes the ONNX so",
                 layer,
                 words.span_of(layer, "num_output"),
+            )
+
+
+@rule(
+    "UP220",
+    "bias-before-normalization",
+    severity="info",
+    source="Ioffe, Szegedy 2015, 3.2",
+    folds=True,
+)
+def bias_before_normalization(context: Context) -> Iterator[Hit]:
+    """A transposed convolution has a bias that the normalisation behind it takes away.
+
+    What it finds:
+        In nets that train, and in PyTorch and Keras code: transposed convolutions with a bias whose
+        output is read by a batch normalisation alone.
+
+    Why it is bad:
+        The normalisation subtracts the mean, and with it any bias: it is stored, trained and loaded
+        for nothing. The normalisation's own shift does what it was meant to do.
+
+    Example:
+        nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.BatchNorm2d(32)
+
+    Use instead:
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32)
+
+    Fix safety:
+        There is no fix: saved weights have the bias.
+
+    References:
+        Ioffe, Szegedy 2015, Batch Normalization, section 3.2
+    """
+    if context.net.has_graph and not context.training.trains:
+        return
+    for layer in context.of(ops.ConvTranspose):
+        readers = [one for value in layer.outputs for one in context.consumers.get(value, ())]
+        normal = [one for one in readers if isinstance(one.operator, ops.BatchNorm)]
+        if "bias" in layer.weights and normal and len(normal) == len(readers):
+            yield Hit(
+                f"the bias goes into '{normal[0].name}', which subtracts the mean and so the bias",
+                "leave the bias out (bias_term: false, bias=False, use_bias=False)",
+                layer,
+                words.span_of(layer, "bias_term"),
+                kind="bias",
             )

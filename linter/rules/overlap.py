@@ -1,7 +1,8 @@
-"""UP107, UP108, UP111: how the taps of a transposed convolution cover its output."""
+"""UP107, UP108, UP111, UP118: how the taps of a transposed convolution cover its output."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final
@@ -151,7 +152,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         Transposed convolutions with stride s > 1 whose output is not s times the input, where no
         Crop follows, no merge shows that the size is the wanted one, and PyTorch code gives the
         module no output_size where it calls it. Bilinear kernels are UP202's, an input of one pixel
-        is not judged.
+        is not judged. Of source code, where what follows is not seen, pixels too many are taken for
+        FCN's way (no pad, and cut to size behind) where the file crops.
 
     Why it is bad:
         2*in-1 or 2*in+1 pixels fit no skip connection of an even net, and shift what they hold
@@ -176,6 +178,8 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
             continue
+        if excess(op, axis) > 0 and _code_that_crops(context):
+            continue
         if repeats_pixels(context, layer):
             continue
         shape = context.input_shape(layer)
@@ -198,6 +202,16 @@ _EXACT: Final = {
     "pytorch": "make dilation*(kernel-1)+1 - 2*padding + output_padding equal to the stride {}",
 }
 """Framework -> how a layer is told to multiply its input by the stride."""
+
+
+_CROPS: Final = re.compile(r"crop|:\s*,\s*:\s*,", re.IGNORECASE)
+"""A crop by name, or a slice of the third axis and on."""
+
+
+def _code_that_crops(context: Context) -> bool:
+    """Whether the file is source code that cuts feature maps anywhere."""
+    text = context.source.text if context.source is not None else ""
+    return not context.net.has_graph and _CROPS.search(text) is not None
 
 
 def _has_target(layer: Layer, op: ops.ConvTranspose) -> bool:
@@ -230,3 +244,64 @@ def _fits_a_merge(context: Context, layer: Layer) -> bool:
                 seen.update(fresh)
                 waiting += fresh
     return False
+
+
+@rule(
+    "UP118",
+    "stretched-by-nearest",
+    severity="warning",
+    source="BVLC/caffe issue 6467",
+    folds=True,
+)
+def stretched_by_nearest(context: Context) -> Iterator[Hit]:
+    """A nearest resize makes up for the pixel that a transposed convolution lacks.
+
+    What it finds:
+        Nearest resizes by less than the stride of the transposed convolution before them, with
+        nothing but pointwise layers between: 2n-1 pixels brought to 2n.
+
+    Why it is bad:
+        One row and one column in the picture are there twice, and what lies behind them is moved by
+        a pixel. The transposed convolution can make the right size itself.
+
+    Example:
+        kernel 3, stride 2, pad 1 (31 pixels of 16), then a nearest resize to 32
+
+    Use instead:
+        kernel 4, stride 2, pad 1; or output_padding 1
+
+    Fix safety:
+        There is no fix: the layer must be trained again.
+
+    References:
+        BVLC/caffe issue 6467 (sizes that do not invert)
+    """
+    for layer in context.of(ops.Resize):
+        assert isinstance(layer.operator, ops.Resize)
+        made = _transposed_before(context, layer)
+        before, after = context.input_shape(layer), context.output_shape(layer)
+        if layer.operator.mode != "nearest" or made is None or before is None or after is None:
+            continue
+        assert isinstance(made.operator, ops.ConvTranspose)
+        for small, large, stride in zip(before[2:], after[2:], made.operator.stride, strict=True):
+            if isinstance(small, int) and isinstance(large, int) and 0 < large - small < stride:
+                yield Hit(
+                    f"'{made.name}' makes {small} pixels along an axis, which a nearest resize "
+                    f"brings to {large}: it repeats {large - small} of them",
+                    "let the transposed convolution make the size: a kernel of a multiple of "
+                    f"{stride}, or output_padding",
+                    layer,
+                )
+                break
+
+
+def _transposed_before(context: Context, layer: Layer) -> Layer | None:
+    """The transposed convolution before a layer, through pointwise layers of one input."""
+    for _ in range(len(context.net.layers)):
+        made = context.producers.get(layer.inputs[0]) if layer.inputs else None
+        if made is None or isinstance(made.operator, ops.ConvTranspose):
+            return made
+        if not isinstance(made.operator, ops.POINTWISE) or len(made.inputs) > 1:
+            return None
+        layer = made
+    return None

@@ -29,7 +29,8 @@ def align_corners(context: Context) -> Iterator[Hit]:
     What it finds:
         Caffe's Interp layers (DeepLab, PSPNet, ICNet), resizes of TensorFlow and of exported
         PyTorch programs with align_corners, and others that resize with aligned corners to another
-        size.
+        size. In PyTorch code align_corners=True, and UpsamplingBilinear2d and upsample_bilinear,
+        which always align.
 
     Why it is bad:
         PyTorch's interpolate, Keras and TensorFlow 2 align edges (half pixel) unless they are told
@@ -53,18 +54,20 @@ def align_corners(context: Context) -> Iterator[Hit]:
         op = layer.operator
         assert isinstance(op, ops.Resize)
         before, after = context.input_shape(layer), context.output_shape(layer)
-        in_code = layer.origin.written.call is not None  # its author chose it where it is read
-        if op.coordinate_mode != "align_corners" or in_code or _same_anyhow(before, after):
+        call, framework = layer.origin.written.call, layer.origin.framework
+        asked = call is not None and framework != "pytorch"  # TensorFlow's default is worse (UP333)
+        if op.coordinate_mode != "align_corners" or asked or _same_anyhow(before, after):
             continue
         sizes = ""
-        if before is not None and after is not None:
+        if before is not None and after is not None and call is None:
             sizes = f" ({_spatial(before)} to {_spatial(after)})"
+        what = "it" if call is not None else layer.origin.type  # one remark on all the code
         yield Hit(
-            f"{layer.origin.type} resizes with aligned corners{sizes}: "
+            f"{what} resizes with aligned corners{sizes}: "
             "frameworks that align pixel edges give other numbers",
             "port it with align_corners=True",
             layer,
-            kind=layer.origin.type,
+            kind=what,
         )
 
 
@@ -279,7 +282,8 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
     """The net needs a fork of Caffe.
 
     What it finds:
-        Layer types that are known from forks, but that BVLC's Caffe does not have.
+        Layer types that are known from forks, but that BVLC's Caffe does not have. Where the layer
+        is not supported either, UP003 tells it.
 
     Why it is bad:
         BVLC's Caffe and the tools made for it stop at "Unknown layer type". Whoever runs or ports
@@ -298,7 +302,7 @@ def fork_only_layer(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/layer_factory.cpp
     """
     for layer in context.net.layers:
-        if layer.origin.written.fork_type:
+        if layer.origin.written.fork_type and not isinstance(layer.operator, ops.Unknown):
             yield Hit(
                 f"BVLC's Caffe has no layer type {layer.origin.written.fork_type}",
                 "name the fork in the net's documentation, or replace the layer",

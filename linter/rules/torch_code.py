@@ -1,4 +1,4 @@
-"""UP320 to UP324 and UP326: what PyTorch code says of its upsampling layers."""
+"""UP320 to UP324, UP326 and UP327: what PyTorch code says of its upsampling layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP320", "not-read", severity="info", source="Python language reference, 4.2")
+@rule(
+    "UP320",
+    "not-read",
+    severity="info",
+    source="Python language reference, 4.2",
+    formats=("python",),
+    folds=True,
+)
 def not_read(context: Context) -> Iterator[Hit]:
     """Upsampling calls whose arguments the file alone does not decide.
 
@@ -48,7 +55,12 @@ _ALIGNABLE: Final = frozenset({"linear", "bilinear", "bicubic", "trilinear"})
 
 
 @rule(
-    "UP321", "align-corners-default", severity="info", source="pytorch/pytorch PR 5927", folds=True
+    "UP321",
+    "align-corners-default",
+    severity="info",
+    source="pytorch/pytorch PR 5927",
+    folds=True,
+    formats=("python", "pytorch"),
 )
 def align_corners_default(context: Context) -> Iterator[Hit]:
     """A linear interpolation does not say whether corners are aligned.
@@ -97,7 +109,14 @@ _SUCCESSORS: Final[dict[str, tuple[str, str]]] = {
 """Deprecated name -> the one to use, and the arguments that make it the same."""
 
 
-@rule("UP322", "deprecated-call", severity="warning", source="torch/nn/functional.py", folds=True)
+@rule(
+    "UP322",
+    "deprecated-call",
+    severity="warning",
+    source="torch/nn/functional.py",
+    folds=True,
+    formats=("python", "pytorch"),
+)
 def deprecated_call(context: Context) -> Iterator[Hit]:
     """An upsampling function or class that PyTorch has deprecated.
 
@@ -146,6 +165,7 @@ def _renamed(call: Call, name: str, arguments: str) -> Fix | None:
     severity="warning",
     source="torch/nn/functional.py",
     folds=True,
+    formats=("python", "pytorch"),
 )
 def fractional_scale_factor(context: Context) -> Iterator[Hit]:
     """A scale factor that is no whole number stays in the coordinates.
@@ -219,7 +239,11 @@ def _divisors(factor: Any) -> tuple[int, ...]:
 
 
 @rule(
-    "UP324", "output-padding-beyond-stride", severity="warning", source="onnxruntime ConvTranspose"
+    "UP324",
+    "output-padding-beyond-stride",
+    severity="warning",
+    source="onnxruntime ConvTranspose",
+    formats=("python", "pytorch"),
 )
 def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
     """output_padding that PyTorch takes and runtimes refuse.
@@ -259,7 +283,13 @@ def output_padding_beyond_stride(context: Context) -> Iterator[Hit]:
                 break
 
 
-@rule("UP326", "antialias-by-factor", severity="info", source="pytorch/pytorch torch.onnx")
+@rule(
+    "UP326",
+    "antialias-by-factor",
+    severity="info",
+    source="pytorch/pytorch torch.onnx",
+    formats=("python", "pytorch"),
+)
 def antialias_by_factor(context: Context) -> Iterator[Hit]:
     """An antialiased interpolation by a fractional factor exports to wrong values.
 
@@ -290,4 +320,49 @@ def antialias_by_factor(context: Context) -> Iterator[Hit]:
                 "pass the size",
                 layer,
                 call.span_of("antialias"),
+            )
+
+
+@rule(
+    "UP327",
+    "pixel-shuffle-start",
+    severity="info",
+    source="Aitken et al. 2017, ICNR",
+    status="preview",
+    formats=("python",),
+    folds=True,
+)
+def pixel_shuffle_start(context: Context) -> Iterator[Hit]:
+    """A pixel shuffle starts from a checkerboard.
+
+    What it finds:
+        nn.PixelShuffle and F.pixel_shuffle in code that does not speak of ICNR. It is off unless
+        --select names it: UP327.
+
+    Why it is bad:
+        The convolution before it fills the pixels of a block by kernels that start at random and
+        apart from each other, which is a checkerboard of the factor's period. It can be trained
+        away, and often is not entirely.
+
+    Example:
+        nn.Sequential(nn.Conv2d(64, 256, 3, padding=1), nn.PixelShuffle(2))
+
+    Use instead:
+        Start the convolution by ICNR: one kernel for all pixels of a block.
+
+    Fix safety:
+        There is no fix: the net must be trained again.
+
+    References:
+        Aitken, Ledig, Theis et al. 2017, Checkerboard artifact free sub-pixel convolution
+    """
+    text = context.source.text if context.source is not None else ""
+    if "icnr" in text.lower():
+        return
+    for layer, call in calls(context, "pytorch"):
+        if call.name in ("PixelShuffle", "pixel_shuffle"):
+            yield Hit(
+                "the pixels of a block start apart from each other, which is a checkerboard",
+                "start the convolution before it by ICNR",
+                layer,
             )

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@rule("UP325", "refused-arguments", severity="error", source="torch/nn/functional.py")
+@rule(
+    "UP325",
+    "refused-arguments",
+    severity="error",
+    source="torch/nn/functional.py",
+    formats=("python", "pytorch"),
+)
 def refused_arguments(context: Context) -> Iterator[Hit]:
     """Arguments of an upsampling call that PyTorch refuses.
 

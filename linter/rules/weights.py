@@ -45,6 +45,7 @@ def _why_zero(context: Context, layer: Layer) -> str:
     severity="error",
     source="shelhamer/fcn.berkeleyvision.org surgery.py",
     folds=True,
+    formats=("caffe",),
 )
 def zeros_for_ever(context: Context) -> Iterator[Hit]:
     """A transposed convolution that outputs zeros and can never learn better.
@@ -114,7 +115,14 @@ def _zeros_help(layer: Layer) -> str:
     )
 
 
-@rule("UP209", "dead-start", severity="warning", source="BVLC/caffe filler.hpp", folds=True)
+@rule(
+    "UP209",
+    "dead-start",
+    severity="warning",
+    source="BVLC/caffe filler.hpp",
+    folds=True,
+    formats=("caffe",),
+)
 def dead_start(context: Context) -> Iterator[Hit]:
     """A transposed convolution that starts its training from zeros.
 
@@ -250,7 +258,11 @@ def all_zero_weights(context: Context) -> Iterator[Hit]:
 
 
 @rule(
-    "UP219", "weights-under-other-names", severity="info", source="pytorch Module.load_state_dict"
+    "UP219",
+    "weights-under-other-names",
+    severity="info",
+    source="pytorch Module.load_state_dict",
+    formats=("python", "pytorch"),
 )
 def weights_under_other_names(context: Context) -> Iterator[Hit]:
     """Names in a file of weights are not those of the model beside it.

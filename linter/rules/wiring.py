@@ -30,7 +30,8 @@ def executable_code(context: Context) -> Iterator[Hit]:
     What it finds:
         Pickles that call anything but what holds tensors and plain values, and Lambda layers with
         their marshalled code. Of Caffe: Python layers, of any phase: Caffe imports python_param's
-        module and runs its class.
+        module and runs its class. One that only brings data, or is a loss, is an info: what the net
+        computes is checked and converted all the same.
 
     Why it is bad:
         Loading the net runs code that is not in the file, from whatever directory comes first in
@@ -55,13 +56,21 @@ def executable_code(context: Context) -> Iterator[Hit]:
             given = next(reversed(block.blocks("python_param")), NOTHING)
             module, name = _text(given, "module"), _text(given, "layer")
             what = f"class '{name}' of the Python module '{module}'" if module else "a Python class"
-            behind = ", and nothing behind it is checked" if block.has("bottom") else ""
+            apart = not block.has("bottom") or _is_loss(block)
+            behind = "" if apart else ", and nothing behind it is checked"
             yield Hit(
                 f"building this net makes Caffe run {what}{behind}",
                 "read that module before you run the net; `upconv` never runs it",
                 where=block.span,
+                severity="info" if apart else None,
+                kind="python",
                 layer_name=_text(block, "name"),
             )
+
+
+def _is_loss(block: Block) -> bool:
+    """Whether Caffe's training starts from what the layer computes."""
+    return any(text.strip("0.") for text in block.texts("loss_weight"))
 
 
 def _text(block: Block, name: str) -> str:

@@ -104,6 +104,7 @@ def options_digest(options: CheckOptions) -> str:
         options.ignore,
         options.severities,
         [repr(entry) for entry in options.overrides],
+        options.folds,
     )
     return repr(words)
 

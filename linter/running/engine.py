@@ -47,7 +47,8 @@ from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 @record(frozen=True, slots=True)
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
-    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all."""
+    codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
+    nothing `folds`, each finding is told for itself."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -55,15 +56,20 @@ class CheckOptions:
     ignore: tuple[str, ...] = ()
     severities: tuple[tuple[str, Severity], ...] = ()
     overrides: tuple[Override, ...] = ()
+    folds: bool = True
 
     def wants(self, code: str) -> bool:
-        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore.
+        """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
+        preview is off unless it is selected by its whole code.
 
         What says that a file was not checked runs always: neither an unreadable file nor a failure
         of ours may pass as clean.
         """
         if code in UNCHECKED:
             return True
+        rule = RULES.get(code)
+        if rule is not None and rule.status == "preview" and code not in self.select:
+            return False
         chosen = longest_prefix(code, self.select) if self.select else 0
         return chosen > longest_prefix(code, self.ignore)
 
@@ -95,6 +101,13 @@ def check_source(source: Source, options: CheckOptions | None = None) -> FileRep
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
     """Check a model that is in memory."""
     return _check(model.path, options or CheckOptions(), lambda: model)
+
+
+def failed_with_process(path: str, options: CheckOptions) -> FileReport:
+    """What is said of a file that ended the process which checked it."""
+    reason = RuntimeError("it was ended (out of memory, or a crash of a native library)")
+    crash = Crash("", "the process that checks it", reason)
+    return _report(Context(path, None, None, crashes=[crash]), options)
 
 
 _Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
@@ -175,7 +188,11 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
         context.model.framework if context.model else "",
         status,
         reason,
-        folded((finding, kind) for finding, cause, kind in causes if cause is None),
+        folded(
+            (finding, kind if options.folds else None)
+            for finding, cause, kind in causes
+            if cause is None
+        ),
         context.source,
         tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
         silencer.overrides.used,
@@ -230,7 +247,7 @@ def _status(context: Context) -> tuple[Status, str]:
 def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
     span = _span_of(hit)
     layer = _layer_of(hit)
-    severity = overrides.severity(rule.code, layer) or hit.severity or rule.severity
+    severity = overrides.severity(rule.code, layer) or _own_severity(rule, hit)
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -238,10 +255,27 @@ def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) 
         path=path,
         place=place_of(span) if span is not None else None,
         layer=layer,
-        message=hit.message + _landmark(span) + _program_line(hit, root) + _stored_at(hit),
+        message=hit.message
+        + _assumed(hit)
+        + _landmark(span)
+        + _program_line(hit, root)
+        + _stored_at(hit),
         help=hit.help,
         fix=hit.fix,
     )
+
+
+def _own_severity(rule: Rule, hit: Hit) -> Severity:
+    """The hit's, else the rule's; what rests on defaults, which another file may override, is no
+    error."""
+    severity = hit.severity or rule.severity
+    return "warning" if severity == "error" and _assumed(hit) else severity
+
+
+def _assumed(hit: Hit) -> str:
+    """Which defaults and calls of the file a layer's settings are taken from."""
+    call = hit.layer.origin.written.call if hit.layer else None
+    return f" ({call.assumed})" if call is not None and call.assumed else ""
 
 
 def _stored_at(hit: Hit) -> str:
@@ -270,6 +304,17 @@ def _layer_of(hit: Hit) -> str:
 
 def _span_of(hit: Hit) -> Span | None:
     return hit.where or (hit.layer.origin.span if hit.layer else None)
+
+
+def _lines_of(hit: Hit) -> list[int]:
+    """The lines that a comment may speak for to silence a hit: its layer's first, and the one that
+    is shown where that lies outside of the layer, as of the second of two layers of one name."""
+    layer = hit.layer.origin.span if hit.layer else None
+    shown = hit.where
+    if layer is None or shown is None:
+        return [span.line for span in (layer or shown,) if span is not None]
+    inside = layer.start <= shown.start < layer.end
+    return [layer.line] if inside else [layer.line, shown.line]
 
 
 def relative_path(path: str, root: Path) -> str:
@@ -317,13 +362,11 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
-        span = (hit.layer.origin.span if hit.layer else None) or hit.where
-        if span is None:
-            return []
         words = [
             (comment, word)
-            for comment in self._speaking_of(rule).line(span.line)
-            for word in comment.covering(rule.code, rule.name, span.line)
+            for line in _lines_of(hit)
+            for comment in self._speaking_of(rule).line(line)
+            for word in comment.covering(rule.code, rule.name, line)
         ]
         self.used.update(words)
         return [comment for comment, _ in words]
@@ -340,5 +383,9 @@ class _Silencer:
         return [(comment, word) for comment, word in idle if not self._speaks_of_idle_rule(word)]
 
     def _speaks_of_idle_rule(self, word: str) -> bool:
-        meant = (r.code for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
-        return any(not self._wants(code) for code in meant)
+        meant = (r for r in RULES.values() if word and word in (r.name, r.code[: len(word)]))
+        return any(
+            not self._wants(one.code)
+            for one in meant
+            if one.status != "preview" or word in (one.name, one.code)
+        )

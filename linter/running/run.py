@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.converters.processors import processors
 from upconv.converters.readers.files.opening import read_regular
 from upconv.converters.readers.formats import companions
 from upconv.linter.finding import FileReport
-from upconv.linter.running.engine import CheckOptions, check_path
+from upconv.linter.running.engine import CheckOptions, check_path, failed_with_process
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from multiprocessing.context import BaseContext
 
     from upconv.linter.running.cache import Cache
@@ -48,7 +49,8 @@ def check_files(
     """The reports of all targets, in their order. `jobs` None: one process for few files, else
     as many as there are processors. `progress` is told how many are done, of how many.
 
-    Raises UsageError as `check_path` does, and UpconvError where a process died.
+    A file that ends the process which checks it (for want of memory, say) has the finding UP006,
+    and the others are checked. Raises UsageError as `check_path` does.
     """
     reports: list[FileReport | None] = [None] * len(targets)
     keys = [""] * len(targets)
@@ -123,17 +125,51 @@ def default_jobs(files: int) -> int:
 
 
 def _shared_out(targets: Sequence[Target], jobs: int) -> Iterator[FileReport]:
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
+    """The reports of all targets, in their order, from several processes.
+
+    Where one is ended (by the system for want of memory, by a crash of a native library), nobody
+    says which file did it: it is one of those that were under way, so that the next ones are
+    checked one by one, and the rest is shared out again.
+    """
+    from concurrent.futures import BrokenExecutor
 
     size = max(1, min(16, len(targets) // (4 * jobs)))
+    left = targets
+    while left:
+        done = 0
+        with _pool(jobs) as pool, suppress(BrokenExecutor):
+            for report in pool.map(check_target, left, chunksize=size):
+                yield report
+                done += 1
+        suspects = left[done : done + 2 * jobs * size]
+        yield from _one_by_one(suspects)
+        left = left[done + len(suspects) :]
+
+
+def _one_by_one(targets: Sequence[Target]) -> Iterator[FileReport]:
+    """The reports of targets that are checked alone, in a process that is made again where one ends
+    it, which is then a failure on that file."""
+    from concurrent.futures import BrokenExecutor
+
+    left = targets
+    while left:
+        done = 0
+        with _pool(1) as pool, suppress(BrokenExecutor):
+            for target in left:
+                yield pool.submit(check_target, target).result()
+                done += 1
+        if done < len(left):
+            yield failed_with_process(left[done].path, left[done].options)
+        left = left[done + 1 :]
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Executor]:
+    from concurrent.futures import ProcessPoolExecutor
+
     pool = ProcessPoolExecutor(jobs, _start_method(), initializer=_prepare)
     try:
-        yield from pool.map(check_target, targets, chunksize=size)
-    except BrokenProcessPool:
-        raise UpconvError(
-            "a process that checks files was ended (out of memory?)", hint="try --jobs 1"
-        ) from None
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -47,7 +47,7 @@ class Ignore:
     def covering(self, code: str, name: str, line: int) -> tuple[str, ...]:
         """Its words that silence a finding of that rule on that line.
 
-        A finding has one line that counts: its layer's first, its own where it has no layer.
+        The line that counts is the first of a finding's layer, its own where it has no layer.
         """
         return self.speaks_of(code, name) if self.first_line <= line <= self.last_line else ()
 

@@ -32,7 +32,7 @@ def config_record(table: object, root: Path) -> dict[str, Any]:
         *_short_form("per-layer-ignores", "layers", found.pop("per-layer-ignores", {}), root),
         *_overrides(found.pop("overrides", []), root),
     ]
-    record = {_FIELDS.get(key, key.replace("-", "_")): value for key, value in found.items()}
+    record = {field_of(key): value for key, value in found.items()}
     return record | {"overrides": tuple(overrides)}
 
 
@@ -198,3 +198,8 @@ KEYS: Final[Mapping[str, Check]] = {
 """Key -> its check."""
 
 _FIELDS: Final = {"severity": "severities"}
+
+
+def field_of(key: str) -> str:
+    """The field of Config that a key fills."""
+    return _FIELDS.get(key, key.replace("-", "_"))

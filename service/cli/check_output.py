@@ -11,6 +11,7 @@ import click
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.linter.reports import FORMATS
+from upconv.linter.reports.wording import one_line
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Report
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from upconv.service.work.check_request import CheckRequest
     from upconv.service.work.checking import CheckResult
     from upconv.service.work.fixing import Fixes
+    from upconv.service.work.ignoring import Ignores
 
 
 @record(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class CheckOutput:
     diff: bool = False
     exit_zero: bool = False
     statistics: bool = False
+    verbose: bool = False
     quiet: bool = False
     color: str = "auto"
 
@@ -51,16 +54,33 @@ def tell(result: CheckResult, request: CheckRequest, wanted: CheckOutput) -> int
     code. Raises UsageError and OSError for an --output that cannot be written."""
     if result.fixes:
         _tell_fixes(result.fixes, wanted)
+    if result.ignores:
+        _tell_ignores(result.ignores)
     if result.baseline and not wanted.quiet:
         _tell_baseline(result.baseline)
+    if wanted.verbose:
+        _tell_files(result)
     _tell_report(result, request, wanted)
-    if os.environ.get("UPCONV_DEBUG"):
-        for file in result.report.files:
-            for trace in file.traces:
-                _say(f"{file.path}:\n{trace}")
+    tell_traces(result.report)
     if any(file.crashed for file in result.report.files):
         return 2
     return int(result.report.fails() and not wanted.exit_zero)
+
+
+def tell_traces(report: Report) -> None:
+    """Show where rules of ours failed, to whoever asks with UPCONV_DEBUG."""
+    if os.environ.get("UPCONV_DEBUG"):
+        for file in report.files:
+            for trace in file.traces:
+                _say(f"{file.path}:\n{trace}")
+
+
+def _tell_files(result: CheckResult) -> None:
+    """Which configuration holds for the run, and of each file its format and what became of it."""
+    _say(f"configuration: {result.config.path or 'none'}; root: {result.config.root}")
+    for file in result.report.files:
+        what = [file.format, file.status, file.reason, _count(len(file.findings), "finding")]
+        _say(f"{one_line(file.path)}: {one_line(', '.join(word for word in what if word))}")
 
 
 def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:
@@ -77,6 +97,12 @@ def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:
         _say(f"{fixes.count} finding{plural}{where} {what}")
     if fixes.more:
         _say(f"{fixes.more} more can be fixed with --fix --unsafe-fixes, which change numbers")
+
+
+def _tell_ignores(ignores: Ignores) -> None:
+    for path, why in ignores.refused:
+        _say(f"{path}: not all is ignored: {why} (silence it in the configuration or a baseline)")
+    _say(f"{_count(ignores.count, 'finding')} ignored in {_count(ignores.files, 'file')}")
 
 
 def _tell_baseline(use: BaselineUse) -> None:

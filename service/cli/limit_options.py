@@ -1,19 +1,15 @@
-"""The options that bound what a proof may take."""
+"""The options that bound what a proof may take, and say what it does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
+from upconv.service.cli.decorating import Command, with_options
 from upconv.service.work.limits import SECONDS
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def limit_options(command: Command) -> Command:
-    """Decorator: --timeout --memory."""
+    """Decorator: --timeout --memory --verbose."""
     options = (
         click.option(
             "--timeout",
@@ -32,7 +28,6 @@ def limit_options(command: Command) -> Command:
             metavar="GB",
             help="Memory that it may take.  [default: 4 times what MODEL needs, and 2 GiB]",
         ),
+        click.option("-v", "--verbose", is_flag=True, help="Say each step of the proof."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)

@@ -58,7 +58,14 @@ def _suggestion(name: str) -> str:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="upconv")
 def cli() -> None:
-    """Check, convert and prove the layers that make feature maps larger."""
+    """Check, convert and prove the layers that make feature maps larger.
+
+    \b
+    Examples:
+      upconv check .
+      upconv convert deploy.prototxt --weights net.caffemodel -o net.onnx
+      upconv verify deploy.prototxt net.onnx --weights net.caffemodel
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

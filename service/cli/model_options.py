@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.cli.decorating import Command, with_options
 from upconv.service.work.reading import Reading, parse_inputs, read_options
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
@@ -19,6 +18,7 @@ def model_options(command: Command) -> Command:
         click.option(
             "--weights",
             default="",
+            type=click.Path(),
             metavar="FILE",
             help="Trained weights: .caffemodel, .weights.h5, a checkpoint of TensorFlow's; "
             ".safetensors or .pth for PyTorch's programs and code.",
@@ -59,13 +59,12 @@ def model_options(command: Command) -> Command:
         click.option(
             "--config",
             envvar="UPCONV_CONFIG",
+            type=click.Path(),
             metavar="FILE",
             help="Read this configuration, and not the closest upconv.toml or pyproject.toml.",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def part_options(command: Command) -> Command:
@@ -86,9 +85,7 @@ def part_options(command: Command) -> Command:
             help="Begin the model at these values; --input gives a shape where it is not known.",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def reading(

@@ -15,8 +15,12 @@ WIDTH = 24
 
 
 @contextmanager
-def progress_line() -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done; silent where standard error is no terminal."""
+def progress_line(verbose: bool = False) -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done: on one line that it writes again and again, silent
+    where standard error is no terminal; where `verbose`, each on a line of its own."""
+    if verbose:
+        yield _say
+        return
     started = time.monotonic()
     watched = sys.stderr.isatty()
 
@@ -29,6 +33,12 @@ def progress_line() -> Iterator[Callable[[str], None]]:
         yield show
     finally:
         show("")
+
+
+def _say(message: str) -> None:
+    if message:
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -126,21 +126,34 @@ def convert(
     outputs: str | Iterable[str] = (),
     cut_inputs: str | Iterable[str] = (),
     unknown: UnknownLayers = "refuse",
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    baseline: Path | None = None,
+    strict: bool = False,
     config: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Conversion:
     """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
 
     `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
-    Where the proof fails there is no `out`, but an `out`.failed. Raises UnreadableError,
+    The errors that the rules find in the model are the result's `findings`; `select`, `ignore` and
+    `baseline` are those of `check`. Where the proof fails, or there is an error and `strict` is
+    true, there is no `out`, but an `out`.failed. Raises UnreadableError,
     UnsupportedError and UsageError, and OSError for what cannot be written.
     """
+    from upconv.service.work.check_request import CheckRequest
     from upconv.service.work.conversion import ConvertRequest, Only, convert
 
     _require_one_of("only", only, Only)
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     part, options = _part(outputs, cut_inputs, options)
+    rules = CheckRequest(
+        select=_words(select),
+        ignore=_words(ignore),
+        baseline=_text(baseline),
+        config=_text(config),
+    )
     request = ConvertRequest(
         source,
         os.fspath(out),
@@ -155,6 +168,8 @@ def convert(
         _text(report) or "",
         part,
         unknown,
+        rules=rules,
+        strict=strict,
     )
     return convert(request, *_given(progress))
 

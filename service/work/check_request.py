@@ -30,7 +30,8 @@ class CheckRequest:
     `paths` are files and folders, and "-" for `text`, which is called `text_name`; without paths
     and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
     make, `write` is False where they are only to be shown. `exclude` are patterns of files that a
-    search leaves out, from the current folder, besides the configuration's. `config` is a
+    search leaves out, from the current folder, besides the configuration's. `add_ignore` is the
+    reason of the ignore comments that are to be written for what is found. `config` is a
     configuration, or the file that holds it, or None for the closest.
     """
 
@@ -44,6 +45,7 @@ class CheckRequest:
     exclude: tuple[str, ...] = ()
     levels: tuple[Safety, ...] = ()
     write: bool = True
+    add_ignore: str | None = None
     fail_on: Severity | None = None
     show_silenced: bool = False
     baseline: str | None = None
@@ -57,13 +59,14 @@ class CheckRequest:
 
 @record(frozen=True, slots=True)
 class CheckedFile:
-    """A file as the user named it, or as it was found, with its report. `text` is what came with
-    the request; a model in memory has nothing that could be fixed."""
+    """A file as the user named it, or as it was found by a search, with its report. `text` is what
+    came with the request; a model in memory has nothing that could be fixed."""
 
     path: str
     report: FileReport
     text: Text | None = None
     fixable: bool = True
+    searched: bool = False
 
 
 class Settings:
@@ -78,13 +81,13 @@ class Settings:
 
     def __init__(self, request: CheckRequest) -> None:
         self._request = request
-        self._codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
+        self.codes = {"select": _codes(request.select), "ignore": _codes(request.ignore)}
         self._options: dict[Path, CheckOptions] = {}
         self._seen: dict[Path, Config | None] = {}
         self._named = _named_config(request.config)
-        base = self._named or _base_config(request.paths)
+        base = self._named or _base_config(request.paths or [one.path for one in request.models])
         self.root = base.root
-        said: dict[str, Any] = {k: v for k, v in self._codes.items() if v} | _said(request)
+        said: dict[str, Any] = {k: v for k, v in self.codes.items() if v} | _said(request)
         self.run = replace(base, **said)
 
     def config_of(self, path: Path) -> Config:
@@ -104,8 +107,8 @@ class Settings:
         return CheckOptions(
             read_options(self._request.reading, config),
             self.root,
-            self._codes["select"] or config.select,
-            self._codes["ignore"] or config.ignore,
+            self.codes["select"] or config.select,
+            self.codes["ignore"] or config.ignore,
             config.severities,
             config.overrides,
         )

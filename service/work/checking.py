@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.service.work.check_request import STDIN, CheckedFile, CheckRequest, Settings
+from upconv.service.work.ignoring import add_ignores, require_reason
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.model import Model
     from upconv.linter.finding import FileReport, Report
     from upconv.linter.running.baseline import Baseline
     from upconv.linter.settings.config import Config
     from upconv.service.work.baselines import BaselineUse
     from upconv.service.work.fixing import Fixes
+    from upconv.service.work.ignoring import Ignores
 
-__all__ = ["CheckRequest", "CheckResult", "check"]
+__all__ = ["CheckRequest", "CheckResult", "check", "check_read"]
 
 Progress = Callable[[int, int], None]
 """Is told how many files are checked, of how many."""
@@ -31,13 +34,15 @@ class CheckResult:
     """What a check found and did.
 
     `config` is the configuration that held for the run as a whole, with the request's own words
-    in it. `fixes` is None where none were asked for, `baseline` where none was in use. `idle` are
-    the configuration's ignores that silenced nothing, where everything was looked at.
+    in it. `fixes` and `ignores` are None where none were asked for, `baseline` where none was in
+    use. `idle` are the configuration's ignores that silenced nothing, where everything was looked
+    at.
     """
 
     report: Report
     config: Config
     fixes: Fixes | None = None
+    ignores: Ignores | None = None
     baseline: BaselineUse | None = None
     idle: tuple[str, ...] = ()
 
@@ -51,6 +56,7 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     from upconv.linter.running.plugins import load_plugins
 
     load_plugins()
+    require_reason(request)
     settings = Settings(request)
     passed: Counter[str] = Counter()
     files = _checked(request, settings, progress, passed)
@@ -58,21 +64,62 @@ def check(request: CheckRequest, progress: Progress = lambda done, total: None) 
     kinds = tuple(sorted(passed.items(), key=lambda kind: (-kind[1], kind[0])))
     _require_models(request, checked, kinds)
     known = _known(request, settings)
-    shown = [known.split(report)[0] for report in checked] if known else checked
-    fixes = use = None
+    shown = _new(checked, known)
+    fixes = ignores = use = None
     if request.levels:
         from upconv.service.work.fixing import fix_files
 
         new = [replace(file, report=r) for file, r in zip(files, shown, strict=True)]
         fixes = fix_files(new, request, settings, known)
         shown = list(fixes.reports)
+    if request.add_ignore is not None:
+        new = [replace(file, report=r) for file, r in zip(files, shown, strict=True)]
+        ignores = add_ignores(new, request, settings, known)
+        shown = list(ignores.reports)
     if known is not None:
         from upconv.service.work.baselines import keep_baseline
 
         use = keep_baseline(request, settings, known, checked, shown)
         shown = list(use.reports)
+    shown = _without_repeats(files, shown)
     report = _as_report(shown, request, settings, kinds)
-    return CheckResult(report, settings.run, fixes, use, _idle_ignores(report, request, settings))
+    return CheckResult(
+        report, settings.run, fixes, ignores, use, _idle_ignores(report, request, settings)
+    )
+
+
+def check_read(model: Model, request: CheckRequest) -> Report:
+    """What the rules say of a model that is read already, for whoever goes on with it; nothing of a
+    template, which he refuses with his own words.
+
+    Raises UsageError for a choice of rules, a configuration or a baseline that is not
+    understood.
+    """
+    from upconv.linter.running.plugins import load_plugins
+
+    load_plugins()
+    request = replace(request, models=(model,))
+    settings = Settings(request)
+    checked = [file.report for file in _check_models(request, settings)]
+    return _as_report(_new(checked, _known(request, settings)), request, settings, ())
+
+
+def _new(reports: list[FileReport], known: Baseline | None) -> list[FileReport]:
+    """The reports without what is known."""
+    return [known.split(report)[0] for report in reports] if known else reports
+
+
+def _without_repeats(files: Sequence[CheckedFile], shown: Sequence[FileReport]) -> list[FileReport]:
+    """What nets that a search found have in common is told once; a file that was named is asked
+    about by itself."""
+    if sum(file.searched for file in files) < 2:
+        return list(shown)
+    from upconv.linter.running.repeats import told_once
+
+    searched = [report for file, report in zip(files, shown, strict=True) if file.searched]
+    told = iter(told_once(searched))
+    pairs = zip(files, shown, strict=True)
+    return [next(told) if file.searched else report for file, report in pairs]
 
 
 def _checked(
@@ -83,7 +130,7 @@ def _checked(
     paths = [path for path in request.paths if path != STDIN]
     if not request.paths and not request.models:
         paths = ["."]
-    found = _check_files(_discovered(paths, settings, passed), settings, progress) if paths else []
+    found = _check_files(discovered(paths, settings, passed), settings, progress) if paths else []
     return given + found + _check_models(request, settings)
 
 
@@ -119,10 +166,13 @@ def _check_files(
 
         cache = Cache(settings.cache_folder)
     reports = check_files(targets, settings.run.jobs, cache, progress)
-    return [CheckedFile(t.path, report) for t, report in zip(targets, reports, strict=True)]
+    return [
+        CheckedFile(target.path, report, searched=not target.named)
+        for target, report in zip(targets, reports, strict=True)
+    ]
 
 
-def _discovered(
+def discovered(
     paths: Sequence[str], settings: Settings, passed: Counter[str]
 ) -> list[tuple[Path, bool]]:
     """(path, whether the user named it) of every file."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
+from upconv.linter.reports.wording import json_text
+from upconv.service.work.check_request import CheckRequest
 from upconv.service.work.limits import Limits
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
@@ -18,7 +20,7 @@ from upconv.service.work.staging import (
     Staging,
     report_place,
     require_apart,
-    write_proof,
+    write_text,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from upconv.converters.onnx_writer import UpsamplingFile, WriteOptions
     from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.proof.report import Verdict, Verification
+    from upconv.linter.finding import Finding, Report
 
 Progress = Callable[[str], None]
 Only = Literal["", "upsampling"]
@@ -39,7 +42,8 @@ class ConvertRequest:
     `only` "upsampling" makes a folder of `out`, with one small model a layer and no proof. `report`
     is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
     names nothing. `unknown` layers are refused or become nodes of a domain of our own. `limits` are
-    of the process that proves.
+    of the process that proves. `rules` says which rules look at the model first, and what is known
+    of it; where it is `strict`, an error that they find fails the conversion.
     """
 
     model: str | Model
@@ -56,6 +60,8 @@ class ConvertRequest:
     part: Cut = Cut()
     unknown: UnknownLayers = "refuse"
     limits: Limits = Limits()
+    rules: CheckRequest = CheckRequest()
+    strict: bool = False
 
     @property
     def writing(self) -> WriteOptions:
@@ -68,8 +74,10 @@ class ConvertRequest:
 class Conversion:
     """What a conversion left behind.
 
-    `path` is the model; OUT.onnx.failed where the proof did not pass, so that nobody ships it, and
-    a folder where only `layers` were written. `proof` is None where none was made.
+    `path` is the model; OUT.onnx.failed where it did not pass, so that nobody ships it, "" where
+    nothing was written, and a folder where only `layers` were. `proof` is None where none was made.
+    `found` are the errors that the rules find in the source: a proof says that the file computes
+    what the source does, and not that the source is right.
     """
 
     path: str
@@ -77,37 +85,86 @@ class Conversion:
     opset: int
     proof: Verification | None = None
     layers: tuple[UpsamplingFile, ...] = ()
+    found: Report | None = None
+    strict: bool = False
 
     @property
     def verdict(self) -> Verdict | Literal["not verified"]:
         return self.proof.verdict if self.proof else "not verified"
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The errors that the rules find in the source."""
+        return self.found.findings if self.found else ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the command succeeds: nothing was proven wrong or left open, and the source has
+        no errors where the conversion is strict."""
+        return self.verdict in ("pass", "not verified") and not (self.strict and self.findings)
+
     def __repr__(self) -> str:
-        return f"<Conversion {self.path}: {self.verdict}, opset {self.opset}>"
+        where = self.path or self.out
+        return f"<Conversion {where}: {self.verdict}{self._besides}, opset {self.opset}>"
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, *, colour: bool = False) -> str:
+        """The errors that were found, and the verdict below them."""
+        if not self.findings:
+            return self._told_verdict()
+        from upconv.linter.reports.text import text
+
+        assert self.found is not None
+        return f"{text(self.found, colour=colour, quiet=True)}\n{self._told_verdict()}"
+
+    def _told_verdict(self) -> str:
         if self.layers:
-            return f"{self.out}: {len(self.layers)} upsampling layers written, see index.json"
+            layers = _counted(len(self.layers), "upsampling layer")
+            return f"{self.out}: {layers} written, see index.json{self._besides}"
+        if not self.path:
+            return f"{self.out}: not written{self._besides}"
         if self.proof is None:
-            return f"{Path(self.out)}: written, opset {self.opset}, not verified"
-        return str(replace(self.proof, onnx=self.path))
+            return f"{Path(self.path)}: written, opset {self.opset}, not verified{self._besides}"
+        from upconv.converters.proof.report import summary
+
+        return summary(replace(self.proof, onnx=self.path), self._besides)
+
+    @property
+    def _besides(self) -> str:
+        """What is said behind the verdict, which is about the file and not about its source."""
+        count = len(self.findings)
+        if not count:
+            return ""
+        errors = f"{_counted(count, 'error')} found by check"
+        return f", but {errors} (--strict)" if self.strict else f", with {errors}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def convert(request: ConvertRequest, progress: Progress = lambda message: None) -> Conversion:
-    """Write the model, and prove in onnxruntime that the file computes the same.
+    """Let the rules look at the model, write it, and prove in onnxruntime that the file computes
+    the same.
 
     Raises UnreadableError and UnsupportedError for a model that cannot be converted, UsageError
     for a request that cannot be met, OSError where a file cannot be written, and what `verify`
     raises.
     """
-    _require_possible(request)
-    source = _source(request)
-    if request.only:
-        from upconv.converters.onnx_writer import write_upsampling
+    from upconv.converters.passes.cut import cut
+    from upconv.converters.passes.fill import fill_missing
 
-        layers = write_upsampling(source, request.out, request.writing)
-        return Conversion(request.out, request.out, request.opset, layers=tuple(layers))
-    return _written(source, request, progress)
+    _require_possible(request)
+    whole = _read_model(request)
+    part = cut(whole, request.part)
+    found = _errors_in(part, whole, request)
+    source = fill_missing(part, request.fill)
+    blank = Conversion("", request.out, request.opset, found=found, strict=request.strict)
+    if request.only:
+        return _only_layers(source, request, blank)
+    return _written(source, request, blank, progress)
 
 
 def _require_possible(request: ConvertRequest) -> None:
@@ -127,33 +184,69 @@ def _read(request: ConvertRequest) -> tuple[str, str]:
     return request.model.path, request.model.weights_path
 
 
-def _source(request: ConvertRequest) -> Model:
-    from upconv.converters.passes.cut import cut
-    from upconv.converters.passes.fill import fill_missing
+def _read_model(request: ConvertRequest) -> Model:
     from upconv.converters.readers.formats import open_graph, require_graph
 
     if isinstance(request.model, str):
-        model = open_graph(request.model, request.options)
-    else:
-        model = require_graph(request.model)
-    return fill_missing(cut(model, request.part), request.fill)
+        return open_graph(request.model, request.options)
+    return require_graph(request.model)
 
 
-def _written(source: Model, request: ConvertRequest, progress: Progress) -> Conversion:
+def _errors_in(part: Model, whole: Model, request: ConvertRequest) -> Report:
+    """The errors that the rules find in what is converted, which is not read again for them.
+
+    Some rules look at all that a text holds: what they find in a layer that is cut away is left
+    out. Weights that are to be made are still missing, as for `check`.
+    """
+    from upconv.service.work.checking import check_read
+
+    report = check_read(part, request.rules)
+    gone = {layer.name for layer in whole.layers} - {layer.name for layer in part.layers}
+    files = (
+        replace(file, findings=tuple(one for one in file.findings if _is_error(one, gone)))
+        for file in report.files
+    )
+    return replace(report, files=tuple(files))
+
+
+def _is_error(finding: Finding, gone: Collection[str]) -> bool:
+    return finding.severity == "error" and finding.layer not in gone
+
+
+def _only_layers(source: Model, request: ConvertRequest, blank: Conversion) -> Conversion:
+    from upconv.converters.onnx_writer import write_upsampling
+
+    if not blank.passed:
+        return blank
+    layers = write_upsampling(source, request.out, request.writing)
+    return replace(blank, path=request.out, layers=tuple(layers))
+
+
+def _written(
+    source: Model, request: ConvertRequest, blank: Conversion, progress: Progress
+) -> Conversion:
     from upconv.converters.onnx_writer import write_onnx
 
     out = Path(request.out)
     with Staging(out) as staging:
-        opset = write_onnx(source, staging.path, request.writing).opset
-        if not request.prove:
-            return Conversion(str(staging.publish()), request.out, opset)
-        proof = verify(_proof_request(request, staging.path), progress)
-        passed = proof.verdict == "pass"
-        final = staging.publish() if passed else staging.publish_failed()
-    proof = replace(proof, onnx=str(out))
+        done = replace(blank, opset=write_onnx(source, staging.path, request.writing).opset)
+        if request.prove:
+            proof = verify(_proof_request(request, staging.path), progress)
+            done = replace(done, proof=replace(proof, onnx=str(out)))
+        final = staging.publish() if done.passed else staging.publish_failed()
     if request.report:
-        write_proof(request.report, proof)
-    return Conversion(str(final), request.out, opset, proof)
+        write_text(request.report, json_text(conversion_record(done)))
+    return replace(done, path=str(final))
+
+
+def conversion_record(done: Conversion) -> dict[str, Any]:
+    """What --report writes: the proof, and the errors that were found, as `check` writes them."""
+    from upconv.converters.proof.report import as_json
+    from upconv.linter.reports.json_report import finding_record
+
+    assert done.proof is not None
+    found = [finding_record(finding) for finding in done.findings]
+    return as_json(done.proof) | {"findings": found}
 
 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:

@@ -98,12 +98,14 @@ def parse_input(text: str) -> tuple[str, tuple[Size, ...]]:
     name, separator, shape = text.rpartition("=")
     if not separator or not name:
         raise _wrong_input(text, "it has no NAME=")
-    return name, parse_shape(text, shape)
+    return name.strip(), parse_shape(text, shape)
 
 
 def parse_shape(text: str, shape: str) -> tuple[Size, ...]:
     """The sizes of a shape, which stands in an --input `text`; raises as `parse_input`."""
-    parts = re.split(r"[x,]", shape)
+    bare = re.sub(r"\s", "", shape)
+    inside = re.fullmatch(r"\((.*)\)|\[(.*)\]", bare)  # as Python prints a shape
+    parts = re.split(r"[x,]", (inside[1] or inside[2] or "") if inside else bare)
     for part in parts:
         if not re.fullmatch(r"\d+|[A-Za-wyz]\w*", part):
             raise _wrong_input(text, f"'{part}' is neither a number nor a letter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -10,12 +9,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from upconv.converters.ir.errors import UpconvError, UsageError
-
-if TYPE_CHECKING:
-    from upconv.converters.proof.report import Verification
 
 
 class Staging:
@@ -114,13 +110,6 @@ def require_apart(targets: Iterable[str], sources: Iterable[str]) -> None:
             raise UsageError(f"cannot be written, since {taken[real]}", path=path,
                              hint="name another file")  # fmt: skip
         taken[real] = "something else is written there"
-
-
-def write_proof(path: str, proof: Verification) -> None:
-    """Write a proof as JSON. Raises what `report_place` raises, and OSError."""
-    from upconv.converters.proof.report import as_json
-
-    write_text(path, json.dumps(as_json(proof), indent=2) + "\n")
 
 
 def write_text(path: str, content: str) -> None:

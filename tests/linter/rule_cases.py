@@ -15,6 +15,7 @@ from fixtures.make_safetensors import write_safetensors
 from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport
+from upconv.linter.rules import RULES
 from upconv.linter.running.engine import CheckOptions, check_model, check_path
 
 
@@ -30,8 +31,11 @@ def check_case(folder: Path, which: str, scratch: Path) -> FileReport:
 
 
 def case_options(folder: Path, which: str, scratch: Path) -> CheckOptions:
-    """How `bad` or `good` of a folder is checked, its weights made in `scratch`."""
-    return CheckOptions(ReadOptions(weights=_weights(folder, which, scratch)), root=folder)
+    """How `bad` or `good` of a folder is checked, its weights made in `scratch`; a rule that is off
+    unless it is selected is."""
+    select = (folder.name,) if RULES[folder.name].status == "preview" else ()
+    read = ReadOptions(weights=_weights(folder, which, scratch))
+    return CheckOptions(read, root=folder, select=select)
 
 
 def summary(report: FileReport) -> list[dict[str, Any]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport, Finding
 from upconv.linter.running.engine import CheckOptions, check_path, check_source
 
-FALSE = shared_folder() / "cases" / "false"
 DATA = 'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {} }} }} }}\n'
 
 
@@ -50,16 +50,14 @@ SILENT = {
 }
 
 
-@pytest.mark.skipif(not FALSE.is_dir(), reason="the shared cases are not here")
 @pytest.mark.parametrize("name", SILENT)
 def test_cases_that_were_false_are_silent(name: str) -> None:
-    codes = [finding.code for finding in check_path(FALSE / name).findings]
+    codes = [finding.code for finding in check_path(shared_file(f"cases/false/{name}")).findings]
     assert not set(codes) & set(SILENT[name])
 
 
-@pytest.mark.skipif(not FALSE.is_dir(), reason="the shared cases are not here")
 def test_strides_of_segnet_do_not_differ_and_masks_are_not_cropped() -> None:
-    report = check_path(FALSE / "up103_segnet_strides.prototxt")
+    report = check_path(shared_file("cases/false/up103_segnet_strides.prototxt"))
     told = [(f.message, f.help) for f in report.findings if f.code == "UP103"]
     assert len(told) == 2
     assert all("strides differ" not in message for message, _ in told)
@@ -458,3 +456,108 @@ def test_padding_that_follows_the_input_has_no_rule_of_rests(
         codes[follows] = [finding.code for finding in report.findings]
     assert "UP112" not in codes[True]
     assert "UP112" in codes.get(False, ["UP112"])
+
+
+# What nothing in the file is to be mended for
+
+
+@pytest.mark.parametrize(
+    ("bottoms", "more", "severity"),
+    [("", "", "info"), ("data", "loss_weight: 1", "info"), ("data", "", "warning")],
+)
+def test_python_beside_the_net_is_a_remark(bottoms: str, more: str, severity: str) -> None:
+    python = f'python_param {{ module: "m" layer: "L" }} {more}'
+    (finding,) = found(data(1, 4, 8, 8) + layer("Python", "p", bottoms, python), "UP008")
+    assert finding.severity == severity
+    assert ("nothing behind it" in finding.message) is (severity == "warning")
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"), [("DenseCRF", "info"), ("ROIPooling", "info"), ("Cnovolution", "warning")]
+)
+def test_a_known_fork_s_layer_is_one_remark(kind: str, severity: str) -> None:
+    (finding,) = found(data(1, 4, 8, 8) + layer(kind, "l", "data"), "UP003", "UP311")
+    assert (finding.code, finding.severity) == ("UP003", severity)
+
+
+def test_losses_may_share_a_name() -> None:
+    text = data(1, 4, 8, 8) + data(1, 4, 8, 8).replace('"data"', '"label"')
+    for kind, top in (("SigmoidCrossEntropyLoss", "a"), ("EuclideanLoss", "b")):
+        text += layer(kind, "loss", "data label", tops=top)
+    assert found(text, "UP004") == []
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_rounding_of_a_net_that_makes_one_answer_is_no_matter(up: bool) -> None:
+    text = data(1, 4, 15, 15)
+    text += layer("Pooling", "p", "data", "pooling_param { kernel_size: 2 stride: 2 }")
+    text += layer(
+        "Pooling", "a", "p", "pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 }"
+    )
+    text += layer("LRN", "n", "a", "lrn_param { local_size: 5 norm_region: WITHIN_CHANNEL }")
+    text += layer("InnerProduct", "fc", "n", "inner_product_param { num_output: 2 }")
+    if up:
+        params = "convolution_param { num_output: 4 kernel_size: 2 stride: 2 }"
+        text += layer("Deconvolution", "up", "n", params)
+    codes = ["UP308", "UP309", "UP310"] if up else []
+    assert [f.code for f in found(text, "UP308", "UP309", "UP310")] == codes
+
+
+@pytest.mark.parametrize(
+    ("rate", "loss", "severity"), [(1, False, "warning"), (1, True, "error"), (0, False, "error")]
+)
+def test_what_was_trained_elsewhere_is_no_error(rate: int, loss: bool, severity: str) -> None:
+    params = 'num_output: 4 kernel_size: 4 stride: 2 weight_filler { type: "bilinear" }'
+    params = f"param {{ lr_mult: {rate} }} convolution_param {{ {params} }}"
+    text = data(1, 4, 8, 8) + layer("Deconvolution", "up", "data", params)
+    text += layer("SoftmaxWithLoss", "loss", "up data") if loss else ""
+    (finding,) = found(text, "UP203")
+    assert finding.severity == severity
+
+
+FCN = "import torch.nn as nn\nup = nn.ConvTranspose2d(8, 8, {}, {})\n"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "crops", "fires"),
+    [
+        (4, 2, "", True),
+        (4, 2, "y = up(x)[:, :, 5:37, 5:37]", False),
+        (64, 32, "y = center_crop(up(x))", False),
+        (63, 32, "y = crop(up(x))", False),
+        (3, 2, "y = center_crop(up(x))", False),
+        (1, 2, "y = crop(up(x))", True),  # 2*in-1: nothing there to cut off
+    ],
+)
+def test_code_that_crops_may_make_more(kernel: int, stride: int, crops: str, fires: bool) -> None:
+    text = FCN.format(kernel, stride) + crops + "\n"
+    assert bool(found(text, "UP111", name="a.py")) is fires
+
+
+def test_a_notebook_of_python_2_is_skipped(tmp_path: Path) -> None:
+    cell = {
+        "cell_type": "code",
+        "source": ["import torch.nn as nn\nprint nn.ConvTranspose2d(1, 1, 2)"],
+    }
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
+    report = check_path(tmp_path / "a.ipynb", named=False)
+    assert (report.status, report.findings) == ("skipped", ())
+
+
+def test_octal_numbers_of_python_2_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import torch.nn as nn\nnn.ConvTranspose2d(1, 1, 2)\nx = 07\n")
+    assert check_path(tmp_path / "a.py", named=False).status == "skipped"
+
+
+def pyramid(kernel: int) -> str:
+    """A map of 24 pixels, pooled over `kernel` and brought back with aligned corners."""
+    text = data(1, 4, 24, 24)
+    window = f"pooling_param {{ pool: AVE kernel_size: {kernel} stride: {kernel} }}"
+    text += layer("Pooling", "p", "data", window)
+    text += layer("Interp", "up", "p", "interp_param { height: 24 width: 24 }")
+    return text + layer("Concat", "cat", "data up")
+
+
+@pytest.mark.parametrize(("kernel", "fires"), [(2, True), (3, True), (6, False), (12, False)])
+def test_pooled_context_has_another_scale_by_design(kernel: int, fires: bool) -> None:
+    assert bool(found(pyramid(kernel), "UP106")) is fires

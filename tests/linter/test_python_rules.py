@@ -121,6 +121,7 @@ def test_a_notebook_is_fixed_in_its_json() -> None:
     report = check(code, "net.ipynb")
     assert [(f.code, f.message.rpartition("(")[2]) for f in report.findings] == [
         ("UP321", "cell 2, line 1)"),
+        ("UP301", "cell 2, line 2)"),
         ("UP322", "cell 2, line 2)"),
     ]
     place = report.findings[0].place
@@ -277,12 +278,32 @@ def test_a_search_takes_the_code_that_upsamples(tmp_path: Path) -> None:
 
 def test_rules_about_caffes_words_are_silent() -> None:
     code = TORCH + (
-        "up = nn.Upsample(None, 2, 'bilinear', True)\n"
         "net = nn.Sequential(nn.AvgPool2d(3, 2, 1), nn.MaxPool2d(2, ceil_mode=True),"
         " nn.Upsample((64, 64)))\n"
         "un = nn.MaxUnpool2d(2)\n"
     )
     assert codes(code) == []
+
+
+ALIGNED = (
+    "nn.Upsample(None, 2, 'bilinear', True)",
+    "nn.UpsamplingBilinear2d(scale_factor=2)",
+    "F.interpolate(x, scale_factor=2, mode='bicubic', align_corners=True)",
+    "F.upsample_bilinear(x, (9, 9))",
+)
+
+
+@pytest.mark.parametrize("call", ALIGNED)
+def test_aligned_corners_in_code_are_told(call: str) -> None:
+    found = [f for f in check(f"{TORCH}y = {call}\n").findings if f.code == "UP301"]
+    assert [(f.severity, f.place and f.place.line) for f in found] == [("info", 3)]
+
+
+def test_aligned_corners_are_told_once_a_file() -> None:
+    code = TORCH + "".join(f"y{n} = {call}\n" for n, call in enumerate(ALIGNED))
+    (found,) = (f for f in check(code).findings if f.code == "UP301")
+    assert found.message.endswith("(and 3 more, first at line 4)")
+    assert "UP301" not in codes(TORCH + "y = F.interpolate(x, scale_factor=2, mode='bilinear')")
 
 
 def test_a_check_of_code_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -35,6 +35,20 @@ def test_good_is_silent(code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
+def test_its_table_says_how_safe_its_fixes_are_and_where_it_looks(
+    code: str, tmp_path: Path
+) -> None:
+    rule = RULES[code]
+    said = rule.sections["Fix safety"]
+    assert said.startswith(("Safe", "Unsafe") if rule.fixes else "There is no fix")
+    report = check_case(FOLDER / code, "bad", tmp_path)
+    found = [finding for finding in report.findings if finding.code == code]
+    levels = {f.fix.safety for f in found if f.fix is not None} - {"display"}
+    assert levels <= set(rule.fixes)
+    assert not rule.where or report.format in rule.where
+
+
+@pytest.mark.parametrize("code", CODES)
 def test_every_finding_says_where_and_what_next(code: str, tmp_path: Path) -> None:
     report = check_case(FOLDER / code, "bad", tmp_path)
     assert all(finding.message and finding.help for finding in report.findings)

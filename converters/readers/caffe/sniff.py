@@ -36,7 +36,8 @@ def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:
         )
     else:
         hint = _hint(root) if kind == "solver" else ""
-        message, known = f"no Caffe net, but {_SHOWN[kind]}", kind not in (EMPTY, OTHER)
+        shown = _SHOWN[kind] if root.source.text else "an empty file"
+        message, known = f"no Caffe net, but {shown}", kind not in (EMPTY, OTHER)
         error = NotAModelError(message, path=root.source.path, hint=hint, known=known)
     raise error
 

@@ -45,6 +45,7 @@ _OTHER_FORMATS: Final = tuple(
     for start, what, hint in (
         (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", ""),
         (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
+        (rb"\x89PNG|\xff\xd8\xff|GIF8", "an image", ""),
         (rb"\s*<(!doctype|html|head|\?xml)", "a web page", "download the file itself"),
         (
             rb"(?s)PK\x03\x04.{26}[^/\0]+/(data\.pkl|data/|constants|byteorder|version|\.format)",
@@ -139,7 +140,8 @@ def map_file(path: str, kind: str) -> memoryview:
         raise UnreadableError(f"cannot be opened: {reason(error)}", path=path, hint=hint) from None
     except OSError as error:
         message = f"cannot be opened as a {kind}: {reason(error)}"
-        raise UnreadableError(message, path=path) from None
+        hint = "name the file in it" if isinstance(error, IsADirectoryError) else ""
+        raise UnreadableError(message, path=path, hint=hint) from None
     except ValueError:  # what mmap says of nothing
         raise UnreadableError(f"the file is empty, so not a {kind}", path=path) from None
 
@@ -187,9 +189,9 @@ class Wire:
         self._fields_left = max_fields
         self._head = head
 
-    def fail(self, message: str, offset: int) -> NoReturn:
+    def fail(self, message: str, offset: int, hint: str = "") -> NoReturn:
         """Raise the one error of this module; a file that ends too early says so."""
-        raise UnreadableError(f"{message} (byte {offset})", path=self.path)
+        raise UnreadableError(f"{message} (byte {offset})", path=self.path, hint=hint)
 
     def require_protobuf(self, kind: str, hints: Mapping[str, str]) -> None:
         """Raise where the file is of another format; `hints` adds to those of `other_format`."""
@@ -373,7 +375,8 @@ class Wire:
         whole = stop == len(self.view)
         if whole and self._head:
             raise _HeadEndsError
-        self.fail(f"{'truncated' if whole else 'corrupt'}: {problem}", position)
+        hint = "copy or download it again" if whole else ""
+        self.fail(f"{'truncated' if whole else 'corrupt'}: {problem}", position, hint)
 
     def _end_of_group(self, number: int, position: int, stop: int) -> int:
         """Find the offset after the end tag of group `number`; inner groups are kept on a list."""

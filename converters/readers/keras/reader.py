@@ -15,7 +15,7 @@ from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.json_spans import JsonObject, parse_json
 from upconv.converters.readers.files.prototxt import load_text
-from upconv.converters.readers.files.wire import map_file
+from upconv.converters.readers.files.wire import map_file, other_format
 from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
 from upconv.converters.readers.keras.backends import require_known
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
@@ -124,12 +124,24 @@ def _scope(found: Architecture, graph: Graph, options: ReadOptions) -> Scope:
 
     source = found.weights
     if options.weights:
-        zipped = bytes(map_file(options.weights, "file of weights")[:4]) == _ZIP
+        zipped = _require_weights(options.weights).startswith(_ZIP)
         source = KerasArchive(options.weights) if zipped else open_hdf5(options.weights)
     if isinstance(source, KerasArchive):
         place = source.weights()
         source = Hdf5(place, source.path) if place is not None else None
     return NoScope() if source is None else open_scope(source, graph)
+
+
+def _require_weights(path: str) -> bytes:
+    """The first bytes of a file of weights; raises UnreadableError for what is none of Keras's."""
+    from upconv.converters.readers.files.hdf5.store import SIGNATURE
+
+    head = bytes(map_file(path, "file of weights")[:4096])
+    if not head.startswith((_ZIP, SIGNATURE)):
+        what, hint = other_format(head) or ("no file of Keras's weights", "")
+        hint = hint or "give a .weights.h5, .h5 or .keras file"
+        raise UnreadableError(f"this is {what}", path=path, hint=hint)
+    return head
 
 
 def build(path: str, found: Architecture, options: ReadOptions) -> Model:

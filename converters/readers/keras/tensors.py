@@ -59,7 +59,8 @@ def _require_shape(layer: KerasLayer, variable: Variable, found: Dataset) -> Non
         has = "x".join(map(str, found.shape)) or "a scalar"
         raise layer.invalid(
             f"its {variable.name} has shape {has} in {found.path}, it needs {wanted}",
-            hint="the weights belong to another version of this model",
+            hint="the weights belong to another version of this model, or --input gives other "
+            "channels (they come last here)",
         )
 
 

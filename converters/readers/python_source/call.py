@@ -12,6 +12,7 @@ from upconv.converters.ir.origin import Span
 if TYPE_CHECKING:
     import ast
 
+    from upconv.converters.readers.python_source.assumed import Assumptions
     from upconv.converters.readers.python_source.scopes import Scope
     from upconv.converters.readers.python_source.text import Fragment
 
@@ -68,6 +69,7 @@ class Call:
 
     `path` is its canonical name ("torch.nn.Upsample"), `defaults` its parameters that have one.
     `complete` is False where `*args` or `**kwargs` may give arguments that are not seen.
+    `assumptions` evaluate with parameters, and hold what was assumed of them.
     `sized` is whether the module that it makes may be told an output size where it is called.
     `room` is where a further keyword argument may be inserted, with what must stand before it.
     """
@@ -83,8 +85,15 @@ class Call:
     node: ast.Call = field(repr=False)
     scope: Scope = field(repr=False)
     fragment: Fragment = field(repr=False)
+    assumptions: Assumptions | None = field(default=None, repr=False)
     problem: str = ""
     sized: bool = False
+
+    @property
+    def assumed(self) -> str:
+        """What was taken from defaults and from calls in this file, in words; "" where all that is
+        known is constant."""
+        return ", ".join(self.assumptions.notes) if self.assumptions is not None else ""
 
     @property
     def name(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.similar import similar
+from upconv.converters.readers.python_source.assumed import Assumptions, Callers
 from upconv.converters.readers.python_source.call import Argument, Call
 from upconv.converters.readers.python_source.scopes import Scope, dotted_names
 from upconv.converters.readers.python_source.signatures import (
@@ -65,6 +66,7 @@ class Sites:
     """All calls of a file by their nodes, and those of interest in the order of the text.
 
     `sized` are the names of what is called with an output size: `self.up(x, output_size=s)`.
+    `callers` are the calls of the file's own functions.
     """
 
     by_node: dict[int, Site] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Sites:
     caffe: list[tuple[Site, str]] = field(default_factory=list)
     methods: list[Site] = field(default_factory=list)
     sized: set[str] = field(default_factory=set)
+    callers: Callers = field(default_factory=Callers)
 
 
 def find_calls(fragments: Sequence[Fragment]) -> Sites:
@@ -97,6 +100,7 @@ def find_calls(fragments: Sequence[Fragment]) -> Sites:
 
 
 def _sort(site: Site, sites: Sites) -> None:
+    sites.callers.enter(site.node, site.visit.scope)
     if isinstance(site.node.func, ast.Attribute) and site.node.func.attr == "add":
         sites.methods.append(site)
     if _tells_size(site.node):
@@ -130,13 +134,14 @@ def last_name(node: ast.expr | None) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def call_of(site: Site, signature: Signature, sized: Collection[str] = ()) -> Call:
+def call_of(site: Site, signature: Signature, sites: Sites) -> Call:
     """The call with its arguments by the names of a signature's parameters."""
     node, fragment, target = site.node, site.fragment, last_name(site.target)
+    assumptions = Assumptions(sites.callers)
     arguments: dict[str, Argument] = {}
     problem = ""
     complete = True
-    for name, value, whole in _pairs(node, signature.parameters):
+    for name, value, whole, scope in _pairs(site, signature.parameters, assumptions):
         if not name:
             complete = False
         elif name in arguments:
@@ -145,7 +150,8 @@ def call_of(site: Site, signature: Signature, sized: Collection[str] = ()) -> Ca
             problem = _no_such_argument(name, signature)
         else:
             tensor = name in signature.tensors
-            arguments[name] = _argument(name, value, whole, site, tensor)
+            spans = _spans(value, whole, site)
+            arguments[name] = _argument(name, spans, (value, scope), tensor, assumptions)
     return Call(
         path=signature.path,
         framework=signature.framework,
@@ -158,8 +164,9 @@ def call_of(site: Site, signature: Signature, sized: Collection[str] = ()) -> Ca
         node=node,
         scope=site.visit.scope,
         fragment=fragment,
+        assumptions=assumptions,
         problem=problem,
-        sized=bool(target) and target in sized,
+        sized=bool(target) and target in sites.sized,
     )
 
 
@@ -168,35 +175,63 @@ def _no_such_argument(name: str, signature: Signature) -> str:
     return f"it takes no argument {name}" + (f", did you mean {close[0]}?" if close else "")
 
 
-def _pairs(
-    node: ast.Call, parameters: Sequence[str]
-) -> Iterator[tuple[str, ast.expr, ast.expr | ast.keyword]]:
-    """(name, value, what is written) of every argument; the name is "" for `*a` and `**k`, and
-    for what stands behind `*a`."""
+_Written = tuple[str, ast.expr, ast.expr | ast.keyword, Scope]
+
+
+def _pairs(site: Site, parameters: Sequence[str], assumptions: Assumptions) -> Iterator[_Written]:
+    """(name, value, what is written, the value's scope) of every argument; the name is "" for `*a`
+    and what stands behind it, and for `**k` where nothing says what is in it."""
+    node, scope = site.node, site.visit.scope
     scattered = False
     for index, value in enumerate(node.args):
         scattered = scattered or isinstance(value, ast.Starred)
         if scattered:
-            yield "", value, value
+            yield "", value, value, scope
         else:
             name = parameters[index] if index < len(parameters) else f"number {index + 1}"
-            yield name, value, value
+            yield name, value, value, scope
     for keyword in node.keywords:
-        yield keyword.arg or "", keyword.value, keyword
+        if keyword.arg is not None:
+            yield keyword.arg, keyword.value, keyword, scope
+            continue
+        try:
+            entries = assumptions.entries(keyword.value, scope)
+        except NotConstantError:
+            yield "", keyword.value, keyword, scope
+        else:
+            yield from ((name, value, keyword, where) for name, value, where in entries)
+
+
+def _spans(value: ast.expr, whole: ast.expr | ast.keyword, site: Site) -> tuple[Span, Span]:
+    """Where a value is written, and the whole argument; one of `**options` is where these are."""
+    fragment = site.fragment
+    if isinstance(whole, ast.keyword) and whole.arg is None:
+        value = whole.value
+        return fragment.span(value), fragment.span(value)
+    span = fragment.span(value)
+    return span, fragment.keyword_span(whole) if isinstance(whole, ast.keyword) else span
+
+
+_OF_EACH_CALL: Final = frozenset(
+    {"bias", "filters", "groups", "in_channels", "name", "out_channels", "use_bias"}
+)
+"""What differs from call to call of a block by its nature, so that nothing is assumed of it."""
 
 
 def _argument(
-    name: str, value: ast.expr, whole: ast.expr | ast.keyword, site: Site, tensor: bool
+    name: str,
+    spans: tuple[Span, Span],
+    placed: tuple[ast.expr, Scope],
+    tensor: bool,
+    assumptions: Assumptions,
 ) -> Argument:
-    fragment = site.fragment
-    span = fragment.span(value)
-    written = fragment.keyword_span(whole) if isinstance(whole, ast.keyword) else span
     if tensor:
-        return Argument(name, span, written, value, None, "a tensor")
+        return Argument(name, *spans, placed[0], None, "a tensor")
+    worth = evaluate if name in _OF_EACH_CALL else assumptions.value
     try:
-        return Argument(name, span, written, value, evaluate(value, site.visit.scope))
+        return Argument(name, *spans, placed[0], worth(*placed))
     except NotConstantError as error:
-        return Argument(name, span, written, value, None, str(error))
+        return Argument(name, *spans, placed[0], None, str(error))
 
 
 def _room(node: ast.Call, fragment: Fragment) -> tuple[Span, str]:

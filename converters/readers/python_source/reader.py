@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Final
 
-from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.errors import NotAModelError, UnreadableError, UpconvError
 from upconv.converters.ir.model import Layer, Model, Notice, Shape
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.origin import Origin, Source, Span, Written
+from upconv.converters.ir.tensors import missing
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
@@ -58,7 +59,8 @@ _MAKERS: Final[dict[str, Maker]] = {
 def read_python(path: str, options: ReadOptions) -> Model:
     """The upsampling calls of a .py file or .ipynb notebook.
 
-    Raises UnreadableError where it is no text, no Python 3 or no notebook.
+    Raises UnreadableError where it is no text, no Python 3 or no notebook, and NotAModelError where
+    it is Python 2.
     """
     return read_python_source(load_text(path), options)
 
@@ -87,8 +89,11 @@ def _notebook(source: Source, work: Workspace) -> list[Fragment]:
         try:
             fragments.append(parse(source, cell.code, cell.offsets))
         except UnreadableError as error:
-            if MENTIONS.search(cell.code.encode("utf-8", "replace")):
-                work.refuse(error)
+            if not MENTIONS.search(cell.code.encode("utf-8", "replace")):
+                continue
+            if isinstance(error, NotAModelError):
+                raise  # a notebook of Python 2
+            work.refuse(error)
     return fragments
 
 
@@ -141,7 +146,7 @@ class _Assembly:
 
     def single(self, site: Site, signature: Signature) -> None:
         """A call that is connected to nothing."""
-        call = call_of(site, signature, self.sites.sized)
+        call = call_of(site, signature, self.sites)
         name = self.work.titles.unique(_name(site, call))
         place = Place(f"{name}.input")
         problem: NotProvableError | None = None
@@ -171,7 +176,7 @@ class _Assembly:
         if site is None or signature is None or id(site.node) in self.done:
             return None
         self.done.add(id(site.node))
-        call = call_of(site, signature)
+        call = call_of(site, signature, self.sites)
         if signature.path in ("keras.layers.Input", "keras.layers.InputLayer"):
             return self.entry(self.work.titles.unique(name), call)
         name = self.work.titles.unique(_own_name(call) or name)
@@ -236,7 +241,12 @@ class _Assembly:
 def _make(call: Call, place: Place) -> Made:
     if call.problem:
         raise call.refused(call.problem)
-    return _MAKERS[call.path](call, place)
+    made = _MAKERS[call.path](call, place)
+    if not call.assumed:
+        return made
+    # Weights that are given decide, and other files may call with other values.
+    weights = {name: missing(None, weight.filler) for name, weight in made.weights.items()}
+    return replace(made, weights=weights, final=True)
 
 
 def _origin(call: Call) -> Origin:

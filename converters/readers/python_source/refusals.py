@@ -22,7 +22,12 @@ from upconv.converters.readers.python_source.torch_layers import MODES
 
 
 def refusals(call: Call, layer: str, problem: UpconvError | None) -> Iterator[Notice]:
-    """What is refused of the call that makes this layer; `problem` is why it has no operator."""
+    """What is refused of the call that makes this layer; `problem` is why it has no operator.
+
+    Settings that were only assumed refuse nothing: where they do not go together, others are meant.
+    """
+    if call.assumed:
+        return
     if isinstance(problem, RefusedError):
         words = re.findall(r"\w+", problem.message)
         named = (word for word in words if word in call.arguments)
@@ -122,7 +127,9 @@ def _impossible_output(call: Call) -> Iterator[str]:
         inputs = _input_sizes(call, axes)
     except NotProvableError:
         return
-    kernel = tf.filter_kernel(tf.tensor(call, "filters", "filter"), call.scope, axes)
+    kernel = tf.filter_kernel(call, axes)
+    if sizes is None or call.assumed:
+        return
     for index, (out, step, size) in enumerate(zip(sizes, steps, inputs, strict=True)):
         if size is None or (padding == "valid" and kernel is None):
             continue

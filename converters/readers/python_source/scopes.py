@@ -13,6 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 MAX_ALIASES: Final = 12
 
+PARAMETER: Final = "a parameter"
+
 Kind: TypeAlias = Literal["module", "class", "function", "expression"]
 
 
@@ -42,7 +44,8 @@ class Store:
 class Scope:
     """A module, class, function, lambda or comprehension, with the names bound in it.
 
-    `stores`, of a module, are all places in it that set an attribute of that name.
+    `stores`, of a module, are all places in it that set an attribute of that name. `definition` is
+    the statement that makes a function.
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class Scope:
     stars: list[str] = field(default_factory=list)
     outer_names: dict[str, Scope] = field(default_factory=dict)
     stores: dict[str, list[Store]] = field(default_factory=dict)
+    definition: ast.FunctionDef | ast.AsyncFunctionDef | None = None
 
     def bind(self, name: str, binding: Binding) -> None:
         """Enter one more place that binds a name here, or where `global` says it belongs."""
@@ -72,11 +76,11 @@ class Scope:
         """Where `self.name` of the class around gets its one value; None where there is none, or
         where anything else in the module sets an attribute of that name."""
         stores = module_of(self).stores.get(name, [])
-        klass = _class_around(self)
+        klass = class_around(self)
         if len(stores) != 1 or klass is None or name in klass.bindings:
             return None
         store = stores[0]
-        mine = store.base == "self" and _class_around(store.scope) is klass
+        mine = store.base == "self" and class_around(store.scope) is klass
         return store if mine and store.value is not None else None
 
     @property
@@ -105,7 +109,7 @@ def module_of(scope: Scope) -> Scope:
     return scope
 
 
-def _class_around(scope: Scope) -> Scope | None:
+def class_around(scope: Scope) -> Scope | None:
     """The class whose method a scope is, or stands in."""
     inner: Scope | None = scope
     while inner is not None and inner.kind != "class":

@@ -7,14 +7,21 @@ output must lead back to it (tensorflow/core/kernels/conv_grad_shape_utils.cc).
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any, Final
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.readers.python_source.call import OPEN_SIZE, Call
-from upconv.converters.readers.python_source.made import Made, Place, unknown_weights
-from upconv.converters.readers.python_source.scopes import Scope
+from upconv.converters.readers.python_source.made import (
+    AXES,
+    Made,
+    Place,
+    open_shape,
+    unknown_weights,
+)
+from upconv.converters.readers.python_source.scopes import PARAMETER, Scope
 from upconv.converters.readers.python_source.torch_layers import Maker
 from upconv.converters.readers.python_source.values import NotConstantError, evaluate
 
@@ -23,7 +30,16 @@ _LISTS: Final = frozenset({"stack", "pack", "constant", "TensorShape"})
 Sizes = tuple[int | None, ...]
 
 
-def partial_list(node: ast.expr | None, scope: Scope, budget: int = MAX_NESTING) -> Sizes | None:
+Evaluate = Callable[[ast.expr, Scope], Any]
+"""An expression's value; raises NotConstantError where there is none."""
+
+
+def partial_list(
+    node: ast.expr | None,
+    scope: Scope,
+    budget: int = MAX_NESTING,
+    value: Evaluate = evaluate,
+) -> Sizes | None:
     """The whole numbers of a list as far as they are constant; None where it is no list.
 
     Sees through names that are bound once, tf.stack, tf.pack and tf.constant.
@@ -31,18 +47,18 @@ def partial_list(node: ast.expr | None, scope: Scope, budget: int = MAX_NESTING)
     if node is None or not budget:
         return None
     if isinstance(node, ast.List | ast.Tuple):
-        return tuple(_whole(one, scope) for one in node.elts)
+        return tuple(_whole(one, scope, value) for one in node.elts)
     if isinstance(node, ast.Name):
         found = scope.lookup(node.id)
         if found is not None and len(found[1]) == 1:
-            return partial_list(found[1][0].value, found[0], budget - 1)
+            return partial_list(found[1][0].value, found[0], budget - 1, value)
     match node:
         case ast.Call(func=ast.Attribute(attr=name), args=[first, *_]) if name in _LISTS:
-            return partial_list(first, scope, budget - 1)
+            return partial_list(first, scope, budget - 1, value)
     return None
 
 
-def _whole(node: ast.expr, scope: Scope) -> int | None:
+def _whole(node: ast.expr, scope: Scope, evaluate: Evaluate) -> int | None:
     try:
         value = evaluate(node, scope)
     except NotConstantError:
@@ -50,9 +66,13 @@ def _whole(node: ast.expr, scope: Scope) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def filter_kernel(node: ast.expr | None, scope: Scope, axes: int) -> ops.Ints | None:
+def filter_kernel(call: Call, axes: int) -> ops.Ints | None:
     """The spatial sizes of a filter, (k..., out, in), from the first list of its length in what
-    makes it: `tf.get_variable("w", [5, 5, 64, 128])`."""
+    makes it: `tf.get_variable("w", [5, 5, 64, 128])`. Of one that is a parameter, what the function
+    calls its size."""
+    assumptions = call.assumptions
+    assert assumptions is not None, "source code has them"
+    node, scope = tensor(call, "filters", "filter"), call.scope
     waiting: list[tuple[ast.expr | None, Scope, int]] = [(node, scope, MAX_NESTING)]
     while waiting:
         one, where, budget = waiting.pop(0)
@@ -61,9 +81,12 @@ def filter_kernel(node: ast.expr | None, scope: Scope, axes: int) -> ops.Ints | 
         if isinstance(one, ast.Name):
             found = where.lookup(one.id)
             if found is not None and len(found[1]) == 1:
+                if found[1][0].what == PARAMETER:
+                    size = assumptions.filter_size(found[0])
+                    return (size,) * axes if size else None
                 waiting.append((found[1][0].value, found[0], budget - 1))
         elif isinstance(one, ast.List | ast.Tuple):
-            sizes = tuple(_whole(item, where) for item in one.elts)
+            sizes = tuple(_whole(item, where, assumptions.value) for item in one.elts)
             kernel = tuple(size for size in sizes[:axes] if size)
             if len(sizes) == axes + 2 and len(kernel) == axes:
                 return kernel
@@ -97,18 +120,13 @@ def strides_of(call: Call, axes: int) -> ops.Ints:
     return tuple(items) if len(items) == axes else (items[0],) * axes
 
 
-def declared_output(call: Call, axes: int) -> ops.Ints:
-    """The spatial sizes of output_shape.
-
-    Raises NotProvableError where they are not constant.
-    """
+def declared_output(call: Call, axes: int) -> ops.Ints | None:
+    """The spatial sizes of output_shape, None where they are not constant."""
     sizes = partial_list(tensor(call, "output_shape"), call.scope)
     if sizes is None or len(sizes) != axes + 2:
-        raise call.not_provable("output_shape is computed")
+        return None
     inner = tuple(size for size in spatial(sizes, call) if size is not None and size > 0)
-    if len(inner) != axes:
-        raise call.not_provable("output_shape is computed")
-    return inner
+    return inner if len(inner) == axes else None
 
 
 def padding_of(call: Call) -> Any:
@@ -120,15 +138,23 @@ def padding_of(call: Call) -> Any:
 
 
 def conv_transpose(call: Call, place: Place) -> Made:
-    """tf.nn.conv*d_transpose with a constant output_shape, which decides the padding."""
+    """tf.nn.conv*d_transpose, whose output_shape decides the padding. Where that is computed, the
+    kernel and the stride are known all the same, and the size is open."""
     axes = next(int(letter) for letter in call.name if letter.isdigit())
     strides, padding = strides_of(call, axes), padding_of(call)
     sizes = declared_output(call, axes)
-    kernel = filter_kernel(tensor(call, "filters", "filter"), call.scope, axes)
+    kernel = filter_kernel(call, axes)
     if kernel is None:
         raise call.not_provable("the filter's size is not constant")
     if call.value("dilations") not in (None, 1, (1,) * axes, (1,) * (axes + 2)):
         raise call.not_provable("dilations are given")
+    if sizes is None:
+        none = (0,) * axes
+        target = tuple(symbol(f"target_{name}") for name in AXES[axes])
+        operator = ops.ConvTranspose(
+            1, kernel, strides, (1,) * axes, none, none, none, target=target
+        )
+        return Made(operator, unknown_weights(None, False, 0), open_shape(None, axes), final=True)
     rows: list[tuple[int, int, int, int]] = []
     for out, size, stride in zip(sizes, kernel, strides, strict=True):
         n = implied_input(out, size, stride, padding)

@@ -108,7 +108,7 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
         with quietly():
             tree = ast.parse(code)
     except SyntaxError as error:
-        if _PYTHON_2.search(code) or isinstance(error, TabError):
+        if _is_python_2(code, error):
             raise NotAModelError(
                 "a Python 2 script, which is not read", path=source.path, known=True
             ) from None
@@ -119,6 +119,12 @@ def parse(source: Source, code: str, offsets: Sequence[int] | None = None) -> Fr
         raise UnreadableError("no Python that can be parsed: nested too deeply, or with a NUL byte",
                               path=source.path) from None  # fmt: skip
     return Fragment(source, code, tree, lines, offsets)
+
+
+def _is_python_2(code: str, error: SyntaxError) -> bool:
+    """Whether what Python 3 stumbles over is right in Python 2, such as the octal number 07."""
+    octal = "leading zeros in decimal integer literals" in (error.msg or "")
+    return octal or isinstance(error, TabError) or _PYTHON_2.search(code) is not None
 
 
 def _syntax_error(error: SyntaxError, fragment: Fragment) -> UnreadableError:

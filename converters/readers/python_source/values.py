@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from upconv.converters.readers.python_source.scopes import Scope, dotted_names
+from upconv.converters.readers.python_source.scopes import PARAMETER, Scope, dotted_names
 
 MAX_DEPTH: Final = 40
 MAX_ITEMS: Final = 1000
@@ -65,19 +65,25 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def evaluate(node: ast.expr, scope: Scope) -> Any:
+Parameter: TypeAlias = Callable[[Scope, str], Any]
+"""The value of a function's parameter; raises NotConstantError where there is none."""
+
+
+def evaluate(node: ast.expr, scope: Scope, parameter: Parameter | None = None) -> Any:
     """The value of an expression: a number, bool, text, None, or a tuple of such.
 
-    Lists are tuples. Raises NotConstantError where the file does not decide it.
+    Lists are tuples. Raises NotConstantError where the file does not decide it; what is a
+    parameter's is asked of `parameter`.
     """
-    return _Evaluation().value(node, scope, 0)
+    return _Evaluation(parameter).value(node, scope, 0)
 
 
 class _Evaluation:
     """One evaluation; `steps` bounds expressions that double at every name."""
 
-    def __init__(self) -> None:
+    def __init__(self, parameter: Parameter | None) -> None:
         self.steps = 0
+        self.parameter = parameter
 
     def value(self, node: ast.expr, scope: Scope, depth: int) -> Any:
         self.steps += 1
@@ -128,6 +134,8 @@ class _Evaluation:
         home, bindings = found
         if len(bindings) > 1:
             raise NotConstantError(f"'{name}' is bound {len(bindings)} times")
+        if bindings[0].what == PARAMETER and self.parameter is not None:
+            return _bounded(self.parameter(home, name))
         if bindings[0].value is None:
             raise NotConstantError(f"'{name}' is {bindings[0].what or 'imported'}")
         return self.value(bindings[0].value, home, depth)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from upconv.converters.readers.python_source.scopes import (
+    PARAMETER,
     Binding,
     Kind,
     Scope,
@@ -98,6 +99,7 @@ def _plain(visit: Visit, nodes: Iterable[ast.AST]) -> Iterator[Visit]:
 def _function(visit: Visit, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[Visit]:
     visit.scope.bind(node.name, Binding(what="a function"))
     inner = _inner(visit.scope, "function", node.name, node.args)
+    inner.definition = node
     before = [*node.decorator_list, *_defaults(node.args)]
     return [*_plain(visit, before), *(Visit(n, inner, None, True) for n in node.body)]
 
@@ -111,7 +113,7 @@ def _inner(outer: Scope, kind: Kind, name: str, arguments: ast.arguments) -> Sco
     names = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     names += [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
     for argument in names:
-        inner.bind(argument.arg, Binding(what="a parameter"))
+        inner.bind(argument.arg, Binding(what=PARAMETER))
     return inner
 
 
@@ -174,12 +176,13 @@ def _enter_name(node: Any, scope: Scope) -> None:
 
 _CHANGING: Final = frozenset(
     {"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"}
+    | {"popitem", "setdefault", "update"}
 )
-"""Methods of a list that change it."""
+"""Methods of a list or a dictionary that change it."""
 
 
 def _enter_call(node: Any, scope: Scope) -> None:
-    """A method that changes a list in place."""
+    """A method that changes a list or a dictionary in place."""
     if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
         _change(node.func.value, scope)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +12,7 @@ import click
 from upconv.converters.ir.errors import UsageError
 from upconv.linter.reports import FORMATS
 from upconv.service.cli.model_options import model_options, reading
+from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
     from upconv.linter.finding import Safety
@@ -18,29 +21,16 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "info")
 
-OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics", "quiet", "color")
+OUTPUT = ("format_", "outputs", "diff", "exit_zero", "statistics", "verbose", "quiet", "color")
 """The options that say what is printed, and how; the others say what is checked."""
 
 READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_backend")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH ...|-]")
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH ...|-]")
 @model_options
-@click.option(
-    "--select",
-    multiple=True,
-    envvar="UPCONV_SELECT",
-    metavar="CODES",
-    help="Only these codes, prefixes or names; may be repeated or hold commas.",
-)
-@click.option(
-    "--ignore",
-    multiple=True,
-    envvar="UPCONV_IGNORE",
-    metavar="CODES",
-    help="Not these; of a select and an ignore that fit, the longer decides.",
-)
+@rule_options
 @click.option(
     "--format",
     "format_",
@@ -57,6 +47,11 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 )
 @click.option("--diff", is_flag=True, help="Print what the fixes would change; write nothing.")
 @click.option(
+    "--add-ignore",
+    metavar="REASON",
+    help="Write ignore comments with this reason for all that is found.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     envvar="UPCONV_FAIL_ON",
@@ -67,12 +62,6 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     "--show-silenced",
     is_flag=True,
     help="Mark what is silenced as suppressed in SARIF, not leave it out.",
-)
-@click.option(
-    "--baseline",
-    envvar="UPCONV_BASELINE",
-    metavar="FILE",
-    help="Known findings, which are not reported.",
 )
 @click.option("--write-baseline", is_flag=True, help="Take all findings into the baseline.")
 @click.option("--prune-baseline", is_flag=True, help="Drop entries that are found no more.")
@@ -92,6 +81,7 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 @click.option(
     "--cache-dir",
     envvar="UPCONV_CACHE_DIR",
+    type=click.Path(),
     metavar="DIR",
     help="Where.  [default: .upconv_cache beside the configuration]",
 )
@@ -102,7 +92,18 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     metavar="PATTERN",
     help="Leave out of searches, as in .gitignore; besides the configuration's.",
 )
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option(
+    "--show-settings", is_flag=True, help="Show the settings that hold for the first PATH."
+)
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 @click.option("--statistics", is_flag=True, help="Count findings per code instead.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Say which configuration holds, and what became of each file.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Findings alone, without summary and notes.")
 @click.option(
     "--color",
@@ -110,7 +111,7 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
     default="auto",
     help="Colours in the text report.  [default: auto]",
 )
-def command(**given: Any) -> int:
+def command(show_files: bool, show_settings: bool, watch: bool, **given: Any) -> int:
     """Check model files; folders are searched, "-" is standard input, "." the default.
 
     Exit code 0: nothing at or above --fail-on. 1: such findings, an unreadable file among them.
@@ -125,6 +126,8 @@ def command(**given: Any) -> int:
       upconv check deploy.prototxt --weights fcn.caffemodel
       upconv check . --select UP1 --exclude "third_party/"
       upconv check . --fix --diff                       show the safe fixes
+      upconv check . --select UP107 --add-ignore "trained so"
+      upconv check models/ --watch
       upconv check . --output sarif:upconv.sarif        for code scanning
     """
     from upconv.service.cli.check_output import CheckOutput, tell
@@ -134,9 +137,40 @@ def command(**given: Any) -> int:
     wanted = CheckOutput(**{name: given.pop(name) for name in OUTPUT})
     request = _request(wanted, **given)
     _require_possible(request, wanted)
-    with progress_bar("checking") as progress:
-        result = check(request, progress)
-    return tell(result, request, wanted)
+    if show_files or show_settings:
+        return _show(request, wanted, show_files, show_settings)
+
+    def once() -> int:
+        with progress_bar("checking") as progress:
+            result = check(request, progress)
+        return tell(result, request, wanted)
+
+    return _watched(once, request, wanted) if watch else once()
+
+
+def _watched(once: Callable[[], int], request: CheckRequest, wanted: CheckOutput) -> int:
+    from upconv.service.cli.watching import watch
+    from upconv.service.work.check_request import STDIN
+
+    if STDIN in request.paths:
+        raise UsageError("--watch looks at files, and standard input is none")
+    others = (request.reading.weights, request.config, request.baseline)
+    also = [path for path in others if isinstance(path, str) and path]
+    return watch(once, [*(request.paths or (".",)), *also], [file for _, file in wanted.targets])
+
+
+def _show(request: CheckRequest, wanted: CheckOutput, files: bool, settings: bool) -> int:
+    """Say what a check would do, and do nothing."""
+    from upconv.linter.reports.wording import one_line
+    from upconv.linter.settings.shown import as_toml
+    from upconv.service.work.showing import files_of, settings_of
+
+    if settings:
+        config = settings_of(request)
+        click.echo(as_toml(replace(config, format=wanted.format_ or config.format)), nl=False)
+    for path in files_of(request) if files else ():
+        click.echo(one_line(path))
+    return 0
 
 
 def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -> CheckRequest:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of, part_options
+from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
     from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
     help="What layers that are not understood become: custom-op writes them as nodes of the domain "
     "upconv, with their fields as attributes, and the proof is incomplete.",
 )
+@rule_options
+@click.option("--strict", is_flag=True, help="Errors that the rules find fail the conversion.")
 @limit_options
 @click.option("--no-verify", is_flag=True, help="Write without proving.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
@@ -65,31 +70,53 @@ def command(
     fill_missing: str,
     unknown: UnknownLayers,
     external_data: ExternalData,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    baseline: str | None,
+    strict: bool,
     timeout: float,
     memory: float,
+    verbose: bool,
     no_verify: bool,
     seed: int,
     report: str | None,
     part_outputs: str,
     part_inputs: str,
+    config: str | None,
     **common: Any,
 ) -> int:
     """Convert MODEL to ONNX and prove the result in onnxruntime.
 
     --outputs and --inputs take a part of it, as in `--outputs conv9`, and verify takes the same.
 
+    A proof says that the file computes what MODEL does, and not that MODEL is right: what check
+    calls an error in MODEL is shown above the verdict.
+
     Exit code 0: written and proven equal (or written, with --no-verify). 1: the proof failed or
-    is incomplete; the model is left as OUT.onnx.failed. 2: usage, or an input that cannot be
-    converted.
+    is incomplete, or with --strict the rules find an error in MODEL; the model is left as
+    OUT.onnx.failed. 2: usage, or an input that cannot be converted.
+
+    \b
+    Examples:
+      upconv convert deploy.prototxt --weights net.caffemodel -o net.onnx
+      upconv convert unet.keras -o unet.onnx --strict
+      upconv convert scripted.pt --input x=1x3xHxW -o scripted.onnx
+      upconv convert net.prototxt --weights net.caffemodel --outputs conv9 -o part.onnx
     """
+    from upconv.linter.reports.colour import wants_colour
+    from upconv.service.cli.check_output import tell_traces
     from upconv.service.cli.progress import progress_line
     from upconv.service.cli.signals import end_as_interrupted
+    from upconv.service.work.check_request import CheckRequest
     from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
     from upconv.service.work.limits import Limits
     from upconv.service.work.reading import read_part
 
     end_as_interrupted()
-    part, options = read_part(part_outputs, part_inputs, options_of(**common))
+    part, options = read_part(part_outputs, part_inputs, options_of(config, **common))
+    rules = CheckRequest(
+        select=select, ignore=ignore, baseline=baseline or None, config=config or None
+    )
     request = ConvertRequest(
         model,
         out,
@@ -105,9 +132,14 @@ def command(
         part,
         unknown,
         Limits(timeout, memory),
+        rules,
+        strict,
     )
-    with progress_line() as progress:
+    with progress_line(verbose) as progress:
         done = convert(request, progress)
-    passed = done.verdict in ("pass", "not verified")
-    click.echo(str(done), err=not passed)
-    return 0 if passed else 1
+    if done.found is not None:
+        tell_traces(done.found)
+    stream = sys.stdout if done.passed else sys.stderr
+    colour = wants_colour(stream, os.environ)
+    click.echo(done.told(colour=colour), color=True, err=not done.passed)
+    return 0 if done.passed else 1

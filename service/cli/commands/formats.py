@@ -7,7 +7,12 @@ import click
 
 @click.command()
 def command() -> int:
-    """List the model formats."""
+    """List the model formats, what is built for each, and their usual extensions.
+
+    \b
+    Example:
+      upconv formats
+    """
     from upconv.converters.readers.formats import FORMATS
 
     width = max(len(entry.name) for entry in FORMATS)

@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from upconv.converters.ir.errors import UsageError
+from upconv.service.cli.rule_options import rule_words
 
 if TYPE_CHECKING:
     from upconv.linter.rule import Rule
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=rule_words)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(code: str | None, format_: str) -> int:
-    """Show the page of a rule, by its CODE or name, or list all rules."""
+    """Show the page of a rule, by its CODE or name, or list all rules.
+
+    A line has code, severity, how safe the fixes are that --fix makes (- where there are none), the
+    formats in which it finds something, name and summary.
+
+    \b
+    Examples:
+      upconv rule                                   all of them, a line each
+      upconv rule UP201
+      upconv rule bilinear-kernel-size
+      upconv rule --format json
+    """
     from upconv.linter.running.plugins import load_plugins
 
     load_plugins()
@@ -30,7 +42,7 @@ def command(code: str | None, format_: str) -> int:
         click.echo(f"{rule.code} {rule.name} ({rule.severity})\n\n{rule.page}")
     else:
         for rule in chosen:
-            click.echo(f"{rule.code}  {rule.severity:7}  {rule.name:28} {rule.summary}")
+            click.echo(_row(rule))
     return 0
 
 
@@ -57,6 +69,11 @@ def find_rule(text: str) -> Rule:
     raise UsageError(f"there is no rule '{text}'", hint=hint)
 
 
+def _row(rule: Rule) -> str:
+    fixes, where = "/".join(rule.fixes) or "-", ",".join(rule.where) or "all"
+    return f"{rule.code}  {rule.severity:7}  {fixes:11} {where:16} {rule.name:28} {rule.summary}"
+
+
 def _record(rule: Rule) -> dict[str, Any]:
     return {
         "code": rule.code,
@@ -64,6 +81,8 @@ def _record(rule: Rule) -> dict[str, Any]:
         "severity": rule.severity,
         "status": rule.status,
         "source": rule.source,
+        "fixes": list(rule.fixes),
+        "formats": list(rule.where),
         "summary": rule.summary,
         "sections": rule.sections,
     }

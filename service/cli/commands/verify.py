@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     default="",
+    type=click.Path(),
     metavar="FILE.npz|FOLDER",
     help="Compare on these inputs, and not on noise: .npz with the inputs' names, .npy, or a "
     "folder of them, in the model's own layout.",
@@ -52,6 +53,7 @@ def command(
     fill_missing: str,
     timeout: float,
     memory: float,
+    verbose: bool,
     format_: str,
     part_outputs: str,
     part_inputs: str,
@@ -62,6 +64,13 @@ def command(
 
     Exit code 0: every layer and output passes. 1: one fails, or could not be compared. 2: usage
     or unreadable files, or a framework that is not installed.
+
+    \b
+    Examples:
+      upconv verify deploy.prototxt net.onnx --weights net.caffemodel
+      upconv verify unet.keras unet.onnx --against source
+      upconv verify unet.keras unet.onnx --data inputs.npz
+      upconv verify net.onnx                        onnxruntime against the file's own meaning
     """
     from upconv.converters.proof.report import as_json
     from upconv.service.cli.progress import progress_line
@@ -76,7 +85,7 @@ def command(
     part, options = read_part(part_outputs, part_inputs, options_of(**common))
     limits = Limits(timeout, memory)
     request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part, limits)
-    with progress_line() as progress:
+    with progress_line(verbose) as progress:
         proof = verify(request, progress)
     click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))
     return 0 if proof.verdict == "pass" else 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.converters.readers.caffe.support import read
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir.errors import UnsupportedError, UsageError
 from upconv.converters.ir.model import Model, validate
 from upconv.converters.onnx_writer import write_onnx
@@ -123,9 +123,7 @@ def test_a_shape_is_given_for_a_value_behind_an_unknown_layer(tmp_path: Path) ->
 
 
 def test_a_public_case_is_offered_its_cut(tmp_path: Path) -> None:
-    file = shared_folder() / "cases/missed/unknown_layer_at_the_end.prototxt"
-    if not file.is_file():
-        pytest.skip("../shared is absent")
+    file = shared_file("cases/missed/unknown_layer_at_the_end.prototxt")
     with pytest.raises(UnsupportedError) as caught:
         convert(file, tmp_path / "m.onnx")
     assert str(caught.value).endswith("converts: --outputs conv")

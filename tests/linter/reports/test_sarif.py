@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.linter.rule_cases import check_case
 from tests.support import ROOT
 from upconv.converters.ir.origin import Source
 from upconv.linter.finding import Edit, FileReport, Fix, Report, Silenced
+from upconv.linter.page import DOCUMENTATION
 from upconv.linter.reports.sarif import sarif
 from upconv.linter.rules import RULES
 from upconv.linter.running.engine import check_source
@@ -106,6 +108,10 @@ def test_rules_say_what_a_person_asks() -> None:
     assert "## Why it is bad" in shown["help"]["markdown"]
     assert shown["defaultConfiguration"]["level"] == "warning"
     assert rules["UP007"]["defaultConfiguration"]["level"] == "note"
+    assert shown["helpUri"] == f"{DOCUMENTATION}rules/UP205/"
+    assert (ROOT / "docs" / "rules" / "UP205.md").is_file()
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    assert urls["Documentation"] == DOCUMENTATION
 
 
 def test_region_holds_the_words_in_code_points() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from upconv.converters.ir.errors import UpconvError, UsageError
+from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.readers import formats
 from upconv.converters.readers.options import ReadOptions
@@ -78,14 +78,37 @@ def test_wrong_options_are_the_commands_fault_in_any_process(files: list[Path], 
 
 def _die(target: Target) -> FileReport:
     import os
+    import signal
 
-    os._exit(1)
+    name = Path(target.path).stem
+    if name == "UP203":
+        os._exit(1)
+    if name in ("UP201", "UP217"):  # as the system ends what takes too much memory
+        os.kill(os.getpid(), signal.SIGKILL)
+    return engine.check_path(target.path, target.options, named=target.named)
 
 
-def test_process_that_dies_is_one_line(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_end_their_process_are_findings_and_the_others_are_checked(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {report.path: report for report in check_files(targets(files), 1)}
     monkeypatch.setattr(run, "check_target", _die)
-    with pytest.raises(UpconvError, match=r"was ended \(out of memory\?\)"):
-        check_files(targets(files), 2)
+    told: list[int] = []
+    cache = Cache(tmp_path / "cache")
+    found = check_files(targets(files), 2, cache, lambda done, total: told.append(done))
+    assert [report.path for report in found] == [path.name for path in files]
+    assert told == list(range(len(files) + 1))
+    dead = {Path(report.path).stem for report in found if report.crashed}
+    assert dead == {"UP201", "UP203", "UP217"}
+    for report in found:
+        if report.crashed:
+            assert (report.status, len(report.findings)) == ("unreadable", 1)
+            assert "the process that checks it failed" in report.findings[0].message
+        else:
+            assert plain([report]) == plain([whole[report.path]])
+    monkeypatch.setattr(run, "check_target", lambda target: pytest.fail("is not in the cache"))
+    kept = [t for t in targets(files) if Path(t.path).stem not in dead]
+    assert len(check_files(kept, 1, cache)) == len(files) - 3
 
 
 def test_cached_reports_are_the_same(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.converters.readers.caffe.support import notices, read
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Model
 from upconv.converters.onnx_writer.refusals import notice_problems
 from upconv.converters.readers.formats import open_graph
 from upconv.converters.readers.options import ReadOptions
-
-CASES = shared_folder() / "cases"
-
 
 SHAPE = "dim: 1 dim: 3 dim: 40 dim: 33"
 
@@ -141,8 +138,6 @@ def test_an_input_of_unknown_shape_is_no_way_around() -> None:
     ],
 )
 def test_public_nets(path: str, aligned: list[int]) -> None:
-    if not (CASES / path).is_file():
-        pytest.skip("../shared is absent")
     options = ReadOptions(dialect="crop=aligned")
-    model = open_graph(str(CASES / path), options)
+    model = open_graph(str(shared_file(f"cases/{path}")), options)
     assert offsets(model) == [(one, one) for one in aligned]

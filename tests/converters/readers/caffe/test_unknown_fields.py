@@ -7,7 +7,7 @@ import pytest
 
 from tests.converters.readers.caffe.lowered import caffe_layer, only, operator, output
 from tests.converters.readers.caffe.support import DATA, layer, notices, read
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.inference import infer
@@ -199,8 +199,6 @@ def test_concat_of_intel_that_permutes_is_refused() -> None:
     ],
 )
 def test_files_of_forks(path: str, codes: list[str]) -> None:
-    file = shared_folder() / "cases" / path
-    if not file.is_file():
-        pytest.skip("../shared is absent")
+    file = shared_file(f"cases/{path}")
     report = check_source(Source("net.prototxt", file.read_text("utf-8")))
     assert [one.code for one in report.findings] == codes

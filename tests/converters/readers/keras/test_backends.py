@@ -26,7 +26,7 @@ from tests.converters.readers.keras.handmade import (
     write_json,
     write_keras,
 )
-from tests.support import shared_folder
+from tests.support import shared_file
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError
 from upconv.converters.onnx_writer import write_onnx
@@ -94,10 +94,7 @@ def on_torch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shared(name: str) -> Path:
-    path = shared_folder() / "cases" / "keras-backend" / name
-    if not path.exists():
-        pytest.skip("../shared is absent")
-    return path
+    return shared_file(f"cases/keras-backend/{name}")
 
 
 def computed(path: Path, values: Any, target: Path, **options: Any) -> Any:

@@ -70,3 +70,12 @@ def test_bytes_of_any_kind(tmp_path: object) -> None:
             assert str(path) in str(error)
         else:
             assert model.layers == ()
+
+
+def test_functions_that_call_each_other_often_end() -> None:
+    """40 calls a function, 8 functions deep: 40^8 ways to come to a kernel."""
+    body = "import torch.nn as nn\ndef f0(k):\n    nn.ConvTranspose2d(1, 1, k)\n"
+    for depth in range(1, 9):
+        calls = "".join(f"    f{depth - 1}(k)\n" for _ in range(40))
+        body += f"def f{depth}(k):\n{calls}"
+    assert read(body + "f8(3)\n").layers

@@ -54,7 +54,6 @@ def test_channels_first() -> None:
 @pytest.mark.parametrize(
     ("call", "why"),
     [
-        ("tf.nn.conv2d_transpose(x, w, tf.shape(y), 2)", "output_shape is computed"),
         ("tf.nn.conv2d_transpose(x, v, [n, 4, 4, 8], 2)", "the filter's size is not constant"),
         ("tf.nn.conv2d_transpose(x, w, [n, 4, 4, 8], s)", "strides: 's' is not bound"),
         ("tf.image.resize_bilinear(x, tf.shape(y)[1:3], a)", "align_corners: 'a' is not bound"),
@@ -63,6 +62,13 @@ def test_channels_first() -> None:
 def test_what_is_computed_is_not_read(call: str, why: str) -> None:
     (reason,) = reasons(HEAD + FILTER + call)
     assert why in reason
+
+
+def test_a_computed_output_shape_leaves_the_size_open() -> None:
+    (layer,) = read(HEAD + FILTER + "tf.nn.conv2d_transpose(x, w, tf.shape(y), 2)").layers
+    assert isinstance(layer.operator, ops.ConvTranspose)
+    assert (layer.operator.kernel, layer.operator.stride) == ((5, 3), (2, 2))
+    assert [str(size) for size in layer.operator.target or ()] == ["target_H", "target_W"]
 
 
 def test_a_resize_to_a_computed_size_is_read() -> None:
