@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.operators import Operator
@@ -11,31 +11,46 @@ from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.compositions import Composition, with_number
 from upconv.converters.readers.mxnet.lowering import Call, lowers
 
-Relation: TypeAlias = Literal[
-    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal"
-]
-Pair: TypeAlias = Literal[
-    "sum", "difference", "product", "quotient", "max", "min", "power", "floor_mod"
-]
-
-_PAIRS: Final[Mapping[Pair, str]] = {
-    "sum": "elemwise_add _plus _Plus _add broadcast_add broadcast_plus _npi_add _grad_add",
-    "difference": "elemwise_sub _minus _Minus _sub broadcast_sub broadcast_minus _npi_subtract",
-    "product": "elemwise_mul _mul _Mul broadcast_mul _npi_multiply",
-    "quotient": "elemwise_div _div _Div broadcast_div _npi_true_divide",
-    "max": "_maximum _Maximum broadcast_maximum _npi_maximum",
-    "min": "_minimum _Minimum broadcast_minimum _npi_minimum",
-    "power": "_power _Power broadcast_power _npi_power",
-    "floor_mod": "_mod _Mod broadcast_mod _npi_mod",
-}
-_PAIR_OF: Final = {name: kind for kind, names in _PAIRS.items() for name in names.split()}
+Entry = TypeVar("Entry")
 
 
-@lowers(*_PAIR_OF)
+def _by_name(table: Mapping[str, Entry]) -> dict[str, Entry]:
+    """A table whose keys hold several names, by each of them."""
+    return {name: entry for names, entry in table.items() for name in names.split()}
+
+
+_PAIRS: Final[Mapping[str, Operator]] = _by_name(
+    {
+        "elemwise_add _plus _Plus _add _grad_add": ops.Eltwise("sum"),
+        "elemwise_sub _minus _Minus _sub": ops.Eltwise("difference"),
+        "elemwise_mul _mul _Mul": ops.Eltwise("product"),
+        "elemwise_div _div _Div": ops.Eltwise("quotient"),
+        "_maximum _Maximum": ops.Eltwise("max"),
+        "_minimum _Minimum": ops.Eltwise("min"),
+        "_power _Power": ops.Eltwise("power"),
+        "_mod _Mod": ops.Eltwise("floor_mod"),
+        "broadcast_add broadcast_plus _npi_add": ops.Eltwise("sum", broadcast=True),
+        "broadcast_sub broadcast_minus _npi_subtract": ops.Eltwise("difference", broadcast=True),
+        "broadcast_mul _npi_multiply": ops.Eltwise("product", broadcast=True),
+        "broadcast_div _npi_true_divide": ops.Eltwise("quotient", broadcast=True),
+        "broadcast_maximum _npi_maximum": ops.Eltwise("max", broadcast=True),
+        "broadcast_minimum _npi_minimum": ops.Eltwise("min", broadcast=True),
+        "broadcast_power _npi_power": ops.Eltwise("power", broadcast=True),
+        "broadcast_mod _npi_mod": ops.Eltwise("floor_mod", broadcast=True),
+        "_equal broadcast_equal": ops.Compare("equal"),
+        "_not_equal broadcast_not_equal": ops.Compare("not_equal"),
+        "_greater broadcast_greater": ops.Compare("greater"),
+        "_greater_equal broadcast_greater_equal": ops.Compare("greater_equal"),
+        "_lesser broadcast_lesser": ops.Compare("less"),
+        "_lesser_equal broadcast_lesser_equal": ops.Compare("less_equal"),
+    }
+)
+"""Operators of two tensors."""
+
+
+@lowers(*_PAIRS)
 def _pair(call: Call) -> str:
-    op = call.node.op
-    broadcast = op.startswith(("broadcast", "_npi"))
-    return call.emit(ops.Eltwise(_PAIR_OF[op], broadcast=broadcast), call.values()[:2])
+    return call.emit(_PAIRS[call.node.op], call.values()[:2])
 
 
 @lowers("add_n ElementWiseSum _sum")
@@ -45,44 +60,35 @@ def _sum(call: Call) -> str:
     return call.emit(ops.Eltwise("sum") if len(values) > 1 else ops.Identity(), values)
 
 
-_NUMBERS: Final[Mapping[Literal["sum", "difference", "product", "max", "min"], str]] = {
-    "sum": "_plus_scalar _PlusScalar _npi_add_scalar",
-    "difference": "_minus_scalar _MinusScalar _npi_subtract_scalar",
-    "product": "_mul_scalar _MulScalar _npi_multiply_scalar",
-    "max": "_maximum_scalar _MaximumScalar _npi_maximum_scalar",
-    "min": "_minimum_scalar _MinimumScalar _npi_minimum_scalar",
-}
-_NUMBER_OF: Final = {name: kind for kind, names in _NUMBERS.items() for name in names.split()}
+_NUMBERS: Final[Mapping[str, Callable[[float], Operator]]] = _by_name(
+    {
+        "_plus_scalar _PlusScalar _npi_add_scalar": lambda c: ops.Power(shift=c),
+        "_minus_scalar _MinusScalar _npi_subtract_scalar": lambda c: ops.Power(shift=-c),
+        "_rminus_scalar _RMinusScalar _npi_rsubtract_scalar": lambda c: ops.Power(1.0, -1.0, c),
+        "_mul_scalar _MulScalar _npi_multiply_scalar": lambda c: ops.Power(scale=c),
+        "_div_scalar _DivScalar _npi_true_divide_scalar": lambda c: ops.Power(scale=1 / c),
+        "_rdiv_scalar _RDivScalar _npi_rtrue_divide_scalar": lambda c: ops.Power(-1.0, 1 / c),
+        "_power_scalar _PowerScalar _npi_power_scalar": ops.Power,
+        "_maximum_scalar _MaximumScalar _npi_maximum_scalar": lambda c: with_number("max", c),
+        "_minimum_scalar _MinimumScalar _npi_minimum_scalar": lambda c: with_number("min", c),
+        "_equal_scalar": lambda c: ops.Compare("equal", c),
+        "_not_equal_scalar": lambda c: ops.Compare("not_equal", c),
+        "_greater_scalar": lambda c: ops.Compare("greater", c),
+        "_greater_equal_scalar": lambda c: ops.Compare("greater_equal", c),
+        "_lesser_scalar": lambda c: ops.Compare("less", c),
+        "_lesser_equal_scalar": lambda c: ops.Compare("less_equal", c),
+    }
+)
+"""Operators of a tensor and a number."""
 
 
-@lowers(*_NUMBER_OF)
+@lowers(*_NUMBERS)
 def _with_number(call: Call) -> str:
-    number = call.attributes.number("scalar")
-    return call.emit(with_number(_NUMBER_OF[call.node.op], number), [call.value()])
-
-
-@lowers("_div_scalar _DivScalar _npi_true_divide_scalar")
-def _over_number(call: Call) -> str:
-    number = call.attributes.number("scalar")
-    if number == 0:
-        raise call.unsupported("a division by zero", "scalar")
-    return call.emit(with_number("quotient", number), [call.value()])
-
-
-@lowers("_rminus_scalar _RMinusScalar _npi_rsubtract_scalar")
-def _from_number(call: Call) -> str:
-    return call.emit(ops.Power(1.0, -1.0, call.attributes.number("scalar")), [call.value()])
-
-
-@lowers("_rdiv_scalar _RDivScalar _npi_rtrue_divide_scalar")
-def _number_over(call: Call) -> str:
-    inverse = call.step(ops.Power(-1.0), [call.value()], "inverse")
-    return call.emit(ops.Power(scale=call.attributes.number("scalar")), [inverse])
-
-
-@lowers("_power_scalar _PowerScalar _npi_power_scalar")
-def _to_number(call: Call) -> str:
-    return call.emit(ops.Power(call.attributes.number("scalar")), [call.value()])
+    try:
+        operator = _NUMBERS[call.node.op](call.attributes.number("scalar"))
+    except ZeroDivisionError:
+        raise call.unsupported("a division by zero, or of zero", "scalar") from None
+    return call.emit(operator, [call.value()])
 
 
 @lowers("_rpower_scalar _RPowerScalar _npi_rpower_scalar")
@@ -93,29 +99,6 @@ def _number_to(call: Call) -> str:
     return call.emit(ops.Exp(base), [call.value()])
 
 
-_RELATIONS: Final[Mapping[str, Relation]] = {
-    "equal": "equal",
-    "not_equal": "not_equal",
-    "greater": "greater",
-    "greater_equal": "greater_equal",
-    "lesser": "less",
-    "lesser_equal": "less_equal",
-}
-_COMPARED: Final = {f"{head}{name}": name for name in _RELATIONS for head in ("_", "broadcast_")}
-_COMPARED_TO: Final = {f"_{name}_scalar": name for name in _RELATIONS}
-
-
-@lowers(*_COMPARED)
-def _compare(call: Call) -> str:
-    return call.emit(ops.Compare(_RELATIONS[_COMPARED[call.node.op]]), call.values()[:2])
-
-
-@lowers(*_COMPARED_TO)
-def _compare_to(call: Call) -> str:
-    relation = _RELATIONS[_COMPARED_TO[call.node.op]]
-    return call.emit(ops.Compare(relation, call.attributes.number("scalar")), [call.value()])
-
-
 @lowers("where")
 def _where(call: Call) -> str:
     return call.emit(ops.Where(), call.values()[:3])
@@ -123,47 +106,34 @@ def _where(call: Call) -> str:
 
 # One tensor
 
-_SIMPLE: Final[Mapping[str, Operator]] = {
-    "relu": ops.Relu(),
-    "_npx_relu": ops.Relu(),
-    "sigmoid": ops.Sigmoid(),
-    "_npx_sigmoid": ops.Sigmoid(),
-    "LogisticRegressionOutput": ops.Sigmoid(),
-    "tanh": ops.Tanh(),
-    "_npi_tanh": ops.Tanh(),
-    "exp": ops.Exp(),
-    "_npi_exp": ops.Exp(),
-    "log": ops.Log(),
-    "_npi_log": ops.Log(),
-    "log2": ops.Log(2.0),
-    "log10": ops.Log(10.0),
-    "log1p": ops.Log(shift=1.0),
-    "sqrt": ops.Power(0.5),
-    "_npi_sqrt": ops.Power(0.5),
-    "rsqrt": ops.Power(-0.5),
-    "square": ops.Power(2.0),
-    "_npi_square": ops.Power(2.0),
-    "reciprocal": ops.Power(-1.0),
-    "negative": ops.Power(scale=-1.0),
-    "_npi_negative": ops.Power(scale=-1.0),
-    "abs": ops.Abs(),
-    "_npi_absolute": ops.Abs(),
-    "erf": ops.Erf(),
-    "sin": ops.Sin(),
-    "cos": ops.Cos(),
-    "floor": ops.Floor(),
-    "ceil": ops.Ceil(),
-    "sign": ops.Sign(),
-    "ones_like": ops.Power(0.0),
-    **dict.fromkeys(
-        (
-            *("identity", "_copy", "BlockGrad", "stop_gradient", "MakeLoss", "make_loss"),
-            *("LinearRegressionOutput", "MAERegressionOutput", "SVMOutput", "_np_copy"),
-            "IdentityAttachKLSparseReg",
-        ),
-        ops.Identity(),
-    ),
-}
+_SIMPLE: Final[Mapping[str, Operator]] = _by_name(
+    {
+        "relu _npx_relu": ops.Relu(),
+        "sigmoid _npx_sigmoid LogisticRegressionOutput": ops.Sigmoid(),
+        "tanh _npi_tanh": ops.Tanh(),
+        "exp _npi_exp": ops.Exp(),
+        "log _npi_log": ops.Log(),
+        "log2": ops.Log(2.0),
+        "log10": ops.Log(10.0),
+        "log1p": ops.Log(shift=1.0),
+        "sqrt _npi_sqrt": ops.Power(0.5),
+        "rsqrt": ops.Power(-0.5),
+        "square _npi_square": ops.Power(2.0),
+        "reciprocal": ops.Power(-1.0),
+        "negative _npi_negative": ops.Power(scale=-1.0),
+        "abs _npi_absolute": ops.Abs(),
+        "erf": ops.Erf(),
+        "sin": ops.Sin(),
+        "cos": ops.Cos(),
+        "floor": ops.Floor(),
+        "ceil": ops.Ceil(),
+        "sign": ops.Sign(),
+        "ones_like": ops.Power(0.0),
+        "identity _copy _np_copy BlockGrad stop_gradient MakeLoss make_loss": ops.Identity(),
+        "LinearRegressionOutput MAERegressionOutput SVMOutput": ops.Identity(),
+        "IdentityAttachKLSparseReg": ops.Identity(),
+    }
+)
 
 
 @lowers(*_SIMPLE)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from upconv.converters.ir.dims import Size, like
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.operators import Constant, Identity, Operator
@@ -15,7 +15,7 @@ from upconv.converters.ir.tensors import Filler, TensorData, Weight, missing
 from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order, laid_out
-from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.assembly.workspace import Workspace, apart
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.symbol import Node
 
@@ -114,11 +114,11 @@ class Call:
 
     def shape(self, name: str) -> Shape:
         """The sizes of a tensor, open ones as its own."""
-        found = self.work.shapes.get(name)
+        found = self.work.sizes(name)
         if found is None:
             message = "the number of axes of its input is unknown"
             raise ConsequenceError(message, hint=_GIVE_SHAPE, **self.attributes.place())
-        return tuple(n if isinstance(n, int) else like(name, at) for at, n in enumerate(found))
+        return found
 
     def rank(self, name: str) -> int:
         return len(self.shape(name))
@@ -174,11 +174,7 @@ class Call:
         return composed(composition, x, add)
 
     def _apart(self, inputs: Sequence[str]) -> list[str]:
-        """The inputs, each once: a layer reads none twice."""
-        found: list[str] = []
-        for name in inputs:
-            found.append(self.step(Identity(), [name], "copy") if name in found else name)
-        return found
+        return apart(inputs, lambda name: self.step(Identity(), [name], "copy"))
 
 
 _NO_VALUES: Final = "give its values, as in --weights net-0000.params"

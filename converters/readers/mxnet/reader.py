@@ -19,11 +19,11 @@ from upconv.converters.ir.tensors import TensorData
 from upconv.converters.ir.written import NOTHING, Block, Written
 from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.files.mxnet_params import read_params
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.inputs import READS, Surroundings, surroundings
 from upconv.converters.readers.mxnet.lowering import LOWERINGS, Call, ConsequenceError, Entry
-from upconv.converters.readers.mxnet.params import read_params
 from upconv.converters.readers.mxnet.symbol import (
     VARIABLE,
     Node,

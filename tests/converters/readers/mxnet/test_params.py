@@ -12,7 +12,7 @@ import pytest
 from fixtures.make_mxnet import params, write_zip
 from tests.converters.readers.mxnet.support import noise
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.readers.mxnet.params import read_params
+from upconv.converters.readers.files.mxnet_params import read_params
 
 KINDS = ("f4", "f8", "f2", "u1", "i4", "i1", "i8", "b1")
 
