@@ -9,18 +9,10 @@ from upconv.converters.readers.python_source.mentions import mentions
 HEAD = "import mxnet as mx\nfrom mxnet.gluon import nn\n"
 
 
-@pytest.mark.parametrize(
-    "callee",
-    [
-        "nn.Conv2DTranspose",
-        "mx.gluon.nn.Conv2DTranspose",
-        "mx.gluon.nn.conv_layers.Conv2DTranspose",
-    ],
-)
+@pytest.mark.parametrize("module", ["nn", "mx.gluon.nn", "mx.gluon.nn.conv_layers"])
 def test_a_transposed_convolution_of_gluon(module: str) -> None:
-    code = (
-        HEAD + f"up = {callee}(8, (4, 3), (2, 1), 1, 0, use_bias=False, in_channels=4, groups=2)\n"
-    )
+    more = "use_bias=False, in_channels=4, groups=2"
+    code = HEAD + f"up = {module}.Conv2DTranspose(8, (4, 3), (2, 1), 1, 0, {more})\n"
     assert mentions(code.encode())
     (layer,) = read(code).layers
     want = ops.ConvTranspose(8, (4, 3), (2, 1), (1, 1), (1, 1), (1, 1), (0, 0), 2)
