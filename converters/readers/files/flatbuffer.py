@@ -58,7 +58,7 @@ class FlatBuffer:
 class Table:
     """A table. Fields are asked for by their number in the schema, from 0 on."""
 
-    __slots__ = ("_at", "_fields", "_size", "buffer")
+    __slots__ = ("_at", "_count", "_size", "_vtable", "buffer")
 
     def __init__(self, buffer: FlatBuffer, at: int) -> None:
         buffer.meter.spend()
@@ -70,13 +70,16 @@ class Table:
         buffer.require(vtable, own)
         self._size = buffer.number("H", vtable + 2)
         buffer.require(at, self._size)
-        self._fields: Ints = struct.unpack_from(f"<{own // 2 - 2}H", buffer.view, vtable + 4)
+        self._vtable = vtable  # read field by field: a vtable may be 64 KB, and many tables' own
+        self._count = own // 2 - 2
         self.buffer = buffer
         self._at = at
 
     def _place(self, field: int, size: int) -> int:
         """Where a field of so many bytes stands; 0 where it is absent."""
-        offset = self._fields[field] if field < len(self._fields) else 0
+        if field >= self._count:
+            return 0
+        offset = self.buffer.number("H", self._vtable + 4 + 2 * field)
         if offset and not 4 <= offset <= self._size - size:
             self.buffer.fail(f"field {field} lies outside of its table at byte {self._at}")
         return self._at + offset if offset else 0

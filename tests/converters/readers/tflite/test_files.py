@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,24 @@ def test_a_vtable_that_points_out_of_the_file_and_another_version(tmp_path: Path
             read(bytes(data), tmp_path)
     with pytest.raises(UnsupportedError, match="version 2"):
         read(flatbuffer({0: ("I", 2)}), tmp_path)
+
+
+def test_many_tables_of_one_large_vtable_cost_little(tmp_path: Path) -> None:
+    data = bytearray(flatbuffer({0: ("I", 3), 4: ({},) * 20_000, 2: ({},)}))
+    vtable = len(data)
+    data += struct.pack("<HH", 65_532, 4) + bytes(65_528)
+    empty = struct.pack("<HH4xi", 4, 4, 8)  # a vtable, and the table behind it
+    assert data.count(empty) > 20_000
+    at = data.find(empty)
+    while at >= 0:  # each takes the large one for its own
+        struct.pack_into("<i", data, at + 8, at + 8 - vtable)
+        at = data.find(empty, at + 1)
+    tracemalloc.start()
+    with suppress(UpconvError):
+        read(bytes(data), tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 26
 
 
 def test_what_nothing_writes_and_what_is_not_known_are_told(tmp_path: Path) -> None:
