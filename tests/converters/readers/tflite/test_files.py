@@ -106,11 +106,11 @@ def test_a_vtable_that_points_out_of_the_file_and_another_version(tmp_path: Path
 
 
 def test_many_tables_of_one_large_vtable_cost_little(tmp_path: Path) -> None:
-    data = bytearray(flatbuffer({0: ("I", 3), 4: ({},) * 20_000, 2: ({},)}))
+    data = bytearray(flatbuffer({0: ("I", 3), 4: ({},) * 2_000, 2: ({},)}))
     vtable = len(data)
     data += struct.pack("<HH", 65_532, 4) + bytes(65_528)
     empty = struct.pack("<HH4xi", 4, 4, 8)  # a vtable, and the table behind it
-    assert data.count(empty) > 20_000
+    assert data.count(empty) > 2_000
     at = data.find(empty)
     while at >= 0:  # each takes the large one for its own
         struct.pack_into("<i", data, at + 8, at + 8 - vtable)
