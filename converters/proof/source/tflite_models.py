@@ -9,8 +9,10 @@ from typing import Any
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Model
 from upconv.converters.proof.source.loaded import Feeds, Loaded, asking, by_name, importing
+from upconv.converters.readers.files.flatbuffer import FlatBuffer
+from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.options import ReadOptions
-from upconv.converters.readers.tflite.reader import dynamic_range_weight
+from upconv.converters.readers.tflite.schema import QUANTIZED, read_model
 
 
 def load(model: Model, options: ReadOptions) -> Loaded:
@@ -19,7 +21,7 @@ def load(model: Model, options: ReadOptions) -> Loaded:
     Raises UnreadableError where the interpreter refuses it, and UnsupportedError for weights of 8
     bits, beside which it makes activations whole numbers too.
     """
-    weight = dynamic_range_weight(model.path)
+    weight = _quantized_weight(model.path)
     if weight:
         raise UnsupportedError(
             f"its weight '{weight:.100}' has 8 bits, and beside such the interpreter rounds "
@@ -48,6 +50,14 @@ def load(model: Model, options: ReadOptions) -> Loaded:
 
     types = {name: about["dtype"].__name__ for name, about in inputs.items()}
     return Loaded("TensorFlow Lite", version, run, types)
+
+
+def _quantized_weight(path: str) -> str:
+    """The name of a stored tensor of whole numbers that stand for real ones; "" where there is
+    none."""
+    tensors = read_model(FlatBuffer(map_file(path, "TensorFlow Lite model"), path)).tensors
+    found = (one for one in tensors if one.span and one.type in QUANTIZED and one.quantization)
+    return next((one.name for one in found), "")
 
 
 def _interpreter() -> tuple[Any, str]:

@@ -12,10 +12,10 @@ from upconv.converters.readers.assembly.table import Table as Entries
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.evaluation import evaluated
 from upconv.converters.readers.tensorflow.lowering import Call
+from upconv.converters.readers.tensorflow.made_nodes import Attribute, node_of
 from upconv.converters.readers.tensorflow.schema import DTYPES, DType
 from upconv.converters.readers.tensorflow.tensors import Stored
 from upconv.converters.readers.tensorflow.values import Entry, Known
-from upconv.converters.readers.tflite.nodes import Attribute, node_of
 from upconv.converters.readers.tflite.schema import QUANTIZED, TYPES, Graph, Operator, Tensor
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Step:
         return UnreadableError(message, where=self.origin, layer=self.name)
 
     def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
-        path = self.origin.path
-        return UnsupportedError(message, path=path, where=self.origin, layer=self.name, hint=hint)
+        return UnsupportedError(message, where=self.origin, layer=self.name, hint=hint)
 
     # Inputs
 
@@ -106,7 +105,7 @@ class Step:
         if activation not in _ACTIVATIONS:
             raise self.unsupported(f"the fused activation {activation}")
         op, bounds = _ACTIVATIONS[activation]
-        return self.do(op, [entry, *map(scalar, bounds)], "activation")
+        return self.do(op, [entry, *map(listed, bounds)], "activation")
 
     def biased(self, entry: Entry, index: int) -> Entry:
         """The sum with a bias, where there is one."""
@@ -131,13 +130,8 @@ def changed(known: Known, change: Change) -> Known:
     return Known(known.dtype, shape, stored)
 
 
-def scalar(number: float) -> Known:
-    """A number, whole or not, as a tensor without axes."""
-    return listed(number)
-
-
 def listed(numbers: Any) -> Known:
-    """Numbers as a tensor."""
+    """A number, or numbers, as a tensor."""
     import numpy as np
 
     values = np.array(numbers)

@@ -17,7 +17,7 @@ from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.origin import Origin
 from upconv.converters.passes.joining import joined
 from upconv.converters.passes.live import live_layers
-from upconv.converters.readers.assembly.axes import Value, channels_last, layout, plain
+from upconv.converters.readers.assembly.axes import Value, layout
 from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.flatbuffer import FlatBuffer
@@ -48,14 +48,6 @@ def read_tflite(path: str, options: ReadOptions) -> Model:
         )
     view = map_file(path, "TensorFlow Lite model")
     return _Reader(path, read_model(FlatBuffer(view, path)), options).model()
-
-
-def dynamic_range_weight(path: str) -> str:
-    """The name of a stored tensor of whole numbers that stand for real ones; "" where there is
-    none."""
-    tensors = read_model(FlatBuffer(map_file(path, "TensorFlow Lite model"), path)).tensors
-    quantized = (one for one in tensors if one.span and one.type in QUANTIZED and one.quantization)
-    return next((one.name for one in quantized), "")
 
 
 @dataclass(slots=True)
@@ -132,24 +124,13 @@ class _Reader:
             return made if isinstance(made, tuple) else (made,)
         except UpconvError as error:
             work.undo(mark)
-            return self._unknown(operator, name, kind, error, work)
-
-    def _unknown(
-        self, operator: Operator, name: str, kind: str, error: UpconvError, work: Workspace
-    ) -> tuple[Entry, ...]:
-        read = (self.made.get(index) for index in operator.inputs)
-        values = [entry for entry in read if isinstance(entry, Value)]
-        follows = any(value.axes is None for value in values) and kind in TRANSLATIONS
-        made = work.unknown(
-            name,
-            kind,
-            error,
-            dict.fromkeys(value.name for value in values),
-            Origin(self.path, "tflite", kind),
-            [self._name(index) for index in operator.outputs] or [name],
-            told=not follows,
-        )
-        return tuple(Value(one, None) for one in made)
+            read = (self.made.get(index) for index in operator.inputs)
+            values = [entry for entry in read if isinstance(entry, Value)]
+            told = kind not in TRANSLATIONS or all(value.axes is not None for value in values)
+            names = [self._name(index) for index in operator.outputs] or [name]
+            inputs = dict.fromkeys(value.name for value in values)
+            unknown = work.unknown(name, kind, error, inputs, origin, names, told=told)
+            return tuple(Value(one, None) for one in unknown)
 
     # Outputs
 
@@ -157,39 +138,26 @@ class _Reader:
         """Let an output leave. One of a model that computes in whole numbers goes through an
         operator that is not known: its layers can be checked, and not converted."""
         origin = Origin(self.path, "tflite", "output")
-        operator = Operator(0, "", (index,), (index,), None, (0, 0))
-        value = self._output(index, name, operator, work, origin)
-        quantized = self._quantized()
-        if quantized:
-            error = UnsupportedError(
-                f"the model computes in whole numbers ('{quantized:.100}' is quantised)",
-                path=self.path,
-                hint="convert the model it was made from, in float32",
-            )
-            made = work.unknown(f"{name}/output", "quantised", error, [value.name], origin, [name])
+        read: list[str] = []
+        try:
+            entry = self._entry(index)
+            assert entry is not None, "outputs are not left out"
+            operator = Operator(0, "", (index,), (index,), None, (0, 0))
+            call = Step(operator, (), self.graph, work, origin, name).call("", [entry], "output")
+            value = call.whole(call.tensor(0))
+            read.append(value.name)
+            if quantized := self._quantized():
+                raise UnsupportedError(
+                    f"the model computes in whole numbers ('{quantized:.100}' is quantised)",
+                    path=self.path,
+                    hint="convert the model it was made from, in float32",
+                )
+        except UpconvError as error:
+            made = work.unknown(f"{name}/output", "output", error, read, origin, [name])
             value = Value(made[0], None)
         wanted = work.values.unique(name) if work.is_border(name) else name
         title, turned = f"{wanted}/output", value.is_turned
         work.leave(value.name, wanted, title, origin, channels_last=turned)
-
-    def _output(
-        self, index: int, name: str, operator: Operator, work: Workspace, origin: Origin
-    ) -> Value:
-        """An output with all its axes, in the file's order or with its channels moved."""
-        step = Step(operator, (), self.graph, work, origin, name)
-        try:
-            entry = self._entry(index)
-            assert entry is not None, "outputs are not left out"
-            call = step.call("", [entry], "output")
-            value = call.real(call.tensor(0))
-            rank = len(value.axes or ())
-            if value.axes is None or value.axes in (plain(rank), channels_last(rank)):
-                return value
-            return Value(call.arranged(value, plain(rank)), plain(rank))
-        except UpconvError as error:
-            return Value(
-                work.unknown(f"{name}/output", "output", error, [], origin, [name])[0], None
-            )
 
     def _quantized(self) -> str:
         """The name of a tensor that layers compute in whole numbers which stand for real ones."""

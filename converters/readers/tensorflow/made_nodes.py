@@ -1,4 +1,4 @@
-"""TensorFlow's nodes made of an operator of TensorFlow Lite: the same operations, other tables."""
+"""Nodes made in memory, for formats whose operators are TensorFlow's operations."""
 
 from __future__ import annotations
 
