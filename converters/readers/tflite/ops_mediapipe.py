@@ -16,8 +16,7 @@ from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import Window, padded
 from upconv.converters.readers.tflite.lowering import Step, ordered, translates
 
-_SAME, _VALID = 1, 2
-"""TfLitePadding."""
+_SAME, _VALID = 1, 2  # TfLitePadding
 
 
 def _struct(step: Step, count: int) -> tuple[int, ...]:

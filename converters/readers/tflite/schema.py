@@ -11,7 +11,6 @@ from upconv.converters.readers.files.flatbuffer import FlatBuffer, Table
 
 Ints: TypeAlias = tuple[int, ...]
 MAX_AXES: Final = 8
-MAX_SIZE: Final = 1 << 31
 
 TYPES: Final = {
     **{0: ("float", "<f4"), 1: ("half", "<f2"), 2: ("int32", "<i4"), 3: ("uint8", "<u1")},
