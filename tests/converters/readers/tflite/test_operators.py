@@ -99,6 +99,7 @@ OPERATORS: dict[str, tuple[Any, ...]] = {
     "PRELU per pixel": (54, IMAGE, IMAGE, None, noise(5, 8, 3)),
     "SOFTMAX": (25, (2, 3, 4, 5), (2, 3, 4, 5), {0: ("f", 0.5)}),
     "GELU": (150, (2, 3, 4), (2, 3, 4), None),
+    "RELU_N1_TO_1": (20, SMALL, SMALL, None),
     "HARD_SWISH": (117, SMALL, SMALL, None),
     "LEAKY_RELU": (98, SMALL, SMALL, {0: ("f", 0.3)}),
     "LRN": (13, IMAGE, IMAGE, {0: ("i", 2), 1: ("f", 1.5), 2: ("f", 0.3), 3: ("f", 0.7)}),
