@@ -10,7 +10,7 @@ from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Notice
 from upconv.converters.ir.open_sizes import with_unknown_sizes
-from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator
+from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.shapes import Shape
@@ -86,10 +86,21 @@ class Context:
         every size can still be judged."""
         return infer(with_unknown_sizes(self.net))
 
-    @cached_property
+    @property
     def coordinates(self) -> Coordinates:
         """Where the pixels of every value lie in the input they come from."""
-        return Coordinates(self.net, self.open_inference.shapes)
+        return self.placements[0][1]
+
+    @cached_property
+    def placements(self) -> tuple[tuple[int | None, Coordinates], ...]:
+        """The same for each way in which it follows an input's open size, with a size that shows
+        it; None where every size does."""
+        shapes = self.open_inference.shapes
+        if not any(targets(layer.operator) for layer in self.net.layers):
+            return ((None, Coordinates(self.net, shapes)),)
+        from upconv.converters.audit.open_places import placed
+
+        return tuple((one.side, Coordinates(one.model, shapes)) for one in placed(self.net, shapes))
 
     @cached_property
     def interpolators(self) -> tuple[Interpolator, ...]:

@@ -52,10 +52,11 @@ class AxisSizes:
 
 @record(frozen=True, slots=True)
 class InputSizes:
-    """Every letter of a model's inputs, and the conditions on several of them at once."""
+    """Every letter of a model's inputs, all conditions on them, and those on several at once."""
 
     axes: tuple[AxisSizes, ...]
     coupled: tuple[Condition, ...]
+    conditions: tuple[Condition, ...] = ()
 
     def axis(self, name: str) -> AxisSizes | None:
         return next((one for one in self.axes if one.axis == name), None)
@@ -79,7 +80,8 @@ def input_sizes(
     inference = infer(model)
     everything = asked(model, inference)
     conditions = split_minima(filter(counts, everything.conditions))
-    coupled = tuple(one for one in conditions if len(one.symbols) > 1)
+    asks = tuple(conditions)
+    coupled = tuple(one for one in asks if len(one.symbols) > 1)
     conditions, meanings = without_identities(conditions)
     net = Net(model, inference, tuple(conditions), everything.unknown, meanings)
     letters = letters_of(model)
@@ -87,7 +89,7 @@ def input_sizes(
     axes = [_axis(net, letter, own) for letter in letters]
     if any(one.known == NONE for one in axes):  # a net that never runs accepts no size anywhere
         axes = [replace(one, known=NONE, runs=NONE, same_size=NONE, because="") for one in axes]
-    return InputSizes(tuple(axes), coupled)
+    return InputSizes(tuple(axes), coupled, asks)
 
 
 def _axis(net: Net, letter: str, own: Mapping[str, Own]) -> AxisSizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from upconv.converters.audit.open_places import placed
 from upconv.converters.audit.reach import Reaches, receptive_fields
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import AxisMap, Maps, align_corners, half_pixel, layer_maps
@@ -41,7 +42,8 @@ def positions(model: Model, shapes: Shapes) -> Iterator[Position]:
     >>> found.maps, found.reach[0].pixels
     ((AxisMap(scale=Fraction(2, 1), shift=Fraction(1, 2)),), 2)
     """
-    coordinates = Coordinates(model, shapes, mended=())
+    (first, *others) = placed(model, shapes)
+    coordinates = Coordinates(model if others else first.model, shapes, mended=())
     reaches = receptive_fields(model, shapes, coordinates)
     for layer in model.layers:
         for value in layer.outputs:

@@ -135,6 +135,8 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
             return Fraction(block)
         case ops.SpaceToDepth(block=block):
             return Fraction(1, block) if block else None
+        case ops.StridedSlice(axis=along, step=step):
+            return Fraction(1, abs(step)) if along == axis + 2 and step else Fraction(1)
         case ops.GlobalPool():
             return None
     sizes = getattr(op, "target", None) or getattr(op, "size", None)

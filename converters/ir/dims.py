@@ -257,6 +257,22 @@ def substitute(size: Size, replacement: Callable[[Symbol | Like], Size | None]) 
     return total
 
 
+def invert(size: Size, name: str, axis: Size) -> Size | None:
+    """The symbol `name` as what `axis` says it is, where `size` is the axis in that symbol.
+
+    Only a*name + b can be turned around: name = (axis - b)/a. None for anything else.
+
+    >>> str(invert(2 * symbol("h") + 1, "h", symbol("H")))
+    'floor((H-1)/2)'
+    """
+    if isinstance(size, int) or len(size.terms) != 1:
+        return None
+    atom, factor = size.terms[0]
+    if not isinstance(atom, Symbol) or atom.name != name or factor < 1:
+        return None
+    return (axis - size.constant) // factor
+
+
 def leaves(size: Size) -> frozenset[Symbol | Like]:
     """Every symbol and Like that a size depends on."""
     if isinstance(size, int):

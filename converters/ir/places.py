@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from fractions import Fraction
+from typing import Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.alignment import (
@@ -22,6 +23,9 @@ from upconv.converters.ir.alignment import (
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
+
+TAKING_NUMBERS: Final = ("pytorch", "tensorflow", "keras", "onnx")
+"""Where a crop is a slice, which is told numbers, and means no tensor whose sizes it was told."""
 
 
 @record(frozen=True, slots=True)
@@ -135,6 +139,8 @@ class Coordinates:
         return tuple(right.get(axis, one) for axis, one in enumerate(maps))
 
     def _fit(self, layer: Layer, op: ops.Crop, rank: int) -> CropFit | None:
+        if layer.origin.framework in TAKING_NUMBERS:
+            return None
         start = op.axis % (rank + 2)
         given = {
             start + index - 2: offset

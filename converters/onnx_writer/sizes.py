@@ -18,10 +18,12 @@ from upconv.converters.ir.dims import (
     Quotient,
     Size,
     Symbol,
+    invert,
+    like,
     substitute,
-    symbol,
 )
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import never_negative
 from upconv.converters.ir.model import Model, Shape
 
 
@@ -139,8 +141,8 @@ class SizeWriter:
 
     def _new_atom(self, atom: Atom) -> str:
         match atom:
-            case Symbol():
-                return self._axis(*self._place(atom))
+            case Symbol(name):
+                return self.size(self._meaning(name))
             case Like(tensor, axis):
                 return self._axis(self._graph.tensor(tensor), axis)
             case Quotient(numerator, divisor):
@@ -158,7 +160,7 @@ class SizeWriter:
         """Floor division by a positive divisor. ONNX Div truncates towards zero, so a numerator
         that may be negative first loses its (never negative) remainder."""
         over, under = self.size(numerator), self.size(divisor)
-        if not _never_negative(numerator):
+        if not never_negative(numerator):
             rest = self._binary("Mod", over, under, f"{text} remainder")
             over = self._binary("Sub", over, rest, f"{text} whole")
         return self._binary("Div", over, under, text)
@@ -166,12 +168,14 @@ class SizeWriter:
     def _binary(self, operator: str, left: str, right: str, text: str) -> str:
         return self._graph.shared_node(operator, (left, right), f"size/{text}")
 
-    def _place(self, wanted: Symbol) -> tuple[str, int]:
+    def _meaning(self, name: str) -> Size:
+        """A letter as what an input's axis says it is: H, where it is 2*H long, is half of it."""
         for entry in self._graph.model.inputs:
             for axis, size in enumerate(entry.shape or ()):
-                if size == symbol(wanted.name):
-                    return entry.name, axis
-        raise UnsupportedError(f"no input has an axis of the size {wanted.name}")
+                meaning = invert(size, name, like(entry.name, axis))
+                if meaning is not None:
+                    return meaning
+        raise UnsupportedError(f"no input has an axis of the size {name}")
 
     def _axis(self, tensor: str, axis: int) -> str:
         if tensor not in self._shapes:
@@ -179,21 +183,3 @@ class SizeWriter:
         index = self._graph.ints((axis,))
         name = f"size/{tensor}.{axis}"
         return self._graph.shared_node("Gather", (self._shapes[tensor], index), name, axis=0)
-
-
-def _never_negative(size: Size) -> bool:
-    if isinstance(size, int):
-        return size >= 0
-    return size.constant >= 0 and all(f > 0 and _atom_fits(a) for a, f in size.terms)
-
-
-def _atom_fits(atom: Atom) -> bool:
-    match atom:
-        case Quotient(numerator, _):
-            return _never_negative(numerator)
-        case Extreme(kind, arguments):
-            test = all if kind == "min" else any
-            return test(map(_never_negative, arguments))
-        case Product(factors):
-            return all(map(_never_negative, factors))
-    return True

@@ -121,8 +121,9 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
         pixels lie at different places of the layer where the branches parted, or are of different
         scale. Context that was pooled over wide windows and is resized back (pyramid pooling) has
         another scale by design, and is no finding. Less than a pixel is an info, and so is what
-        learned upsampling or a resize on the way may have been trained with. A Crop that is off is
-        reported by itself (UP105), not again at the merges behind it.
+        learned upsampling or a resize on the way may have been trained with, or what only odd sizes
+        of the input show. A Crop that is off is reported by itself (UP105), not again at the merges
+        behind it.
 
     Why it is bad:
         Fine detail is added next to where it belongs. The usual causes are a pad that keeps the
@@ -144,15 +145,27 @@ def misaligned_merge(context: Context) -> Iterator[Hit]:
     if not context.upsamples:
         return
     shapes = context.open_inference.shapes
-    for off in merge_misalignments(context.net, context.coordinates, shapes):
-        if off.kind == "scale" and _joins_pooled_context(context, off.layer):
-            continue
-        mild = off.small or _passes_free(context, off.layer)
-        if mild:  # what no whole offset mends, or training may have made up for: once a file
-            kind = "less than a pixel" if off.small else off.kind
-            yield Hit(off.message, off.help, off.layer, severity="info", kind=kind)
-        else:
-            yield Hit(off.message, off.help, off.layer)
+    told: set[str] = set()
+    for index, (side, coordinates) in enumerate(context.placements):
+        for off in merge_misalignments(context.net, coordinates, shapes):
+            pooled = off.kind == "scale" and _joins_pooled_context(context, off.layer)
+            if off.layer.name in told or pooled:
+                continue
+            told.add(off.layer.name)
+            message = f"{off.message}{_at(side)}"
+            if off.small or _passes_free(context, off.layer):
+                # what no whole offset mends, or training may have made up for: once a file
+                kind = "less than a pixel" if off.small else off.kind
+                yield Hit(message, off.help, off.layer, severity="info", kind=kind)
+            elif index > 0:
+                yield Hit(message, off.help, off.layer, severity="info", kind="odd sizes")
+            else:
+                yield Hit(message, off.help, off.layer)
+
+
+def _at(side: int | None) -> str:
+    """The input's size that a message holds for."""
+    return "" if side is None else f" (with an input of {side} pixels along each open axis)"
 
 
 @rule("UP115", "crop-cuts-channels", severity="warning", source="BVLC/caffe crop_layer.cpp")
@@ -231,13 +244,16 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
         return
     inputs = {entry.name for entry in context.net.inputs}
     for value in context.net.outputs:
-        place = context.coordinates.places.get(value)
-        if place is None or place.root not in inputs or value not in context.producers:
-            continue
-        text = _middle(context, value, place) or _off_input(context, value, place)
-        if text:
-            help_text = "mind it when laying the output over the input, or change pads and strides"
-            yield Hit(text, help_text, context.producers[value])
+        for side, coordinates in context.placements if value in context.producers else ():
+            place = coordinates.places.get(value)
+            if place is None or place.root not in inputs:
+                continue
+            text = _middle(context, value, place) or _off_input(context, value, place)
+            if text:
+                help_text = "mind it when laying the output over the input, or change pads and "
+                help_text += "strides"
+                yield Hit(f"{text}{_at(side)}", help_text, context.producers[value])
+                break
 
 
 def _middle(context: Context, value: str, place: PixelMap) -> str:

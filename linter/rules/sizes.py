@@ -123,7 +123,8 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
 
     What it finds:
         Nets that upsample, and whose merges or crops fit only where the input's height or width
-        follows a rule, H % 32 == 0 say. It is an info where the file gives a size that fits; nets
+        follows a rule, H % 32 == 0 say, or where one follows the other, as in nets that run for
+        squares only. It is an info where the file gives a size that fits; nets
         with an inner product, which takes one size anyhow, are not judged, nor merges behind a size
         that is written in.
 
@@ -157,13 +158,32 @@ def fragile_input_size(context: Context) -> Iterator[Hit]:
     fragile = [axis for axis in found.axes if axis.axis in "DHW" and _repeats(axis)]
     squares = [one for one in found.coupled if _is_spatial(one)]
     asked = [axis.known.rule(axis.axis) for axis in fragile] + [str(one) for one in squares]
+    severity = _severity(context, found)
+    if found.coupled and not squares and severity != "info":
+        yield from _tied_axes(found)
     if asked:
         layer, why = _failure(free, found, fragile[0]) if fragile else (squares[0].layer, "")
         yield Hit(
             f"only inputs with {' and '.join(asked)} fit{why}",
             "pad images to such a size, or crop the larger branch before each merge",
             layer,
-            severity=_severity(context, found),
+            severity=severity,
+        )
+
+
+def _tied_axes(found: InputSizes) -> Iterator[Hit]:
+    """Axes that go together in a way that no formula says."""
+    from upconv.linter.facts.squares import COUNT, FIRST, tied
+
+    letters = [axis.axis for axis in found.axes if axis.axis in "DHW"]
+    one = tied(found.conditions, letters)
+    if one is not None:
+        example = " and ".join(f"{name} = {size}" for name, size in one.example.items())
+        yield Hit(
+            f"of inputs with {FIRST} to {FIRST + COUNT - 1} pixels a side only those with {one} "
+            f"fit: with {example}, '{one.layer.name}' fails",
+            "look for a size that is taken from the other axis",
+            one.layer,
         )
 
 
@@ -174,11 +194,16 @@ def _repeats(axis: AxisSizes) -> bool:
 
 
 def _is_spatial(condition: Condition) -> bool:
-    """Whether a condition is that two sizes of an image are equal."""
-    from upconv.converters.audit.coupling import identity
+    """Whether a condition is that one side of an image is as long as another, or so often as
+    long."""
+    from upconv.converters.ir.dims import Dim, Symbol
 
-    known = len(condition.any_of) == 1 and identity(condition.any_of[0]) is not None
-    return known and condition.symbols <= set("DHW")
+    (relation, *others) = condition.any_of
+    size = relation.difference
+    if others or relation.kind != "==" or not isinstance(size, Dim) or len(size.terms) != 2:
+        return False
+    plain = all(isinstance(atom, Symbol) for atom, _ in size.terms)
+    return plain and condition.symbols <= set("DHW")
 
 
 def _behind_fixed(context: Context) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, like, maximum, minimum
-from upconv.converters.readers.assembly.picking import backwards
+from upconv.converters.ir.dims import Size, ceil_div, like
+from upconv.converters.readers.assembly.picking import backwards, bounded
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.arguments import argument
 from upconv.converters.readers.keras.fields import ir_axis, is_int
@@ -65,10 +65,10 @@ def _cut(layer: KerasLayer, step: Step, x: Value, axis: int, key: Any) -> Value:
     total = like(x.name, place)
     if stride is not None and stride < 1:
         return _backwards(layer, step, x, axis, key)
-    end = total if stop is None or (is_int(key) and key == -1) else _inside(stop, total)
+    end = total if stop is None or (is_int(key) and key == -1) else bounded(stop, total)
     if start in (None, 0) and end is total:
         return x
-    begin = _inside(start or 0, total)
+    begin = bounded(start or 0, total)
     length: Size = 1 if is_int(key) else end - begin
     cut = step.add(ops.Crop(place, (begin,), (length,)), [x], suffix=f"axis_{axis}")
     left = step.size(cut, place)
@@ -89,12 +89,6 @@ def _backwards(layer: KerasLayer, step: Step, x: Value, axis: int, key: slice) -
     if isinstance(left, int) and left < 1:
         raise layer.unsupported("a slice that keeps nothing")
     return made
-
-
-def _inside(bound: int, total: Size) -> Size:
-    """A bound of a slice: negative ones count from the end, and none lies outside."""
-    found: Size = maximum(total + bound, 0) if bound < 0 else minimum(bound, total)
-    return found
 
 
 def _stepped(layer: KerasLayer, step: Step, x: Value, steps: list[int]) -> Value:

@@ -229,8 +229,15 @@ def _expand(call: Call) -> Entry:
     rank = max(len(shape), len(wanted))
     own: tuple[Size, ...] = (1,) * (rank - len(shape)) + shape
     asked: tuple[Size, ...] = (1,) * (rank - len(wanted)) + wanted
-    sizes = tuple(b if a == 1 else a for a, b in zip(own, asked, strict=True))
+    sizes = tuple(_larger(call, *pair) for pair in zip(own, asked, strict=True))
     return call.emit(ops.Expand(sizes) if sizes != shape else ops.Identity(), [x])
+
+
+def _larger(call: Call, one: Size, other: Size) -> Size:
+    """The one of two sizes that is not 1."""
+    if other == 1 or call.work.known(one - other) == 0:
+        return one
+    return other if one == 1 else maximum(one, other)
 
 
 @lowers("Tile", since=6)

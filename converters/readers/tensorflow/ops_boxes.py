@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, minimum
+from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.readers.assembly.axes import Axis, Copies, Value, channels_last, plain
-from upconv.converters.readers.assembly.picking import backwards
+from upconv.converters.readers.assembly.picking import backwards, bounded
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
 from upconv.converters.readers.tensorflow.slices import Item, items_of
@@ -100,8 +100,7 @@ def _bound(call: Call, bound: Size | None, size: Size, default: Size) -> Size:
     known, whole = call.work.known(bound), call.work.known(size)
     if isinstance(known, int) and known < 0:
         return 0 if isinstance(whole, int) and whole + known < 0 else size + bound
-    clipped = minimum(whole, known)
-    return bound if clipped == known else size if clipped == whole else minimum(bound, size)
+    return size if known == whole else bounded(bound, size, call.work.known)
 
 
 def _cropped(call: Call, value: Value, ranges: Sequence[_Range]) -> Value:

@@ -12,25 +12,37 @@ from typing import Final
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.calls import Node, TensorRef
 
-VIEWS: Final = frozenset(
+SAME: Final = frozenset(
+    f"aten.{name}.default"
+    for name in (
+        "alias",
+        "alpha_dropout",
+        "detach",
+        "dropout",
+        "feature_alpha_dropout",
+        "feature_dropout",
+        "positive",
+    )
+)
+"""Operators whose output is their input: dropout as well, where the module does not train (ATen
+Dropout.cpp), and elsewhere it is not read."""
+
+VIEWS: Final = SAME | frozenset(
     f"aten.{name}"
     for name in (
-        "alias.default",
         "broadcast_to.default",
         "chunk.default",
         "contiguous.default",
-        "detach.default",
-        "dropout.default",
         "expand.default",
         "expand_as.default",
         "flatten.using_ints",
         "mT.default",
         "movedim.int",
         "movedim.intlist",
+        "narrow.Tensor",
         "narrow.default",
         "numpy_T.default",
         "permute.default",
-        "positive.default",
         "ravel.default",
         "reshape.default",
         "reshape_as.default",
@@ -77,6 +89,7 @@ class Aliases:
     def __init__(self, pending: Mapping[str, int]) -> None:
         self._pending = pending
         self._current: dict[str, str] = {}
+        self._same: dict[str, str] = {}
         self._base: dict[str, str] = {}
         self._family: dict[str, list[str]] = {}
 
@@ -96,7 +109,8 @@ class Aliases:
             return
         target = self.current(_first(node))
         family = self._family.get(self._base.get(target, target), [])
-        if any(self.current(name) != target and self._pending.get(name, 1) for name in family):
+        others = (name for name in family if self._whole(name) != self._whole(target))
+        if any(self._pending.get(name, 1) for name in others):
             raise UnsupportedError(
                 "it changes a tensor in place of which there are views",
                 hint="write it as a new tensor, or export with run_decompositions()",
@@ -109,13 +123,24 @@ class Aliases:
             return
         source = self.current(first)
         base = self._base.get(source, source)
-        if is_in_place(node.target):
-            self._current[source] = node.outputs[0]
-        if is_in_place(node.target) or node.target in VIEWS:
-            members = self._family.setdefault(base, [base])
-            for output in node.outputs:
-                self._base[output] = base
-                members.append(output)
+        written = is_in_place(node.target)
+        if not written and node.target not in VIEWS:
+            return
+        members = self._family.setdefault(base, [base])
+        whole = self._whole(source)
+        for output in node.outputs:
+            self._base[output] = base
+            if written or node.target in SAME:
+                self._same[output] = whole
+            members.append(output)
+        if written:
+            held = {self.current(name) for name in members if self._whole(name) == whole}
+            now = node.outputs[0]
+            self._current.update(dict.fromkeys(held - {now}, now))
+
+    def _whole(self, name: str) -> str:
+        """The first name of the whole tensor that a name stands for."""
+        return self._same.get(name, name)
 
 
 def _first(node: Node) -> str:

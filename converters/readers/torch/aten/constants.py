@@ -389,7 +389,9 @@ def _has_tensors(argument: Any) -> bool:
 
 
 def empty(shape: tuple[int, ...]) -> ArrayData:
-    """A tensor without values."""
+    """A tensor without values; UnsupportedError for sizes that no array has."""
+    if 4 * prod(size for size in shape if size) >= 1 << 63:
+        raise UnsupportedError("it has more values than can be counted")
     return ArrayData(shape, lambda: _numpy("empty", shape, "float32"))
 
 

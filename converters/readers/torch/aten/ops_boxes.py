@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import larger
+from upconv.converters.readers.assembly import picking
 from upconv.converters.readers.torch.aten.calls import TensorRef
 from upconv.converters.readers.torch.aten.lowering import AtenCall, from_front, lowers
 from upconv.converters.readers.torch.aten.ops_shape import requested_shape
@@ -18,7 +20,7 @@ NO_END: Final = (1 << 63) - 1
 def _slice(call: AtenCall) -> None:
     axis = call.axis()
     size = call.shape()[axis]
-    start = bounded(call.get("start"), size, 0)
+    start = first_of(call.get("start"), size)
     step = call.fixed("step", 1)
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
@@ -27,22 +29,29 @@ def _slice(call: AtenCall) -> None:
     elif call.get("end") in (None, NO_END):
         length = size - start
     else:
-        length = maximum(bounded(call.get("end"), size, size) - start, 0)
+        length = larger(bounded(call.get("end"), size, size) - start, 0)
     _cut(call, axis, start, length, step)
 
 
+def _place(call: AtenCall, name: str) -> Size:
+    """A place that is a number or a size; UnsupportedError where a tensor holds it."""
+    place: Size | TensorRef = call.get(name, 0)
+    if isinstance(place, TensorRef):
+        raise UnsupportedError(f"its {name} is computed by the network")
+    return place
+
+
+def first_of(start: Any, size: Size) -> Size:
+    """Where a slice begins. An open size is taken to reach as far as the code cuts from its begin,
+    so that pixels keep their places."""
+    if isinstance(start, int) and start >= 0 and not isinstance(size, int):
+        return start
+    return bounded(start, size, 0)
+
+
 def bounded(bound: Any, size: Size, default: Size) -> Size:
-    """A bound as Python reads it: negative from the end, never outside."""
-    if bound is None or bound == NO_END:
-        return default
-    if isinstance(bound, int):
-        if bound == 0:
-            return 0
-        place = size + bound if bound < 0 else bound
-        inside: Size = maximum(place, 0) if bound < 0 else minimum(place, size)
-        return inside
-    within: Size = minimum(bound, size)
-    return within
+    """A bound as Python reads it, which may be left out."""
+    return default if bound is None or bound == NO_END else picking.bounded(bound, size)
 
 
 def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> None:
@@ -58,18 +67,16 @@ def _cut(call: AtenCall, axis: int, start: Size, length: Size, step: int) -> Non
 @lowers("select.int")
 def _select(call: AtenCall) -> None:
     axis = call.axis()
-    index = call.get("index", 0)
-    size = call.shape()[axis]
-    if isinstance(index, int) and index < 0:
-        index = size + index
+    index = picking.from_begin(_place(call, "index"), call.shape()[axis])
     box = call.step(ops.Crop(axis, (index,), (1,)), [call.value("self")], "box")
     call.emit(ops.Reshape((), axis, 1), [box])
 
 
-@lowers("narrow.default")
+@lowers("narrow.default", "narrow.Tensor")
 def _narrow(call: AtenCall) -> None:
     axis = call.axis()
-    _cut(call, axis, call.get("start", 0), call.get("length", 0), 1)
+    start = picking.from_begin(_place(call, "start"), call.shape()[axis])
+    _cut(call, axis, start, call.get("length", 0), 1)
 
 
 @lowers("chunk.default", "split.Tensor", "split_with_sizes.default", "unbind.int")

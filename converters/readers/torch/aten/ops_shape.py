@@ -171,17 +171,20 @@ def _transpose(call: AtenCall) -> None:
 
 @lowers("expand.default", "expand_as.default", "broadcast_to.default")
 def _expand(call: AtenCall) -> None:
-    """Axes of size 1 are repeated, new ones put in front."""
-    before = call.shape()
+    """Axes of size 1 are repeated, new ones put in front; where it is not known which of the axes
+    are of size 1, every size decides for itself."""
+    before = call.own_sizes()
     after = call.output_shape(least=len(before))
     value = call.value("self")
     added = len(after) - len(before)
     if added:
         value = call.step(ops.Reshape((1,) * added, 0, 0), [value], "axes")
-    padded = (1,) * added + before
-    same = (1,) * added + call.own_sizes()
-    for axis, size in enumerate(after):
-        if same[axis] == 1 and size != 1 and padded[axis] == 1:
+    pairs = list(zip((1,) * added + before, after, strict=True))
+    if any(own not in (1, size) for own, size in pairs):
+        call.emit(ops.Expand(after), [value])
+        return
+    for axis, (own, size) in enumerate(pairs):
+        if own != size:
             value = call.step(ops.Tile(axis, size), [value], f"tile{axis}")
     call.emit(ops.Identity(), [value])
 

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from upconv.converters.ir.dims import Size, Symbol, ceil_div, is_constant, maximum, minimum
+from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.quiet import quietly
 from upconv.converters.readers.torch.aten.ratios import (
@@ -234,16 +234,3 @@ _OPERATORS: Final[dict[type[ast.operator], Callable[[Ratio, Ratio], Ratio]]] = {
     ast.Mod: _modulo,
     ast.Pow: _power,
 }
-
-
-def invert(size: Size, name: str, axis: Size) -> Size | None:
-    """The symbol `name` as what `axis` says it is, where `size` is the axis in that symbol.
-
-    Only a*name + b can be turned around: name = (axis - b)/a. None for anything else.
-    """
-    if is_constant(size) or isinstance(size, int) or len(size.terms) != 1:
-        return None
-    atom, factor = size.terms[0]
-    if not isinstance(atom, Symbol) or atom.name != name or factor < 1:
-        return None
-    return (axis - size.constant) // factor

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from upconv.converters.ir.dims import Like, Size, Symbol, leaves, like, substitute, symbol
+from upconv.converters.ir.dims import Like, Size, Symbol, invert, leaves, like, substitute, symbol
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.letters import letter
-from upconv.converters.readers.torch.exported.expressions import invert, parse_size
+from upconv.converters.readers.torch.exported.expressions import parse_size
 from upconv.converters.readers.torch.exported.schema import Program, SizeRef
 
 MAX_TEXT: Final = 1 << 20

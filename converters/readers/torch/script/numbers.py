@@ -12,8 +12,9 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from upconv.converters.ir.dims import Dim, Symbol, maximum, minimum
+from upconv.converters.ir.dims import Dim, maximum, minimum
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import least, most, never_negative
 from upconv.converters.readers.assembly.bounds import excess
 from upconv.converters.readers.torch.aten.ratios import (
     Ratio,
@@ -172,18 +173,11 @@ def _finite(value: float) -> float:
 def truncated(value: Value) -> Value:
     """int(value), which rounds towards zero: of open sizes only where they are never negative."""
     if isinstance(value, Ratio):
-        if not _is_positive(value.numerator):
+        if not never_negative(value.numerator):
             raise UnsupportedError("it rounds an open size that may be negative towards zero",
                                    hint="give the sizes as numbers, with --input")  # fmt: skip
         return floor(value).numerator
     return value if isinstance(value, Dim) else int(_finite(value))
-
-
-def _is_positive(size: Value) -> bool:
-    """Whether a size is a sum of sizes, of which none is subtracted."""
-    if isinstance(size, int):
-        return size >= 0
-    return size.constant >= 0 and all(factor > 0 for _, factor in size.terms)
 
 
 def floored(value: Value) -> Value:
@@ -232,10 +226,7 @@ def compare(name: str) -> Callable[[Value, Value], Value]:
         difference = subtract(left, right)
         if isinstance(difference, Ratio):
             difference = difference.numerator  # the denominator is positive
-        if isinstance(difference, int):
-            return bool(judge(difference, 0))
-        sign = _sign(difference)
-        return Unsure(OPEN) if sign == 0 else bool(judge(sign, 0))
+        return _decided(name, least(difference), most(difference))
 
     return decide
 
@@ -247,12 +238,12 @@ def _compared(name: str, left: Value, right: Value) -> bool:
     return bool(getattr(operator, name)(left, right))
 
 
-def _sign(size: Dim) -> int:
-    """1 or -1 where a sum of sizes is surely above or below zero: sizes are at least 1."""
-    if not all(isinstance(atom, Symbol) for atom, _ in size.terms):
-        return 0
-    factors = [factor for _, factor in size.terms]
-    extreme = sum(factors) + size.constant
-    if min(factors) > 0 and extreme > 0:
-        return 1
-    return -1 if max(factors) < 0 and extreme < 0 else 0
+def _decided(name: str, low: int | None, high: int | None) -> Value:
+    """How a number from `low` to `high` (None: without end) compares with 0."""
+    if name in ("eq", "ne"):
+        never = (low is not None and low > 0) or (high is not None and high < 0)
+        return (name == "ne") if never else (name == "eq") if low == high == 0 else Unsure(OPEN)
+    judge = getattr(operator, name)
+    ends = (low, high) if name in ("gt", "ge") else (high, low)
+    surely, possibly = (None if end is None else bool(judge(end, 0)) for end in ends)
+    return True if surely else False if possibly is False else Unsure(OPEN)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any, Final, TypeAlias
 
-from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum, multiply
+from upconv.converters.ir.dims import Dim, Size, ceil_div, multiply
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.least import larger
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.torch.aten.calls import MAX_AXES, TensorRef
-from upconv.converters.readers.torch.aten.ops_boxes import NO_END, bounded
+from upconv.converters.readers.torch.aten.ops_boxes import bounded, first_of
 
 MAX_PARTS: Final = 4096
 
@@ -109,20 +110,15 @@ def _unflatten(call: Arguments) -> list[Shape]:
 
 
 def _slice(call: Arguments) -> list[Shape]:
-    """An open size is taken to reach as far as the code cuts from its begin."""
     shape = call.shape()
     axis = call.axis(len(shape))
-    size, start, end = shape[axis], call.get("start"), call.get("end")
-    first = start if _cuts(start, size) else bounded(start, size, 0)
-    length = maximum((size if end in (None, NO_END) else bounded(end, size, size)) - first, 0)
+    size = shape[axis]
+    first = first_of(call.get("start"), size)
+    length = larger(bounded(call.get("end"), size, size) - first, 0)
     step = call.integer("step", 1)
     if step < 1:
         raise UnsupportedError(f"its step is {step}")
     return [_with(shape, axis, length if step == 1 else ceil_div(length, step))]
-
-
-def _cuts(start: Any, size: Size) -> bool:
-    return isinstance(start, int) and start >= 0 and not isinstance(size, int)
 
 
 def _with(shape: Shape, axis: int, size: Size) -> Shape:
@@ -190,6 +186,29 @@ def _stack(call: Arguments) -> list[Shape]:
     shape = next(iter(call.shapes(tensors[:1])), ())
     axis = call.axis(len(shape) + 1)
     return [(*shape[:axis], len(tensors), *shape[axis:])]
+
+
+def _cat(call: Arguments) -> list[Shape]:
+    """As long as all tensors together; those of one axis and no value count for nothing."""
+    shapes = [shape for shape in call.shapes(call.get("tensors", [])) if shape != (0,)]
+    if not shapes:
+        return [(0,)]
+    axis = call.axis(len(shapes[0]))
+    if any(len(shape) != len(shapes[0]) for shape in shapes):
+        raise UnsupportedError("it joins tensors of different numbers of axes")
+    return [_with(shapes[0], axis, sum((shape[axis] for shape in shapes), start=0))]
+
+
+def _repeat(call: Arguments) -> list[Shape]:
+    counts, shape = call.sizes("repeats") or call.sizes("dims"), call.shape()
+    rank = max(len(counts), len(shape))
+    pairs = zip(_aligned(counts, rank), _aligned(shape, rank), strict=True)
+    return [tuple(count * size for count, size in pairs)]
+
+
+def _aligned(sizes: Sequence[Size], rank: int) -> Shape:
+    """Sizes at the last axis, of 1 in front."""
+    return (1,) * (rank - len(sizes)) + tuple(sizes)
 
 
 def _squeeze(call: Arguments) -> list[Shape]:
@@ -260,7 +279,7 @@ def _counted(call: Arguments) -> list[Shape]:
         return [(_count((end - start) / step),)]
     if not isinstance(step, int) or step < 1 or float in (type(start), type(end)):
         raise UnsupportedError("it counts to an open size in steps that are no positive integers")
-    return [(maximum(ceil_div(end - start, step), 0),)]
+    return [(larger(ceil_div(end - start, step), 0),)]
 
 
 def _count(steps: float) -> int:
@@ -282,7 +301,7 @@ def _mesh(call: Arguments) -> list[Shape]:
 def broadcast(shapes: Sequence[Shape]) -> Shape:
     """The shape that tensors have together, aligned at the last axis."""
     rank = max((len(shape) for shape in shapes), default=0)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    padded = [_aligned(shape, rank) for shape in shapes]
     return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
 
 
@@ -293,12 +312,14 @@ _RULES: Final[Mapping[str, Rule]] = {
     "unflatten.int": _unflatten,
     "slice.Tensor": _slice,
     "select.int": _select,
-    "narrow.default": _narrow,
+    "narrow.default narrow.Tensor": _narrow,
     "chunk.default": _chunk,
     "split.Tensor": _split,
     "split_with_sizes.default": _split_sizes,
     "unbind.int": _unbind,
     "expand.default expand_as.default": _expand,
+    "cat.default concat.default": _cat,
+    "repeat.default tile.default": _repeat,
     "stack.default": _stack,
     "squeeze.default squeeze.dim squeeze.dims": _squeeze,
     "unsqueeze.default": _unsqueeze,

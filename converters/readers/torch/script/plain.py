@@ -78,6 +78,7 @@ OF_NUMBER: Final[Mapping[str, Callable[..., Value]]] = {
 PLAIN: Final[Mapping[str, Function]] = {
     "add": takes("number number", numbers.add),
     "sub": takes("number number", numbers.subtract),
+    "rsub": takes("number number", lambda left, right: numbers.subtract(right, left)),
     "mul": takes("number number", numbers.multiply),
     "div": takes("number number [rounding_mode=str?]", numbers.quotient),
     "floordiv": takes("number number", numbers.floor_divide),

@@ -7,6 +7,7 @@ from typing import Final
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, like, substitute
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.least import least, most
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.stored import StoredTensor
@@ -252,4 +253,11 @@ def _resolved(argument: Argument) -> Argument:
 
 
 def _checked(shape: Shape) -> Shape:
-    return tuple(checked(size) for size in shape)
+    """Its sizes, of bounded length, and as a number what can be but one."""
+    return tuple(map(_settled, map(checked, shape)))
+
+
+def _settled(size: Size) -> Size:
+    """A size as a number where it can be but one; an axis is taken not to be empty."""
+    high = most(size)
+    return size if high is None or (high != 1 and high != least(size)) else high

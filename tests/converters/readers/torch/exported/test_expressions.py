@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upconv.converters.ir.dims import Size, evaluate, like, symbol
+from upconv.converters.ir.dims import Size, evaluate, invert, like, symbol
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.readers.torch.aten.ratios import exact_factor
-from upconv.converters.readers.torch.exported.expressions import invert, parse_size
+from upconv.converters.readers.torch.exported.expressions import parse_size
 
 S0 = "Symbol('s0', positive=True, integer=True)"
 
