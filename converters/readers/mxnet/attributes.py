@@ -107,8 +107,9 @@ class Attributes:
 
     def require_all_asked(self) -> None:
         """Raise UnsupportedError for an attribute that was not read and may mean something."""
-        for name in self.node.attributes:
-            if name not in self.asked and name not in TRAINING:
+        for name, text in self.node.attributes.items():
+            told = name in self.asked or name in TRAINING or text.strip() in _GIVEN_NOTHING
+            if not told:
                 raise UnsupportedError(
                     f"{self.node.op} with the attribute {name[:50]}, which is not known",
                     **self.place(name),

@@ -293,6 +293,7 @@ def _reduce(call: Call) -> str:
     x, ask = call.value(), call.attributes
     rank, kind = call.rank(x), _REDUCTIONS[call.node.op]
     order = ask.integer("ord", 2) if call.node.op == "norm" else 2
+    ask.text("dtype")
     named, keep = ask.ints("axis"), ask.flag("keepdims")
     axes = sorted({call.axis(axis, rank) for axis in named}) if named else list(range(rank))
     if ask.flag("exclude") and named:

@@ -145,7 +145,7 @@ def _pooling(call: Call) -> str:
     kind = ask.word("pool_type", "max")
     convention = ask.word("pooling_convention", "valid")
     counts = ask.flag("count_include_pad", True)
-    p = ask.integer("p_value", 2) if kind == "lp" else 0
+    p = ask.integer("p_value", 2) * (kind == "lp")
     if kind not in ("max", "avg", "sum", "lp") or convention not in ("valid", "full", "same"):
         raise call.invalid(f"a pooling of {kind}, {convention}", "pool_type")
     x = call.value()

@@ -65,6 +65,20 @@ def test_without_weights_they_are_missing_with_what_makes_them(tmp_path: Path) -
     assert [entry.name for entry in model.inputs] == ["data"]
 
 
+def test_what_is_written_as_none_is_not_given(tmp_path: Path) -> None:
+    """As 2.0 writes every attribute, those that are not given as None."""
+    net = Net()
+    x = net.variable("x0", __shape__="(1, 2, 6, 6)")
+    pool = net.add(
+        *("Pooling", "p", x),
+        kernel="[2,2]", stride="[2,2]", pad="[0,0]", pool_type="max", global_pool="0",
+        p_value="None", count_include_pad="None", layout="None", cudnn_off="0", colour="None",
+    )  # fmt: skip
+    model = read(net.text(pool, version=20000), tmp_path)
+    assert not reasons(model)
+    assert meant(model, noise(1, 2, 6, 6)).shape == (1, 2, 3, 3)
+
+
 def test_a_node_of_a_name_twice_and_an_output_twice(tmp_path: Path) -> None:
     net = Net()
     x = net.variable("x0", __shape__="(0, 3, 4)")
