@@ -8,7 +8,7 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
-from upconv.converters.readers.assembly.compositions import repeated
+from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.mxnet.lowering import Call, lowers
 
 _EXACT: Final = 1 << 10
@@ -112,18 +112,19 @@ def _scaled(call: Call, size: Size, scale: float, mode: str) -> Size:
 
 @lowers("_contrib_AdaptiveAvgPooling2D")
 def _adaptive(call: Call) -> str:
-    """The mean of the whole map; other output sizes have windows of their own for every pixel."""
-    sizes = call.attributes.ints("output_size")
-    if sizes not in ((), (1,), (1, 1)):
-        raise call.unsupported(f"an adaptive pooling to {sizes}", "output_size")
-    return call.emit(ops.GlobalPool("average"), [call.value()])
-
-
-@lowers("BilinearSampler")
-def _sampler(call: Call) -> str:
-    """At places (N, 2, H, W), x first, corners aligned, zeros outside."""
-    grid = call.step(ops.Permute((0, 2, 3, 1)), [call.value(1)], "grid")
-    return call.emit(ops.GridSample("linear", "zeros", align_corners=True), [call.value(), grid])
+    """The mean of the whole map, or of as many parts of one size as the output has pixels; else
+    every pixel has a window of its own."""
+    sizes, x = call.attributes.ints("output_size") or (1,), call.value()
+    wanted = sizes * (2 // len(sizes))
+    if wanted == (1, 1):
+        return call.emit(ops.GlobalPool("average"), [x])
+    before = tuple(map(call.work.known, call.shape(x)[2:]))
+    pairs = zip(before, wanted, strict=True)
+    kernel = tuple(n // out for n, out in pairs if isinstance(n, int) and out > 0 and n % out == 0)
+    if len(kernel) < 2:
+        what = f"an adaptive pooling of {'x'.join(map(str, before))} to {sizes}"
+        raise call.unsupported(what, "output_size", "give a multiple of it with --input")
+    return call.emit(pool("average", kernel, kernel), [x])
 
 
 @lowers("depth_to_space space_to_depth")

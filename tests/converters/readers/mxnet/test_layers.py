@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.make_mxnet import Net
-from tests.converters.readers.mxnet.support import computed, noise, one_node, read, reasons
+from tests.converters.readers.mxnet.support import computed, meant, noise, one_node, read, reasons
 
 
 def close(got: Any, want: Any) -> None:
@@ -65,8 +65,6 @@ def test_target_shape_cuts_the_larger_half_at_the_begin(
     begin = [(n - t + 1) // 2 for n, t in zip(full.shape[2:], target, strict=True)]
     want = full[:, :, begin[0] : begin[0] + target[0], begin[1] : begin[1] + target[1]]
     if fixed:
-        from tests.converters.readers.mxnet.support import meant
-
         model = read(text, tmp_path, {"w": weight}, x0=x.shape)
         assert [type(layer.operator).__name__ for layer in model.layers] == ["ConvTranspose"]
         close(meant(model, x), want)
@@ -237,6 +235,36 @@ def test_fix_gamma_counts_for_one_whatever_is_stored(fixed: bool, tmp_path: Path
     normal = (x - mean) / np.sqrt(var + 1e-3)
     text = one_node("BatchNorm", 1, names, **attributes)
     close(computed(text, tmp_path, [x], arrays), normal * (1 if fixed else gamma) + beta)
+
+
+def test_grids_and_sampling_equal_torch(tmp_path: Path) -> None:
+    """Affine grids, flows in pixels, a transformer: corners aligned, zeros outside."""
+    torch = pytest.importorskip("torch")
+    theta, x = noise(2, 6) * 0.7, noise(2, 3, 5, 7, seed=1)
+    places = torch.nn.functional.affine_grid(
+        torch.from_numpy(theta).reshape(2, 2, 3), (2, 3, 4, 6), align_corners=True
+    )
+    want = torch.nn.functional.grid_sample(torch.from_numpy(x), places, align_corners=True)
+    want = want.numpy()
+    affine: dict[str, Any] = {"transform_type": "affine", "target_shape": "(4, 6)"}
+    grid = computed(one_node("GridGenerator", **affine), tmp_path, [theta])
+    close(grid, places.permute(0, 3, 1, 2).numpy())
+    close(computed(one_node("BilinearSampler", 2), tmp_path, [x, grid.astype(np.float32)]), want)
+    text = one_node("SpatialTransformer", 2, sampler_type="bilinear", **affine)
+    close(computed(text, tmp_path, [x, theta]), want)
+    flow = noise(1, 2, 4, 5, seed=2)
+    model = read(one_node("GridGenerator", transform_type="warp"), tmp_path, x0=flow.shape)
+    ys, xs = np.mgrid[0:4, 0:5]
+    moved = np.stack([(flow[0, 0] + xs) / 2 - 1, (flow[0, 1] + ys) / 1.5 - 1])
+    close(meant(model, flow)[0], moved)
+
+
+def test_adaptive_pooling_into_parts_of_one_size(tmp_path: Path) -> None:
+    text, x = one_node("_contrib_AdaptiveAvgPooling2D", output_size="(2, 3)"), noise(1, 2, 4, 6)
+    got = meant(read(text, tmp_path, x0=x.shape), x)
+    close(got, x.reshape(1, 2, 2, 2, 3, 2).mean((3, 5)))
+    (reason,) = reasons(read(text, tmp_path, x0=(1, 2, 5, 6))).values()
+    assert "adaptive pooling of 5x6" in reason
 
 
 def test_crop_from_the_middle(tmp_path: Path) -> None:
