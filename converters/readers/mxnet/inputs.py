@@ -37,7 +37,7 @@ _WITH_WEIGHTS: Final = frozenset(
 _IMAGES: Final = frozenset(
     """
     UpSampling _contrib_BilinearResize2D LRN Crop depth_to_space space_to_depth BilinearSampler
-    SpatialTransformer _contrib_AdaptiveAvgPooling2D ROIPooling
+    _contrib_AdaptiveAvgPooling2D
     """.split()  # noqa: SIM905
 )
 """Operators of images, which have four axes."""
@@ -101,7 +101,8 @@ class Surroundings:
             return 0
         if kernel and at == 0 and node.op.startswith((*_CONVOLUTIONS, *_TRANSPOSED, "Pooling")):
             return kernel + 2
-        return pads // 2 or (4 if node.op in _IMAGES else 0)
+        first = at == 0 and node.op in ("SpatialTransformer", "ROIPooling")
+        return pads // 2 or (4 if node.op in _IMAGES or first else 0)
 
     def _channels(self, reader: int, at: int) -> int | None:
         """How many channels the weight of an operator says that its input has."""
