@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 from upconv.converters.ir import operators as ops
@@ -11,8 +12,8 @@ from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.readers.assembly.compositions import pool, repeated
 from upconv.converters.readers.mxnet.lowering import Call, lowers
 
-_EXACT: Final = 1 << 10
-"""Scales n/d of such numbers are exact in float32 on every size of an image."""
+_LONGEST: Final = 1 << 14
+"""Sizes of images, all of which a formula is tried on."""
 
 
 @lowers("UpSampling")
@@ -94,7 +95,8 @@ _NEAREST_SIZES: Final = {
 
 
 def _scaled(call: Call, size: Size, scale: float, mode: str) -> Size:
-    """trunc(scale * size) in float32; for odd_scale and an odd size trunc((size-1) * scale) + 1."""
+    """trunc(scale * size) in float32; for odd_scale and an odd size trunc((size-1) * scale) + 1.
+    Of an open size it is said with the fraction that is meant, where both agree on every size."""
     import numpy as np
 
     known = call.work.known(size)
@@ -102,12 +104,14 @@ def _scaled(call: Call, size: Size, scale: float, mode: str) -> Size:
     if isinstance(known, int):
         one = int(odd and known % 2)
         return int(np.float32(scale) * np.float32(known - one)) + one
-    over, under = float(np.float32(scale)).as_integer_ratio()
-    if max(over, under) > _EXACT:
+    exact = Fraction(scale).limit_denominator(1000)
+    sizes = np.arange(_LONGEST + 1)
+    rounded = (sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
+    if not np.array_equal(rounded, sizes * exact.numerator // exact.denominator):
         hint = "give the input's size with --input"
         raise call.unsupported(f"an open size times {scale}, which float32 rounds", "", hint)
     rest: Size = size - size // 2 * 2 if odd else 0
-    return (size - rest) * over // under + rest
+    return (size - rest) * exact.numerator // exact.denominator + rest
 
 
 @lowers("_contrib_AdaptiveAvgPooling2D")

@@ -10,6 +10,8 @@ import pytest
 
 from fixtures.make_mxnet import Net
 from tests.converters.readers.mxnet.support import computed, meant, noise, one_node, read, reasons
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import evaluate, substitute, symbol
 
 
 def close(got: Any, want: Any) -> None:
@@ -136,12 +138,21 @@ def test_bilinear_resize(attributes: dict[str, Any], out: tuple[int, int], tmp_p
     close(got, want)
 
 
-def test_a_scale_that_float32_rounds_is_computed_where_sizes_are_known(tmp_path: Path) -> None:
+def test_scales_are_multiplied_in_float32(tmp_path: Path) -> None:
+    """2.3 * 100 is 230 there and 229 in float64; of open sizes a formula that is so for all."""
     text = one_node("_contrib_BilinearResize2D", scale_height=2.3, scale_width=2.3)
-    (why,) = reasons(read(text, tmp_path)).values()
-    assert "float32 rounds" in why
+    (layer,) = read(text, tmp_path).layers
+    assert isinstance(layer.operator, ops.Resize)
+    height, _ = layer.operator.size or (0, 0)
+    for n in (3, 7, 10, 99, 100, 1024):
+        assert evaluate(substitute(height, lambda leaf: symbol("H")), {"H": n}) == int(
+            np.float32(2.3) * np.float32(n)
+        )
     model = read(text, tmp_path, x0=(1, 1, 100, 10))
     assert model.layers[0].operator.size == (230, 23)  # type: ignore[union-attr]
+    text = one_node("_contrib_BilinearResize2D", scale_height=3.1, scale_width=2)
+    (why,) = reasons(read(text, tmp_path)).values()
+    assert "float32 rounds" in why
 
 
 @pytest.mark.parametrize("mode", ["concat", "sum"])
