@@ -112,7 +112,7 @@ class _Reader:
     def _run(self, operator: Operator, work: Workspace) -> tuple[Entry, ...]:
         kind = operator.custom if operator.code == CUSTOM else name_of(operator.code)
         origin = Origin(self.path, "tflite", kind)
-        name = self._name(operator.outputs[0]) if operator.outputs else kind
+        name = self._name(operator.outputs[0]).partition(";")[0] if operator.outputs else kind
         mark = len(work.layers)
         try:
             entries = tuple(self._entry(index) for index in operator.inputs)
