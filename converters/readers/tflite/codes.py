@@ -18,7 +18,7 @@ _LISTED: Final = """
     RELU6=21:Relu6 RESHAPE=22
     RESIZE_BILINEAR=23:ResizeBilinear(align_corners=2b,half_pixel_centers=3b) RNN=24 SOFTMAX=25
     SPACE_TO_DEPTH=26:SpaceToDepth(block_size=0i) TANH=28:Tanh PAD=34:Pad
-    UNIDIRECTIONAL_SEQUENCE_RNN=35 GATHER=36 BATCH_TO_SPACE_ND=37:BatchToSpaceND
+    UNIDIRECTIONAL_SEQUENCE_RNN=35 GATHER=36 BATCH_TO_SPACE_ND=37
     SPACE_TO_BATCH_ND=38:SpaceToBatchND TRANSPOSE=39:Transpose MEAN=40:Mean(keep_dims=0b)
     SUB=41:Sub!0 DIV=42 SQUEEZE=43 UNIDIRECTIONAL_SEQUENCE_LSTM=44 STRIDED_SLICE=45 EXP=47:Exp
     TOPK_V2=48 SPLIT=49 LOG_SOFTMAX=50:LogSoftmax CAST=53 PRELU=54 MAXIMUM=55:Maximum
@@ -38,7 +38,7 @@ _LISTED: Final = """
     HARD_SWISH=117 IF=118 WHILE=119 SCATTER_ND=122 SELECT_V2=123:SelectV2
     BATCH_MATMUL=126:BatchMatMulV2(adj_x=0b,adj_y=1b) CUMSUM=128:Cumsum(exclusive=0b,reverse=1b)
     CALL_ONCE=129 BROADCAST_TO=130:BroadcastTo CONV_3D=132 CONV_3D_TRANSPOSE=141 VAR_HANDLE=142
-    READ_VARIABLE=143 ASSIGN_VARIABLE=144 GELU=150 RELU_0_TO_1=152 SIGN=158:Sign
+    READ_VARIABLE=143 ASSIGN_VARIABLE=144 GELU=150 SIGN=158:Sign
 """
 """NAME=number:Operation(attribute=option,...)!activation. Behind the number of an option stands
 what it is: a truth (b), a whole number (i), a real one (f)."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.table import Table as Entries
+from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.evaluation import evaluated
 from upconv.converters.readers.tensorflow.lowering import Call
@@ -20,8 +21,6 @@ from upconv.converters.readers.tflite.schema import QUANTIZED, TYPES, Graph, Ope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Ints: TypeAlias = tuple[int, ...]
 
 FLOAT: Final = DTYPES[1]
 NUMBERS: Final = {dtype.name: number for number, dtype in DTYPES.items()}
@@ -37,8 +36,8 @@ _ACTIVATIONS: Final[dict[int, tuple[str, tuple[float, ...]]]] = {
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operator on its inputs, of which absent ones are None. What is done under the name alone,
-    without a suffix, makes its output. `places` are the values of the whole model that hold places
-    of a pooling, and what is known of them."""
+    without a suffix, makes its output. `places` says of values of the whole model that hold places
+    of a pooling what is known of them, and of convolved blocks what is still to be done."""
 
     operator: Operator
     entries: tuple[Entry | None, ...]
@@ -46,7 +45,7 @@ class Step:
     work: Workspace
     origin: Origin
     name: str
-    places: dict[str, Any] = field(default_factory=dict)
+    places: dict[Any, Any] = field(default_factory=dict)
 
     def invalid(self, message: str) -> UnreadableError:
         return UnreadableError(message, where=self.origin, layer=self.name)
@@ -71,12 +70,12 @@ class Step:
             raise self.unsupported(f"its {what} is computed by the network")
         return entry
 
-    def weight(self, index: int, rank: int, change: Change) -> Known:
+    def weight(self, index: int, rank: int, order: Order) -> Known:
         """A stored weight of so many axes as TensorFlow has it."""
         found = self.constant(index, "weight")
         if len(found.shape) != rank or 0 in found.shape:
             raise self.invalid(f"a weight of the shape {found.shape}")
-        return changed(found, change)
+        return changed(found, order)
 
     # Operations
 
@@ -114,19 +113,10 @@ class Step:
         return self.do("BiasAdd", [entry, self.entry(index)], "bias", T=NUMBERS["float"])
 
 
-Change: TypeAlias = tuple[Callable[[Ints], Ints], Callable[["NDArray[Any]"], "NDArray[Any]"]]
-"""(shape -> shape, values -> values) of a weight between two orders."""
-
-
-def ordered(*axes: int) -> Change:
-    """Axis axes[i] at place i."""
-    return lambda shape: tuple(shape[axis] for axis in axes), lambda values: values.transpose(axes)
-
-
-def changed(known: Known, change: Change) -> Known:
+def changed(known: Known, order: Order) -> Known:
     """A weight in another order, as a view that is made when it is used."""
-    shape = change[0](known.shape)
-    stored = Stored(shape, known.dtype, listed=lambda: change[1](known.array()))
+    shape = order[0](known.shape)
+    stored = Stored(shape, known.dtype, listed=lambda: order[1](known.array()))
     return Known(known.dtype, shape, stored)
 
 

@@ -10,11 +10,12 @@ from upconv.converters.ir.dims import Size, maximum
 from upconv.converters.ir.geometry import full_size
 from upconv.converters.readers.assembly.axes import Value, channels_last
 from upconv.converters.readers.assembly.compositions import pool
+from upconv.converters.readers.assembly.weights import transposed
 from upconv.converters.readers.tensorflow.lowering import Call
 from upconv.converters.readers.tensorflow.ops_transposed import Target, transposed_convolution
 from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tensorflow.windows import Window, padded
-from upconv.converters.readers.tflite.lowering import Step, ordered, translates
+from upconv.converters.readers.tflite.lowering import Step, translates
 
 _SAME, _VALID = 1, 2  # TfLitePadding
 
@@ -35,7 +36,7 @@ def _transposed(step: Step) -> Entry:
     """Data, weight (out, kh, kw, in), bias. What SAME cuts is max(k - (in-1) % s - 1, 0), the
     smaller half of it at the begin (transpose_conv_bias.cc)."""
     same, width, height = _struct(step, 3)
-    weight = step.weight(1, 4, ordered(1, 2, 0, 3))
+    weight = step.weight(1, 4, transposed((1, 2, 0, 3)))
     call = step.call("", [step.entry(0), weight], "convolution")
     x = call.spatial(0, 4, last=True)
     kernel, strides = weight.shape[:2], (height, width)
@@ -61,7 +62,6 @@ class Places:
     """Where in its window each maximum of a pooling stands; here their places in the plane, of
     these sizes, that was pooled."""
 
-    name: str
     sizes: tuple[Size, ...]
     window: tuple[int, ...]
 
@@ -78,7 +78,7 @@ def _pool(step: Step) -> tuple[Entry, ...]:
         raise step.unsupported("a SAME pooling with places of an open size", "give --input")
     operator = pool("max", window.kernel, window.stride, pads=(pads[0], pads[1]))
     values, places = call.emit_many(operator, [x], 2)
-    step.places[places] = Places(places, _plane(call, x), (*window.kernel, *window.stride))
+    step.places[places] = Places(_plane(call, x), (*window.kernel, *window.stride))
     axes = channels_last(4)
     return Value(values, axes), Value(places, axes)
 

@@ -9,7 +9,7 @@ from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Value, layout
 from upconv.converters.readers.assembly.compositions import composed
 from upconv.converters.readers.tensorflow.made_nodes import Attribute
-from upconv.converters.readers.tensorflow.values import Entry, Known
+from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
 from upconv.converters.readers.tflite.codes import SAME
 from upconv.converters.readers.tflite.lowering import (
     NUMBERS,
@@ -45,10 +45,9 @@ def _quotient(step: Step) -> Entry:
     return step.finished(made, step.operator.option(0, "b"))
 
 
-@translates("RELU_N1_TO_1", "RELU_0_TO_1")
+@translates("RELU_N1_TO_1")
 def _clip(step: Step) -> Entry:
-    low = -1.0 if step.origin.type == "RELU_N1_TO_1" else 0.0
-    return step.do("ClipByValue", [step.entry(0), listed(low), listed(1.0)])
+    return step.finished(step.entry(0), 2)
 
 
 @translates("HARD_SWISH", "GELU")
@@ -97,8 +96,11 @@ def _concat(step: Step) -> Entry:
 @translates("RESHAPE")
 def _reshape(step: Step) -> Entry:
     """To its second input, or to the option that came before it."""
+    data = step.entry(0)
+    if isinstance(data, Batched) and data.row and data.convolution is not None:
+        return data  # a sequence again, when its blocks are back
     if step.has(1):
-        return step.do("Reshape", [step.entry(0), step.entry(1)])
+        return step.do("Reshape", [data, step.entry(1)])
     options = step.operator.options
     return step.do("Reshape", [step.entry(0), listed(options.numbers(0) if options else ())])
 

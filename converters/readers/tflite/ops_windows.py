@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from upconv.converters.readers.tensorflow.values import Entry
-from upconv.converters.readers.tflite.lowering import NUMBERS, Step, listed, ordered, translates
+from upconv.converters.ir.operators import Ints
+from upconv.converters.readers.assembly.weights import transposed
+from upconv.converters.readers.tensorflow.values import Batched, Entry
+from upconv.converters.readers.tflite.lowering import NUMBERS, Step, listed, translates
 
 _PADDINGS: Final = {0: "SAME", 1: "VALID"}
 
@@ -20,7 +22,7 @@ def padding(step: Step, field: int = 0) -> str:
     return _PADDINGS[number]
 
 
-def numbers(step: Step, fields: Sequence[int], default: int = 0) -> tuple[int, ...]:
+def numbers(step: Step, fields: Sequence[int], default: int = 0) -> Ints:
     """Options that are above 0, in this order of their fields, between 1 for batch and channels."""
     found = tuple(step.operator.option(field, "i", default) for field in fields)
     if min(found) < 1 or max(found) > 1 << 16:
@@ -37,13 +39,27 @@ def _convolved(
     made = step.do(
         op, entries, "convolution", strides=strides, dilations=dilations, padding=padding(step)
     )
-    return step.finished(step.biased(made, 2), step.operator.option(end, "b"))
+    activation = step.operator.option(end, "b")
+    if isinstance(made, Batched):
+        step.places[id(made)] = (step.entry(2) if step.has(2) else None, activation)
+        return made
+    return step.finished(step.biased(made, 2), activation)
+
+
+@translates("BATCH_TO_SPACE_ND")
+def _batch_to_space(step: Step) -> Entry:
+    """What a convolution of blocks adds, and its activation, are done when the blocks are back."""
+    made = step.do("BatchToSpaceND", [step.entry(index) for index in range(3)])
+    bias, activation = step.places.get(id(step.entry(0)), (None, 0))
+    if bias is not None:
+        made = step.do("BiasAdd", [made, bias], "bias", T=NUMBERS["float"])
+    return step.finished(made, activation)
 
 
 @translates("CONV_2D")
 def _conv(step: Step) -> Entry:
     """Weight (out, kh, kw, in/groups)."""
-    weight = step.weight(1, 4, ordered(1, 2, 3, 0))
+    weight = step.weight(1, 4, transposed((1, 2, 3, 0)))
     return _convolved(step, "Conv2D", [step.entry(0), weight], ((2, 1), (5, 4)), 3)
 
 
@@ -70,24 +86,23 @@ def _conv_3d(step: Step) -> Entry:
 @translates("TRANSPOSE_CONV")
 def _transposed(step: Step) -> Entry:
     """Output shape, weight (out, kh, kw, in), data, bias."""
-    entries = [step.entry(0), step.weight(1, 4, ordered(1, 2, 0, 3)), step.entry(2)]
-    strides = numbers(step, (2, 1))
-    made = step.do(
-        "Conv2DBackpropInput", entries, "convolution", strides=strides, padding=padding(step)
-    )
-    return step.finished(step.biased(made, 3), step.operator.option(3, "b"))
+    weight, strides = step.weight(1, 4, transposed((1, 2, 0, 3))), numbers(step, (2, 1))
+    return _back(step, "Conv2DBackpropInput", weight, strides, (1, 1, 1, 1), 3)
 
 
 @translates("CONV_3D_TRANSPOSE")
 def _transposed_3d(step: Step) -> Entry:
     """Output shape, weight (kd, kh, kw, out, in), data, bias."""
-    entries = [step.entry(0), step.constant(1, "weight"), step.entry(2)]
     strides, dilations = numbers(step, (1, 3, 2)), numbers(step, (5, 7, 6), 1)
-    made = step.do(
-        "Conv3DBackpropInputV2", entries, "convolution",
-        strides=strides, dilations=dilations, padding=padding(step),
-    )  # fmt: skip
-    return step.finished(step.biased(made, 3), step.operator.option(4, "b"))
+    weight = step.constant(1, "weight")
+    return _back(step, "Conv3DBackpropInputV2", weight, strides, dilations, 4)
+
+
+def _back(step: Step, op: str, weight: Entry, strides: Ints, dilations: Ints, end: int) -> Entry:
+    entries = [step.entry(0), weight, step.entry(2)]
+    windows = {"strides": strides, "dilations": dilations}
+    made = step.do(op, entries, "convolution", padding=padding(step), **windows)
+    return step.finished(step.biased(made, 3), step.operator.option(end, "b"))
 
 
 @translates("AVERAGE_POOL_2D", "MAX_POOL_2D")

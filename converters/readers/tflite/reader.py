@@ -58,7 +58,7 @@ class _Reader:
     graph: Graph
     options: ReadOptions
     made: dict[int, Entry] = field(default_factory=dict)
-    places: dict[str, Any] = field(default_factory=dict)
+    places: dict[Any, Any] = field(default_factory=dict)
 
     def model(self) -> Model:
         work = Workspace(self.path, "tflite")
@@ -161,9 +161,5 @@ class _Reader:
 
     def _quantized(self) -> str:
         """The name of a tensor that layers compute in whole numbers which stand for real ones."""
-        for operator in self.graph.operators:
-            for index in operator.outputs:
-                tensor = self.graph.tensors[index]
-                if tensor.type in QUANTIZED and tensor.quantization is not None:
-                    return tensor.name
-        return ""
+        made = (self.graph.tensors[at] for one in self.graph.operators for at in one.outputs)
+        return next((one.name for one in made if one.type in QUANTIZED and one.quantization), "")

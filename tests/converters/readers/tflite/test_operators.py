@@ -214,3 +214,29 @@ def test_mediapipes_operators(padding: int, tmp_path: Path) -> None:
 def test_an_unpooling_to_another_size_is_refused(tmp_path: Path) -> None:
     model = read(_mediapipe(5, 1), tmp_path)
     assert any("another size" in reason for reason in reasons(model).values())
+
+
+def test_a_dilation_written_as_blocks_of_the_batch(tmp_path: Path) -> None:
+    """SPACE_TO_BATCH_ND, a depthwise convolution with bias and activation, BATCH_TO_SPACE_ND."""
+    net = Net()
+    x, y = net.tensor("x", (1, 9, 8, 2)), net.tensor("y", (1, 9, 8, 4))
+    blocks, mid = net.tensor("blocks", (4, 7, 6, 2)), net.tensor("mid", (4, 5, 4, 4))
+    size, pads = (
+        net.constant("size", ints(2, 2), "i4"),
+        net.constant("pads", [[2, 3], [2, 2]], "i4"),
+    )
+    crops = net.constant("crops", [[0, 1], [0, 0]], "i4")
+    net.op(38, [x, size, pads], [blocks])
+    options = {0: VALID, 1: ("i", 1), 2: ("i", 1), 3: ("i", 2), 4: ("b", 1)}
+    net.op(
+        4,
+        [blocks, net.constant("w", noise(1, 3, 3, 4)), net.constant("b", noise(4))],
+        [mid],
+        options,
+    )
+    net.op(37, [mid, size, crops], [y])
+    data = net.model([x], [y])
+    agree(data, tmp_path, noise(1, 9, 8, 2, seed=4))
+    (layer, *_) = read(data, tmp_path).layers
+    assert isinstance(layer.operator, ops.Conv)
+    assert layer.operator.dilation == (2, 2)
