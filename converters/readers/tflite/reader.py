@@ -156,8 +156,8 @@ class _Reader:
             made = work.unknown(f"{name}/output", "output", error, read, origin, [name])
             value = Value(made[0], None)
         wanted = work.values.unique(name) if work.is_border(name) else name
-        title, turned = f"{wanted}/output", value.is_turned
-        work.leave(value.name, wanted, title, origin, channels_last=turned)
+        turned = value.is_turned
+        work.leave(value.name, wanted, f"{wanted}/output", origin, channels_last=turned)
 
     def _quantized(self) -> str:
         """The name of a tensor that layers compute in whole numbers which stand for real ones."""

@@ -81,10 +81,7 @@ def read_model(buffer: FlatBuffer) -> Graph:
         raise UnsupportedError(f"version {model.number(0, 'I')} of the schema", path=buffer.path)
     buffers = [_span(buffer, one) for one in model.tables(4)]
     codes = [_code(one) for one in model.tables(1)]
-    graphs = model.tables(2)
-    if not graphs:
-        buffer.fail("a model without a graph")
-    graph = graphs[0]
+    graph, *_ = model.tables(2) or buffer.fail("a model without a graph")
     tensors = tuple(_tensor(one, buffers, buffer) for one in graph.tables(0))
     operators = tuple(_operator(one, codes, len(tensors), buffer) for one in graph.tables(3))
     ends = [graph.numbers(1), graph.numbers(2)]
