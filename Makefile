@@ -41,6 +41,7 @@ golden: $(VENV)/.dev ## Rewrite the golden files; review the result as a diff
 
 docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the site in build/site
 	$(BIN)/python docs/make_rules.py
+	$(BIN)/python docs/make_pictures.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table

@@ -245,3 +245,9 @@ def test_every_page_is_in_the_navigation() -> None:
     docs = ROOT / "docs"
     wanted = {path.relative_to(docs).as_posix() for path in PAGES if path.is_relative_to(docs)}
     assert listed == wanted | {"rules/index.md"}
+
+
+def test_drawn_pictures_are_fresh() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"))
+    stale = [page_name(path) for path in made["stale"]()]
+    assert stale == [], "`make docs` draws them"

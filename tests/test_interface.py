@@ -25,11 +25,12 @@ from upconv.service.python import calls
 from upconv.service.work.portable import portable
 
 NAMES = {
-    "AmbiguousError", "Conversion", "Finding", "Model", "Report", "ShapeError", "UnreadableError",
-    "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "check",
-    "convert", "from_torch", "load", "verify",
+    "AmbiguousError", "AuditResult", "Conversion", "Finding", "Model", "ModelComparison", "Report",
+    "ShapeError", "UnreadableError", "UnsupportedError", "UpconvError", "UsageError",
+    "Verification", "__version__", "audit", "check", "compare", "convert", "from_torch", "load",
+    "verify",
 }  # fmt: skip
-FUNCTIONS = ("check", "convert", "from_torch", "load", "verify")
+FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")
 RULES = ROOT / "fixtures" / "rules"
 BAD = RULES / "UP201" / "bad.prototxt"

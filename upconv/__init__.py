@@ -1,8 +1,8 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `verify` and `from_torch` do what the command line does; see
-docs/python.md. What stands in `__all__` is the public interface. Nothing is imported before it is
-used, so `import upconv` costs nothing.
+`load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch` do what the command line
+does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is imported
+before it is used, so `import upconv` costs nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +22,27 @@ if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Finding, Report
-    from upconv.service.python.calls import check, convert, from_torch, load, verify
+    from upconv.service.python.calls import (
+        audit,
+        check,
+        compare,
+        convert,
+        from_torch,
+        load,
+        verify,
+    )
+    from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion
 
     __version__: str
 
 __all__ = [
     "AmbiguousError",
+    "AuditResult",
     "Conversion",
     "Finding",
     "Model",
+    "ModelComparison",
     "Report",
     "ShapeError",
     "UnreadableError",
@@ -40,7 +51,9 @@ __all__ = [
     "UsageError",
     "Verification",
     "__version__",
+    "audit",
     "check",
+    "compare",
     "convert",
     "from_torch",
     "load",
@@ -49,9 +62,11 @@ __all__ = [
 
 _HOMES = {
     "AmbiguousError": "converters.ir.errors",
+    "AuditResult": "service.reports.result",
     "Conversion": "service.work.conversion",
     "Finding": "linter.finding",
     "Model": "converters.ir.model",
+    "ModelComparison": "service.reports.result",
     "Report": "linter.finding",
     "ShapeError": "converters.ir.errors",
     "UnreadableError": "converters.ir.errors",
@@ -59,7 +74,9 @@ _HOMES = {
     "UpconvError": "converters.ir.errors",
     "UsageError": "converters.ir.errors",
     "Verification": "converters.proof.report",
+    "audit": "service.python.calls",
     "check": "service.python.calls",
+    "compare": "service.python.calls",
     "convert": "service.python.calls",
     "from_torch": "service.python.calls",
     "load": "service.python.calls",

@@ -25,6 +25,7 @@ from upconv.converters.ir.dims import Size, Symbol, evaluate, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.records import record
 
 TYPICAL: Final = 224
@@ -71,7 +72,7 @@ def typical_sizes(found: InputSizes, near: Mapping[str, int] | None = None) -> d
     """A size of each axis that runs, the nearest to `near` or to a usual one."""
     sizes: dict[str, int] = {}
     for axis in found.axes:
-        wanted = (near or {}).get(axis.axis, TYPICAL if axis.axis not in ("N", "C") else 1)
+        wanted = (near or {}).get(axis.axis, TYPICAL if axis.axis not in NO_SIZES else 1)
         inside = axis.runs or axis.known
         sizes[axis.axis] = inside.above(wanted) or inside.below(wanted) or wanted
     return sizes

@@ -96,29 +96,51 @@ def _other_scale(fit: CropFit, shapes: Shapes) -> Misalignment:
     )
 
 
+@record(frozen=True, slots=True)
+class Judged:
+    """A merge: whether its inputs lie at one place, and how they do not. "unknown": an input of
+    another size, or with another root, is not judged."""
+
+    layer: Layer
+    verdict: Literal["aligned", "off", "unknown"]
+    off: Misalignment | None = None
+
+
+def judged_merges(model: Model, coordinates: Coordinates, shapes: Shapes) -> Iterator[Judged]:
+    """Every Eltwise and Concat of channels with several inputs that have pixels."""
+    for layer in model.layers:
+        op, first = layer.operator, shapes.get(layer.inputs[0]) if layer.inputs else None
+        merges = isinstance(op, ops.Eltwise) or (isinstance(op, ops.Concat) and op.axis in (1, -3))
+        if merges and len(set(layer.inputs)) > 1 and (first is None or len(first) > 2):
+            yield _of_merge(layer, coordinates, shapes)
+
+
 def merge_misalignments(
     model: Model, coordinates: Coordinates, shapes: Shapes
 ) -> Iterator[Misalignment]:
-    """Every Eltwise, and Concat of channels, of which an input does not lie where the first one
-    does; inputs of another size are not judged."""
-    for layer in model.layers:
-        op = layer.operator
-        if isinstance(op, ops.Eltwise) or (isinstance(op, ops.Concat) and op.axis in (1, -3)):
-            found = next(_of_merge(layer, coordinates, shapes), None)
-            if found is not None:
-                yield found
+    """Every merge of which an input does not lie where the first one does."""
+    for one in judged_merges(model, coordinates, shapes):
+        if one.off is not None:
+            yield one.off
 
 
-def _of_merge(layer: Layer, coordinates: Coordinates, shapes: Shapes) -> Iterator[Misalignment]:
+def _of_merge(layer: Layer, coordinates: Coordinates, shapes: Shapes) -> Judged:
     first = layer.inputs[0]
     shape = shapes.get(first)
+    verdict: Literal["aligned", "unknown"] = "aligned"
     for value in dict.fromkeys(layer.inputs[1:]):
         other = shapes.get(value)
-        if shape is None or other is None or any(map(provably_differ, shape[2:], other[2:])):
+        fits = shape is not None and other is not None
+        if not fits or any(map(provably_differ, (shape or ())[2:], (other or ())[2:])):
+            verdict = "unknown"
             continue
         maps = coordinates.relative(first, value)
-        if maps is not None and any(one != AxisMap() for one in maps):
-            yield _misplacement(layer, (first, value), maps, shape)
+        if maps is None:
+            verdict = "unknown"
+        elif any(one != AxisMap() for one in maps):
+            assert shape is not None
+            return Judged(layer, "off", _misplacement(layer, (first, value), maps, shape))
+    return Judged(layer, verdict)
 
 
 def _misplacement(layer: Layer, names: tuple[str, str], maps: Maps, shape: Shape) -> Misalignment:

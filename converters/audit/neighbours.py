@@ -8,10 +8,14 @@ from math import prod
 from typing import Final, Literal
 
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.records import record
 
 TRIED: Final = 40
-"""How many sizes of each axis are tried where axes are coupled."""
+"""How many sizes of each axis are tried where axes are coupled ..."""
+
+MOST_TRIED: Final = 4_000
+"""... and how many of them together, however many axes there are."""
 
 
 @record(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Change:
         return abs(self.pixels) / self.whole
 
     def __str__(self) -> str:
-        shape = "x".join(map(str, self.sizes.values()))
+        image = (size for letter, size in self.sizes.items() if letter not in NO_SIZES)
+        shape = "x".join(map(str, image))
         return f"{self.kind} to {shape} ({self.pixels:+d} pixels, {self.share:.1%})"
 
 
@@ -62,8 +67,12 @@ def changes(found: InputSizes, sizes: Mapping[str, int]) -> Iterator[Change]:
 
 def _best(found: InputSizes, sizes: Mapping[str, int], up: bool) -> dict[str, int] | None:
     """Of the sizes that run and are nowhere smaller (or larger), the nearest in pixels."""
-    count = TRIED if found.coupled else 1
-    choices = [list(islice(_from(axis, sizes[axis.axis], up), count)) for axis in found.axes]
+    tied = frozenset().union(*(one.symbols for one in found.coupled))
+    count = min(TRIED, max(int(MOST_TRIED ** (1 / len(tied))), 1)) if tied else 1
+    choices = [
+        list(islice(_from(axis, sizes[axis.axis], up), count if axis.axis in tied else 1))
+        for axis in found.axes
+    ]
     names = [axis.axis for axis in found.axes]
     fitting = (
         one

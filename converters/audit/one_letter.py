@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import product
+from math import prod
 from operator import or_
+from typing import Final
 
 from upconv.converters.audit.conditions import Condition, asked
 from upconv.converters.audit.coupling import identity, projected, renamed, rewritten, split
@@ -16,6 +19,9 @@ from upconv.converters.ir.dims import Size, Symbol, leaves, substitute
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.records import record
+
+MOST_TRIED: Final = 4096
+"""Combinations of sizes of tied axes that are tried one by one."""
 
 
 @record(frozen=True, slots=True)
@@ -148,11 +154,38 @@ def coupled_sizes(net: Net, letter: str, own: Mapping[str, Own]) -> SizeSet:
         if own[name].because:
             raise Unsayable(own[name].because)
     tied = [one for one in coupled if one.symbols & (others | {letter})]
+    few = _combined(coupled, letter, own)
+    if few is not None:
+        return few
     if len(tied) > 1:
         raise Unsayable(f"{len(tied)} conditions tie it to {' and '.join(sorted(others))}")
     if any(own[name].known & own[name].doubtful != NONE for name in others):
         raise Unsayable("an axis of 1 is repeated where sizes are coupled")
     return reduce(or_, (_projection(one, letter, own) for one in mine[0].any_of))
+
+
+def _combined(coupled: Sequence[Condition], letter: str, own: Mapping[str, Own]) -> SizeSet | None:
+    """The sizes that some sizes of the letters they are tied to go with, tried one by one; None
+    where there are too many."""
+    letters = _tied_letters(coupled, letter)
+    sets = [own[name] for name in letters]
+    if any(o.because or not o.known.is_finite or o.known & o.doubtful != NONE for o in sets):
+        return None
+    choices = [one.known.exceptions for one in sets]
+    if prod(map(len, choices)) > MOST_TRIED:
+        return None
+    mine = [one for one in coupled if one.symbols & set(letters)]
+    combined = (dict(zip(letters, sizes, strict=True)) for sizes in product(*choices))
+    return SizeSet.only(*(c[letter] for c in combined if all(one.holds(c) for one in mine)))
+
+
+def _tied_letters(coupled: Sequence[Condition], letter: str) -> list[str]:
+    """A letter with all that conditions tie to it, directly or through others."""
+    found, before = {letter}, 0
+    while len(found) > before:
+        before = len(found)
+        found.update(*(one.symbols for one in coupled if one.symbols & found))
+    return sorted(found)
 
 
 def _telling(conditions: list[Condition]) -> list[Condition]:

@@ -312,7 +312,23 @@ def _listed(name: str, numbers: Sequence[int], many: str, last: int | None = Non
         return f"{name} <= {high}" if low == least else f"{low} <= {name} <= {high}"
     if len(numbers) <= LISTED:
         return f"{name} in {_braces(numbers)}"
-    return f"{len(numbers)} {many} from {low} to {high}" if many else ""
+    if not many:
+        return ""
+    runs = _runs(numbers)
+    if len(runs) <= LISTED // 2:
+        return " or ".join(_listed(name, run, "") for run in runs)
+    return f"{len(numbers)} {many} from {low} to {high}"
+
+
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Numbers in stretches without a gap."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return found
 
 
 def _braces(numbers: Sequence[int]) -> str:

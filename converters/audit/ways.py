@@ -125,11 +125,11 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
     """
     op = layer.operator
     match op:
-        case ops.Conv(stride=stride) | ops.Pool(stride=stride):
+        case ops.Conv(stride=stride) | ops.Pool(stride=stride) if axis >= 0:
             return Fraction(1, stride[axis]) if stride[axis] else None
-        case ops.ConvTranspose(stride=stride, target=None):
+        case ops.ConvTranspose(stride=stride, target=None) if axis >= 0:
             return Fraction(stride[axis])
-        case ops.Resize(factor=factor) if factor is not None:
+        case ops.Resize(factor=factor) if factor is not None and axis >= 0:
             return Fraction(factor[axis])
         case ops.DepthToSpace(block=block):
             return Fraction(block)
@@ -137,10 +137,24 @@ def nominal_scale(layer: Layer, axis: int) -> Fraction | None:
             return Fraction(1, block) if block else None
         case ops.StridedSlice(axis=along, step=step):
             return Fraction(1, abs(step)) if along == axis + 2 and step else Fraction(1)
-        case ops.GlobalPool():
-            return None
+        case (
+            ops.GlobalPool()
+            | ops.Eltwise(broadcast=True)
+            | ops.Expand()
+            | ops.Reshape()
+            | ops.Permute()
+            | ops.Flatten()
+        ):
+            return None  # repeated, or another axis stands there
+    return _written_scale(op, axis)
+
+
+def _written_scale(op: ops.Operator, axis: int) -> Fraction | None:
+    """What the size that is written for an operator multiplies by; 1 where none is."""
     sizes = getattr(op, "target", None) or getattr(op, "size", None)
-    return _slope(sizes, axis) if sizes else Fraction(1)
+    if axis < 0 or not isinstance(sizes, tuple) or not sizes:
+        return Fraction(1)
+    return _slope(sizes, axis)
 
 
 def _slope(sizes: Sequence[Size], axis: int) -> Fraction | None:

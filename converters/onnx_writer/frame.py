@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from onnx import TensorProto, ValueInfoProto, helper
 
 from upconv.converters.ir.model import Model, Shape
+from upconv.converters.ir.shapes import channels_last
 from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
 from upconv.converters.onnx_writer.graph import GraphBuilder
-from upconv.converters.onnx_writer.layout import Inside, last, to_first, to_last
+from upconv.converters.onnx_writer.layout import Inside
+from upconv.converters.passes.channels import to_first, to_last
 
 
 def enter_inputs(graph: GraphBuilder, inside: Inside) -> None:
@@ -39,7 +41,7 @@ def inputs_of(model: Model, inside: Inside) -> Iterator[ValueInfoProto]:
     """The graph's inputs, in the source's layout and kind."""
     for entry in model.inputs:
         assert entry.shape is not None, "refused before: input shapes are unknown"
-        shape = last(entry.shape) if entry.name in inside.inner else entry.shape
+        shape = channels_last(entry.shape) if entry.name in inside.inner else entry.shape
         kind = TensorProto.INT64 if entry.integer else TensorProto.FLOAT
         yield typed_value(entry.name, shape, kind)
 
@@ -54,7 +56,7 @@ def outputs_of(model: Model, graph: GraphBuilder, inside: Inside) -> Iterator[Va
         if graph.shapes.get(inner or name) is None and graph.has_custom:
             yield helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
             continue
-        shape = graph.shape(name) if inner is None else last(graph.shape(inner))
+        shape = graph.shape(name) if inner is None else channels_last(graph.shape(inner))
         yield typed_value(name, shape, _kind(graph, name))
 
 

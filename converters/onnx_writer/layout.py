@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from upconv.converters.ir.model import Model, Shape
+from upconv.converters.ir.model import Model
 from upconv.converters.passes.rename import renamed
 
 
@@ -45,26 +45,3 @@ def _inner_name(name: str, what: str, taken: set[str]) -> str:
     while chosen in taken:
         chosen += "_"
     return chosen
-
-
-def last(shape: Shape) -> Shape:
-    """(N, C, spatial...) as (N, spatial..., C)."""
-    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
-
-
-def to_first(rank: int) -> list[int]:
-    """The permutation from channels-last to channels-first.
-
-    >>> to_first(4)
-    [0, 3, 1, 2]
-    """
-    return [0, rank - 1, *range(1, rank - 1)] if rank > 2 else list(range(rank))
-
-
-def to_last(rank: int) -> list[int]:
-    """The permutation from channels-first to channels-last.
-
-    >>> to_last(4)
-    [0, 2, 3, 1]
-    """
-    return [0, *range(2, rank), 1] if rank > 2 else list(range(rank))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageErro
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape, validate
 from upconv.converters.ir.operators import UPSAMPLING
+from upconv.converters.ir.temporaries import remove_folder, temporary_folder
 from upconv.converters.onnx_writer.options import WriteOptions, require_valid
 from upconv.converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
 from upconv.converters.onnx_writer.save import data_path
@@ -55,9 +54,9 @@ def write_upsampling(
     target = Path(folder)
     _require_ours(target)
     parts = _parts(live(model))
-    staging: Path | None = None
+    handle, staging = -1, None
     try:
-        staging = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+        handle, staging = temporary_folder(target.parent)
         written = _write_parts(parts, staging, options)
         _write_index(model, options, written, staging)
         staging.chmod(0o755)
@@ -66,7 +65,7 @@ def write_upsampling(
         raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_folder(handle, staging)
     return written
 
 
@@ -198,7 +197,7 @@ def _put(staging: Path, target: Path) -> None:
     if not target.exists():
         os.rename(staging, target)
         return
-    old = Path(tempfile.mkdtemp(prefix=".upconv-old-", dir=target.parent))
+    handle, old = temporary_folder(target.parent)
     os.rename(target, old / "old")
     try:
         os.rename(staging, target)
@@ -206,4 +205,4 @@ def _put(staging: Path, target: Path) -> None:
         os.rename(old / "old", target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(handle, old)

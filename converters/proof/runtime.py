@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.temporaries import clear_abandoned, temporary_file
 from upconv.converters.readers.files.opening import read_regular, reason
 
 Array = NDArray[Any]
@@ -89,41 +90,34 @@ def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
     Raises UnreadableError where it cannot be made.
     """
     extra = [name for name in values if name not in file.outputs and name not in file.inputs]
-    try:
-        path = _copied(Path(file.path), _more_outputs(extra))
-    except OSError as error:
-        reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
-        raise UnreadableError(reason, path=file.path) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(_copied(Path(file.path), _more_outputs(extra)))
+        except OSError as error:
+            reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
+            raise UnreadableError(reason, path=file.path) from None
         yield path
-    finally:
-        Path(path).unlink(missing_ok=True)
 
 
-def _copied(source: Path, more: bytes) -> str:
-    """The path of a new file with the source's bytes and `more`; none is left where it fails."""
+@contextmanager
+def _copied(source: Path, more: bytes) -> Iterator[str]:
+    """The path of a file with the source's bytes and `more`, held for as long as it is there."""
     folder = source.parent if os.access(source.parent, os.W_OK) else None
-    handle, path = tempfile.mkstemp(".onnx", copy_prefix(os.getpid()), folder)
+    handle, path = temporary_file(folder or tempfile.gettempdir(), 0o600, ".onnx")
     try:
         with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
             shutil.copyfileobj(original, copy, 1 << 22)
             copy.write(more)
-    except BaseException:
+            copy.flush()
+            yield path
+    finally:
         Path(path).unlink(missing_ok=True)
-        raise
-    return path
 
 
-def copy_prefix(process: int) -> str:
-    """How the names of a process's copies begin."""
-    return f".upconv-exposed-{process}-"
-
-
-def remove_copies(onnx_path: str, process: int) -> None:
+def remove_copies(onnx_path: str) -> None:
     """Remove what a process that was killed left of its copies of a file."""
     for folder in (Path(onnx_path).parent, Path(tempfile.gettempdir())):
-        for left in folder.glob(f"{copy_prefix(process)}*.onnx"):
-            left.unlink(missing_ok=True)
+        clear_abandoned(folder)
 
 
 def _more_outputs(names: Sequence[str]) -> bytes:

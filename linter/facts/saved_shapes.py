@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
-from upconv.converters.ir.shapes import Shape, text_of
+from upconv.converters.ir.shapes import Shape, channels_last, text_of
 
 if TYPE_CHECKING:
     from upconv.linter.context import Context
@@ -36,7 +36,7 @@ def first_contradiction(context: Context) -> Contradiction | None:
                 continue
             if stated.value in inputs:
                 return None
-            written, computed = _shown(stated.sizes), text_of(_last(shape))
+            written, computed = _shown(stated.sizes), text_of(channels_last(shape))
             return Contradiction(layer, stated.value, written, computed, stated.where)
     return None
 
@@ -50,13 +50,8 @@ def _contradicts(shape: Shape, sizes: Sequence[Any]) -> bool:
             isinstance(ours, int) and isinstance(theirs, int) and ours != theirs
             for ours, theirs in zip(order[1:], sizes[1:], strict=True)
         )
-        for order in (shape, _last(shape))
+        for order in (shape, channels_last(shape))
     )
-
-
-def _last(shape: Shape) -> Shape:
-    """The shape with its channels last."""
-    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
 
 
 def _shown(sizes: Sequence[Any]) -> str:

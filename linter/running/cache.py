@@ -62,14 +62,14 @@ class Cache:
         if not entry.parent.is_dir():
             self._create(entry.parent)
         text = json.dumps({"key": key, "report": asdict(replace(report, source=None))})
-        write_whole(entry, text.encode("utf-8"))
+        write_whole(entry, text.encode("utf-8"), self.folder)
 
     def _create(self, inner: Path) -> None:
         inner.mkdir(parents=True, exist_ok=True)
         for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
             file = self.folder / name
             if not file.exists():
-                file.write_text(text, "utf-8")
+                write_whole(file, text.encode("utf-8"))
 
     def _entry(self, path: str) -> Path:
         name = blake2b(path.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

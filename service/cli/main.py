@@ -1,4 +1,4 @@
-"""The command line: `upconv check | convert | verify | rule | formats`."""
+"""The command line: `upconv check`, `convert`, `verify`, `audit` and the others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ COMMANDS = {
     "check": "find what breaks upsampling layers in model files",
     "convert": "write a model as ONNX and prove the two equal",
     "verify": "prove an ONNX file equal to the model it was made from",
+    "audit": "say which input sizes a model accepts, and compare two models",
+    "solve": "find the layer that takes one size to another",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
 }

@@ -1,4 +1,4 @@
-"""`upconv.load`, `check`, `convert`, `verify` and `from_torch`.
+"""`upconv.load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch`.
 
 What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect`,
 `keras_bilinear` and `keras_backend` say how a file is read, as on the command line; what they leave
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from upconv.converters.ir.dims import Size
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from upconv.converters.passes.cut import Cut
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
+    from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion, Only
     from upconv.service.work.proving import Judge
 
@@ -210,6 +212,87 @@ def verify(
     given = _text(data) or ""
     request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, given, against, part)
     return verify(request, *_given(progress))
+
+
+def audit(
+    model: Path | Model,
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
+    sizes: str = "",
+    against: Path | Model | None = None,
+    against_weights: Path | None = None,
+    findings: bool = True,
+    proof: Path | None = None,
+    config: Path | None = None,
+) -> AuditResult:
+    """Which input sizes a model accepts, as rules that hold for every size; what loses the pixel;
+    and where branches that meet lie apart.
+
+    `sizes` are those to look at: "224..1024:32", or "640x480" for one image. `against` is another
+    model to compare with. A Model is audited in the letters that it was read with, so give the path
+    where there is one. Raises UnreadableError, UnsupportedError and UsageError.
+    """
+    from upconv.service.work.auditing import AuditRequest, audit
+    from upconv.service.work.sizes import parse_sizes
+
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
+    source, options = _source(model, said, config)
+    other, theirs = _other(against, against_weights, said, config)
+    request = AuditRequest(
+        source,
+        options,
+        parse_sizes(sizes),
+        other,
+        theirs,
+        findings,
+        _text(config) or "",
+        _text(proof) or "",
+    )
+    return audit(request)
+
+
+def compare(
+    left: Path | Model,
+    right: Path | Model,
+    *,
+    left_weights: Path | None = None,
+    right_weights: Path | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
+    config: Path | None = None,
+) -> ModelComparison:
+    """Whether two models mean the same, and all that differs: names, order and form are of no
+    account. True where nothing differs that changes numbers.
+
+    Raises UnreadableError, UnsupportedError and UsageError.
+    """
+    from upconv.service.work.auditing import compare
+
+    said = _reading(None, None, phase, dialect, keras_bilinear, keras_backend)
+    ours, theirs = (
+        _other(model, weights, said, config)
+        for model, weights in ((left, left_weights), (right, right_weights))
+    )
+    return compare(ours[0], theirs[0], ours[1], theirs[1])
+
+
+def _other(
+    model: Path | Model | None, weights: Path | None, said: Reading, config: Path | None
+) -> tuple[str | Model, ReadOptions]:
+    """A model beside another, read as that one but for its weights and shapes."""
+    if model is None:
+        return "", ReadOptions()
+    if isinstance(model, Model):
+        return model, ReadOptions()
+    theirs = replace(said, weights=_text(weights) or "", inputs={})
+    return os.fspath(model), read_options(theirs, _text(config))
 
 
 def from_torch(

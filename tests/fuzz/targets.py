@@ -128,6 +128,7 @@ TARGETS: Final[dict[str, Target]] = {
     "tflite": _checked("a.tflite"),
     "mxnet": _checked("a.json"),
     "mxnet_params": _as_weights("a.json", mxnet_net(), "a.params"),
+    "onnx_model": _checked("a.onnx"),
     "config": _config,
     "baseline": _baseline,
     "cache": _cache,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upconv.converters.audit.comparison.compare import Comparison, compare
+from upconv.converters.audit.comparison.compare import Comparison, Read, compare, compare_files
 from upconv.converters.audit.comparison.differences import Difference
 
-__all__ = ["Comparison", "Difference", "compare"]
+__all__ = ["Comparison", "Difference", "Read", "compare", "compare_files"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
+from upconv.converters.audit.comparison.factors import as_transposed, joined_axes
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.inference import Inference, infer
@@ -236,6 +237,19 @@ def _plain_merge(net: _Net, layer: Layer) -> Change | None:
     return Change(replace(layer, operator=plain)) if plain != op else None
 
 
+def _powers(net: _Net, layer: Layer) -> Change | None:
+    """What is scaled and moved, and then again, as once: only the last may raise to a power."""
+    op, first = layer.operator, net.before(layer)
+    if not isinstance(op, ops.Power) or first is None or not isinstance(first.operator, ops.Power):
+        return None
+    earlier = first.operator
+    if earlier.power != 1:
+        return None
+    scale, shift = op.scale * earlier.scale, op.shift + op.scale * earlier.shift
+    whole = replace(op, scale=scale, shift=shift)
+    return Change(replace(layer, operator=whole, inputs=first.inputs), first)
+
+
 def _nested(net: _Net, layer: Layer) -> Change | None:
     """(a + b) + c as a + b + c, and Concats of Concats."""
     op = layer.operator
@@ -261,7 +275,12 @@ def _cutting(net: _Net, layer: Layer) -> Change | None:
     if isinstance(op, ops.StridedSlice) and op.step == 1 and x is not None:
         return Change(replace(layer, operator=ops.Crop(op.axis % len(x), (op.start,), (op.size,))))
     first = net.before(layer)
-    if not isinstance(op, ops.Crop) or first is None or x is None:
+    if not isinstance(op, ops.Crop) or x is None:
+        return None
+    plain = _of_numbers(layer, op, net.shape(layer.outputs[0]))
+    if plain is not None:
+        return Change(plain)
+    if first is None:
         return None
     earlier = first.operator
     if not isinstance(earlier, ops.Crop) or earlier.axis % len(x) + len(
@@ -271,6 +290,14 @@ def _cutting(net: _Net, layer: Layer) -> Change | None:
     whole = ops.Crop(earlier.axis, earlier.offsets + op.offsets, earlier.sizes + op.sizes)
     inputs = tuple(dict.fromkeys((*first.inputs, *layer.inputs[1:])))
     return Change(replace(layer, operator=whole, inputs=inputs), first)
+
+
+def _of_numbers(layer: Layer, op: ops.Crop, y: Shape | None) -> Layer | None:
+    """A cut to the size of another value as one to the numbers that this is, where it is some."""
+    if len(layer.inputs) < 2 or y is None or not is_constant(*y, *op.offsets):
+        return None
+    kept = y[op.axis % len(y) :][: len(op.sizes)]
+    return replace(layer, operator=replace(op, sizes=kept), inputs=layer.inputs[:1])
 
 
 def _repeated(net: _Net, layer: Layer) -> Change | None:
@@ -305,12 +332,38 @@ def _repeats(op: ops.Resize) -> bool:
     )
 
 
+def _product(net: _Net, layer: Layer) -> Change | None:
+    """A product with a stored matrix that is a transposed convolution."""
+    if not isinstance(layer.operator, ops.MatMul):
+        return None
+    shapes = [net.shape(value) for value in layer.inputs]
+    for index, value in enumerate(layer.inputs):
+        stored = net.producers.get(value)
+        if stored is None or not isinstance(stored.operator, ops.Constant) or None in shapes:
+            continue
+        pair = (shapes[0], shapes[1])
+        made = as_transposed(layer, pair, stored.weights["value"], index == 0)  # type: ignore[arg-type]
+        if made is not None:
+            return Change(made, computed=True)
+    return None
+
+
+def _axis_by_axis(net: _Net, layer: Layer) -> Change | None:
+    """Two transposed convolutions, one an axis, as one."""
+    first = net.before(layer) if isinstance(layer.operator, ops.ConvTranspose) else None
+    whole = joined_axes(first, layer) if first is not None else None
+    return Change(whole, first, computed=True) if whole is not None else None
+
+
 REWRITES: Final[tuple[Rewrite, ...]] = (
     _neutral,
     _plain_merge,
     _activation,
+    _powers,
     _cutting,
     _cutting,
+    _product,
+    _axis_by_axis,
     _affine,
     _padding,
     _nested,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.audit.comparison.canonical import Canonical, canonical
 from upconv.converters.audit.comparison.differences import (
@@ -18,11 +18,22 @@ from upconv.converters.audit.comparison.matching import Matching, Pair, kind_of,
 from upconv.converters.audit.explained import first_failures
 from upconv.converters.audit.input_sizes import AxisSizes, InputSizes, input_sizes
 from upconv.converters.audit.size_sets import EVERY, SizeSet
-from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.dims import is_constant, symbol
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
-from upconv.converters.ir.open_sizes import SPATIAL
+from upconv.converters.ir.open_sizes import image_letters
 from upconv.converters.ir.records import record
+
+Written: TypeAlias = tuple[Sequence[ModelInput], Sequence[ModelInput]]
+"""The inputs of A and of B."""
+
+
+@record(frozen=True, slots=True)
+class Read:
+    """A model as its file has it (`plain`), and read with letters for its images' sizes."""
+
+    plain: Model
+    lettered: Model
 
 
 @record(frozen=True, slots=True)
@@ -42,15 +53,19 @@ class Comparison:
         return not any(one.changes_numbers for one in self.differences)
 
 
-def compare(left: Model, right: Model) -> Comparison:
+def compare(
+    left: Model, right: Model, written: Written | None = None, *, free: bool = True
+) -> Comparison:
     """Two models by meaning. Their layers are matched by place, shape and weights; names, the order
     of layers, folded normalisations, split activations, dense or grouped kernels and the words
     for padding are of no account.
 
-    Both are taken with free sizes of their images, the same letters in both.
+    Both are taken with `free` sizes of their images, the same letters in both. `written` are the
+    inputs as both files have them, where the models were read with other sizes.
     """
-    declared = list(_of_declared_sizes(left, right))
-    left, right = _with_letters(left, right)
+    declared = list(_of_declared_sizes(*(written or (left.inputs, right.inputs))))
+    if free:
+        left, right = _with_letters(left, right)
     ours, theirs = canonical(left), canonical(right)
     sizes = input_sizes(ours.model), input_sizes(theirs.model)
     made = infer(ours.model).shapes, infer(theirs.model).shapes
@@ -70,27 +85,56 @@ def compare(left: Model, right: Model) -> Comparison:
     )
 
 
+def compare_files(left: Read, right: Read) -> Comparison:
+    """Two models that were read with letters and as their files have them.
+
+    They are compared at every size. Where that differs, but both files name one size, what counts
+    is that size: at others their makers promise nothing, and it is only said that they differ.
+    """
+    written = (left.plain.inputs, right.plain.inputs)
+    free = compare(left.lettered, right.lettered, written)
+    if free.same or not _one_size(*written):
+        return free
+    own = compare(left.plain, right.plain, free=False)
+    if not own.same:
+        return free
+    others = tuple(_of_other_sizes(free.differences))
+    return replace(free, differences=(*own.differences, *others), matched=own.matched)
+
+
+def _of_other_sizes(differences: Sequence[Difference]) -> Iterator[Difference]:
+    """What differs at sizes that neither file names: the sizes that run, and how much else."""
+    changing = [one for one in differences if one.changes_numbers]
+    valid = [one for one in changing if one.kind == "valid sizes"]
+    for one in valid:
+        message = f"at other sizes than the files', {one.message}"
+        yield replace(one, message=message, changes_numbers=False)
+    more = len(changing) - len(valid)
+    if more:
+        things = "one thing differs" if more == 1 else f"{more} things differ"
+        yield Difference(
+            "place", "", "", f"at other sizes than the files', {things} in layers", False
+        )
+
+
+def _one_size(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
+    """Whether both have numbers for all sizes of their images, and the same."""
+    by_name = [{entry.name: entry.shape for entry in inputs} for inputs in (left, right)]
+    pairs = [(by_name[0][ours], by_name[1][theirs]) for ours, theirs in _partners(left, right)]
+    return all(a is not None and a == b and is_constant(*a[2:]) for a, b in pairs)
+
+
 def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
     """Both models with N, H and W (D, W) for the batch and the sizes of their images; inputs after
     the first of another size have letters of their own, the same in both models."""
-    names = ([entry.name for entry in model.inputs] for model in (left, right))
-    letters: dict[str, tuple[Size, ...]] = {}
-    known: dict[Shape, tuple[Size, ...]] = {}
-    partners: dict[str, str] = {}
-    by_name = {entry.name: entry for entry in left.inputs}
-    for index, (ours, theirs) in enumerate(paired_names(*names)):
-        partners[theirs] = ours
-        shape = by_name[ours].shape
-        if shape is not None and len(shape) in SPATIAL and set(shape[2:]) != {1}:
-            written = SPATIAL[len(shape)]
-            fresh = tuple(symbol(f"{name}{index or ''}") for name in written)
-            letters[ours] = known.setdefault(shape[2:], fresh)
+    letters = image_letters(left.inputs)
+    partners = {theirs: ours for ours, theirs in _partners(left.inputs, right.inputs)}
 
     def freed(entry: ModelInput, name: str) -> ModelInput:
-        fitting = entry.shape is not None and len(entry.shape) - 2 == len(letters.get(name, ()))
-        if not fitting or entry.shape is None or name not in letters:
+        found = letters.get(name, ())
+        if entry.shape is None or not found or len(entry.shape) - 2 != len(found):
             return entry
-        return replace(entry, shape=(symbol("N"), entry.shape[1], *letters[name]))
+        return replace(entry, shape=(symbol("N"), entry.shape[1], *found))
 
     return (
         replace(left, inputs=tuple(freed(one, one.name) for one in left.inputs)),
@@ -100,11 +144,17 @@ def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
     )
 
 
-def _of_declared_sizes(left: Model, right: Model) -> Iterator[Difference]:
+def _partners(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> list[tuple[str, str]]:
+    """The names of the inputs of both models that belong together."""
+    return list(paired_names([one.name for one in left], [one.name for one in right]))
+
+
+def _of_declared_sizes(
+    left: Sequence[ModelInput], right: Sequence[ModelInput]
+) -> Iterator[Difference]:
     """Axes that one file leaves free and the other gives a number, which runtimes then ask for."""
-    names = ([entry.name for entry in model.inputs] for model in (left, right))
-    by_name = [{entry.name: entry for entry in model.inputs} for model in (left, right)]
-    for ours, theirs in paired_names(*names):
+    by_name = [{entry.name: entry for entry in inputs} for inputs in (left, right)]
+    for ours, theirs in _partners(left, right):
         a, b = by_name[0][ours].shape or (), by_name[1][theirs].shape or ()
         for axis, pair in enumerate(zip(a, b, strict=False)):
             fixed = [size for size in pair if isinstance(size, int)]
@@ -126,9 +176,8 @@ def _of_inputs(left: Model, right: Model) -> Iterator[Difference]:
     if len(left.inputs) != len(right.inputs):
         counts = f"{len(left.inputs)} inputs in A, {len(right.inputs)} in B"
         yield Difference("input", "", "", counts)
-    names = ([entry.name for entry in model.inputs] for model in (left, right))
     by_name = [{entry.name: entry for entry in model.inputs} for model in (left, right)]
-    for ours, theirs in paired_names(*names):
+    for ours, theirs in _partners(left.inputs, right.inputs):
         a, b = by_name[0][ours].shape, by_name[1][theirs].shape
         if a is not None and b is not None and same_shape(a[1:], b[1:], {}) is False:
             message = f"the input is {_text(a)} in A, {_text(b)} in B"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from upconv.converters.audit.comparison.matching import Pair, kind_of
-from upconv.converters.audit.comparison.settings import settings_of
+from upconv.converters.audit.comparison.settings import Settings, settings_of
 from upconv.converters.audit.comparison.weights import weight_differences
 from upconv.converters.audit.growth import Growths, Unsayable
 from upconv.converters.audit.size_sets import SizeSet, zeros
-from upconv.converters.ir.dims import Dim, Size, Symbol, leaves
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Dim, Like, Size, Symbol, is_constant, leaves, substitute
+from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, text_of
@@ -83,12 +87,81 @@ def _difference(kind: Kind, pair: Pair, message: str) -> Difference:
 
 
 def _settings(pair: Pair, shapes: Shapes) -> Iterator[Difference]:
-    ours = settings_of(pair.left, _rank(pair.left, shapes.left))
-    theirs = settings_of(pair.right, _rank(pair.right, shapes.right))
+    ours = _settings_of(pair.left, shapes.left)
+    theirs = _settings_of(pair.right, shapes.right)
     for name in dict.fromkeys((*ours, *theirs)):
         a, b = ours.get(name), theirs.get(name)
-        if a != b:
-            yield _difference("setting", pair, f"{name} is {_text(a)} in A, {_text(b)} in B")
+        alike = _alike(a, b, shapes.running)
+        if alike is not True:
+            message = f"{name} is {_text(a)} in A, {_text(b)} in B"
+            known = alike is False
+            yield Difference("setting", pair.left.name, pair.right.name, message, known)
+
+
+def _settings_of(layer: Layer, shapes: Mapping[str, Shape | None]) -> Settings:
+    """A layer's settings, with the sizes of other values in them written as what they are."""
+    op = layer.operator
+    if isinstance(op, ops.Crop):
+        op = replace(op, offsets=tuple(_resolved(one, shapes) for one in op.offsets))
+    elif isinstance(op, ops.Pad):
+        op = replace(op, begin=tuple(_resolved(one, shapes) for one in op.begin))
+    elif isinstance(op, ops.StridedSlice):
+        op = replace(op, start=_resolved(op.start, shapes))
+    elif isinstance(op, ops.Pool):
+        op = _reached(op, layer, shapes)
+    return settings_of(replace(layer, operator=op), _rank(layer, shapes))
+
+
+def _reached(op: ops.Pool, layer: Layer, shapes: Mapping[str, Shape | None]) -> ops.Pool:
+    """A pooling of a known size with no more padding at its end than its last window reaches."""
+    x, y = shapes.get(layer.inputs[0]), shapes.get(layer.outputs[0])
+    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+        return op
+    ends = [
+        max(min(end, (int(out) - 1) * s + effective_kernel(k, d) - begin - int(size)), 0)
+        for size, out, s, k, d, begin, end in zip(
+            x[2:], y[2:], op.stride, op.kernel, op.dilation, op.pads_begin, op.pads_end, strict=True
+        )
+    ]
+    return replace(op, pads_end=tuple(ends))
+
+
+def _resolved(size: Size, shapes: Mapping[str, Shape | None]) -> Size:
+    def known(leaf: Symbol | Like) -> Size | None:
+        shape = shapes.get(leaf.tensor) if isinstance(leaf, Like) else None
+        return shape[leaf.axis] if isinstance(leaf, Like) and shape is not None else None
+
+    return substitute(size, known)
+
+
+def _alike(a: object, b: object, running: Mapping[str, SizeSet]) -> bool | None:
+    """Whether two settings are one: numbers as float32, sizes wherever both models run. None where
+    nobody can say."""
+    if a == b:
+        return True
+    if isinstance(a, Dim | int) and isinstance(b, Dim | int):
+        return _same_size(a, b, running)
+    if isinstance(a, float | int) and isinstance(b, float | int):
+        return float32(a) == float32(b)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = dict.fromkeys((*a, *b))
+        return _all(_alike(a.get(key, 0), b.get(key, 0), running) for key in keys)
+    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        return _all(_alike(one, other, running) for one, other in zip(a, b, strict=True))
+    return False
+
+
+def _all(found: Iterable[bool | None]) -> bool | None:
+    known = list(found)
+    return False if False in known else None if None in known else True
+
+
+def float32(value: float) -> float:
+    """The number as files of weights and of ONNX hold it."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value
 
 
 def _rank(layer: Layer, shapes: Mapping[str, Shape | None]) -> int:
@@ -106,10 +179,7 @@ def same_shape(left: Shape, right: Shape, running: Mapping[str, SizeSet]) -> boo
     """Whether two shapes are one wherever both models run; None where nobody can say."""
     if len(left) != len(right):
         return False
-    found = [_same_size(a, b, running) for a, b in zip(left, right, strict=True)]
-    if False in found:
-        return False
-    return None if None in found else True
+    return _all(_same_size(a, b, running) for a, b in zip(left, right, strict=True))
 
 
 def _same_size(left: Size, right: Size, running: Mapping[str, SizeSet]) -> bool | None:

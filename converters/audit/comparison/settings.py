@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.dims import Dim, Like, leaves
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.registry import OperatorTable
 
@@ -96,7 +96,8 @@ def _pad(op: ops.Pad, rank: int) -> Settings:
 
 def _written(size: object) -> object:
     """A size without the names of the values that it is like, which differ between models."""
-    return "?" if isinstance(size, Dim) else size
+    named = isinstance(size, Dim) and any(isinstance(leaf, Like) for leaf in leaves(size))
+    return "?" if named else size
 
 
 @SETTINGS.register(ops.Reshape, ops.Flatten, ops.Expand, ops.Tile, ops.Arange, ops.SizeOf)

@@ -73,6 +73,15 @@ def text_of(shape: Sequence[Size]) -> str:
     return "x".join(str(size) if isinstance(size, int) else f"({size})" for size in shape)
 
 
+def channels_last(shape: Shape) -> Shape:
+    """(N, C, spatial...) as (N, spatial..., C).
+
+    >>> channels_last((1, 3, 5, 7))
+    (1, 5, 7, 3)
+    """
+    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
+
+
 def with_spatial(batch: Size, channels: Size, spatial: Sequence[Size], what: str) -> Shape:
     """(N, C, spatial...); ShapeError where a size is provably 0 or less."""
     shape = (batch, channels, *spatial)

@@ -25,7 +25,7 @@ from upconv.converters.readers.onnx.tensors import read_tensor
 from upconv.converters.readers.onnx.written import NodeSettings
 
 MAX_DEPTH: Final = 48
-MAX_NODES: Final = 1 << 18
+MAX_NODES: Final = 100_000
 
 FunctionKey = tuple[str, str, str]
 """(domain, name, overload)."""

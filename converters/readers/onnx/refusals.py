@@ -35,7 +35,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "TopK": ("the largest values with their places", ""),
     "Col2Im": ("overlapping blocks that are put back (Col2Im)", ""),
     "GatherND": ("values picked by tuples of numbers (GatherND)", ""),
-    "Einsum": ("a sum of products (Einsum)", "write it as MatMul, and export again"),
 }
 
 

@@ -547,7 +547,7 @@ def test_forms_that_only_look_alike_are_told_apart() -> None:
         )
         for coefficients in ((), (1.0, -1.0))
     ]
-    (one,) = compare(*weighted).differences
+    (one,) = compare(weighted[0], weighted[1]).differences
     assert "coefficients is () in A, (1.0, -1.0) in B" in one.message
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.converters.audit.nets import HEAD, NETS, conv, crop, merge, pool, read, u_net
@@ -68,6 +70,17 @@ def test_which_layer_lost_the_pixel(name: str, loss: str) -> None:
     found = input_sizes(model)
     blamed = lost_by(model, found, one(found, "H"))
     assert (loss_text(blamed) if blamed is not None else "") == loss
+
+
+def test_a_normalisation_by_neighbours_has_a_size_that_is_no_target() -> None:
+    """Its `size` is how many channels it looks at, and the batch has no stride."""
+    text = HEAD + pool("p", "data") + 'layer { name: "n" type: "LRN" bottom: "p" top: "n" } '
+    text += conv("u", "n", "kernel_size: 1", out=3) + merge("m", "data u")
+    model = read(text)
+    found = input_sizes(model)
+    assert lost_by(model, found, one(found, "H")) is None
+    batched = replace(model, inputs=(ModelInput("data", (symbol("N"), 3, 8, 8)),))
+    assert [axis.axis for axis in input_sizes(batched).axes] == ["N"]
 
 
 def test_a_pixel_that_is_gained_at_the_end_has_its_layer() -> None:

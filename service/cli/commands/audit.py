@@ -1,0 +1,85 @@
+"""`upconv audit`: which input sizes a model accepts, and where a pixel is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from upconv.service.cli.model_options import model_options, options_of
+
+FORMATS = ("text", "json", "html", "model-explorer")
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option(
+    "--sizes",
+    default="",
+    metavar="A..B[:STEP]",
+    help="Sizes to look at, of all axes or, with an x between, of each: 224..1024:32, 640x480.",
+)
+@click.option(
+    "--against",
+    default="",
+    metavar="MODEL",
+    help="Compare by meaning with this model; names, order and form are of no account.",
+)
+@click.option(
+    "--against-weights", default="", metavar="FILE", help="The trained weights of that model."
+)
+@model_options
+@click.option(
+    "--proof",
+    default="",
+    metavar="FILE.json",
+    help="Show the certificates that `upconv convert --report` wrote, in an HTML report.",
+)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text")
+@click.option(
+    "-o", "--out", default="", type=click.Path(), metavar="FILE", help="Write the report there."
+)
+def command(
+    model: str,
+    sizes: str,
+    against: str,
+    against_weights: str,
+    proof: str,
+    format_: str,
+    out: str,
+    **common: Any,
+) -> int:
+    """Say which input sizes MODEL accepts, as a rule that holds for every size; why; which layer
+    loses the pixel; and where branches that meet lie apart.
+
+    Exit code 0: said. 1: a size asked for by --sizes does not run, or --against differs in what
+    changes numbers. 2: usage, or a file that cannot be read.
+
+    \b
+    Examples:
+      upconv audit unet.onnx
+      upconv audit unet.onnx --sizes 640x480            why not, and the nearest sizes
+      upconv audit unet.pt2 --against unet.onnx         do they mean the same
+      upconv audit fcn8s.prototxt --format html -o fcn8s.html
+    """
+    from upconv.service.reports import audit_report
+    from upconv.service.work.auditing import AuditRequest, audit
+    from upconv.service.work.sizes import parse_sizes
+    from upconv.service.work.staging import report_place, require_apart, write_text
+
+    if out:
+        report_place(out)
+        require_apart([out], [model, against, proof, common["weights"], against_weights])
+    asked, options = parse_sizes(sizes), options_of(**common)
+    other = replace(options, weights=against_weights, inputs={}) if against else options
+    wants_findings = format_ == "html"
+    config = common["config"] or ""
+    request = AuditRequest(model, options, asked, against, other, wants_findings, config, proof)
+    result = audit(request)
+    text = audit_report(result, format_)
+    if out:
+        write_text(out, text)
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
+    return 0 if result.passed else 1

@@ -1,0 +1,1 @@
+"""The audit as one HTML file, and as what a notebook shows."""

@@ -1,0 +1,269 @@
+"""The path of a net: what changes sizes and where branches meet, the rest drawn together.
+
+Layers of one size in a row are one box. A merge joins a box where all that it merges comes from
+there (a residual block); else it is a box of its own. Boxes stand in rows by how much smaller
+their images are, so that an encoder goes down and a decoder up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import log2
+from typing import Final, Literal
+
+from upconv.converters.audit.audited import Audit
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.alignment import carriers
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.records import record
+from upconv.converters.ir.shapes import Shape
+
+BoxKind = Literal["io", "down", "up", "merge", "odd"]
+Tone = Literal["", "good", "warn", "bad"]
+Badges = Mapping[str, tuple[str, Tone]]
+"""Layer -> what stands at it, and whether that is good."""
+
+
+MOST_BOXES: Final = 900
+"""Boxes that are drawn."""
+
+WIDE: Final = 94
+HIGH: Final = 38
+STAIR: Final = 36
+"""How far right a box in another row stands of the one before it."""
+
+GAP: Final = 15
+ROW_GAP: Final = 30
+SHIFT: Final = 80
+"""How far a box is moved to the right before it stands below others."""
+
+LEFT: Final = 40
+"""Room for the names of the rows."""
+
+
+@record(frozen=True, slots=True)
+class Box:
+    """Layers that are drawn together; `value` is the last image that they make, of `shape`. `badge`
+    says how what is merged lies, `verdict` whether that is good."""
+
+    index: int
+    name: str
+    kind: BoxKind
+    layers: tuple[str, ...]
+    value: str
+    shape: Shape | None
+    level: int
+    badge: str = ""
+    verdict: Tone = ""
+    x: float = 0
+    y: float = 0
+
+
+@record(frozen=True, slots=True)
+class Edge:
+    """From one box to another; `reference`: only its size is read."""
+
+    source: int
+    target: int
+    reference: bool
+
+
+@record(frozen=True, slots=True)
+class NetPath:
+    """Boxes in their places, the edges, and the rows as (how much smaller, y)."""
+
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+    rows: tuple[tuple[str, float], ...]
+    width: float
+    height: float
+    box_of: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A path under construction: which box each value is in."""
+
+    boxes: list[Box] = field(default_factory=list)
+    of_value: dict[str, int] = field(default_factory=dict)
+    of_layer: dict[str, int] = field(default_factory=dict)
+    edges: dict[tuple[int, int], bool] = field(default_factory=dict)
+
+
+def net_path(audit: Audit) -> NetPath:
+    """The path of an audited model."""
+    found = _Growing()
+    badges = _badges(audit)
+    levels = _levels(audit)
+    for entry in audit.model.inputs:
+        box = Box(len(found.boxes), entry.name, "io", (), entry.name, entry.shape, 0)
+        found.of_value[entry.name] = box.index
+        found.boxes.append(box)
+    for layer in audit.model.layers:
+        _enter(layer, audit, found, levels, badges)
+    _with_outputs(audit, found)
+    return _placed(found)
+
+
+def shortened(path: NetPath) -> NetPath:
+    """No more than its first MOST_BOXES boxes."""
+    boxes = path.boxes[:MOST_BOXES]
+    edges = (edge for edge in path.edges if max(edge.source, edge.target) < len(boxes))
+    width = max((box.x for box in boxes), default=0.0) + WIDE + 8
+    return replace(path, boxes=boxes, edges=tuple(edges), width=width)
+
+
+def _enter(
+    layer: Layer,
+    audit: Audit,
+    found: _Growing,
+    levels: Mapping[str, int],
+    badges: Badges,
+) -> None:
+    """Add a layer to the box that all it reads is in, or give it a box of its own."""
+    sources = {found.of_value[value] for value in layer.inputs if value in found.of_value}
+    value = layer.outputs[0] if layer.outputs else ""
+    after = audit.shapes.get(value)
+    if len(sources) == 1:
+        (index,) = sources
+        box = found.boxes[index]
+        if (box.layers or not _starts(layer)) and _keeps(box.shape, after):
+            now = replace(box, layers=(*box.layers, layer.name))
+            image = after is not None and len(after) == len(box.shape or ())
+            found.boxes[index] = replace(now, value=value, shape=after) if image else now
+            _note(layer, index, found)
+            return
+    nothing: tuple[str, Tone] = ("", "")
+    badge, verdict = badges.get(layer.name, nothing)
+    index, level = len(found.boxes), levels.get(value, 0)
+    kind = _kind(layer, sources, found, level)
+    names = (layer.name,)
+    found.boxes.append(Box(index, layer.name, kind, names, value, after, level, badge, verdict))
+    carried = set(carriers(layer))
+    for value in layer.inputs:
+        if value in found.of_value:
+            pair = (found.of_value[value], index)
+            found.edges[pair] = found.edges.get(pair, True) and value not in carried
+    _note(layer, index, found)
+
+
+def _keeps(image: Shape | None, after: Shape | None) -> bool:
+    """Whether what is made has the image's size, or is only on its way to that: flat, or with its
+    channels in groups."""
+    if image is None or after is None:
+        return image is after
+    return len(image) != len(after) or image[2:] == after[2:]
+
+
+def _starts(layer: Layer) -> bool:
+    """Whether a layer behind an input has a box of its own: the net begins with it."""
+    return isinstance(layer.operator, ops.Conv | ops.ConvTranspose | ops.Resize | ops.Pool)
+
+
+def _note(layer: Layer, index: int, found: _Growing) -> None:
+    found.of_layer[layer.name] = index
+    found.of_value.update(dict.fromkeys(layer.outputs, index))
+
+
+def _kind(layer: Layer, sources: set[int], found: _Growing, level: int) -> BoxKind:
+    if isinstance(layer.operator, ops.Unknown):
+        return "odd"
+    if isinstance(layer.operator, ops.UPSAMPLING):
+        return "up"
+    if len(set(carriers(layer))) > 1:
+        return "merge"
+    if not sources:
+        return "io"
+    above = min(found.boxes[index].level for index in sources)
+    return "merge" if len(sources) > 1 and level <= above else "down"
+
+
+def _levels(audit: Audit) -> dict[str, int]:
+    """Value -> how many times its image was halved, by its place, or else by its size."""
+    entries = {entry.name for entry in audit.model.inputs}
+    levels = {
+        place.value: round(log2(float(place.maps[0].scale)))
+        for place in audit.places
+        if place.root in entries and place.maps and place.maps[0].scale > 0
+    }
+    whole = next((s for s in map(_pixels, _inputs(audit)) if s), 0)
+    for value, shape in audit.numbers.items():
+        if value not in levels:
+            size = _pixels(shape)
+            levels[value] = round(log2(whole / size)) if whole and size else 0
+    return levels
+
+
+def _inputs(audit: Audit) -> list[Shape | None]:
+    return [audit.numbers.get(entry.name) for entry in audit.model.inputs]
+
+
+def _pixels(shape: Shape | None) -> int:
+    """The first spatial size, 0 where there is none."""
+    size = shape[2] if shape is not None and len(shape) > 2 else 0
+    return size if isinstance(size, int) and size > 0 else 0
+
+
+def _badges(audit: Audit) -> Badges:
+    """What stands at a merge: by how much its branches lie apart."""
+    found: dict[str, tuple[str, Tone]] = {
+        one.layer.name: ("0 px", "good") for one in audit.merges if one.verdict == "aligned"
+    }
+    for off in audit.misaligned:
+        scaled = any(one.scale != 1 for one in off.relative)
+        shift = max((one.shift for one in off.relative), key=abs)
+        told = "other scale" if scaled else f"{'+' if shift > 0 else '-'}{abs(shift)} px"
+        if off.kind in ("offset", "negative") and off.offsets:
+            told = f"should be {off.offsets[0]}"
+        found[off.layer.name] = (told, "warn" if off.small else "bad")
+    return found
+
+
+def _with_outputs(audit: Audit, found: _Growing) -> None:
+    """Mark what leaves the net."""
+    for value in audit.model.outputs:
+        index = found.of_value.get(value)
+        if index is not None and found.boxes[index].kind not in ("up", "merge"):
+            found.boxes[index] = replace(found.boxes[index], kind="io")
+
+
+def _placed(found: _Growing) -> NetPath:
+    """Each box right of what it reads, in the row of its level; those that would overlap stand one
+    below the other."""
+    before: dict[int, list[int]] = {}
+    for source, target in found.edges:
+        before.setdefault(target, []).append(source)
+    xs: dict[int, float] = {}
+    slots: dict[int, int] = {}
+    ends: dict[int, list[float]] = {}
+    for box in found.boxes:
+        x = float(LEFT)
+        for source in before.get(box.index, ()):
+            step = WIDE + GAP if found.boxes[source].level == box.level else STAIR
+            x = max(x, xs[source] + step)
+        lanes = ends.setdefault(box.level, [])
+        lane = next((n for n, end in enumerate(lanes) if end + GAP <= x + SHIFT), len(lanes))
+        if lane == len(lanes):
+            lanes.append(0)
+        x = max(x, lanes[lane] + GAP) if lanes[lane] else x
+        lanes[lane] = x + WIDE
+        xs[box.index], slots[box.index] = x, lane
+    tops: dict[int, float] = {}
+    y = 30.0
+    for level in sorted(ends):
+        tops[level] = y
+        y += len(ends[level]) * (HIGH + ROW_GAP)
+    boxes = tuple(
+        replace(b, x=xs[b.index], y=tops[b.level] + slots[b.index] * (HIGH + ROW_GAP))
+        for b in found.boxes
+    )
+    edges = tuple(Edge(*pair, reference) for pair, reference in found.edges.items())
+    rows = tuple((_row(level), top) for level, top in tops.items())
+    width = max((box.x for box in boxes), default=0.0) + WIDE + 8
+    return NetPath(boxes, edges, rows, width, y, found.of_layer)
+
+
+def _row(level: int) -> str:
+    """`1`, `1/8`, `x2`."""
+    return "1" if level == 0 else f"1/{2**level}" if level > 0 else f"x{2**-level}"
