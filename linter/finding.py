@@ -38,12 +38,23 @@ class Edit:
 
 
 @record(frozen=True, slots=True)
+class NodeEdit:
+    """Attributes of a node of an ONNX file that are dropped, and lists of whole numbers that are
+    written. The node is the one that writes the value `output`."""
+
+    output: str
+    dropped: tuple[str, ...]
+    written: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@record(frozen=True, slots=True)
 class Fix:
-    """Edits that mend a finding. "safe" keeps every number, "unsafe" may change results,
-    "display" is only ever shown."""
+    """Edits that mend a finding, of a text or of the nodes of an ONNX file. "safe" keeps every
+    number, "unsafe" may change results, "display" is only ever shown."""
 
     safety: Safety
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit, ...] = ()
+    nodes: tuple[NodeEdit, ...] = ()
 
 
 @record(frozen=True, slots=True)

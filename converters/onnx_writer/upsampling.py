@@ -6,19 +6,19 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.inference import Inference, infer
-from upconv.converters.ir.model import Layer, Model, ModelInput, Shape, validate
+from upconv.converters.ir.model import Layer, Model, Shape, validate
 from upconv.converters.ir.operators import UPSAMPLING
 from upconv.converters.ir.temporaries import remove_folder, temporary_folder
 from upconv.converters.onnx_writer.options import WriteOptions, require_valid
 from upconv.converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
 from upconv.converters.onnx_writer.save import data_path
+from upconv.converters.onnx_writer.single_layer import part_of
 from upconv.converters.onnx_writer.write import DEFAULTS, write_onnx
 from upconv.converters.passes.live import live
 
@@ -77,7 +77,7 @@ def _parts(model: Model) -> list[Model]:
     weights = model.weights_path
     refuse(list(notice_problems(model)))
     refuse([problem for layer in layers for problem in _problems(layer, inference, weights)])
-    return [_part(model, layer, inference) for layer in layers]
+    return [part_of(model, layer, inference) for layer in layers]
 
 
 def _problems(layer: Layer, inference: Inference, weights: str) -> Iterator[UpconvError]:
@@ -86,28 +86,6 @@ def _problems(layer: Layer, inference: Inference, weights: str) -> Iterator[Upco
         if inference.shapes[value] is None:
             message = f"the shape of its input '{value}' is unknown"
             yield located(UnsupportedError(message, hint="give --input NAME=1x3xHxW"), layer)
-
-
-def _part(model: Model, layer: Layer, inference: Inference) -> Model:
-    """The layer as a model; a dynamic size of an input is a symbol named after its expression."""
-    inputs = []
-    for value in dict.fromkeys(layer.inputs):
-        shape = inference.shapes[value]
-        assert shape is not None, "refused before"
-        inputs.append(ModelInput(value, tuple(map(_free, shape)), layer.origin))
-    return replace(
-        model,
-        name=layer.name,
-        inputs=tuple(inputs),
-        outputs=layer.outputs,
-        layers=(layer,),
-        notices=(),
-        channels_last=frozenset(),  # a layer's own tensors are channels first in every file
-    )
-
-
-def _free(size: Size) -> Size:
-    return size if isinstance(size, int) else symbol(str(size))
 
 
 def _write_parts(parts: list[Model], folder: Path, options: WriteOptions) -> list[UpsamplingFile]:

@@ -23,7 +23,7 @@ from upconv.converters.ir.origin import Source
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.converters.readers.formats import companions, decode
-from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, NodeEdit, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
 
 FORMAT: Final = 3
@@ -180,6 +180,18 @@ def _finding(record: dict[str, Any]) -> Finding:
     place, fix = record.pop("place"), record.pop("fix")
     return Finding(
         place=Place(**place) if place else None,
-        fix=Fix(fix["safety"], tuple(Edit(**edit) for edit in fix["edits"])) if fix else None,
+        fix=_fix(fix) if fix else None,
         **record,
     )
+
+
+def _fix(record: dict[str, Any]) -> Fix:
+    nodes = (
+        NodeEdit(
+            edit["output"],
+            tuple(edit["dropped"]),
+            tuple((name, tuple(numbers)) for name, numbers in edit["written"]),
+        )
+        for edit in record["nodes"]
+    )
+    return Fix(record["safety"], tuple(Edit(**edit) for edit in record["edits"]), tuple(nodes))

@@ -86,8 +86,9 @@ class Group:
         if len(fixes) < 2 or not self._elsewhere():
             return self.first[0].hit.fix if not fixes else fixes[0]
         safety = min((fix.safety for fix in fixes), key=("safe", "unsafe", "display").index)
-        edits = (edit for fix in fixes if fix.safety == safety for edit in fix.edits)
-        return Fix(safety, tuple(dict.fromkeys(edits)))
+        alike = [fix for fix in fixes if fix.safety == safety]
+        edits = dict.fromkeys(edit for fix in alike for edit in fix.edits)
+        return Fix(safety, tuple(edits), tuple(edit for fix in alike for edit in fix.nodes))
 
     def _elsewhere(self) -> Sequence[Judged]:
         """One for each other place; a layer that a reader makes several of is one place."""
