@@ -17,7 +17,8 @@ from upconv.service.http.schemas import ErrorAnswer, JobAnswer, JobsAnswer, job_
 from upconv.service.http.uploads import MOST_FILES, keep_files
 from upconv.service.http.waiting import events, until_over
 from upconv.service.jobs.artefacts import BYTES, TYPES
-from upconv.service.jobs.engine import Job, UnknownJobError, outcome_files
+from upconv.service.jobs.engine import UnknownJobError
+from upconv.service.jobs.job import Job, outcome_files
 from upconv.service.jobs.options import canonical
 from upconv.service.jobs.spec import KINDS, JobSpec
 

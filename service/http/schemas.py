@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass
 
-from upconv.service.jobs.engine import Job, outcome_files
+from upconv.service.jobs.job import Job, outcome_files
 from upconv.service.jobs.spec import Kind, State
 
 

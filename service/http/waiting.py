@@ -11,7 +11,8 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 
 from upconv.service.http.schemas import job_answer
-from upconv.service.jobs.engine import Engine, Job
+from upconv.service.jobs.engine import Engine
+from upconv.service.jobs.job import Job
 
 LOOKED: Final = 0.05
 """Seconds between two looks at what a job told last, which cost nothing."""

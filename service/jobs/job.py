@@ -74,6 +74,7 @@ _STATES: Final[Mapping[str, State]] = {
 
 
 def state_of(status: WorkflowStatus) -> State:
+    """The state, which DBOS calls otherwise; a job that ended by itself may have failed."""
     if status.status == "SUCCESS" and (status.output or {}).get("failed"):
         return "failed"
     return _STATES.get(status.status, "failed")
