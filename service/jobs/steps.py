@@ -30,6 +30,7 @@ from upconv.service.jobs.spec import Kind
 from upconv.service.work.check_request import CheckRequest
 from upconv.service.work.confinement import Confinement, confine
 from upconv.service.work.limits import GIGABYTE, Limits
+from upconv.service.work.proofs_in_child import silence
 from upconv.service.work.reading import Reading, parse_inputs, read_options, read_part
 
 Progress: TypeAlias = Callable[[str], None]
@@ -66,7 +67,9 @@ class StepRequest:
 
 
 def run_step(request: StepRequest, progress: Progress) -> Answer:
-    """In the child: the step, confined. What is wrong with the user's files is an answer."""
+    """In the child: the step, confined. What is wrong with the user's files is an answer; what a
+    library prints, which may be of the files, comes into no log."""
+    silence()
     confine(request.confinement)
     try:
         _lay_out(request.files, Path())

@@ -32,11 +32,15 @@ START: Final = """\
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
+try:
+    sys.path[:] = pickle.load(sys.stdin.buffer)
+except EOFError:
+    raise SystemExit(1) from None
 from upconv.service.work.child import main
 main()
 """
-"""What the child runs. The parent decides when to stop, so the child is deaf to Ctrl-C."""
+"""What the child runs. The parent decides when to stop, so the child is deaf to Ctrl-C; where the
+parent is gone before it said anything, there is nothing to say."""
 
 
 class ChildError(UpconvError):

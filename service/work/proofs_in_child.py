@@ -61,14 +61,14 @@ def run_framework(request: ProofRequest, progress: Callable[[str], None]) -> Sou
     from upconv.converters.proof.against_source import source_stimuli
     from upconv.converters.proof.source import require_framework, run_source
 
-    _silence()
+    silence()
     model = _model(request)
     require_framework(model)
     stimuli = source_stimuli(model, request.seed, request.data)
     return run_source(model, request.options, stimuli, progress)
 
 
-def _silence() -> None:
+def silence() -> None:
     """Take the standard streams from this process, down to what native libraries write: frameworks
     greet, and a model may print. With UPCONV_DEBUG all of it is shown on standard error."""
     sys.stdout.flush()
