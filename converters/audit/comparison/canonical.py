@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
-from upconv.converters.audit.comparison.factors import as_transposed, joined_axes
+from upconv.converters.audit.comparison.factors import joined_axes
+from upconv.converters.audit.comparison.products import as_transposed
+from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.inference import Inference, infer
@@ -54,8 +56,11 @@ class _Net:
     def apply(self, rewrite: Rewrite) -> None:
         """Let a rewrite look at each layer in order; it gives the layers to put in its place, and
         names the layer before it that becomes a part of the first of them."""
-        self.inference: Inference = infer(replace(self.model, layers=tuple(self.layers)))
+        model = live(replace(self.model, layers=tuple(self.layers), outputs=tuple(self.outputs)))
+        self.layers = list(model.layers)
+        self.inference: Inference = infer(model)
         self.producers = {value: layer for layer in self.layers for value in layer.outputs}
+        self.values = Values(self.producers, self.inference.shapes)
         self.readers: dict[str, int] = {}
         for value in (*self.outputs, *(v for layer in self.layers for v in layer.inputs)):
             self.readers[value] = self.readers.get(value, 0) + 1
@@ -333,19 +338,11 @@ def _repeats(op: ops.Resize) -> bool:
 
 
 def _product(net: _Net, layer: Layer) -> Change | None:
-    """A product with a stored matrix that is a transposed convolution."""
+    """A product with a matrix that is a transposed convolution."""
     if not isinstance(layer.operator, ops.MatMul):
         return None
-    shapes = [net.shape(value) for value in layer.inputs]
-    for index, value in enumerate(layer.inputs):
-        stored = net.producers.get(value)
-        if stored is None or not isinstance(stored.operator, ops.Constant) or None in shapes:
-            continue
-        pair = (shapes[0], shapes[1])
-        made = as_transposed(layer, pair, stored.weights["value"], index == 0)  # type: ignore[arg-type]
-        if made is not None:
-            return Change(made, computed=True)
-    return None
+    made = as_transposed(layer, net.values)
+    return Change(made, computed=True) if made is not None else None
 
 
 def _axis_by_axis(net: _Net, layer: Layer) -> Change | None:
