@@ -11,6 +11,13 @@ from typing import Final
 
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
 from upconv.converters.audit.comparison.factors import joined_axes
+from upconv.converters.audit.comparison.normalising import (
+    centred,
+    normalised,
+    regrouped,
+    with_scale,
+)
+from upconv.converters.audit.comparison.pointwise import activation, followed_by, of_e
 from upconv.converters.audit.comparison.products import as_transposed
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
@@ -214,21 +221,9 @@ def _number(size: object) -> int:
 
 
 def _activation(net: _Net, layer: Layer) -> Change | None:
-    """x * sigmoid(x) as Swish, and other activations under their one name."""
-    op = layer.operator
-    if isinstance(op, ops.Eltwise) and op.kind == "product" and len(layer.inputs) == 2:
-        for value, other in (layer.inputs, layer.inputs[::-1]):
-            gate = net.producers.get(value)
-            if gate is not None and gate.operator == ops.Sigmoid() and gate.inputs == (other,):
-                return Change(replace(layer, operator=ops.Swish(), inputs=(other,)))
-    if op == ops.Clip(0.0, float("inf")):
-        return Change(replace(layer, operator=ops.Relu()))
-    slope = layer.weights.get("slope")
-    if isinstance(op, ops.PRelu) and slope is not None and slope.present:
-        values = set(slope.array().reshape(-1).tolist())
-        if len(values) == 1:
-            return Change(replace(layer, operator=ops.Relu(values.pop()), weights={}))
-    return None
+    """Activations that are written in several steps, or under another name."""
+    made = activation(layer, net.values)
+    return Change(made) if made is not None else None
 
 
 def _plain_merge(net: _Net, layer: Layer) -> Change | None:
@@ -243,16 +238,32 @@ def _plain_merge(net: _Net, layer: Layer) -> Change | None:
 
 
 def _powers(net: _Net, layer: Layer) -> Change | None:
-    """What is scaled and moved, and then again, as once: only the last may raise to a power."""
-    op, first = layer.operator, net.before(layer)
-    if not isinstance(op, ops.Power) or first is None or not isinstance(first.operator, ops.Power):
-        return None
-    earlier = first.operator
-    if earlier.power != 1:
-        return None
-    scale, shift = op.scale * earlier.scale, op.shift + op.scale * earlier.shift
-    whole = replace(op, scale=scale, shift=shift)
-    return Change(replace(layer, operator=whole, inputs=first.inputs), first)
+    """What is scaled and moved, and then again or raised, as once."""
+    first = net.before(layer)
+    made = followed_by(first, layer) if first is not None else None
+    if made is not None:
+        return Change(made, first)
+    natural = of_e(layer)
+    return Change(natural) if natural is not None else None
+
+
+def _normalised(net: _Net, layer: Layer) -> Change | None:
+    """What is divided by its own length or deviation, and GroupNorm of a reshaped image."""
+    made = normalised(layer, net.values) or regrouped(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _centred(net: _Net, layer: Layer) -> Change | None:
+    """What its own mean is taken from, and is divided by nothing."""
+    made = centred(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _normalised_scale(net: _Net, layer: Layer) -> Change | None:
+    """The scale and the bias behind a normalisation as its own."""
+    first, shape = net.before(layer), net.shape(layer.outputs[0]) if layer.outputs else None
+    made = with_scale(first, layer, shape) if first is not None and shape is not None else None
+    return Change(made, first) if made is not None else None
 
 
 def _nested(net: _Net, layer: Layer) -> Change | None:
@@ -357,6 +368,9 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     _plain_merge,
     _activation,
     _powers,
+    _normalised,
+    _centred,
+    _normalised_scale,
     _cutting,
     _cutting,
     _product,

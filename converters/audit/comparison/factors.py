@@ -9,6 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import ArrayData, Weight
 
+
 def joined_axes(first: Layer, second: Layer) -> Layer | None:
     """Two transposed convolutions, of each channel by itself and along different axes, as one;
     None where they are not that. The kernel is the product of both."""

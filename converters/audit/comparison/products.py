@@ -115,7 +115,7 @@ def _banded(tables: NDArray[Any]) -> _Axis | None:
 def _of_impulses(value: str, values: Values, left: bool, size: object) -> _Axis | None:
     """A matrix that a transposed convolution makes of as many impulses as the image has pixels:
     (in, C, out), turned to (C, out, in) on the left of the image and (C, in, out) on its right."""
-    order = (0, 1, 2)
+    order: tuple[int, ...] = (0, 1, 2)
     while (turned := values.operator(value, ops.Permute)) is not None:
         op = turned.operator
         assert isinstance(op, ops.Permute)
@@ -156,4 +156,5 @@ def _is_identity(value: str, values: Values, size: object) -> bool:
 def _counts(value: str, values: Values) -> bool:
     """Whether a value, whatever its axes, counts from 0."""
     found = values.operator(values.behind(value, ops.Reshape), ops.Arange)
-    return found is not None and found.operator == replace(found.operator, start=0.0, step=1.0)  # type: ignore[call-arg]
+    op = found.operator if found is not None else None
+    return isinstance(op, ops.Arange) and (op.start, op.step) == (0, 1)

@@ -202,7 +202,8 @@ def _eye_like(call: Call, given: Sequence[Array | None]) -> Array:
     x = _first(given)
     if x.ndim != 2:
         raise call.invalid(f"its input has {x.ndim} axes, not 2")
-    return np.eye(*x.shape, k=call.integer("k", 0), dtype=x.dtype)
+    rows, columns = x.shape
+    return np.asarray(np.eye(rows, columns, call.integer("k", 0)).astype(x.dtype))
 
 
 def _split(call: Call, given: Sequence[Array | None]) -> list[Array]:
