@@ -88,14 +88,19 @@ def compare(
 def compare_files(left: Read, right: Read) -> Comparison:
     """Two models that were read with letters and as their files have them.
 
-    They are compared at every size. Where that differs, but both files name one size, what counts
-    is that size: at others their makers promise nothing, and it is only said that they differ.
+    They are compared at every size. Where that differs, but both files name one size, or one
+    batch, what counts is that one: at others nobody promises that both run, and it is only said
+    that they differ. A trace's example names no size: unless the other file takes this one only,
+    both run at others.
     """
     written = (left.plain.inputs, right.plain.inputs)
     free = compare(left.lettered, right.lettered, written)
-    if free.same or not _one_size(*written):
+    if free.same:
         return free
-    own = compare(left.plain, right.plain, free=False)
+    pair = (left.plain, right.plain) if _one_size(*written) else (left.lettered, right.lettered)
+    if not _named_alike(*(model.inputs for model in pair)):
+        return free
+    own = compare(*pair, free=False)
     if not own.same:
         return free
     others = tuple(_of_other_sizes(free.differences))
@@ -118,10 +123,18 @@ def _of_other_sizes(differences: Sequence[Difference]) -> Iterator[Difference]:
 
 
 def _one_size(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
-    """Whether both have numbers for all sizes of their images, and the same."""
-    by_name = [{entry.name: entry.shape for entry in inputs} for inputs in (left, right)]
+    """Whether both have numbers for all sizes of their images."""
+    return all(one.shape is not None and is_constant(*one.shape[2:]) for one in (*left, *right))
+
+
+def _named_alike(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
+    """Whether both have the same sizes, and the numbers among them are more than examples."""
+    by_name = [{entry.name: entry for entry in inputs} for inputs in (left, right)]
     pairs = [(by_name[0][ours], by_name[1][theirs]) for ours, theirs in _partners(left, right)]
-    return all(a is not None and a == b and is_constant(*a[2:]) for a, b in pairs)
+    return all(
+        a.shape is not None and a.shape == b.shape and not (a.example and b.example)
+        for a, b in pairs
+    )
 
 
 def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
