@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
+from upconv.converters.audit.comparison.arrangements import rearranged, unpooled
 from upconv.converters.audit.comparison.factors import joined_axes
 from upconv.converters.audit.comparison.normalising import (
     centred,
     normalised,
-    regrouped,
     with_scale,
 )
 from upconv.converters.audit.comparison.pointwise import activation, followed_by, of_e
@@ -248,8 +248,14 @@ def _powers(net: _Net, layer: Layer) -> Change | None:
 
 
 def _normalised(net: _Net, layer: Layer) -> Change | None:
-    """What is divided by its own length or deviation, and GroupNorm of a reshaped image."""
-    made = normalised(layer, net.values) or regrouped(layer, net.values)
+    """What is divided by its own length or deviation."""
+    made = normalised(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _rearranged(net: _Net, layer: Layer) -> Change | None:
+    """What works on a reshaped image and is reshaped back, and unpoolings without references."""
+    made = rearranged(layer, net.values) or unpooled(layer, net.values)
     return Change(made) if made is not None else None
 
 
@@ -369,6 +375,8 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     _activation,
     _powers,
     _normalised,
+    _rearranged,
+    _rearranged,
     _centred,
     _normalised_scale,
     _cutting,

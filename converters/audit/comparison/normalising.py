@@ -229,30 +229,3 @@ def _per_axes(layer: Layer, axis: int, sizes: Shape) -> Mapping[str, Weight] | N
         return None
     alike = all(weight.shape == sizes for weight in layer.weights.values())
     return layer.weights if alike else None
-
-
-def regrouped(layer: Layer, values: Values) -> Layer | None:
-    """A normalisation of groups of channels, written as one of (N, groups, everything else)."""
-    inner = values.operator(layer.inputs[0], ops.GroupNorm) if layer.inputs else None
-    if not isinstance(layer.operator, ops.Reshape) or inner is None:
-        return None
-    before = values.operator(inner.inputs[0], ops.Reshape)
-    seen = values.shapes.get(inner.inputs[0])
-    if before is None or seen is None or len(seen) != 3 or not _idle(inner):
-        return None
-    x, y = (values.shapes.get(value) for value in (before.inputs[0], layer.outputs[0]))
-    if x is None or x != y or len(x) < 3 or seen[:1] != x[:1]:
-        return None
-    assert isinstance(inner.operator, ops.GroupNorm)
-    if seen[1] != inner.operator.groups:
-        return None
-    return replace(layer, operator=inner.operator, inputs=before.inputs[:1])
-
-
-def _idle(layer: Layer) -> bool:
-    """Whether a normalisation multiplies by ones and adds zeros."""
-    defaults = {"scale": 1.0, "bias": 0.0}
-    return all(
-        weight.present and (weight.array() == defaults[name]).all()
-        for name, weight in layer.weights.items()
-    )
