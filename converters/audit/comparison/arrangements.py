@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
@@ -54,31 +54,38 @@ def _of_groups(layer: Layer, shapes: Shapes) -> ops.Operator | None:
 
 
 def _of_shuffle(layer: Layer, shapes: Shapes) -> ops.Operator | None:
-    """Channels (groups, each) turned to (each, groups)."""
+    """A turn of axes that reshapes have split, by the first of the operators that split and turn
+    so."""
     (x, seen, y), op = shapes, layer.operator
-    turned = isinstance(op, ops.Permute) and tuple(op.order[:3]) == (0, 2, 1)
-    if not turned or tuple(op.order[3:]) != tuple(range(3, len(seen))) or x != y:  # type: ignore[union-attr]
+    assert isinstance(op, ops.Permute)
+    order = tuple(op.order)
+    if len(seen) == 4 and order == (0, 2, 1, 3) and x == y and seen[0] == x[0]:
+        groups, each = seen[1:3]
+        if isinstance(groups, int) and groups * each == x[1]:
+            return ops.ChannelShuffle(groups)
+    if len(seen) != 2 * len(x) - 2 or not isinstance(block := seen[3], int) or block < 1:
         return None
-    groups = seen[1]
-    if not isinstance(groups, int) or seen[0] != x[0] or groups * seen[2] != x[1]:
+    outer, inner = range(2, len(seen), 2), range(3, len(seen), 2)
+    parts = tuple(part for size in x[2:] for part in (size // block, block))
+    if seen != (*x[:2], *parts) or y[2:] != tuple(size // block for size in x[2:]):
         return None
-    return ops.ChannelShuffle(groups)
+    orders = {(0, *inner, 1, *outer): "DCR", (0, 1, *inner, *outer): "CRD"}
+    mode: Any = orders.get(order)
+    return ops.SpaceToDepth(block, mode) if mode is not None else None
 
 
 def _of_blocks(layer: Layer, shapes: Shapes) -> ops.Operator | None:
     """Darknet's order of blocks: those of an image of other sizes with as many values."""
     (x, seen, y), op = shapes, layer.operator
     assert isinstance(op, ops.SpaceToDepth | ops.DepthToSpace)
-    (_, channels, high, wide), b = x, op.block
-    if op.mode != "DCR" or len(seen) != 4 or len(y) != 4 or not isinstance(channels, int):
+    if op.mode != "DCR" or len(x) != 4 or not isinstance(x[1], int):
         return None
+    large = (x[0], x[1] // op.block**2, x[2] * op.block, x[3] * op.block)
     if isinstance(op, ops.SpaceToDepth):
-        around = (x[0], channels // b**2, high * b, wide * b)
-        made = (x[0], channels * b**2) if channels % b**2 == 0 else ()
-        fits = seen == around and y[:2] == made and (y[2] * b, y[3] * b) == (high, wide)
+        small = (x[0], x[1] * op.block**2, x[2] // op.block, x[3] // op.block)
+        fits = x[1] % op.block**2 == 0 and seen == large and y == small
     else:
-        made = (x[0], channels // b**2, high * b, wide * b)
-        fits = (seen[1], seen[2] * b, seen[3] * b) == (channels * b**2, high, wide) and y == made
+        fits = seen == large == y
     return replace(op, mode="darknet") if fits else None
 
 

@@ -17,7 +17,7 @@ from upconv.converters.audit.comparison.normalising import (
     normalised,
     with_scale,
 )
-from upconv.converters.audit.comparison.pointwise import activation, followed_by, of_e
+from upconv.converters.audit.comparison.pointwise import activation, condition, followed_by, of_e
 from upconv.converters.audit.comparison.products import as_transposed
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
@@ -222,7 +222,7 @@ def _number(size: object) -> int:
 
 def _activation(net: _Net, layer: Layer) -> Change | None:
     """Activations that are written in several steps, or under another name."""
-    made = activation(layer, net.values)
+    made = activation(layer, net.values) or condition(layer, net.values)
     return Change(made) if made is not None else None
 
 

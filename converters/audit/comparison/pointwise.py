@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
@@ -30,6 +30,30 @@ def activation(layer: Layer, values: Values) -> Layer | None:
         if len(found) == 1:
             return replace(layer, operator=ops.Relu(found.pop()), weights={})
     return None
+
+
+def condition(layer: Layer, values: Values) -> Layer | None:
+    """What is not equal, said by "not", and what is chosen where a value is not 0."""
+    op = layer.operator
+    before = values.operator(layer.inputs[0], ops.Compare) if layer.inputs else None
+    if before is None or not isinstance(before.operator, ops.Compare):
+        return None
+    first = before.operator
+    if op == ops.Compare("equal", 0.0) and first.kind in OPPOSITE:
+        return replace(
+            layer, operator=replace(first, kind=OPPOSITE[first.kind]), inputs=before.inputs
+        )
+    if isinstance(op, ops.Where) and first == ops.Compare("not_equal", 0.0):
+        return replace(layer, inputs=(before.inputs[0], *layer.inputs[1:]))
+    return None
+
+
+OPPOSITE: Final[dict[str, Literal["equal", "not_equal"]]] = {
+    "equal": "not_equal",
+    "not_equal": "equal",
+}
+"""The relations of which one holds where the other does not, whatever the numbers; of the others
+neither holds for what is no number."""
 
 
 def _gate(value: str, x: str, values: Values) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.converters.audit.nets import NETS
 from tests.converters.onnx_writer.support import one_layer, values
 from tests.support import ROOT, shared_folder
 from upconv.converters.audit.comparison import Comparison, Read, compare, compare_files
@@ -128,21 +129,27 @@ STEPS: list[tuple[str, ops.Operator, dict[str, tuple[int, ...]]]] = [
     ("deviation", ops.MeanVarianceNorm(True, False, 1e-9), {}),
     ("deviation of all", ops.MeanVarianceNorm(True, True, 1e-3), {}),
     ("layer norm", ops.LayerNorm(1, 1e-5), {}),
-    ("of channels", ops.LayerNorm(1, 1e-5, 1), {"scale": (6,), "bias": (6,)}),
-    ("of the last axis", ops.LayerNorm(-1, 1e-5), {"scale": (5,), "bias": (5,)}),
-    ("groups", ops.GroupNorm(3, 1e-5), {"scale": (6,), "bias": (6,)}),
-    ("length", ops.L2Normalize(False, 1e-10), {"scale": (6,)}),
+    ("of channels", ops.LayerNorm(1, 1e-5, 1), {"scale": (48,), "bias": (48,)}),
+    ("of the last axis", ops.LayerNorm(-1, 1e-5), {"scale": (6,), "bias": (6,)}),
+    ("groups", ops.GroupNorm(3, 1e-5), {"scale": (48,), "bias": (48,)}),
+    ("length", ops.L2Normalize(False, 1e-10), {"scale": (48,)}),
     ("length of all", ops.L2Normalize(True, 1e-10), {"scale": (1,)}),
     ("power of 2", ops.Exp(2.0, 0.3, 0.1), {}),
     ("logarithm of 2", ops.Log(2.0, 0.3, 5.0), {}),
     ("swish", ops.Swish(1.5), {}),
+    ("shuffle", ops.ChannelShuffle(3), {}),
+    ("reorg", ops.SpaceToDepth(2, "darknet"), {}),
+    ("reorg back", ops.DepthToSpace(2, "darknet"), {}),
+    ("pixel unshuffle", ops.SpaceToDepth(2, "CRD"), {}),
+    ("not equal", ops.Compare("not_equal", 0.5), {}),
+    ("choice", ops.Where(1.0, 2.0), {}),
 ]
 
 
 def in_steps(op: ops.Operator, shapes: dict[str, tuple[int, ...]], folder: Path) -> list[Model]:
     """A layer between two others, as it is and as its ONNX file says it."""
     weights = {name: values(*shape) for name, shape in shapes.items()}
-    plain = one_layer(op, (2, 6, 7, 5), **weights)
+    plain = one_layer(op, (2, 48, 4, 6), **weights)
     (layer,) = plain.layers
     before = replace(layer, name="before", operator=ops.Relu(), outputs=("x",), weights={})
     behind = replace(layer, name="behind", operator=ops.Tanh(), inputs=("y",), weights={})
@@ -178,7 +185,20 @@ def test_operators_in_steps(
         assert {(one.kind, one.left) for one in changed} == {("setting", "layer")}, field
 
 
-class Doubled(torch.nn.Module):
+@pytest.mark.parametrize("name", ["SegNet", "U-Net, sums", "HED", "DeepLab"])
+def test_well_known_nets_of_open_sizes(name: str, tmp_path: Path) -> None:
+    """Unpoolings by indices, sums that ONNX would stretch, cuts to the size of the input."""
+    text = NETS[name]()
+    filler = 'weight_filler { type: "constant" value: 0.5 } num_output'
+    path = tmp_path / "net.prototxt"
+    path.write_text(text.replace("num_output", filler), encoding="utf-8")
+    source = opened(path)
+    filled = [fill_missing(one, ("constant",)) for one in (source.plain, source.lettered)]
+    for form, found in beside_its_onnx(Read(*filled), filled[1], tmp_path):
+        assert not [str(one) for one in found.differences if one.changes_numbers], form
+
+
+class Doubled(torch.nn.Module):  # type: ignore[misc]
     """Twice as large, by a factor or to the size that this makes of 8 x 8."""
 
     def __init__(self, by_factor: bool) -> None:
@@ -199,7 +219,7 @@ def test_the_size_of_a_trace_is_no_promise(tmp_path: Path) -> None:
     reads = []
     for by_factor in (True, False):
         path = tmp_path / f"{by_factor}.pt"
-        torch.jit.trace(Doubled(by_factor), example).save(path)  # type: ignore[no-untyped-call]
+        torch.jit.trace(Doubled(by_factor), example).save(path)
         reads.append(opened(path))
     assert all(one.plain.inputs[0].shape == (1, 3, 8, 8) for one in reads)
     assert not compare_files(*reads).same
