@@ -1,6 +1,7 @@
-"""How the cost of a check grows with a file: CPU seconds by size, and the exponent.
+"""How the cost of a check grows with a file: CPU seconds and memory by size, and the exponent.
 
 Every shape of file is one that once took minutes: the exponent of cost in size is to stay near 1.
+Growth is measured with the budgets of files lifted; beside it, what the largest costs within them.
 `python -m benchmarks.scaling [SIZES ...]` takes other sizes, as in `1000 10000 100000`.
 """
 
@@ -11,7 +12,8 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -146,37 +148,71 @@ SHAPES: Final[dict[str, tuple[str, Callable[[int], str]]]] = {
 }
 
 
-def seconds(path: Path) -> float:
-    """CPU seconds of one check in a process of its own, without the interpreter's start."""
-    code = (
-        "import sys, time; from upconv.linter.running.engine import check_path;"
-        "t = time.process_time(); check_path(sys.argv[1]); print(time.process_time() - t)"
-    )
+_CODE: Final = """
+import resource, sys, time
+from upconv.converters.readers.files.budgets import Meter
+from upconv.linter.running.engine import check_path
+from upconv.service.cli.collector import collect_seldom
+collect_seldom()
+if sys.argv[2] == "lifted":
+    Meter.spend = lambda self, steps=1: None
+began = time.process_time()
+status = check_path(sys.argv[1]).status
+seconds = time.process_time() - began
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, status == "unreadable")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds of one check, without the interpreter's start, its peak in MB, and whether the
+    file is larger than what is read."""
+
+    seconds: float
+    megabytes: float
+    refused: bool
+
+    def __str__(self) -> str:
+        return f"{self.seconds:8.2f}{'*' if self.refused else ' '}{self.megabytes:6.0f}"
+
+
+def cost(path: Path, budgets: str) -> Cost:
+    """The cost of a check in a process of its own, with its budgets "kept" or "lifted"."""
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
+        [sys.executable, "-c", _CODE, str(path), budgets],
         capture_output=True,
         text=True,
         timeout=LIMIT,
         check=True,
     )
-    return float(done.stdout)
+    seconds, megabytes, refused = done.stdout.split()
+    return Cost(float(seconds), float(megabytes), refused == "True")
+
+
+def exponent(found: Mapping[int, Cost]) -> str:
+    """By the smallest and the largest that were checked."""
+    sizes = [size for size, cost in found.items() if not cost.refused]
+    if len(sizes) < 2:
+        return "-"
+    first, last = sizes[0], sizes[-1]
+    growth = math.log(found[last].seconds / found[first].seconds)
+    return f"{growth / math.log(last / first):.2f}"
 
 
 def main() -> None:
     sizes = tuple(map(int, sys.argv[1:])) or SIZES
-    print("CPU seconds of a check" + "".join(f"{size:>10}" for size in sizes) + "  exponent")
+    print("CPU seconds and MB of a check, * refused as larger than any real file; exponent;")
+    print("then what the largest costs as it is checked, within the budgets")
+    print(" " * 24 + "".join(f"{size:>15}" for size in sizes) + "  exp" + "   in budgets")
     with tempfile.TemporaryDirectory() as folder:
         for name, (suffix, make) in SHAPES.items():
-            found = []
+            path = Path(folder, f"net.{suffix}")
+            found = {}
             for size in sizes:
-                path = Path(folder, f"net.{suffix}")
                 path.write_text(make(size), "utf-8")
-                found.append(seconds(path))
-            exponent = math.log(found[-1] / found[0]) / math.log(sizes[-1] / sizes[0])
-            print(
-                f"{name:<22}" + "".join(f"{one:>10.2f}" for one in found) + f"{exponent:>10.2f}",
-                flush=True,
-            )
+                found[size] = cost(path, "lifted")
+            told = "".join(map(str, found.values()))
+            print(f"{name:<24}{told}{exponent(found):>6}{cost(path, 'kept')}", flush=True)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ class Context:
     def open_inference(self) -> Inference:
         """Shapes with symbols where the file does not say an input's, so that what holds for
         every size can still be judged."""
-        return infer(with_unknown_sizes(self.net))
+        opened = with_unknown_sizes(self.net)
+        return self.inference if opened is self.net else infer(opened)
 
     @property
     def coordinates(self) -> Coordinates:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
@@ -40,12 +38,23 @@ class Edit:
 
 
 @record(frozen=True, slots=True)
+class NodeEdit:
+    """Attributes of a node of an ONNX file that are dropped, and lists of whole numbers that are
+    written. The node is the one that writes the value `output`."""
+
+    output: str
+    dropped: tuple[str, ...]
+    written: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@record(frozen=True, slots=True)
 class Fix:
-    """Edits that mend a finding. "safe" keeps every number, "unsafe" may change results,
-    "display" is only ever shown."""
+    """Edits that mend a finding, of a text or of the nodes of an ONNX file. "safe" keeps every
+    number, "unsafe" may change results, "display" is only ever shown."""
 
     safety: Safety
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit, ...] = ()
+    nodes: tuple[NodeEdit, ...] = ()
 
 
 @record(frozen=True, slots=True)
@@ -88,12 +97,6 @@ class Finding:
     help: str = ""
     fix: Fix | None = None
     fingerprint: str = ""
-
-    @property
-    def order(self) -> tuple[str, int, int, str, str]:
-        """What findings are sorted by: the place, then the code."""
-        at = (self.place.line, self.place.column) if self.place else (0, 0)
-        return (self.path, *at, self.code, self.layer)
 
 
 @record(frozen=True, slots=True)
@@ -208,14 +211,3 @@ def _sha256() -> Callable[[bytes], Any]:
         except ImportError:
             continue
     raise AssertionError("hashlib always has sha256")
-
-
-def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings in order of place, each with its fingerprint."""
-    seen: Counter[tuple[str, str, str]] = Counter()
-    done = []
-    for finding in sorted(findings, key=lambda entry: entry.order):
-        key = (finding.code, finding.path, finding.layer)
-        done.append(replace(finding, fingerprint=fingerprint(*key, seen[key])))
-        seen[key] += 1
-    return tuple(done)

@@ -41,6 +41,12 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "assumed-backend": Told("UP307", "name the backend with --keras-backend"),
     "refused-call": Told("UP325", "see the framework's documentation"),
     "fails-when-called": Told("UP330", "leave output_padding out, or take an odd kernel"),
+    "training-mode": Told("UP407", "export it for inference, after model.eval()"),
+    "unpool-size": Told("UP408", "give kernel_shape and strides that make the size before"),
+    "noisy-scale": Told("UP404", "give sizes, or a scale that float32 has exactly"),
+    "antialias-outside": Told("UP409", "write exclude_outside 1, as PyTorch and Pillow compute"),
+    "declared-shape": Told("UP102", "run shape inference anew, or leave the shape out"),
+    "unkept-letters": Told("UP410", "give the output's size a name of its own"),
     "impossible-output-size": Told(
         "UP332", "make the convolution of the output give the input's size back"
     ),

@@ -83,9 +83,9 @@ CHECKED = {
     "keras-backend/conv2dt-theano.h5": Row("UP107", "UP307"),
     "keras-backend/conv2dt-d2-same-tf1.12.h5": Row(),
     "refused/derived_dims_view.pt2": Row("UP112"),
-    "refused/keras1.h5": Row("UP003", says=("Keras 1.2.2",)),
+    "refused/keras1.h5": Row("UP107", "UP003", ("Keras 1.2.2",)),
     "refused/nvcaffe_batchnorm.prototxt": Row(never="UP002 UP003"),
-    "refused/tf_argmax_unpool": Row("UP003*2"),
+    "refused/tf_argmax_unpool": Row(),
     "refused/tf_zeros_like_unpool.pb": Row(),
 }
 
@@ -141,12 +141,12 @@ CONVERTED = {
     ),
     "and in V1 syntax": (("v1-crop/v1_crop.prototxt",), (2, "--dialect crop=aligned|bvlc")),
     "relu6 is read": (("fields/relu6.prototxt",), (0, "pass")),
-    "what Keras 1 wrote is named": (("refused/keras1.h5",), (2, "Keras 1.2.2")),
+    "what Keras 1 wrote": (("refused/keras1.h5",), (0, "pass")),
     "a cut is offered, without the option that made it": (
         ("missed/unknown_layer_at_the_end.prototxt",),
         (2, "--outputs conv"),
     ),
-    "a cut is offered of a graph": (("refused/tf_argmax_unpool",), (2, "--outputs Reshape_1")),
+    "unpooling by a scatter": (("refused/tf_argmax_unpool",), (0, "pass")),
     "zeros to unpool into": (("refused/tf_zeros_like_unpool.pb",), (0, "pass")),
 }
 

@@ -25,12 +25,12 @@ from upconv.service.python import calls
 from upconv.service.work.portable import portable
 
 NAMES = {
-    "AmbiguousError", "AuditResult", "Conversion", "Finding", "Model", "ModelComparison", "Report",
-    "ShapeError", "UnreadableError", "UnsupportedError", "UpconvError", "UsageError",
-    "Verification", "__version__", "audit", "check", "compare", "convert", "from_torch", "load",
-    "verify",
+    "AmbiguousError", "AuditResult", "Conversion", "Finding", "Inspection", "Model",
+    "ModelComparison", "Report", "ShapeError", "UnreadableError", "UnsupportedError",
+    "UpconvError", "UsageError", "Verification", "__version__", "audit", "check", "compare",
+    "convert", "from_torch", "inspect", "load", "verify",
 }  # fmt: skip
-FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "load", "verify")
+FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")
 RULES = ROOT / "fixtures" / "rules"
 BAD = RULES / "UP201" / "bad.prototxt"

@@ -1,8 +1,8 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch` do what the command line
-does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is imported
-before it is used, so `import upconv` costs nothing.
+`load`, `check`, `convert`, `inspect`, `verify`, `audit`, `compare` and `from_torch` do what the
+command line does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is
+imported before it is used, so `import upconv` costs nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         compare,
         convert,
         from_torch,
+        inspect,
         load,
         verify,
     )
     from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion
+    from upconv.service.work.inspection import Inspection
 
     __version__: str
 
@@ -41,6 +43,7 @@ __all__ = [
     "AuditResult",
     "Conversion",
     "Finding",
+    "Inspection",
     "Model",
     "ModelComparison",
     "Report",
@@ -56,6 +59,7 @@ __all__ = [
     "compare",
     "convert",
     "from_torch",
+    "inspect",
     "load",
     "verify",
 ]
@@ -65,6 +69,7 @@ _HOMES = {
     "AuditResult": "service.reports.result",
     "Conversion": "service.work.conversion",
     "Finding": "linter.finding",
+    "Inspection": "service.work.inspection",
     "Model": "converters.ir.model",
     "ModelComparison": "service.reports.result",
     "Report": "linter.finding",
@@ -79,6 +84,7 @@ _HOMES = {
     "compare": "service.python.calls",
     "convert": "service.python.calls",
     "from_torch": "service.python.calls",
+    "inspect": "service.python.calls",
     "load": "service.python.calls",
     "verify": "service.python.calls",
 }

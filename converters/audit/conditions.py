@@ -291,6 +291,11 @@ def _gather(op: ops.Gather, site: Site) -> Iterator[Condition]:
         yield site.asks(site.x[op.axis % len(site.x)], ">=", max(op.indices) + 1)
 
 
+@CONDITIONS.register(ops.RoiMaxPool)
+def _roi_max_pool(op: ops.RoiMaxPool, site: Site) -> Iterator[Condition]:
+    yield site.asks(site.given.inputs[1][1], "==", 5)
+
+
 @CONDITIONS.register(ops.GridSample)
 def _grid_sample(op: ops.GridSample, site: Site) -> Iterator[Condition]:
     grid = site.given.inputs[1]

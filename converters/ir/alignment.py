@@ -208,6 +208,7 @@ def _identity(op: object, axis: int, site: Site) -> AxisMap | None:
     ops.SizeOf,
     ops.Embedding,
     ops.GridSample,
+    ops.RoiMaxPool,
 )
 def _breaks(op: object, axis: int, site: Site) -> AxisMap | None:
     return None

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Origin, Span
+
+MOST_SHOWN: Final = 2000
+"""Characters of a text that are shown: a name in a file may be the whole file."""
+
+
+def shortened(words: str) -> str:
+    """Words as they are shown, the middle of very long ones left out.
+
+    >>> shortened("a" * 5000)[995:1040]
+    'aaaaa ... (5000 characters) ... aaaaaaaaaaaaa'
+    """
+    if len(words) <= MOST_SHOWN:
+        return words
+    half = MOST_SHOWN // 2
+    return f"{words[:half]} ... ({len(words)} characters) ... {words[-half:]}"
 
 
 class UpconvError(Exception):
@@ -25,19 +40,25 @@ class UpconvError(Exception):
         layer: str = "",
         hint: str = "",
     ) -> None:
+        message = shortened(message)
         super().__init__(message)
         self.message = message
         self.where = where.span if isinstance(where, Origin) else where
         self.path = path or (where.path if where is not None else "")
         self.code = where.code if isinstance(where, Origin) else ""
         self.layer = layer
-        self.hint = hint
+        self.hint = shortened(hint)
 
     def __str__(self) -> str:
         place = self.path
         if self.where is not None:
             place += f":{self.where.line}:{self.where.column}"
-        parts = [place, self.code, f"layer '{self.layer}'" if self.layer else "", self.message]
+        parts = [
+            place,
+            self.code,
+            f"layer '{shortened(self.layer)}'" if self.layer else "",
+            self.message,
+        ]
         line = ": ".join(part for part in parts if part)
         return f"{line} ({self.hint})" if self.hint else line
 

@@ -40,6 +40,12 @@ NoticeKind: TypeAlias = Literal[
     "assumed-backend",  # where another would compute other numbers of the same file
     "refused-call",  # the framework raises an error when it is made or when it runs
     "fails-when-called",  # the framework builds the layer, and fails when it runs
+    "training-mode",  # the file runs as if it were still trained
+    "unpool-size",  # runtimes read the places of an unpooling in more than one way
+    "noisy-scale",  # a scale that is nearly the one that is meant, and gives other sizes
+    "antialias-outside",  # a filter that counts pixels which are not there
+    "declared-shape",  # the file says another shape than its nodes make
+    "unkept-letters",  # ... or calls two sizes by one name that are not always equal
     "impossible-output-size",  # no input of the layer has an output of the size that is asked for
     "template",  # a value that is still to be filled in
     "unread-calls",  # of source code

@@ -30,6 +30,8 @@ def with_unknown_sizes(model: Model) -> Model:
     """
     if model.framework == "python":
         return model  # its calls may work on anything
+    if all(entry.shape is not None for entry in model.inputs):
+        return model
     inputs = tuple(
         entry if entry.shape is not None else replace(entry, shape=_unknown(entry.name))
         for entry in model.inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final, TypeAlias
 
@@ -25,7 +25,7 @@ LONGEST: Final = 200
 
 def line(model: Model) -> str:
     """A model in one line: its framework, how many layers it has, what goes in and comes out."""
-    inputs = ", ".join(f"{entry.name} {_shape(entry.shape)}" for entry in model.inputs)
+    inputs = ", ".join(f"{entry.name} {shape_text(entry.shape)}" for entry in model.inputs)
     count = f"{len(model.layers)} layer{'' if len(model.layers) == 1 else 's'}"
     words = f"Model {model.name!r}, {model.framework or 'no framework'}, {count}"
     ends = f"{inputs or 'nothing'} -> {', '.join(model.outputs) or 'nothing'}"
@@ -35,11 +35,14 @@ def line(model: Model) -> str:
 
 def text(model: Model) -> str:
     """The line, and a row for every layer."""
-    rows = [TITLES, *rows_of(model)]
+    return "\n".join([line(model), *columns([TITLES, *rows_of(model)])])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of as many cells as lines, their cells below each other, long ones cut."""
     cells = [tuple(_cut(_one_line(cell), WIDEST) for cell in row) for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(TITLES))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
-    return "\n".join([line(model), *lines])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
 
 
 def html(model: Model) -> str:
@@ -59,7 +62,7 @@ def rows_of(model: Model) -> Iterator[Row]:
     shapes = infer(model).shapes
     for layer in model.layers:
         inputs, outputs = (
-            ", ".join(_shape(shapes.get(value)) for value in values)
+            ", ".join(shape_text(shapes.get(value)) for value in values)
             for values in (layer.inputs, layer.outputs)
         )
         yield layer.name, _operator(layer), inputs, outputs
@@ -70,11 +73,11 @@ def _operator(layer: Layer) -> str:
     return f"Unknown {operator.type}" if isinstance(operator, Unknown) else type(operator).__name__
 
 
-def _shape(shape: Shape | None) -> str:
+def shape_text(shape: Shape | None) -> str:
     """Sizes as --input takes them, formulas in parentheses; "?" where it is not known.
 
     >>> from upconv.converters.ir.dims import symbol
-    >>> _shape((1, 3, symbol("H"), symbol("H") // 2))
+    >>> shape_text((1, 3, symbol("H"), symbol("H") // 2))
     '1x3xHx(floor(H/2))'
     """
     return "?" if shape is None else "x".join(map(_size, shape)) or "scalar"

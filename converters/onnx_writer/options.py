@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from upconv.converters.ir.errors import UsageError
 
@@ -15,6 +15,9 @@ IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 2
 
 Pinned: the newest version a library knows would lock out runtimes that read the opset well.
 """
+
+COPIED: Final = "copied"
+"""The form of a layer of an ONNX file whose node is copied as it is."""
 
 ExternalData = Literal["auto", "always", "never"]
 Bilinear = Literal["auto", "conv-transpose", "separable", "matmul"]

@@ -11,7 +11,7 @@ from typing import Final
 from onnx import ModelProto, TensorProto
 
 from upconv.converters.ir.errors import UsageError
-from upconv.converters.ir.files import temporary_file
+from upconv.converters.ir.temporaries import HOLDS, temporary_file
 from upconv.converters.onnx_writer.graph import StoredWeight
 from upconv.converters.onnx_writer.options import ExternalData
 from upconv.converters.onnx_writer.wire import (
@@ -124,7 +124,9 @@ def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]
         with os.fdopen(handle, "wb", buffering=0) as stream:
             for chunk in chunks:
                 _write_all(stream.fileno(), chunk, target)
-        yield name
+            if not HOLDS:
+                stream.close()
+            yield name
     finally:
         Path(name).unlink(missing_ok=True)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageError
 from upconv.converters.ir.inference import Inference, infer
-from upconv.converters.ir.model import Layer, Model, ModelInput, Shape, validate
+from upconv.converters.ir.model import Layer, Model, Shape, validate
 from upconv.converters.ir.operators import UPSAMPLING
+from upconv.converters.ir.temporaries import remove_folder, temporary_folder
 from upconv.converters.onnx_writer.options import WriteOptions, require_valid
 from upconv.converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
 from upconv.converters.onnx_writer.save import data_path
+from upconv.converters.onnx_writer.single_layer import part_of
 from upconv.converters.onnx_writer.write import DEFAULTS, write_onnx
 from upconv.converters.passes.live import live
 
@@ -55,9 +54,9 @@ def write_upsampling(
     target = Path(folder)
     _require_ours(target)
     parts = _parts(live(model))
-    staging: Path | None = None
+    handle, staging = -1, None
     try:
-        staging = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+        handle, staging = temporary_folder(target.parent)
         written = _write_parts(parts, staging, options)
         _write_index(model, options, written, staging)
         staging.chmod(0o755)
@@ -66,7 +65,7 @@ def write_upsampling(
         raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_folder(handle, staging)
     return written
 
 
@@ -78,7 +77,7 @@ def _parts(model: Model) -> list[Model]:
     weights = model.weights_path
     refuse(list(notice_problems(model)))
     refuse([problem for layer in layers for problem in _problems(layer, inference, weights)])
-    return [_part(model, layer, inference) for layer in layers]
+    return [part_of(model, layer, inference) for layer in layers]
 
 
 def _problems(layer: Layer, inference: Inference, weights: str) -> Iterator[UpconvError]:
@@ -87,28 +86,6 @@ def _problems(layer: Layer, inference: Inference, weights: str) -> Iterator[Upco
         if inference.shapes[value] is None:
             message = f"the shape of its input '{value}' is unknown"
             yield located(UnsupportedError(message, hint="give --input NAME=1x3xHxW"), layer)
-
-
-def _part(model: Model, layer: Layer, inference: Inference) -> Model:
-    """The layer as a model; a dynamic size of an input is a symbol named after its expression."""
-    inputs = []
-    for value in dict.fromkeys(layer.inputs):
-        shape = inference.shapes[value]
-        assert shape is not None, "refused before"
-        inputs.append(ModelInput(value, tuple(map(_free, shape)), layer.origin))
-    return replace(
-        model,
-        name=layer.name,
-        inputs=tuple(inputs),
-        outputs=layer.outputs,
-        layers=(layer,),
-        notices=(),
-        channels_last=frozenset(),  # a layer's own tensors are channels first in every file
-    )
-
-
-def _free(size: Size) -> Size:
-    return size if isinstance(size, int) else symbol(str(size))
 
 
 def _write_parts(parts: list[Model], folder: Path, options: WriteOptions) -> list[UpsamplingFile]:
@@ -198,7 +175,7 @@ def _put(staging: Path, target: Path) -> None:
     if not target.exists():
         os.rename(staging, target)
         return
-    old = Path(tempfile.mkdtemp(prefix=".upconv-old-", dir=target.parent))
+    handle, old = temporary_folder(target.parent)
     os.rename(target, old / "old")
     try:
         os.rename(staging, target)
@@ -206,4 +183,4 @@ def _put(staging: Path, target: Path) -> None:
         os.rename(old / "old", target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(handle, old)

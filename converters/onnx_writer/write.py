@@ -8,6 +8,7 @@ from upconv.converters.ir.model import Model
 from upconv.converters.onnx_writer.build import build
 from upconv.converters.onnx_writer.options import WriteOptions, Written, require_valid
 from upconv.converters.onnx_writer.save import save
+from upconv.converters.onnx_writer.splice import must_be_spliced, write_spliced
 
 DEFAULTS = WriteOptions()
 
@@ -18,11 +19,15 @@ def write_onnx(model: Model, path: str | Path, options: WriteOptions = DEFAULTS)
     Inputs, outputs and inner values keep the model's names; sizes that are symbols in the input
     shapes stay dynamic. Weights are float32 and go from their file to the ONNX file in chunks.
 
+    Of a model from an ONNX file, nodes that are not understood are copied as they are (`splice`).
+
     Raises UsageError for options or a path that cannot be, UnsupportedError that lists all that
     ONNX cannot say, is unknown or is missing, one a line. A failed write leaves nothing behind.
     """
     require_valid(options)
     target = Path(path)
+    if must_be_spliced(model, options):
+        return write_spliced(model, target, options)
     built = build(model, options)
     external = save(built.proto, built.weights, target, options.external_data)
     return Written(target, options.opset, external, built.forms)

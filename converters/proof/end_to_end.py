@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.operators import Identity
+from upconv.converters.proof.certificates import allowance
 from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
 from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
 from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
-from upconv.converters.reference.run import Results, run_model
+from upconv.converters.reference.run import Results, run_model, widened
 
 Array = NDArray[np.float64]
 Announce: TypeAlias = Callable[[str], None]
@@ -105,14 +107,33 @@ class References:
 
         Where it fails, the network may be one that no float32 arithmetic computes to the
         tolerance, a softmax of large values say: then the limit is what the network makes of
-        rounding each layer's values once.
+        rounding each layer's values once, or what the output's own layer may differ by where that
+        is more: a sigmoid is right to within roundoffs of 1, however small its values.
         """
         exact = self._of(stimulus, choices, rounded=False)
         one = _compare(self.model, name, exact, got)
         if one.verdict != "fail" or one.max_abs_error is None:
             return one
         rounded = self._of(stimulus, choices, rounded=True)
-        return _compare(self.model, name, exact, got, rounded)
+        one = _compare(self.model, name, exact, got, rounded)
+        if one.verdict != "fail":
+            return one
+        return _compare(self.model, name, exact, got, rounded, self._last(name, stimulus, choices))
+
+    def _last(self, name: str, stimulus: str, choices: Choices) -> float:
+        """What the layer that makes an output may differ by at most, on exact inputs."""
+        layer = self.model.producers().get(name)
+        while layer is not None and isinstance(layer.operator, Identity):
+            layer = self.model.producers().get(layer.inputs[0])
+        if layer is None:
+            return 0.0
+        wanted = {*layer.inputs, layer.outputs[0]}
+        values = run_model(
+            replace(self.model, outputs=tuple(wanted)), self.stimuli[stimulus], wanted
+        )
+        inputs = widened(layer, [values[value] for value in layer.inputs])
+        bound = allowance(layer, inputs, values[layer.outputs[0]], "").bound
+        return float(np.max(bound, initial=0.0, where=np.isfinite(bound)))
 
     def sensitivity(self, name: str, stimulus: str) -> float:
         """How far an output moves where each layer's values are rounded to float32 once."""
@@ -188,11 +209,13 @@ def _compare(
     exact: Mapping[str, Array],
     got: Array,
     rounded: Mapping[str, Array] | None = None,
+    least: float = 0.0,
 ) -> OutputCertificate:
-    """`rounded` are the reference's values with rounding, where they widen the tolerance."""
+    """`rounded` are the reference's values with rounding, where they widen the tolerance, which is
+    never below `least`."""
     chooser = chooser_of(model, name)
     measured = name if chooser is None else chooser[0].inputs[0]
-    tolerance = tolerance_of(exact[measured])
+    tolerance = max(tolerance_of(exact[measured]), least)
     if rounded is not None:
         tolerance = max(tolerance, AMPLIFICATION * distance(exact[measured], rounded[measured]))
     want = in_source_layout(model, {name: exact[name]})[name]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Identity
-from upconv.converters.proof.certificates import allowance
+from upconv.converters.proof.certificates import EXACT, Allowance, allowance, carried
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.end_to_end import (
     Announce,
@@ -90,18 +90,35 @@ class _Run:
         return self.digests[name]
 
 
+MOST_HIDDEN: Final = 16
+"""Layers behind each other whose values a file may keep to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """A value that the file does not show: what it is exactly, given what the file shows before it,
+    what it may differ by, and the layers that it took."""
+
+    exact: Array
+    error: Array
+    layers: dict[str, Layer]
+
+
 @dataclass(slots=True)
 class _Certifier:
     """Compares layers with the reference, each state of a layer's values once.
 
     `names` maps values to the ONNX file's names, `forms` layers to how the writer said them;
     `seen` holds digests, since optimizations often change nothing and activations are large.
+    `hidden` are values that the file does not show, where one node of it is several layers: the
+    layers that make them are judged in the next one that shows its value.
     """
 
     model: Model
     names: Mapping[str, str]
     forms: Mapping[str, str]
     seen: set[tuple[object, ...]] = field(default_factory=set)
+    hidden: dict[str, _Hidden] = field(default_factory=dict)
 
     def certify(self, ran: _Run) -> Iterator[LayerCertificate]:
         """The layers' certificates, but of those whose very values are already certified.
@@ -114,34 +131,90 @@ class _Certifier:
             for value in (*layer.inputs, *layer.outputs)
             if value in self.names
         }
+        judged: set[str] = set()
+        made: dict[str, Layer] = {}
+        ends = {value: layers[-1].name for value, layers in self.model.consumers().items()}
         for layer in self.model.layers:
             one = self._certify(layer, ran)
+            before = self._hidden_before(layer)
             if one is not None:
                 yield one
+                judged.update(before)
+            elif layer.outputs[0] in self.hidden:
+                made[layer.name] = layer
             for value in {*layer.inputs, *layer.outputs}:
                 if last.get(name := self.names.get(value, "")) == layer.name:
                     ran.values.pop(name, None)
+                if ends.get(value) == layer.name:
+                    self.hidden.pop(value, None)
+
+        self.hidden.clear()
+        for layer in (layer for name, layer in made.items() if name not in judged):
+            yield self._unnamed(layer, layer.outputs[0])
+
+    def _hidden_before(self, layer: Layer) -> dict[str, Layer]:
+        """The layers whose values the file does not show, between this one and what it shows."""
+        found = (self.hidden[value].layers for value in layer.inputs if value in self.hidden)
+        return {name: one for layers in found for name, one in layers.items()}
+
+    def _unnamed(self, layer: Layer, value: str) -> LayerCertificate:
+        form = self.forms.get(layer.name, "")
+        return uncertified(layer, form, f"the ONNX file has no value named '{value}'")
 
     def _certify(self, layer: Layer, ran: _Run) -> LayerCertificate | None:
         operator, form = type(layer.operator).__name__, self.forms.get(layer.name, "")
         if isinstance(layer.operator, Identity) and self._is_elided(layer):
             return LayerCertificate(layer.name, operator, "elided", "exact", 0.0, 0.0, 0.0, "pass")
-        for value in (*layer.inputs, layer.outputs[0]):
-            if value not in self.names:
-                return uncertified(layer, form, f"the ONNX file has no value named '{value}'")
-        inputs = [self.names[value] for value in layer.inputs]
-        outputs = {value: self.names[value] for value in layer.outputs if value in self.names}
-        state = (layer.name, ran.stimulus, *map(ran.digest, (*inputs, *outputs.values())))
-        if state in self.seen:
+        for value in layer.inputs:
+            if value not in self.names and value not in self.hidden:
+                return self._unnamed(layer, value)
+        if self._is_seen(layer, ran):
             return None
-        self.seen.add(state)
-        wide = widened(layer, [ran.values[name] for name in inputs])
-        computed = {value: ran.values[name] for value, name in outputs.items()}
+        inputs = widened(layer, [self._input(value, ran) for value in layer.inputs])
+        errors = {at: self.hidden[value].error for at, value in enumerate(layer.inputs)
+                  if value in self.hidden}  # fmt: skip
         try:
-            exact = run_layer(layer, wide)
+            exact = run_layer(layer, inputs)
         except ShapeError as error:  # of what the file feeds it, for the model has been inferred
             return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
-        return _compare_layer(layer, form, wide, exact, computed)
+        if layer.outputs[0] not in self.names:
+            return self._hide(layer, form, inputs, errors, exact)
+        computed = {v: ran.values[self.names[v]] for v in layer.outputs if v in self.names}
+        return _compare_layer(layer, form, inputs, errors, exact, computed)
+
+    def _input(self, value: str, ran: _Run) -> NDArray[Any]:
+        found = self.hidden.get(value)
+        return ran.values[self.names[value]] if found is None else found.exact
+
+    def _is_seen(self, layer: Layer, ran: _Run) -> bool:
+        """Whether the layer's very values are certified already."""
+        shown = [self.names.get(value) for value in (*layer.inputs, *layer.outputs)]
+        if self.names.get(layer.outputs[0]) is None or any(v in self.hidden for v in layer.inputs):
+            return False
+        state = (layer.name, ran.stimulus, *(ran.digest(name) for name in shown if name))
+        if state in self.seen:
+            return True
+        self.seen.add(state)
+        return False
+
+    def _hide(
+        self,
+        layer: Layer,
+        form: str,
+        inputs: Sequence[Array],
+        errors: Mapping[int, Array],
+        exact: Sequence[Array],
+    ) -> LayerCertificate | None:
+        """Remember what the file does not show; the next layers are judged by it."""
+        layers = self._hidden_before(layer) | {layer.name: layer}
+        if len(layers) > MOST_HIDDEN or index_outputs(layer):
+            return self._unnamed(layer, layer.outputs[0])
+        error = _permitted(layer, form, inputs, errors, exact[0]).bound
+        for value, one in zip(layer.outputs, exact, strict=True):
+            first = value == layer.outputs[0]
+            bound = error if first else EXACT.bound
+            self.hidden[value] = _Hidden(one, np.broadcast_to(bound, one.shape), layers)
+        return None
 
     def _is_elided(self, layer: Layer) -> bool:
         """Whether the file has no value of its own for it: readers take its input, and are
@@ -154,6 +227,7 @@ def _compare_layer(
     layer: Layer,
     form: str,
     inputs: Sequence[Array],
+    errors: Mapping[int, Array],
     exact: Sequence[Array],
     computed: Mapping[str, NDArray[Any]],
 ) -> LayerCertificate:
@@ -166,13 +240,19 @@ def _compare_layer(
             reason = f"the shape is {got.shape}, the reference's is {want.shape}"
             return uncertified(layer, form, reason, "fail")
         choice = value in index_outputs(layer)
-        permitted = allowance(layer, inputs, want, form) if index == 0 and not choice else None
-        bound = permitted.bound if permitted else np.zeros(())
-        kind = permitted.kind if permitted else "exact"
-        one = _judged(layer, form, kind, worst_element(want, got, bound))
+        is_measured = index == 0 and not choice
+        permitted = _permitted(layer, form, inputs, errors, want) if is_measured else EXACT
+        one = _judged(layer, form, permitted.kind, worst_element(want, got, permitted.bound))
         worst = one if worst is None else worse_layer(worst, one)
     assert worst is not None
     return worst
+
+
+def _permitted(
+    layer: Layer, form: str, inputs: Sequence[Array], errors: Mapping[int, Array], exact: Array
+) -> Allowance:
+    own = allowance(layer, inputs, exact, form)
+    return carried(layer, inputs, errors, exact, own) if errors else own
 
 
 def _judged(

@@ -11,6 +11,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, Shape
+from upconv.converters.ir.records import record
 
 DEFAULT: Final = 128
 """Of an input that nothing takes for indices: a time step, a label."""
@@ -40,6 +41,33 @@ def whole_numbers(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
                     yield from limits(output)
 
     return {e.name: max(min(limits(e.name), default=DEFAULT), 1) for e in model.inputs if e.integer}
+
+
+@record(frozen=True, slots=True)
+class Regions:
+    """What rows (image, left, top, right, bottom) of an input may say, in pixels of the image."""
+
+    images: int
+    height: float
+    width: float
+
+
+def regions(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Regions]:
+    """Graph input -> what its rows may say, of those whose rows name regions of a pooling."""
+    known = infer(with_shapes(model, shapes)).shapes
+    makers = model.producers()
+    found: dict[str, Regions] = {}
+    for layer in model.layers:
+        if not isinstance(layer.operator, ops.RoiMaxPool):
+            continue
+        value, x = layer.inputs[1], known[layer.inputs[0]]
+        while value in makers and isinstance(makers[value].operator, KEEPS):
+            value = makers[value].inputs[0]
+        if value in shapes and x is not None:
+            images, _, *sizes = map(_number, x)
+            height, width = (size / layer.operator.scale for size in sizes)
+            found.setdefault(value, Regions(images, height, width))
+    return found
 
 
 def _places(layer: Layer, shapes: Mapping[str, Shape | None]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.operators import UPSAMPLING
+from upconv.converters.onnx_writer.options import COPIED
 
 Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
@@ -187,7 +188,9 @@ def summary(verification: Verification, besides: str = "") -> str:
     if others:
         worst = max((one.ratio or 0.0 for one in others), default=0.0)
         pass_ = "other layer passes, at" if len(others) == 1 else "other layers pass, at"
-        lines.append(f"  {len(others)} {pass_} most {worst:.2f} of their bounds")
+        copied = sum(one.form == COPIED for one in others)
+        told = f", {copied} of them copied from the source" if copied else ""
+        lines.append(f"  {len(others)} {pass_} most {worst:.2f} of their bounds{told}")
     lines += [_output_line(one) for one in verification.outputs]
     lines += [f"  incomplete: {reason}" for reason in verification.reasons]
     return "\n".join(lines)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.temporaries import clear_abandoned, temporary_file
 from upconv.converters.readers.files.opening import read_regular, reason
 
 Array = NDArray[Any]
@@ -27,8 +29,8 @@ EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folde
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What a verification needs to know of an ONNX file: its value names, its metadata and the
-    shapes of its inputs, None for a dynamic size."""
+    """What a verification needs to know of an ONNX file: its value names, its metadata, the shapes
+    of its inputs, None for a dynamic size, and the domains of its nodes."""
 
     path: str
     inputs: tuple[str, ...]
@@ -37,6 +39,7 @@ class OnnxFile:
     opset: int
     metadata: Mapping[str, str]
     shapes: Mapping[str, tuple[int | None, ...]]
+    domains: frozenset[str] = frozenset()
 
 
 _ORDER: Final = "the model comes first, and then the ONNX file that was made from it"
@@ -47,17 +50,7 @@ def read_onnx(path: str) -> OnnxFile:
 
     Raises UnreadableError where the file is no ONNX model.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
-    except FileNotFoundError:
-        raise UnreadableError("no such file", path=path, hint="check the path") from None
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
-    except (DecodeError, ValueError):
-        raise UnreadableError("no ONNX model, or a broken one", path=path, hint=_ORDER) from None
+    model = proto_of(path)
     graph = model.graph
     if not graph.node and not graph.input:
         raise UnreadableError("holds no ONNX graph", path=path, hint=_ORDER)
@@ -72,11 +65,28 @@ def read_onnx(path: str) -> OnnxFile:
         max((entry.version for entry in model.opset_import if not entry.domain), default=0),
         {entry.key: entry.value for entry in model.metadata_props},
         {entry.name: _shape(entry.type.tensor_type.shape) for entry in graph.input},
+        frozenset(node.domain for node in graph.node),
     )
 
 
+def proto_of(path: str) -> Any:
+    """The ModelProto of a file; raises UnreadableError where there is none."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
+    except FileNotFoundError:
+        raise UnreadableError("no such file", path=path, hint="check the path") from None
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
+    except (DecodeError, ValueError):
+        raise UnreadableError("no ONNX model, or a broken one", path=path, hint=_ORDER) from None
+
+
 def _shape(shape: Any) -> tuple[int | None, ...]:
-    return tuple(d.dim_value if d.HasField("dim_value") else None for d in shape.dim)
+    """Numbers below 1 are written for open sizes."""
+    return tuple(d.dim_value if d.dim_value > 0 else None for d in shape.dim)
 
 
 @contextmanager
@@ -89,41 +99,54 @@ def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
     Raises UnreadableError where it cannot be made.
     """
     extra = [name for name in values if name not in file.outputs and name not in file.inputs]
-    try:
-        path = _copied(Path(file.path), _more_outputs(extra))
-    except OSError as error:
-        reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
-        raise UnreadableError(reason, path=file.path) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(_copied(Path(file.path), _more_outputs(extra)))
+        except OSError as error:
+            reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
+            raise UnreadableError(reason, path=file.path) from None
         yield path
+
+
+@contextmanager
+def freed(path: str, beside: str) -> Iterator[str]:
+    """The path of a temporary copy of a file that states no sizes, so that it takes any; it stands
+    `beside` another file, whose copies are removed where a process is ended."""
+    proto = proto_of(path)
+    del proto.graph.value_info[:]
+    for entry in (*proto.graph.input, *proto.graph.output):
+        for dim in entry.type.tensor_type.shape.dim:
+            dim.Clear()
+    with _held(Path(beside), io.BytesIO(proto.SerializeToString()), b"") as copy:
+        yield copy
+
+
+@contextmanager
+def _copied(source: Path, more: bytes) -> Iterator[str]:
+    """The path of a file with the source's bytes and `more`, held for as long as it is there."""
+    with source.open("rb") as original, _held(source, original, more) as copy:
+        yield copy
+
+
+@contextmanager
+def _held(source: Path, content: BinaryIO, more: bytes) -> Iterator[str]:
+    """The path of a new file, beside the source if it may be, held for as long as it is there."""
+    folder = source.parent if os.access(source.parent, os.W_OK) else None
+    handle, path = temporary_file(folder or tempfile.gettempdir(), 0o600, ".onnx")
+    try:
+        with os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(content, copy, 1 << 22)
+            copy.write(more)
+            copy.flush()
+            yield path
     finally:
         Path(path).unlink(missing_ok=True)
 
 
-def _copied(source: Path, more: bytes) -> str:
-    """The path of a new file with the source's bytes and `more`; none is left where it fails."""
-    folder = source.parent if os.access(source.parent, os.W_OK) else None
-    handle, path = tempfile.mkstemp(".onnx", copy_prefix(os.getpid()), folder)
-    try:
-        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
-            shutil.copyfileobj(original, copy, 1 << 22)
-            copy.write(more)
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
-    return path
-
-
-def copy_prefix(process: int) -> str:
-    """How the names of a process's copies begin."""
-    return f".upconv-exposed-{process}-"
-
-
-def remove_copies(onnx_path: str, process: int) -> None:
+def remove_copies(onnx_path: str) -> None:
     """Remove what a process that was killed left of its copies of a file."""
     for folder in (Path(onnx_path).parent, Path(tempfile.gettempdir())):
-        for left in folder.glob(f"{copy_prefix(process)}*.onnx"):
-            left.unlink(missing_ok=True)
+        clear_abandoned(folder)
 
 
 def _more_outputs(names: Sequence[str]) -> bytes:
@@ -161,6 +184,9 @@ def session(path: str, optimized: bool, shown: str = "") -> Any:
         raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 
+_OTHER_INPUTS: Final = "give sizes that it takes with --input, or verify it with --data"
+
+
 def run(
     running: Any, feeds: Mapping[str, Array], outputs: Sequence[str], shown: str = ""
 ) -> dict[str, Array]:
@@ -174,7 +200,7 @@ def run(
         results = running.run(list(outputs), dict(feeds))
     except Exception as error:
         reason = f"onnxruntime fails while running it: {_one_line(error)}"
-        raise UnreadableError(reason, path=shown) from None
+        raise UnreadableError(reason, path=shown, hint=_OTHER_INPUTS) from None
     return {name: np.asarray(value) for name, value in zip(outputs, results, strict=True)}
 
 

@@ -14,7 +14,7 @@ from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Model
-from upconv.converters.proof.places import whole_numbers
+from upconv.converters.proof.places import Regions, regions, whole_numbers
 
 Array = NDArray[np.float32]
 Values = Array | NDArray[np.int64]
@@ -118,7 +118,8 @@ def stimuli(
     others: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, dict[str, Values]]:
     """Everything a proof runs on: stimulus -> input -> values, channels first; noise also at
-    `others`, where the model has more than one size. Integer inputs hold places that fit."""
+    `others`, where the model has more than one size. Integer inputs hold places that fit, and
+    regions are some."""
     made: dict[str, dict[str, Values]] = {
         "noise": {**noise(shapes, seed), **_places(model, shapes, seed)},
         "impulses": {**impulses(shapes, seed), **_places(model, shapes, seed + 1)},
@@ -132,10 +133,23 @@ def stimuli(
 
 def _places(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Values]:
     limits = whole_numbers(model, shapes)
-    return {
+    found: dict[str, Values] = {
         name: np.random.default_rng([seed, index]).integers(0, limit, shapes[name])
         for index, (name, limit) in enumerate(limits.items())
     }
+    for index, (name, one) in enumerate(regions(model, shapes).items()):
+        found[name] = _rows(one, shapes[name], np.random.default_rng([seed, index]))
+    return found
+
+
+def _rows(one: Regions, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Regions of any size, some of them beyond the border."""
+    count = shape[0]
+    images = rng.integers(0, one.images, count)
+    sides = np.array([one.width, one.height])
+    ends = rng.uniform(-0.1, 1.1, (2, count, 2)) * sides
+    rows = np.column_stack([images, ends.min(axis=0), ends.max(axis=0)])
+    return rows.astype(np.float32).reshape(shape)
 
 
 def noise(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:

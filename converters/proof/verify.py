@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.operators import Identity, Unknown
+from upconv.converters.onnx_writer.custom import DOMAIN
 from upconv.converters.onnx_writer.layout import channels_first
 from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
+from upconv.converters.proof.copied import verify_copied
 from upconv.converters.proof.end_to_end import Announce, Stimuli, certify_outputs
 from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
 from upconv.converters.proof.memory import require_memory
@@ -57,16 +59,20 @@ def verify(
     Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it, UsageError
     where the input shapes are unknown or too large, or the two have different inputs.
     """
-    model = live(model)
+    whole, model = model, live(model)
     customs = tuple(_customs(model))
-    if customs:
-        return Verification(model.path, onnx_path, read_onnx(onnx_path).opset, (), (), customs)
     file = read_onnx(onnx_path)
+    if customs and model.framework == "onnx" and DOMAIN not in file.domains:
+        model = whole  # nodes that are copied read all that they read
+    elif customs:
+        return Verification(model.path, onnx_path, file.opset, (), (), customs)
     require_same_inputs(model, file)
     stimuli = own_stimuli(model, data) if data else _made_stimuli(model, seed)
     for feeds in stimuli.values():
         require_same_shapes(model, file, {name: one.shape for name, one in feeds.items()})
     names = aliases(model, file)
+    if customs:
+        return verify_copied(model, file, names, stimuli, progress)
     layers = certify_layers(model, file, names, stimuli, progress)
     progress("weights")
     for layer, reason in differing_weights(model, file.path):

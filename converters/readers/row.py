@@ -42,6 +42,12 @@ class Head:
         """No control characters but white space; wire formats have some in their first lengths."""
         return not self.is_folder and _CONTROL.search(self.data) is None
 
+    @property
+    def has_version(self) -> bool:
+        """Whether it begins as ONNX's models do, with a number above 1 as the first field: so do
+        neither Caffe's weights nor TensorFlow's graphs, and a SavedModel has a 1 there."""
+        return self.data[:1] == b"\x08" and self.data[1:2] != b"\x01"
+
 
 @record(frozen=True, slots=True)
 class Format:

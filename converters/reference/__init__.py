@@ -18,6 +18,7 @@ from upconv.converters.reference import (
     pointwise,
     pooling,
     reduction,
+    regions,
     selection,
     unpooling,
 )
@@ -34,6 +35,7 @@ FAMILIES = (
     pointwise,
     pooling,
     reduction,
+    regions,
     selection,
     unpooling,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from struct import unpack
 from typing import TYPE_CHECKING
 
+from upconv.converters.ir.geometry import BILINEAR_TOLERANCE, bilinear_taps
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.ir.records import record
@@ -44,8 +46,20 @@ def stored_kernel(layer: Layer) -> Stored:
         return Stored(zero=True)
     assert isinstance(layer.operator, ConvTranspose)
     shape = weight.shape or ()
-    if len(shape) != 4 or shape[2] != shape[3]:
+    if len(shape) != 4 or shape[2] != shape[3] or not _may_be_bilinear(weight, shape[3]):
         return Stored()
     from upconv.converters.ir.kernels import bilinear_form
 
     return Stored(bilinear=bilinear_form(weight.array(), layer.operator.groups))
+
+
+def _may_be_bilinear(weight: Weight, size: int) -> bool:
+    """Whether the kernel of the first pair of channels begins as the bilinear one: every form of
+    bilinear weights has it there. Learned weights are told by it without numpy."""
+    assert weight.data is not None
+    taps, double = bilinear_taps(size)
+    data = bytes(next(iter(weight.data.chunks(4 * size)), b""))
+    values = unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])
+    wanted = (taps[0] * tap / double**2 for tap in taps)
+    near = 2 * BILINEAR_TOLERANCE
+    return all(abs(value - want) <= near for value, want in zip(values, wanted, strict=False))

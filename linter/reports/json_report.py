@@ -55,8 +55,8 @@ def finding_record(finding: Finding) -> dict[str, Any]:
 
 def _fix(finding: Finding) -> dict[str, Any] | None:
     fix = finding.fix
-    if fix is None:
-        return None
+    if fix is None or not fix.edits:
+        return None  # edits are of texts; in an ONNX file a fix changes nodes
     return {"safety": fix.safety, "edits": [asdict(edit) for edit in fix.edits]}
 
 

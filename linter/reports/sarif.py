@@ -205,7 +205,7 @@ class _Scribe:
     def _fixes(self, finding: Finding) -> list[dict[str, Any]]:
         """The finding's fix; viewers apply what they are given, so "display" ones stay out."""
         fix = finding.fix
-        if fix is None or fix.safety == "display":
+        if fix is None or fix.safety == "display" or not fix.edits:
             return []
         words = {"safe": "Safe fix", "unsafe": "Unsafe fix, which may change results"}
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from upconv.linter.rule import Hit, rule
 from upconv.linter.running.suppress import ALL
 
 if TYPE_CHECKING:
-    from upconv.converters.ir.model import Notice
+    from upconv.converters.ir.model import Model, Notice
+    from upconv.converters.ir.origin import Span
     from upconv.linter.context import Context, Crash
 
 
@@ -164,28 +165,34 @@ def broken_name(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
-    for notice in context.noticed("UP004"):
-        if notice.kind == "repeated-layer-name" and not _have_weights(context, notice):
+    notices = list(context.noticed("UP004"))
+    weighty = _weighty(context.net) if notices else {}
+    for notice in notices:
+        if notice.kind == "repeated-layer-name" and not _have_weights(context, weighty, notice):
             continue
         told = NOTICES[notice.kind]
         yield context.hit_of(notice.error, told.help, told.severity)
 
 
-def _have_weights(context: Context, notice: Notice) -> bool:
-    """Whether a layer of a repeated name has weights, or may have some. Caffe then aborts as it
-    copies trained ones: it takes the first of the name for each, and counts its blobs. Readers drop
-    losses and sources of data, which have none."""
-    where = notice.error.where
-    named = [
-        layer
-        for layer in context.net.layers
-        if "".join(words.node_of(layer).texts("name")[-1:]) == notice.error.layer
-        or layer.origin.span == where
-    ]
-    dropped = not named and bool(context.blocks)
-    return not dropped and (
-        not named or any(one.weights or isinstance(one.operator, Unknown) for one in named)
-    )
+def _weighty(net: Model) -> dict[str | Span | None, bool]:
+    """Name as the file gives it, or place -> whether a layer of it has weights, or may have some.
+    Caffe then aborts as it copies trained ones: it takes the first of the name for each, and counts
+    its blobs."""
+    found: dict[str | Span | None, bool] = {}
+    for layer in net.layers:
+        has = bool(layer.weights) or isinstance(layer.operator, Unknown)
+        for key in ("".join(words.node_of(layer).texts("name")[-1:]), layer.origin.span):
+            found[key] = has or found.get(key, False)
+    return found
+
+
+def _have_weights(
+    context: Context, weighty: Mapping[str | Span | None, bool], notice: Notice
+) -> bool:
+    """Whether a layer of a repeated name has weights, or may have some. Readers drop losses and
+    sources of data, which have none."""
+    keys = [key for key in (notice.error.layer, notice.error.where) if key in weighty]
+    return any(weighty[key] for key in keys) if keys else not context.blocks
 
 
 @rule(
@@ -279,14 +286,16 @@ def _crash(crash: Crash, codes: Sequence[str]) -> Hit:
     formats=("caffe",),
 )
 def obsolete_format(context: Context) -> Iterator[Hit]:
-    """The net is written in Caffe's V0 or V1 format, or mixes formats.
+    """The net is written in Caffe's V0 or V1 format, mixes formats, or is a file of Keras 1.
 
     What it finds:
-        `layers` entries with types in capitals (V1) and nested `layers { layer {` (V0).
+        `layers` entries with types in capitals (V1) and nested `layers { layer {` (V0). Files whose
+        `keras_version` is 1, or whose layers have Keras 1's words (`nb_filter`).
 
     Why it is bad:
         Caffe upgrades them at every start; other tools refuse them. New layers and fields (the
-        bilinear filler's, a Crop's axis) cannot be written in them.
+        bilinear filler's, a Crop's axis) cannot be written in them. No Keras from 2.3 on loads what
+        Keras 1 saved.
 
     Example:
         layers { name: "up" type: DECONVOLUTION bottom: "x" top: "up" blobs_lr: 0 }
@@ -295,7 +304,8 @@ def obsolete_format(context: Context) -> Iterator[Hit]:
         layer { name: "up" type: "Deconvolution" bottom: "x" top: "up" param { lr_mult: 0 } }
 
     Fix safety:
-        There is no fix; Caffe's tools upgrade_net_proto_text does it.
+        There is no fix; Caffe's tools upgrade_net_proto_text does it, and for Keras 1 loading the
+        file with Keras 2.0 to 2.2 and saving it again.
 
     References:
         BVLC/caffe tools/upgrade_net_proto_text.cpp

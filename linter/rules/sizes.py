@@ -32,10 +32,12 @@ def declared_size_differs(context: Context) -> Iterator[Hit]:
         Upsample layers (SegNet) and Unpooling layers (DeconvNet) whose size, as written or as it
         follows from the scale, differs from the input of the pooling that made their mask; and
         Unpooling without a mask whose unpool_size is not stride*(in-1) + kernel. In files of
-        Keras 3, the first tensor whose shape, as the file says it, is not what its layers make.
+        Keras 3 and of ONNX, the first tensor whose shape, as the file says it, is not what its
+        layers make.
 
     Why it is bad:
-        Of a Keras file, some tools go by the layers and some by the shapes: they get two networks.
+        Of such a file, some tools go by the layers and some by the shapes: they get two networks,
+        or too small a buffer. onnxruntime only logs a warning.
         The mask holds row*width + column of the pooling's input. In a plane of another width every
         value lands in another row and column; in a smaller one it falls outside. An odd size is the
         usual cause: 45 is pooled to 23, and a scale of 2 makes 46 of it.
@@ -58,6 +60,7 @@ def declared_size_differs(context: Context) -> Iterator[Hit]:
         yield from _unlike_its_windows(context, layer)
     if context.net.framework == "keras":
         yield from _unlike_its_file(context)
+    yield from context.notices("UP102")
 
 
 def _unlike_its_file(context: Context) -> Iterator[Hit]:

@@ -23,7 +23,7 @@ from upconv.converters.ir.origin import Source
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import open_regular, read_regular
 from upconv.converters.readers.formats import companions, decode
-from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Silenced
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, NodeEdit, Place, Silenced
 from upconv.linter.running.engine import CheckOptions, relative_path
 
 FORMAT: Final = 3
@@ -62,14 +62,14 @@ class Cache:
         if not entry.parent.is_dir():
             self._create(entry.parent)
         text = json.dumps({"key": key, "report": asdict(replace(report, source=None))})
-        write_whole(entry, text.encode("utf-8"))
+        write_whole(entry, text.encode("utf-8"), self.folder)
 
     def _create(self, inner: Path) -> None:
         inner.mkdir(parents=True, exist_ok=True)
         for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
             file = self.folder / name
             if not file.exists():
-                file.write_text(text, "utf-8")
+                write_whole(file, text.encode("utf-8"))
 
     def _entry(self, path: str) -> Path:
         name = blake2b(path.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -180,6 +180,18 @@ def _finding(record: dict[str, Any]) -> Finding:
     place, fix = record.pop("place"), record.pop("fix")
     return Finding(
         place=Place(**place) if place else None,
-        fix=Fix(fix["safety"], tuple(Edit(**edit) for edit in fix["edits"])) if fix else None,
+        fix=_fix(fix) if fix else None,
         **record,
     )
+
+
+def _fix(record: dict[str, Any]) -> Fix:
+    nodes = (
+        NodeEdit(
+            edit["output"],
+            tuple(edit["dropped"]),
+            tuple((name, tuple(numbers)) for name, numbers in edit["written"]),
+        )
+        for edit in record["nodes"]
+    )
+    return Fix(record["safety"], tuple(Edit(**edit) for edit in record["edits"]), tuple(nodes))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path, PurePath
-from typing import Final, TypeAlias
+from typing import Final
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -18,6 +18,7 @@ from upconv.converters.ir.errors import (
     UnsupportedError,
     UpconvError,
     UsageError,
+    shortened,
 )
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.origin import Source, Span
@@ -30,16 +31,17 @@ from upconv.linter.finding import (
     UNCHECKED,
     FileReport,
     Finding,
+    Fix,
     Severity,
     Silenced,
     Silencer,
     Status,
+    fingerprint,
     place_of,
-    with_fingerprints,
 )
 from upconv.linter.rule import Hit, Rule, Stage
 from upconv.linter.rules import RULES
-from upconv.linter.running.fold import folded
+from upconv.linter.running.fold import Judged, grouped, numbered
 from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
@@ -110,9 +112,6 @@ def failed_with_process(path: str, options: CheckOptions) -> FileReport:
     return _report(Context(path, None, None, crashes=[crash]), options)
 
 
-_Judged: TypeAlias = tuple[Finding, tuple[Silencer, str] | None, str | None]
-
-
 def _check(
     path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
 ) -> FileReport:
@@ -175,51 +174,48 @@ def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
 def _report(context: Context, options: CheckOptions) -> FileReport:
     """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
     silencer = _Silencer(context, options)
-    judged = _findings("model", context, options, silencer) if context.model else []
+    judged = _judged_hits("model", context, options, silencer) if context.model else []
     context.unused += silencer.unused()
-    judged += _findings("closing", context, options, silencer)
+    judged += _judged_hits("closing", context, options, silencer)
     status, reason = _status(context)
-    by = {finding: (cause, kind) for finding, cause, kind in judged}
-    # Silenced ones are counted too: a comment leaves the fingerprints of the others as they are.
-    found = with_fingerprints(by)
-    causes = [(finding, *by[_bare(finding)]) for finding in found]
+    found = numbered(judged)
+    shown = relative_path(context.path, options.root)
+    groups = grouped((entry for entry in found if entry[0].cause is None), options.folds)
     return FileReport(
-        relative_path(context.path, options.root),
+        shown,
         context.model.framework if context.model else "",
         status,
         reason,
-        folded(
-            (finding, kind if options.folds else None)
-            for finding, cause, kind in causes
-            if cause is None
-        ),
+        tuple(_finding(*one.first, shown, options.root, one.count, one.fix) for one in groups),
         context.source,
-        tuple(Silenced(finding, *cause) for finding, cause, _ in causes if cause is not None),
+        tuple(
+            Silenced(_finding(one, number, shown, options.root, "", one.hit.fix), *one.cause)
+            for one, number in found
+            if one.cause is not None
+        ),
         silencer.overrides.used,
         tuple(crash.trace for crash in context.crashes),
     )
 
 
-def _bare(finding: Finding) -> Finding:
-    return replace(finding, fingerprint="")
-
-
-def _findings(
+def _judged_hits(
     stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
-) -> list[_Judged]:
-    """What the rules of a stage find, each with what silences it, and why, and with its kind."""
+) -> list[Judged]:
+    """What the rules of a stage find, each with what silences it, and why."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
-    shown = relative_path(context.path, options.root)
     return [
-        (
-            _finding(rule, hit, shown, options.root, silencer.overrides),
-            silencer.silencing(rule, hit),
-            rule.kind(hit),
-        )
+        _judge(rule, hit, silencer)
         for rule in chosen
         for hit in _run(rule, context)
         if rule.concerns(hit)
     ]
+
+
+def _judge(rule: Rule, hit: Hit, silencer: _Silencer) -> Judged:
+    span, layer = _span_of(hit), _layer_of(hit)
+    place = place_of(span) if span is not None else None
+    severity = silencer.overrides.severity(rule.code, layer) or _own_severity(rule, hit)
+    return Judged(rule, hit, place, layer, severity, silencer.silencing(rule, hit))
 
 
 def _run(rule: Rule, context: Context) -> list[Hit]:
@@ -244,24 +240,22 @@ def _status(context: Context) -> tuple[Status, str]:
     return ("unreadable", broken[0]) if broken else ("ok", "")
 
 
-def _finding(rule: Rule, hit: Hit, path: str, root: Path, overrides: Overrides) -> Finding:
-    span = _span_of(hit)
-    layer = _layer_of(hit)
-    severity = overrides.severity(rule.code, layer) or _own_severity(rule, hit)
+def _finding(
+    one: Judged, number: int, path: str, root: Path, count: str, fix: Fix | None
+) -> Finding:
+    hit, code = one.hit, one.rule.code
+    about = _assumed(hit) + _landmark(_span_of(hit)) + _program_line(hit, root) + _stored_at(hit)
     return Finding(
-        code=rule.code,
-        name=rule.name,
-        severity=severity,
-        path=path,
-        place=place_of(span) if span is not None else None,
-        layer=layer,
-        message=hit.message
-        + _assumed(hit)
-        + _landmark(span)
-        + _program_line(hit, root)
-        + _stored_at(hit),
-        help=hit.help,
-        fix=hit.fix,
+        code,
+        one.rule.name,
+        one.severity,
+        path,
+        one.place,
+        shortened(one.layer),
+        shortened(hit.message + about) + count,
+        shortened(hit.help),
+        fix,
+        fingerprint(code, path, one.layer, number),
     )
 
 

@@ -30,6 +30,9 @@ _CODE: Final = re.compile(r"UP\d{0,3}")
 ALL: Final = "UP"
 """The beginning of every code: the word of a comment that names none."""
 
+MOST: Final = 50_000
+"""Comments of a text that are listened to, from its beginning; files by people have a hundredth."""
+
 _SPOKEN_OF: Final = frozenset({"UP001", "UP005", "UP006"})
 """What such a comment cannot mean: that the file is unreadable, a crash, the comment itself."""
 
@@ -65,7 +68,7 @@ def ignores(source: Source, layers: Sequence[Span], comments: Comments) -> tuple
     blocks = sorted({(span.line, span.end_position[0]) for span in layers})
     found = []
     following: dict[int, int] = {}
-    for span, text in reversed(tuple(comments())):
+    for span, text in reversed(tuple(comments())[:MOST]):
         said = _said(text)
         if said is not None:
             lines = _lines_spoken_for(span.line, blocks, source, following)

@@ -95,6 +95,8 @@ def _tell_fixes(fixes: Fixes, wanted: CheckOutput) -> None:
         where = "" if fixes.files == 1 else f" in {fixes.files} files"
         what = "can be fixed" if wanted.diff else "fixed"
         _say(f"{fixes.count} finding{plural}{where} {what}")
+    for copy in fixes.copies:
+        _say(f"{copy}: a mended copy; --fix --in-place changes the file itself")
     if fixes.more:
         _say(f"{fixes.more} more can be fixed with --fix --unsafe-fixes, which change numbers")
 

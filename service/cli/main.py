@@ -1,4 +1,4 @@
-"""The command line: `upconv check`, `convert`, `verify`, `audit` and the others."""
+"""The command line: `upconv check`, `convert`, `inspect`, `verify`, `audit` and the others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "check": "find what breaks upsampling layers in model files",
     "convert": "write a model as ONNX and prove the two equal",
+    "inspect": "show a model's layers, shapes and parameters, and what blocks its conversion",
     "verify": "prove an ONNX file equal to the model it was made from",
     "audit": "say which input sizes a model accepts, and compare two models",
     "solve": "find the layer that takes one size to another",

@@ -1,4 +1,4 @@
-"""`upconv.load`, `check`, `convert`, `verify`, `audit`, `compare` and `from_torch`.
+"""`upconv.load`, `check`, `convert`, `inspect`, `verify`, `audit`, `compare` and `from_torch`.
 
 What they have in common: a model is a path or a Model. `weights`, `inputs`, `phase`, `dialect`,
 `keras_bilinear` and `keras_backend` say how a file is read, as on the command line; what they leave
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from upconv.linter.finding import Report, Severity
     from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion, Only
+    from upconv.service.work.inspection import Inspection
     from upconv.service.work.proving import Judge
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -212,6 +213,31 @@ def verify(
     given = _text(data) or ""
     request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, given, against, part)
     return verify(request, *_given(progress))
+
+
+def inspect(
+    model: Path | Model,
+    *,
+    weights: Path | None = None,
+    inputs: Inputs | None = None,
+    phase: Phase | None = None,
+    dialect: str | None = None,
+    keras_bilinear: KerasBilinear | None = None,
+    keras_backend: KerasBackend | None = None,
+    outputs: str | Iterable[str] = (),
+    cut_inputs: str | Iterable[str] = (),
+    config: Path | None = None,
+) -> Inspection:
+    """What a model is made of, and what blocks its conversion or its proof.
+
+    Raises UnreadableError, UnsupportedError and UsageError.
+    """
+    from upconv.service.work.inspecting import InspectRequest, inspect
+
+    said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
+    source, options = _source(model, said, config)
+    part, options = _part(outputs, cut_inputs, options)
+    return inspect(InspectRequest(source, options, part))
 
 
 def audit(

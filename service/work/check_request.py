@@ -29,7 +29,8 @@ class CheckRequest:
 
     `paths` are files and folders, and "-" for `text`, which is called `text_name`; without paths
     and `models`, which are in memory, the current folder is searched. `levels` are the fixes to
-    make, `write` is False where they are only to be shown. `exclude` are patterns of files that a
+    make, `write` is False where they are only to be shown. `in_place` lets them change ONNX files
+    themselves, of which a mended copy is made otherwise. `exclude` are patterns of files that a
     search leaves out, from the current folder, besides the configuration's. `add_ignore` is the
     reason of the ignore comments that are to be written for what is found. `config` is a
     configuration, or the file that holds it, or None for the closest.
@@ -45,6 +46,7 @@ class CheckRequest:
     exclude: tuple[str, ...] = ()
     levels: tuple[Safety, ...] = ()
     write: bool = True
+    in_place: bool = False
     add_ignore: str | None = None
     fail_on: Severity | None = None
     show_silenced: bool = False

@@ -47,7 +47,7 @@ def run_in_child(
     work: Callable[[Any, Progress], Result],
     request: object,
     progress: Progress,
-    cleanup: Callable[[int], None] = lambda process: None,
+    cleanup: Callable[[], None] = lambda: None,
     what: str = "onnxruntime",
     environment: Mapping[str, str] | None = None,
     seconds: float = 0,
@@ -56,7 +56,7 @@ def run_in_child(
 
     `environment` is the child's whole environment, the caller's where it is None. After `seconds`,
     where they are not 0, the child is killed. Once the child
-    is gone, however it went, `cleanup` is called with its process id. Raises the UpconvError that
+    is gone, however it went, `cleanup` is called. Raises the UpconvError that
     the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
     """
     environment = os.environ if environment is None else environment
@@ -83,7 +83,7 @@ def run_in_child(
         raise
     finally:
         _end(process)
-        cleanup(process.pid)
+        cleanup()
     if isinstance(outcome, _Failure):
         raise outcome.error
     result: Result = outcome

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from types import TracebackType
 from typing import Final
 
 from upconv.converters.ir.errors import UpconvError, UsageError
+from upconv.converters.ir.temporaries import remove_folder, temporary_folder
 
 
 class Staging:
@@ -34,7 +33,7 @@ class Staging:
                 os.lstat(f"{target}{suffix}")  # an OSError where such a name is too long
         self.target = target
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix=".upconv-", dir=target.parent))
+            self._handle, self.folder = temporary_folder(target.parent)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(target)) from None
 
@@ -52,7 +51,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self._handle, self.folder)
         if isinstance(error, OSError | UpconvError):
             self._name_target(error)
 

@@ -249,6 +249,13 @@ def _grid_sample(draw: Draw) -> Case:
     return ops.GridSample(mode, padding, draw(st.booleans())), (x, grid), 1
 
 
+def _roi_max_pool(draw: Draw) -> Case:
+    """Regions of zeros are the first pixel of the first image."""
+    x = (2, *_image(draw, 2)[1:])
+    op = ops.RoiMaxPool(_ints(draw, 2, 1, 4), draw(st.sampled_from([1.0, 0.0625, 1 / 3])))
+    return op, (x, (draw(SMALL), 5)), 1
+
+
 def _strided_slice(draw: Draw) -> Case:
     x, axis = _image(draw, 2), draw(st.sampled_from([2, 3, -1]))
     step = draw(st.sampled_from([1, 2, 3, -1, -2]))
@@ -303,6 +310,7 @@ MAKERS: dict[type, Callable[[Draw], Case]] = {
     ops.Gather: _gather,
     ops.Embedding: _one_of(ops.Embedding(5, 3)),
     ops.GridSample: _grid_sample,
+    ops.RoiMaxPool: _roi_max_pool,
     ops.StridedSlice: _strided_slice,
     ops.Expand: _expand,
     ops.Arange: _arange,
@@ -360,8 +368,9 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 
 
 def with_places(op: ops.Operator, arrays: dict[str, Any]) -> dict[str, Any]:
-    """Inputs x0, x1, ..., of which the one that the operator takes for indices says zeros."""
-    name = f"x{ops.index_place(op)}"
+    """Inputs x0, x1, ..., of which the one that the operator takes for indices says zeros, or for
+    regions."""
+    name = "x1" if isinstance(op, ops.RoiMaxPool) else f"x{ops.index_place(op)}"
     return arrays | ({name: np.zeros_like(arrays[name])} if name in arrays else {})
 
 

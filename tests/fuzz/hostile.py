@@ -19,7 +19,16 @@ from tests.fuzz.seeds import CODE, field, seeds, zipped
 
 Maker: TypeAlias = Callable[[Path], None]
 
-COUNT: Final = 6_000
+TENTH: Final = 1 if os.environ.get("UPCONV_HOSTILE") == "full" else 10
+"""The tests have a tenth of every budget, and so these files are a tenth of what they were; with
+UPCONV_HOSTILE=full both are whole."""
+
+
+def _many(count: int) -> int:
+    return count // TENTH
+
+
+COUNT: Final = max(_many(6_000), 1_500)
 """Layers of a net that is only large; the benchmark of growth goes further."""
 
 
@@ -43,18 +52,18 @@ def _members(target: str) -> dict[str, bytes]:
 # Texts of JSON, in everything that holds one.
 
 _JSON: Final[dict[str, bytes]] = {
-    "deep_list": b"[" * 200_000,
-    "deep_object": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
-    "empty_lists": b"[" + b"[]," * 1_600_000 + b"1]",
-    "empty_objects": b"[" + b"{}," * 1_600_000 + b"1]",
-    "pairs": b"[" + b'{"a":{}},' * 700_000 + b"1]",
-    "names": b"{" + b",".join(b'"%d":1' % n for n in range(800_000)) + b"}",
-    "digits": b"[" + b"9" * 100_000 + b"]",
+    "deep_list": b"[" * _many(200_000),
+    "deep_object": b'{"a":' * _many(200_000) + b"1" + b"}" * _many(200_000),
+    "empty_lists": b"[" + b"[]," * _many(1_600_000) + b"1]",
+    "empty_objects": b"[" + b"{}," * _many(1_600_000) + b"1]",
+    "pairs": b"[" + b'{"a":{}},' * _many(700_000) + b"1]",
+    "names": b"{" + b",".join(b'"%d":1' % n for n in range(_many(800_000))) + b"}",
+    "digits": b"[" + b"9" * _many(100_000) + b"]",
     "exponent": b"[1e999999999]",
-    "halves": b'["' + b"\\ud800" * 200_000 + b'"]',
-    "spaces": b"[" + b" " * 5_000_000 + b"]",
-    "open_text": b'"' + b"a" * 5_000_000,
-    "escapes": b'["' + b"\\" * 2_000_001 + b'"]',
+    "halves": b'["' + b"\\ud800" * _many(200_000) + b'"]',
+    "spaces": b"[" + b" " * _many(5_000_000) + b"]",
+    "open_text": b'"' + b"a" * _many(5_000_000),
+    "escapes": b'["' + b"\\" * _many(2_000_001) + b'"]',
     "nothing": b"",
 }
 
@@ -123,7 +132,7 @@ def archives(folder: Path) -> None:
     entries = b"".join(
         struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0)
         + b"%05d" % (number % 100_000)
-        for number in range(300_000)
+        for number in range(_many(300_000))
     )
     end = struct.pack("<4s4HLLH", b"PK\x05\x06", 0, 0, 0, 0, len(entries), 14, 0)
     for suffix in ("keras", "pt2", "pt", "pth"):
@@ -162,28 +171,28 @@ def _tensor(key: bytes) -> bytes:
 _DOUBLED: Final = b"".join(b"(h%ch%ct\x940" % (i, i) for i in range(200))
 
 PICKLES: Final[dict[str, bytes]] = {
-    "deep_list": b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".",
-    "deep_tuple": b"\x80\x04N" + b"\x85" * 500_000 + b".",
+    "deep_list": b"\x80\x04" + b"]" * _many(100_000) + b"a" * _many(99_999) + b".",
+    "deep_tuple": b"\x80\x04N" + b"\x85" * _many(500_000) + b".",
     "deep_call": b"\x80\x04N" + b"\x85c__builtin__\nset\nq\x00h\x00" * 0 + b"\x85" * 10 + b".",
     "deep_key": b"\x80\x04}" + _text("w") + _tensor(b"N" + b"\x85" * 5000) + b"s.",
-    "deep_calls": b"\x80\x04(" + b"c__builtin__\nlist\n" * 20_000 + b"N" + b"\x85R" * 20_000 + b"t.",
+    "deep_calls": b"\x80\x04(" + b"c__builtin__\nlist\n" * _many(20_000) + b"N" + b"\x85R" * _many(20_000) + b"t.",
     "doubling": b"\x80\x04N\x94" + b"0" + b"".join(b"h%ch%c\x86\x940" % (i, i) for i in range(100)) + b"h\x63.",
     "doubled_key": b"\x80\x04}" + _text("w") + _tensor(b"N\x940" + b"".join(b"h%ch%c\x86\x940" % (i, i) for i in range(100)) + b"h\x63") + b"s.",
     "huge_int": b"\x80\x04" + _long(1 << 4_000_000) + b".",
     "huge_int_key": b"\x80\x04}" + _long(1 << 200_000) + b"Ns.",
-    "huge_int_text": b"L" + b"9" * 50_000 + b"L\n.",
+    "huge_int_text": b"L" + b"9" * _many(50_000) + b"L\n.",
     "huge_storage": b"\x80\x04}" + _text("w") + _tensor(_long(1 << 60_000)) + b"s.",
-    "colliding_keys": b"\x80\x04}(" + b"".join(_long(n * ((1 << 61) - 1)) + b"N" for n in range(1, 60_000)) + b"u.",
-    "colliding_places": b"\x80\x04" + b"".join(b"Np%d\n0" % (n * ((1 << 61) - 1)) for n in range(1, 60_000)) + b"N.",
-    "long_paths": b"\x80\x04}(" + _text("a" * 60_000) + b"](" + b"N" * 1_500_000 + b"eu.",
+    "colliding_keys": b"\x80\x04}(" + b"".join(_long(n * ((1 << 61) - 1)) + b"N" for n in range(1, _many(60_000))) + b"u.",
+    "colliding_places": b"\x80\x04" + b"".join(b"Np%d\n0" % (n * ((1 << 61) - 1)) for n in range(1, _many(60_000))) + b"N.",
+    "long_paths": b"\x80\x04}(" + _text("a" * _many(60_000)) + b"](" + b"N" * _many(1_500_000) + b"eu.",
     "shared_paths": b"\x80\x04" + b"}\x94" + b"".join(b"(" + _text("k" * 900) + b"h\x00" + b"u0}\x94" for _ in range(5000)) + b".",
-    "many_marks": b"\x80\x04" + b"(" * 1_000_000 + b"t" * 1_000_000 + b".",
-    "many_nones": b"\x80\x04(" + b"N" * 6_000_000 + b"t.",
-    "many_globals": b"\x80\x04(" + b"".join(b"cm\nn%d\n" % n for n in range(50_000)) + b"t.",
+    "many_marks": b"\x80\x04" + b"(" * _many(1_000_000) + b"t" * _many(1_000_000) + b".",
+    "many_nones": b"\x80\x04(" + b"N" * _many(6_000_000) + b"t.",
+    "many_globals": b"\x80\x04(" + b"".join(b"cm\nn%d\n" % n for n in range(_many(50_000))) + b"t.",
     "long_text": b"\x80\x04X" + struct.pack("<I", (1 << 32) - 1) + b"a" * 100,
     "bytes_of_nothing": b"\x80\x04\x8e" + struct.pack("<Q", (1 << 63) - 1),
     "cut": b"\x80\x04}(X\x05",
-    "dup": b"\x80\x04](" + b"N" + b"2" * 3_000_000 + b"e.",
+    "dup": b"\x80\x04](" + b"N" + b"2" * _many(3_000_000) + b"e.",
 }  # fmt: skip
 
 
@@ -237,16 +246,21 @@ def code(folder: Path) -> None:
         _write(folder, f"{name}.py", text)
         cell = {"cell_type": "code", "source": [text], "outputs": []}
         _write(folder, f"{name}.ipynb", json.dumps({"cells": [cell], "nbformat": 4}))
+    cell = {"cell_type": "code", "source": "import torch.nn as nn; nn.Upsample(2)"}
+    cells = {"cells": [cell | {"outputs": []}] * _many(15_000), "nbformat": 4}
+    _write(folder, "cells.ipynb", json.dumps(cells))
     head = "import torch.nn as nn\nnn.Upsample(2)\n"
     deep = "".join(f"{' ' * n}if a:\n" for n in range(99)) + " " * 99 + "pass\n"
     for name, text in {
-        "elifs": "if a: pass\n" + "elif a: pass\n" * 30_000,
-        "lines": "a = 1\n" * 400_000,
+        "elifs": "if a: pass\n" + "elif a: pass\n" * _many(30_000),
+        "lines": "a = 1\n" * _many(400_000),
         "blocks": deep,
-        "functions": "".join(f"def f{n}(x): return f{n + 1}(x)\n" for n in range(20_000)),
-        "names": "".join(f"a{n + 1} = a{n} + 1\n" for n in range(20_000)),
+        "functions": "".join(f"def f{n}(x): return f{n + 1}(x)\n" for n in range(_many(20_000))),
+        "names": "".join(f"a{n + 1} = a{n} + 1\n" for n in range(_many(20_000))),
         "doubled": "a0 = (1,)\n" + "".join(f"a{n + 1} = a{n} + a{n}\n" for n in range(60)),
-        "modules": "".join(f"c{n} = nn.Upsample(scale_factor=a{n})\n" for n in range(20_000)),
+        "modules": "".join(
+            f"c{n} = nn.Upsample(scale_factor=a{n})\n" for n in range(_many(20_000))
+        ),
         "nul": "a = 1\0\n",
         "bom": "\ufeff\ufeffa",
     }.items():
@@ -271,7 +285,7 @@ def nets(folder: Path) -> None:
         "dangling": "".join(_layer("ReLU", f"r{n}", f"x{n}", f"y{n}") for n in range(COUNT)),
         "repeated_tops": "".join(_layer("ReLU", f"r{n}", "b0", "y") for n in range(COUNT)),
         "types": "".join(_layer(f"Convolutoin{n}", f"r{n}", *b) for n, b in enumerate(chain)),
-        "long_type": _layer("C" * 3_000_000, "x", "b0", "b1"),
+        "long_type": _layer("C" * _many(3_000_000), "x", "b0", "b1"),
         "fields": _layer("ReLU", "x", "b0", "b1", " ".join(f"a{n}: 1" for n in range(COUNT))),
         "sizes": "".join(_layer("Deconvolution", f"d{n}", *b, large) for n, b in enumerate(chain[:600])),
         "wide": f"layer {{ type: 'Concat' name: 'c' top: 'c' {' '.join(['bottom: ' + repr('b0')] * COUNT)} }}\n",
@@ -281,21 +295,25 @@ def nets(folder: Path) -> None:
             for n, (a, b) in enumerate(chain)
         ),
         "dims": "layer { type: 'Reshape' name: 'x' bottom: 'b0' top: 'x' reshape_param { shape { "
-        + "dim: 2 " * 200_000 + "} } }\n",
+        + "dim: 2 " * _many(200_000) + "} } }\n",
+        "one_name": "".join(_layer("ReLU", "same", *b) for b in chain),
+        "misspelt": _layer("Convolution", "x", "b0", "b1", f"convolution_param {{ {'ride: 2 ' * COUNT} }}"),
+        "many_layers": "layer {} " * _many(600_000),
+        "long_name": "layer { " + "p" * 100_000 + ": 1 }",
         "ignores": "".join(f"# upconv: ignore[UP{n}] x\n" for n in range(COUNT)),
     }.items():  # fmt: skip
         _write(folder, f"{name}.prototxt", head + text)
     for name, text in {
-        "deep": "a{" * 500_000,
-        "deep_list": "a: [" * 200_000,
-        "errors": "a: : " * 1_000_000,
-        "texts": "a: " + "'b' " * 1_000_000,
-        "line": "a: 1 " * 500_000,
-        "quote": "name: '" + "a" * 5_000_000,
-        "comments": "#\n" * 1_000_000,
-        "conflicts": "<<<<<<< a\n=======\n>>>>>>> b\n" * 200_000,
-        "digits": "layer { type: 'ReLU' name: 'a' top: 'a' bottom: " + "9" * 100_000 + " }",
-        "dims": "input: 'a' " + "input_dim: 4000000000 " * 100_000,
+        "deep": "a{" * _many(500_000),
+        "deep_list": "a: [" * _many(200_000),
+        "errors": "a: : " * _many(1_000_000),
+        "texts": "a: " + "'b' " * _many(1_000_000),
+        "line": "a: 1 " * _many(500_000),
+        "quote": "name: '" + "a" * _many(5_000_000),
+        "comments": "#\n" * _many(1_000_000),
+        "conflicts": "<<<<<<< a\n=======\n>>>>>>> b\n" * _many(200_000),
+        "digits": "layer { type: 'ReLU' name: 'a' top: 'a' bottom: " + "9" * _many(100_000) + " }",
+        "dims": "input: 'a' " + "input_dim: 4000000000 " * _many(100_000),
     }.items():
         _write(folder, f"text_{name}.prototxt", text)
         _write(folder, f"text_{name}.pbtxt", "node { name: 'a' op: 'NoOp' }\n" + text)
@@ -322,7 +340,7 @@ def graphs(folder: Path) -> None:
         "itself.pb",
         node("a", "Relu", "a") + node("b", "Relu", "c") + node("c", "Relu", "b"),
     )
-    _write(folder, "groups.pb", head + b"\x0b" * 300_000)
+    _write(folder, "groups.pb", head + b"\x0b" * _many(300_000))
     for size in (1 << 20, 1 << 31, 4 * 10**9, (1 << 63) - 1, (1 << 64) - 1):
         shape = field(2, field(2, field(1, size)) * 2)
         value = attribute("value", field(8, field(1, 3) + shape + field(7, 5)))

@@ -252,6 +252,38 @@ def _onnx() -> list[bytes]:
     return [helper.make_model(graph).SerializeToString()]
 
 
+def _onnx_models() -> list[bytes]:
+    """A transposed convolution, a resize by scales, and one to a size that is computed."""
+    from onnx import TensorProto, helper
+
+    def constant(name: str, kind: int, *values: float, dims: tuple[int, ...]) -> Any:
+        return helper.make_tensor(name, kind, dims, values)
+
+    stored = [
+        constant("w", TensorProto.FLOAT, *[0.25] * 32, dims=(2, 1, 4, 4)),
+        constant("s", TensorProto.FLOAT, 1, 1, 2, 2, dims=(4,)),
+        constant("two", TensorProto.INT64, 2, dims=(1,)),
+        constant("four", TensorProto.INT64, 4, dims=(1,)),
+        constant("zero", TensorProto.INT64, 0, dims=(1,)),
+    ]
+    nodes = [
+        helper.make_node(
+            "ConvTranspose", ["x", "w"], ["u"], strides=[2, 2], pads=[1, 1, 1, 1], group=2
+        ),
+        helper.make_node("Resize", ["u", "", "s"], ["v"], mode="linear"),
+        helper.make_node("Shape", ["v"], ["size"]),
+        helper.make_node("Slice", ["size", "zero", "two", "zero"], ["first"]),
+        helper.make_node("Slice", ["size", "two", "four", "zero"], ["last"]),
+        helper.make_node("Mul", ["last", "two"], ["twice"]),
+        helper.make_node("Concat", ["first", "twice"], ["sizes"], axis=0),
+        helper.make_node("Resize", ["v", "", "", "sizes"], ["y"], mode="nearest"),
+    ]
+    sides = [helper.make_tensor_value_info(n, TensorProto.FLOAT, (1, 2, 4, "W")) for n in "xy"]
+    graph = helper.make_graph(nodes, "g", sides[:1], sides[1:], stored)
+    opset = helper.make_opsetid("", 17)
+    return [*_onnx(), helper.make_model(graph, opset_imports=[opset]).SerializeToString()]
+
+
 TOML: Final = b"""\
 select = ["UP1", "UP201"]
 exclude = ["old/", "*.[ch]", "!a"]
@@ -285,6 +317,7 @@ _MAKERS: Final[dict[str, Callable[[], list[bytes]]]] = {
     "pickle": _pickles,
     "safetensors": _safetensors,
     "onnx": _onnx,
+    "onnx_model": _onnx_models,
     "config": lambda: [TOML],
     "baseline": _baseline,
     "cache": _cache,

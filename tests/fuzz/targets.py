@@ -125,6 +125,7 @@ TARGETS: Final[dict[str, Target]] = {
     "pickle": _checked("b.pth"),
     "safetensors": _as_weights("a.py", CODE, "a.safetensors"),
     "onnx": _onnx,
+    "onnx_model": _checked("a.onnx"),
     "config": _config,
     "baseline": _baseline,
     "cache": _cache,

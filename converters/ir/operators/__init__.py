@@ -74,7 +74,7 @@ from upconv.converters.ir.operators.pointwise import (
     Tanh,
     Where,
 )
-from upconv.converters.ir.operators.selection import Embedding, Gather, GridSample
+from upconv.converters.ir.operators.selection import Embedding, Gather, GridSample, RoiMaxPool
 from upconv.converters.ir.operators.types import Ints
 from upconv.converters.ir.operators.windows import (
     Conv,
@@ -137,6 +137,7 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "RoiMaxPool",
     "Round",
     "Scale",
     "Sigmoid",
@@ -188,6 +189,7 @@ Operator: TypeAlias = (
     | Gather
     | Embedding
     | GridSample
+    | RoiMaxPool
     | Identity
     | Eltwise
     | Scale

@@ -31,6 +31,22 @@ class Embedding:
 
 
 @record(frozen=True, slots=True)
+class RoiMaxPool:
+    """The largest values in each cell of each region: x (N, C, H, W), regions (R, 5), result
+    (R, C, size...).
+
+    A region is (image, left, top, right, bottom), its corners times `scale` rounded half away from
+    zero to pixels of x that both belong to it, and at least one pixel large. Cell i of n of a side
+    of s pixels goes from floor(i * (s / n)) to ceil((i + 1) * (s / n)), cut at the border of x, and
+    is 0 where nothing is left. All this is float32 arithmetic (Caffe's fork of Fast R-CNN,
+    roi_pooling_layer.cpp; ONNX MaxRoiPool). An image that is not there is an error of the data.
+    """
+
+    size: Ints
+    scale: float
+
+
+@record(frozen=True, slots=True)
 class GridSample:
     """x at places that a second input names: x (N, C, spatial...), grid (N, out..., axes), result
     (N, C, out...).

@@ -32,6 +32,17 @@ def _embedding(op: ops.Embedding, call: InputShapes) -> tuple[Shape, ...]:
     return ((*call.x, op.features),)
 
 
+@SHAPES.register(ops.RoiMaxPool)
+def _roi_max_pool(op: ops.RoiMaxPool, call: InputShapes) -> tuple[Shape, ...]:
+    x, regions = call.inputs[:2]
+    require_axes(x, 4)
+    shape = (regions[0] if regions else 1, x[1], *op.size)
+    if len(x) != 4 or len(regions) != 2 or provably_differ(5, regions[1]):
+        message = f"pools regions of the shape {text_of(regions)} of {text_of(x)}"
+        raise ShapeError(message, "merge", (shape,))
+    return (shape,)
+
+
 @SHAPES.register(ops.GridSample)
 def _grid_sample(op: ops.GridSample, call: InputShapes) -> tuple[Shape, ...]:
     x, grid = call.inputs[:2]

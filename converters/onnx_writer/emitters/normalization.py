@@ -76,11 +76,18 @@ def _mean_variance(op: ops.MeanVarianceNorm, layer: Layer, graph: GraphBuilder) 
 @EMITTERS.register(ops.GroupNorm)
 def _group_norm(op: ops.GroupNorm, layer: Layer, graph: GraphBuilder) -> str:
     """InstanceNormalization of (N, groups, everything else), then the channels' own scale and
-    bias. GroupNormalization changed its meaning between opset 18 and 21, so it is not used."""
+    bias: one node where each channel is a group. GroupNormalization changed its meaning between
+    opset 18 and 21, so it is not used."""
     shape = graph.shape(layer.inputs[0])
     x = graph.tensor(layer.inputs[0])
     ones = graph.constant(np.ones(op.groups, np.float32))
     zeros = graph.constant(np.zeros(op.groups, np.float32))
+    if len(shape) > 2 and shape[1] == op.groups:
+        scale = graph.weight("scale") if "scale" in layer.weights else ones
+        bias = graph.weight("bias") if "bias" in layer.weights else zeros
+        inputs = (x, scale, bias)
+        graph.node("InstanceNormalization", inputs, layer.outputs[0], epsilon=op.epsilon)
+        return "InstanceNormalization"
     x = graph.node("Reshape", (x, graph.ints((0, op.groups, -1))))
     x = graph.node("InstanceNormalization", (x, ones, zeros), epsilon=op.epsilon)
     channels = max((weight.size for weight in layer.weights.values()), default=1)

@@ -27,8 +27,11 @@ def _unpool(op: ops.Unpool, layer: Layer, graph: GraphBuilder) -> str:
     planes = graph.size_vector((batch, channels, multiply(op.size)))
     zero = helper.make_tensor("value", TensorProto.FLOAT, (1,), (0.0,))
     canvas = graph.node("ConstantOfShape", (planes,), value=zero)
-    indices = graph.node("Reshape", (integer_indices(graph, layer.inputs[1]), flat))
-    values = graph.node("Reshape", (graph.tensor(value), flat))
+    indices, values = integer_indices(graph, layer.inputs[1]), graph.tensor(value)
+    if len(x) == 3:  # a plane is a row already
+        graph.node("ScatterElements", (canvas, indices, values), layer.outputs[0], axis=2)
+        return "ScatterElements"
+    indices, values = (graph.node("Reshape", (one, flat)) for one in (indices, values))
     filled = graph.node("ScatterElements", (canvas, indices, values), axis=2)
     after = (*x[:2], *op.size)
     graph.reshape(filled, x[:2], after, layer.outputs[0])

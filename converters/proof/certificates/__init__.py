@@ -20,12 +20,19 @@ from upconv.converters.proof.certificates import (
     pointwise,
     windows,
 )
-from upconv.converters.proof.certificates.table import CERTIFICATES, Allowance, Array, Comparison
+from upconv.converters.proof.certificates.carried import carried
+from upconv.converters.proof.certificates.table import (
+    CERTIFICATES,
+    EXACT,
+    Allowance,
+    Array,
+    Comparison,
+)
 
 FAMILIES = (algebra, arrangement, grid_sample, normalization, pointwise, windows)
 """The modules that fill CERTIFICATES when they are imported."""
 
-__all__ = ["CERTIFICATES", "FAMILIES", "Allowance", "Comparison", "allowance"]
+__all__ = ["CERTIFICATES", "EXACT", "FAMILIES", "Allowance", "Comparison", "allowance", "carried"]
 
 
 def allowance(layer: Layer, inputs: Sequence[Array], exact: Array, form: str) -> Allowance:

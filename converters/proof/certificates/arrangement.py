@@ -22,6 +22,7 @@ from upconv.converters.reference.bounds import UNIT_ROUNDOFF
     ops.Slice,
     ops.Gather,
     ops.Embedding,
+    ops.RoiMaxPool,
     ops.Reshape,
     ops.Flatten,
     ops.Permute,

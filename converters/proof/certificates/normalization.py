@@ -9,6 +9,7 @@ import numpy as np
 from upconv.converters.ir import operators as ops
 from upconv.converters.proof.certificates.table import (
     CERTIFICATES,
+    SMALLEST_NORMAL,
     Allowance,
     Array,
     Comparison,
@@ -17,7 +18,7 @@ from upconv.converters.proof.certificates.table import (
     relative,
     tolerance,
 )
-from upconv.converters.reference.bounds import LARGEST_COUNT, error_bound
+from upconv.converters.reference.bounds import LARGEST_COUNT, UNIT_ROUNDOFF, error_bound
 from upconv.converters.reference.normalization import lrn_scale
 
 LRN_ROUNDOFFS: Final = 64
@@ -49,7 +50,9 @@ def _l2_normalize(op: ops.L2Normalize, one: Comparison) -> Allowance:
 
 @CERTIFICATES.register(ops.BatchNorm)
 def _batch_norm(op: ops.BatchNorm, one: Comparison) -> Allowance:
-    """(|x| + |mean|) * |scale| / std + |bias| per element, which cancellation cannot shrink."""
+    """(|x| + |mean|) * |scale| / std + |bias| per element, which cancellation cannot shrink. What
+    x - mean, its product and the sum lose by underflow adds up, the first times the gain, as does
+    what a gain that is subnormal itself loses."""
     values = {n: np.abs(w.array()).astype(np.float64) for n, w in one.layer.weights.items()}
     gain = values.get("scale", np.float64(1)) / np.sqrt(values["variance"] + op.epsilon)
     shape = (1, -1) + (1,) * (one.x.ndim - 2)
@@ -58,8 +61,9 @@ def _batch_norm(op: ops.BatchNorm, one: Comparison) -> Allowance:
         return np.broadcast_to(value, values["variance"].shape).reshape(shape)
 
     bias = per_channel(values.get("bias", np.float64(0)))
-    size = (np.abs(one.x) + per_channel(values["mean"])) * per_channel(gain) + bias
-    return tolerance(16, size)
+    gains, apart = per_channel(gain), np.abs(one.x) + per_channel(values["mean"])
+    lost = (1 + gains) * SMALLEST_NORMAL + apart * np.minimum(gains, SMALLEST_NORMAL)
+    return tolerance(1, 16 * (apart * gains + bias) + lost / UNIT_ROUNDOFF)
 
 
 @CERTIFICATES.register(ops.Lrn)

@@ -106,10 +106,6 @@ def lower(layer: CaffeLayer, dialect: str = "") -> tuple[Lowered, ...]:
 
 
 def _not_understood(layer: CaffeLayer) -> UnsupportedError:
-    if layer.type == "Python":
-        code = layer.field("python_param")
-        what = f"{code.str('module', '?')}.{code.str('layer', '?')}"
-        return layer.unsupported(f"a Python layer computes what its code says ({what})")
     if layer.type in LAYER_TYPES:
         return layer.unsupported(f"layers of type {layer.type} are not supported")
     alike = similar_types(layer.type)

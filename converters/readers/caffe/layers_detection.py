@@ -19,7 +19,6 @@ _MOST_SIZES: Final = 256
 
 _DETECTIONS: Final = {
     "DetectionOutput": "decodes SSD's boxes and keeps the best by class (non-maximum suppression)",
-    "ROIPooling": "pools regions that another layer proposes, as many as it finds",
     "PSROIPooling": "pools position-sensitive regions that another layer proposes (R-FCN)",
     "ROIAlign": "samples regions that another layer proposes",
     "Proposal": "turns an RPN's scores into regions by sorting and non-maximum suppression",
@@ -29,7 +28,30 @@ _DETECTIONS: Final = {
 
 @lowers(*_DETECTIONS)
 def _detection(layer: CaffeLayer) -> NoReturn:
-    raise layer.unsupported(f"{layer.type} {_DETECTIONS[layer.type]}, which no operator says")
+    hint = regions_as_input(layer) if layer.type == "Proposal" else ""
+    raise layer.unsupported(f"{layer.type} {_DETECTIONS[layer.type]}, which no operator says", hint)
+
+
+def regions_as_input(layer: CaffeLayer) -> str:
+    """How to convert a net around the layer that proposes its regions."""
+    top = layer.tops[0] if layer.tops else "rois"
+    return f"take the regions as an input: --inputs {top} --input {top}=300x5"
+
+
+@lowers("ROIPooling")
+def _roi_pooling(layer: CaffeLayer) -> tuple[Lowered, ...]:
+    """rbgirshick/caffe-fast-rcnn roi_pooling_layer.cpp. Regions (R, 5, 1, 1) are an older way to
+    say (R, 5)."""
+    param = layer.field("roi_pooling_param")
+    size = tuple(uint(layer, param, name, 0) for name in ("pooled_h", "pooled_w"))
+    if not all(size):
+        raise layer.invalid(f"pools to {size[0]}x{size[1]}: pooled_h and pooled_w must be > 0")
+    operator = ops.RoiMaxPool(size, param.float("spatial_scale", 1.0))
+    if layer.rank(1) != 4:
+        return (Lowered(operator),)
+    flat = f"{layer.tops[0]}/regions"
+    row = Lowered(ops.Reshape((0, -1)), {}, layer.bottoms[1:], (flat,), "regions")
+    return row, Lowered(operator, {}, (layer.bottoms[0], flat))
 
 
 @record(frozen=True, slots=True)

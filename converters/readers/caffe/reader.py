@@ -27,6 +27,7 @@ from upconv.converters.readers.caffe.sniff import require_net
 from upconv.converters.readers.caffe.upgrade import LAYER_FIELDS, WrittenLayer, WrittenNet, upgrade
 from upconv.converters.readers.caffe.wiring import InputSource, Node, wire
 from upconv.converters.readers.caffe.written import written_layer
+from upconv.converters.readers.files.budgets import PROTOTXT
 from upconv.converters.readers.files.prototxt import Message, load_text, parse, source_comments
 from upconv.converters.readers.files.prototxt.diagnosis import FILL_IN, is_placeholder
 from upconv.converters.readers.options import ReadOptions
@@ -44,7 +45,7 @@ def read_caffe(path: str, options: ReadOptions) -> Model:
 def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     """The model in a text that is already read; raises as `read_caffe`."""
     require_dialect(options.dialect)
-    parsed = parse(source)
+    parsed = parse(source, PROTOTXT)
     require_net(parsed.root, parsed.errors)
     net = upgrade(parsed.root)
     work = Workspace(source.path, "caffe", KINDS)

@@ -44,9 +44,11 @@ def _require(options: ReadOptions) -> None:
 def _is_weights(head: Head) -> bool:
     if head.is_text or head.is_folder:
         return False
+    if head.extension == "caffemodel" or head.has_version:
+        return head.extension == "caffemodel"
     from upconv.converters.readers.caffe.caffemodel import looks_like_caffemodel
 
-    return head.extension == "caffemodel" or looks_like_caffemodel(head.data)
+    return looks_like_caffemodel(head.data)
 
 
 def _refuse_weights(path: str, options: ReadOptions) -> Model:

@@ -16,16 +16,19 @@ PARAMS: Final = ("convolution_param", "pooling_param", "crop_param", "inner_prod
 class CaffeSettings:
     """The settings of one layer, looked up when they are asked for."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_node", "_params")
 
     def __init__(self, node: Message) -> None:
         self._node = node
+        self._params: Block | None = None
 
     @property
     def params(self) -> Block:
         """The layer's block of PARAMS; raises UnreadableError where it is no block."""
-        found = (self._node.message(name) for name in PARAMS)
-        return next((block for block in found if block is not None), NOTHING)
+        if self._params is None:
+            found = (self._node.message(name) for name in PARAMS)
+            self._params = next((block for block in found if block is not None), NOTHING)
+        return self._params
 
     def span_of(self, *names: str) -> Span | None:
         return self.params.span_of(*names)

@@ -25,6 +25,18 @@ class Budget:
     depth: int
 
 
+PROTOBUF_TEXT: Final = Budget("a protobuf text", steps=600_000, bytes=1 << 26, depth=200)
+"""A step is a field, an element of a list or the end of a block; ten of them are a node."""
+
+PROTOTXT: Final = Budget("a prototxt", steps=300_000, bytes=1 << 26, depth=200)
+"""The same of a Caffe net, where a step costs more: the largest seen have 20,000."""
+
+GRAPH: Final = Budget("a TensorFlow graph", steps=100_000, bytes=1 << 20, depth=100)
+"""A step is a node; the largest real ones have half as many."""
+
+GRAPH_FIELDS: Final = 2_500_000
+"""Fields of the protobuf that are looked at, of all nodes."""
+
 JSON: Final = Budget("JSON", steps=3_000_000, bytes=1 << 26, depth=200)
 """Read by Python's json; a step is a value or a name."""
 

@@ -149,7 +149,7 @@ class Assembler:
             arrays, error = {}, problem
         written = written_layer(layer, scope.place(layer), setting.is_text)
         span = layer.node.span if setting.is_text else None
-        origin = Origin(setting.path, "keras", layer.type, span, written)
+        origin = Origin(setting.path, "keras", layer.node.text("class_name"), span, written)
         type_name = _ALIASES.get(layer.type, layer.type)
         seen = KerasLayer(
             name,
@@ -270,13 +270,13 @@ def _lowering(layer: LayerConfig, seen: KerasLayer) -> Lowering:
         raise seen.unsupported(f"a layer of the user's own, {own}")
     if layer.is_operation or layer.type in ("TFOpLambda", "TensorFlowOpLayer"):
         return _operation(layer, seen)
+    if seen.type in LAYERS:
+        return LAYERS[seen.type]
     if (seen.version.numbers or (2,))[0] == 1 and seen.type not in CONTAINERS:
         raise seen.unsupported(
             f"a layer of Keras {seen.version.text}, whose words are others, is not read",
             hint="load the file with Keras 2.0 to 2.2 (keras.models.load_model) and save it again",
         )
-    if seen.type in LAYERS:
-        return LAYERS[seen.type]
     what = "a model without a graph" if layer.type in CONTAINERS else "layers of this type"
     raise seen.unsupported(f"{what} are not supported", hint=_similar(seen.type))
 

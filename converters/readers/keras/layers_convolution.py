@@ -7,6 +7,7 @@ from typing import Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.geometry import keras_transposed_size
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.weights import (
     Order,
@@ -17,7 +18,16 @@ from upconv.converters.readers.assembly.weights import (
 )
 from upconv.converters.readers.keras.activations import activate
 from upconv.converters.readers.keras.backends import backend_of
-from upconv.converters.readers.keras.fields import flag, integer, integers, spatial_input
+from upconv.converters.readers.keras.fields import (
+    Ints,
+    flag,
+    integer,
+    integers,
+    is_channels_last,
+    is_int,
+    spatial_input,
+)
+from upconv.converters.readers.keras.keras1 import stored_kernel
 from upconv.converters.readers.keras.lowering import (
     ConsequenceError,
     KerasLayer,
@@ -25,8 +35,13 @@ from upconv.converters.readers.keras.lowering import (
     Value,
     lowers,
 )
-from upconv.converters.readers.keras.tensors import Variable, weight
-from upconv.converters.readers.keras.windows import convolution_window, pads, transposed_pads
+from upconv.converters.readers.keras.tensors import Shape, Variable, weight
+from upconv.converters.readers.keras.windows import (
+    Window,
+    convolution_window,
+    pads,
+    transposed_pads,
+)
 
 _AXES: Final = {"1D": 1, "2D": 2, "3D": 3}
 
@@ -46,14 +61,26 @@ def _bias(layer: KerasLayer, step: Step, channels: int) -> dict[str, Weight]:
     return {"bias": weight(layer, step, Variable("bias", (channels,), "bias_initializer"))}
 
 
-def kernel_of(layer: KerasLayer, axes: int) -> Order:
-    """How a kernel (k..., a, b) becomes (b, a, k...): turned over along its spatial axes where
-    Theano trained it, whose convolutions are true ones (theano.tensor.nnet.conv2d, filter_flip).
+def _kernel(layer: KerasLayer, step: Step, shape: Shape) -> Weight:
+    """The kernel (k..., a, b) as (b, a, k...): turned over along its spatial axes where Theano
+    trained it, whose convolutions are true ones (theano.tensor.nnet.conv2d, filter_flip).
     Of depthwise kernels Keras itself turns them over for Theano, so that they stay as they are."""
+    axes = len(shape) - 2
     order = transposed(kernel_order(axes))
-    kernel = layer.arrays.get("kernel")
-    stored = kernel.file.root.text("backend") if kernel is not None else None
-    return flipped(order, axes) if (stored or backend_of(layer)) == "theano" else order
+    array = layer.arrays.get("kernel")
+    old = stored_kernel(layer.config, "Transpose" in layer.type, shape)
+    if old is not None and (array is None or not _fits(array.shape, shape)):
+        shape, order = old
+    writer = array.file.root.text("backend") if array is not None else None
+    if (writer or backend_of(layer)) == "theano":
+        order = flipped(order, axes)
+    return weight(layer, step, Variable("kernel", shape, "kernel_initializer"), order)
+
+
+def _fits(stored: Ints, shape: Shape) -> bool:
+    """Whether a file that Keras 1 wrote has a kernel in Keras 2's shape, as tools leave it there;
+    where that could be both, it is Keras 1's."""
+    return stored == shape and len(set(shape[-2:])) == 2
 
 
 def _divided(channels: Size | None, groups: int) -> int | None:
@@ -69,12 +96,11 @@ def _conv(layer: KerasLayer, step: Step) -> Value:
     groups = integer(layer, "groups", 1)
     x = spatial_input(layer, step, axes)
     shape = (*window.kernel, _divided(step.size(x, 1), groups), filters)
-    kernel = Variable("kernel", shape, "kernel_initializer")
     x, begins, ends = pads(layer, step, x, window, 0.0)
     operator = ops.Conv(
         filters, window.kernel, window.stride, window.dilation, begins, ends, groups
     )
-    weights = {"weight": weight(layer, step, kernel, kernel_of(layer, axes))}
+    weights = {"weight": _kernel(layer, step, shape)}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
 
@@ -89,18 +115,42 @@ def _conv_transpose(layer: KerasLayer, step: Step) -> Value:
     filters = integer(layer, "filters")
     if integer(layer, "groups", 1) != 1:
         raise layer.unsupported("a transposed convolution in groups", "groups")
-    given = layer.config.get("output_padding") is not None
-    extra = integers(layer, "output_padding", axes, least=0) if given else None
-    begins, ends, extras = transposed_pads(layer, step, window, extra)
     x = spatial_input(layer, step, axes)
+    extra = _output_padding(layer, step, window, x)
+    begins, ends, extras = transposed_pads(layer, step, window, extra)
     shape = (*window.kernel, filters, step.size(x, 1))
-    kernel = Variable("kernel", shape, "kernel_initializer")
     operator = ops.ConvTranspose(
         filters, window.kernel, window.stride, window.dilation, begins, ends, extras
     )
-    weights = {"weight": weight(layer, step, kernel, kernel_of(layer, axes))}
+    weights = {"weight": _kernel(layer, step, shape)}
     weights |= _bias(layer, step, filters)
     return activate(layer, step, step.add(operator, [x], weights))
+
+
+def _output_padding(layer: KerasLayer, step: Step, window: Window, x: Value) -> Ints | None:
+    """What the file gives, or in Keras 1 what its output_shape is beyond the usual size."""
+    axes = len(window.kernel)
+    if layer.config.get("output_padding") is not None:
+        return integers(layer, "output_padding", axes, least=0)
+    if "output_shape" not in layer.config:
+        return None
+    sizes = [step.size(x, axis + 2) for axis in range(axes)]
+    wanted = layer.config.list("output_shape")[1 if is_channels_last(layer) else 2 :][:axes]
+    fixed = all(isinstance(size, int) for size in sizes) and all(map(is_int, wanted))
+    if not fixed or len(wanted) != axes:
+        hint = "give the input's, as in --input NAME=1x224x224x3"
+        raise layer.unsupported(
+            "an output_shape that its input's sizes decide", "output_shape", hint
+        )
+    usual = (
+        keras_transposed_size(size, *setting, window.word, 0)
+        for size, setting in zip(sizes, window.settings, strict=True)
+    )
+    extras = tuple(want - have for want, have in zip(wanted, usual, strict=True))
+    if any(not 0 <= extra <= s for extra, s in zip(extras, window.stride, strict=True)):
+        message = f"no input of {sizes} has an output of {wanted}"
+        raise layer.not_runnable(message, "output_shape")
+    return extras
 
 
 def _depthwise_conv(

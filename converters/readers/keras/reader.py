@@ -20,6 +20,12 @@ from upconv.converters.readers.keras.assemble import KINDS, Assembler, Setting
 from upconv.converters.readers.keras.backends import require_known
 from upconv.converters.readers.keras.config import Graph, Ref, read_graph
 from upconv.converters.readers.keras.inputs import graph_inputs
+from upconv.converters.readers.keras.keras1 import (
+    in_words_of_2,
+    is_keras_1,
+    ordering_of,
+    tell,
+)
 from upconv.converters.readers.keras.lowering import Value
 from upconv.converters.readers.keras.version import KerasVersion
 from upconv.converters.readers.keras.weights import NoScope, Scope, open_scope
@@ -155,13 +161,18 @@ def build(path: str, found: Architecture, options: ReadOptions) -> Model:
 
 
 def _build(path: str, found: Architecture, options: ReadOptions) -> Model:
-    graph = read_graph(found.node)
+    graph = written = read_graph(found.node)
+    is_old = is_keras_1(found.version, graph)
+    if is_old:
+        graph = in_words_of_2(written, ordering_of(written))
     scope = _scope(found, graph, options)
     has_weights = not isinstance(scope, NoScope)
     work = Workspace(path, "keras", KINDS)
     work.values.reserved = {layer.name for layer in graph.layers}
     origin = Origin(path, "keras")
     require_known(found.version, options.keras_backend, work, origin)
+    if is_old:
+        tell(found.version, written, options.keras_backend, work, origin)
     setting = Setting(path, found.version, options, has_weights, found.is_text)
     inputs = graph_inputs(graph, setting, work)
     results = Assembler(setting, work).run(graph, inputs, scope)

@@ -43,6 +43,10 @@ class Window:
     def settings(self) -> list[Setting]:
         return list(zip(self.kernel, self.stride, self.dilation, strict=True))
 
+    @property
+    def word(self) -> Literal["same", "valid"]:
+        return "same" if self.padding == "same" else "valid"
+
 
 def convolution_window(layer: KerasLayer, axes: int) -> Window:
     """The window of a convolution of any kind."""
@@ -117,17 +121,13 @@ def transposed_pads(
         cuts = _CUTS.get(backend, _cuts_of_others)
         extras = output_padding or (None,) * len(window.kernel)
         found = [
-            cuts(layer, _Transposed(*setting, _word(window), extra))
+            cuts(layer, _Transposed(*setting, window.word, extra))
             for setting, extra in zip(window.settings, extras, strict=True)
         ]
         begins, ends, beyond = zip(*found, strict=True)
         return tuple(begins), tuple(ends), tuple(beyond)
 
     return agreed(layer, step, meaning, "where its transposed convolution lays its output")
-
-
-def _word(window: Window) -> Literal["same", "valid"]:
-    return "same" if window.padding == "same" else "valid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from upconv.converters.ir.records import record
 from upconv.converters.readers.onnx.tensors import Kind, Stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Value:
     """A tensor that the network computes; `kind` is what its numbers are."""
 
@@ -43,7 +44,7 @@ class Known:
         return self.stored.native()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Places:
     """The indices of a max pooling of `pooled`, as places in each plane, where ONNX counts through
     the whole tensor."""
@@ -52,7 +53,7 @@ class Places:
     pooled: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lost:
     """An output or a tensor that is not represented; the reason stops only what reads it."""
 

@@ -7,17 +7,16 @@ operator and a notice, so that everything else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.origin import Origin, Written
-from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
-from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
@@ -25,13 +24,13 @@ from upconv.converters.readers.onnx.tensors import read_tensor
 from upconv.converters.readers.onnx.written import NodeSettings
 
 MAX_DEPTH: Final = 48
-MAX_NODES: Final = 1 << 18
+MAX_NODES: Final = 100_000
 
 FunctionKey = tuple[str, str, str]
 """(domain, name, overload)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Frame:
     """Where names mean something: a graph, or the body of a function or a branch.
 
@@ -48,12 +47,19 @@ class Frame:
     depth: int = 0
 
     def find(self, name: str) -> Entry:
-        frame: Frame | None = self
-        while frame is not None:
-            if name in frame.entries:
-                return frame.entries[name]
-            frame = frame.outer
-        raise UnreadableError(f"reads '{name}', which no node before it writes")
+        """Raises UnreadableError for a name that is not known here."""
+        if name not in self:
+            raise UnreadableError(f"reads '{name}', which no node before it writes")
+        return self.entry(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries or (self.outer is not None and name in self.outer)
+
+    def entry(self, name: str) -> Entry:
+        """What a name stands for, None for one that is not known."""
+        if name in self.entries or self.outer is None:
+            return self.entries.get(name)
+        return self.outer.entry(name)
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class Evaluation:
     """The reading of one file's nodes.
 
     `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
-    about which nothing is known.
+    about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
     """
 
     work: Workspace
@@ -69,6 +75,7 @@ class Evaluation:
     functions: Mapping[FunctionKey, Message]
     reserved: frozenset[str] = frozenset()
     dark: set[str] = field(default_factory=set)
+    inside: dict[tuple[int, ...], tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
 
     def graph(self, graph: Message, frame: Frame) -> None:
@@ -129,7 +136,7 @@ class Evaluation:
         except UpconvError as error:
             for gone in self.work.undo(mark):
                 self.dark.discard(gone)
-            return self._unknown(call, error)
+            return self._unknown(call, error, frame)
 
     def _made(self, call: Call, frame: Frame) -> tuple[Entry, ...]:
         """The outputs of a node: known at once, or as layers."""
@@ -144,22 +151,21 @@ class Evaluation:
         if node.op == "If":
             return self._branch(call, frame)
         lowering = lowering_of(node.op, call.opset)
-        if node.op in FOLDS and all(isinstance(e, Known | None) for e in call.entries):
-            try:
-                return fold(call)
-            except NotFoldableError:
-                if lowering is None:
-                    raise
+        if all(isinstance(e, Known | None) for e in call.entries):
+            found = _folded(call, must=lowering is None)
+            if found is not None:
+                return found
         if lowering is None:
             reason, hint = refusal(node.op, call.opset)
             raise call.unsupported(reason, hint)
         made = lowering(call)
         return made if isinstance(made, tuple) else (made,)
 
-    def _unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
+    def _unknown(self, call: Call, error: UpconvError, frame: Frame) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice, unless it only follows one
-        about which nothing is known."""
-        names = [e.name for e in call.entries if isinstance(e, Value | Places)]
+        about which nothing is known. What the graphs inside of it read it reads."""
+        inside = [frame.entry(name) for name in self._captured(call)]
+        names = [e.name for e in (*call.entries, *inside) if isinstance(e, Value | Places)]
         follows = any(name in self.dark for name in names) and call.node.op in LOWERINGS
         made = self.work.unknown(
             call.name,
@@ -172,6 +178,17 @@ class Evaluation:
         )
         self.dark.update(made)
         return tuple(Value(name) for name in made)
+
+    def _captured(self, call: Call) -> tuple[str, ...]:
+        """What the graphs inside of a node read, found once for a node of a function. Raises
+        UnreadableError where that is more, each time counted, than a model has nodes."""
+        place = tuple(one.start for one in call.node.attributes.values())
+        if place not in self.inside:
+            self.inside[place] = tuple(captured(call.node))
+        self.count += len(self.inside[place])
+        if self.count > MAX_NODES:
+            raise call.invalid("more nodes than any real model has")
+        return self.inside[place]
 
     # Constants, functions, branches
 
@@ -238,8 +255,43 @@ class Evaluation:
         return frame.depth + 1
 
 
+def _folded(call: Call, must: bool) -> tuple[Entry, ...] | None:
+    """What is known of a node's outputs at once; None where it is to be a layer, which is no choice
+    where it `must` be known. NumPy is not imported before a file needs it."""
+    from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+    from upconv.converters.readers.onnx.folding import FOLDS, fold
+
+    if call.node.op not in FOLDS:
+        return None
+    try:
+        return fold(call)
+    except NotFoldableError:
+        if must:
+            raise
+        return None
+
+
 def _lost(node: Node, index: int) -> Lost:
     return Lost(f"reads output {index} of '{node.name}', which {node.op} has in training only")
+
+
+def captured(node: Node, depth: int = 0) -> Iterator[str]:
+    """The names that the graphs inside of a node read and do not write themselves."""
+    if depth > MAX_DEPTH:
+        return
+    for attribute in node.attributes.values():
+        for graph in (*attribute.messages("g", "graph"), *attribute.messages("graphs", "graph")):
+            own = {one.text("name") for one in graph.messages("input", "value")}
+            own.update(one.text("name") for one in graph.messages("initializer", "tensor"))
+            read: dict[str, None] = {}
+            for index, message in enumerate(graph.messages("node", "node")):
+                inner = node_of(message, index, {})
+                read.update(dict.fromkeys((*inner.inputs, *captured(inner, depth + 1))))
+                own.update(inner.outputs)
+            read.update(
+                dict.fromkeys(end.text("name") for end in graph.messages("output", "value"))
+            )
+            yield from (name for name in read if name and name not in own)
 
 
 def opsets_of(holder: Message) -> dict[str, int]:

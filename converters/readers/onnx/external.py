@@ -15,10 +15,11 @@ import re
 import stat
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import Wire, map_file
 from upconv.converters.readers.onnx.messages import Message
 
@@ -28,7 +29,7 @@ _FOREIGN: Final = re.compile(r"[\x00\\]|^[A-Za-z]:")
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Folder:
     """The folder of a model, and the files below it that were opened so far."""
 
@@ -113,7 +114,7 @@ def _refused(where: str, reason: str) -> UnreadableError:
     return UnreadableError(f"the model's data cannot be read: {reason}", path=where, hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Range:
     """Bytes start..end of a file."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size, like
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError
-from upconv.converters.ir.model import Shape
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
+from upconv.converters.ir.model import Notice, NoticeKind, Shape
 from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import ArrayData, Weight
 from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.assembly.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """One node on its inputs. The layer emitted without a suffix bears the node's own name, and
     its outputs theirs."""
@@ -41,9 +42,16 @@ class Call:
         """An error about this node: the specification does not allow it."""
         return UnreadableError(message, where=self.origin, layer=self.name, hint=hint)
 
-    def unsupported(self, message: str, hint: str = "") -> UnsupportedError:
+    def unsupported(
+        self, message: str, hint: str = "", kind: type[UnsupportedError] = UnsupportedError
+    ) -> UnsupportedError:
         """An error about this node: it is legal, but cannot be represented."""
-        return UnsupportedError(message, where=self.origin, layer=self.name, hint=hint)
+        return kind(message, where=self.origin, layer=self.name, hint=hint)
+
+    def note(self, kind: NoticeKind, message: str) -> None:
+        """Say what is strange about this node; it is read all the same."""
+        error = UpconvError(message, where=self.origin, layer=self.name)
+        self.work.notices.append(Notice(kind, error, harmless=True))
 
     # Attributes
 

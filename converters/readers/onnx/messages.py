@@ -6,18 +6,20 @@ Fields and their numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import FIXED32, LENGTH, VARINT, Field, Wire, signed
 
 FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
-    "model": {"ir_version": 1, "graph": 7, "opset_import": 8, "functions": 25},
+    "model": {
+        **{"ir_version": 1, "producer_name": 2, "graph": 7, "opset_import": 8, "functions": 25},
+    },
     "opset": {"domain": 1, "version": 2},
     "graph": {
         **{"node": 1, "name": 2, "initializer": 5, "input": 11, "output": 12},
-        "sparse_initializer": 15,
+        **{"value_info": 13, "sparse_initializer": 15},
     },
     "node": {
         **{"input": 1, "output": 2, "name": 3, "op_type": 4, "attribute": 5, "domain": 7},
@@ -25,7 +27,7 @@ FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
     },
     "attribute": {
         **{"name": 1, "f": 2, "i": 3, "s": 4, "t": 5, "g": 6, "floats": 7, "ints": 8},
-        **{"strings": 9, "ref_attr_name": 21, "sparse_tensor": 22},
+        **{"strings": 9, "graphs": 11, "ref_attr_name": 21, "sparse_tensor": 22},
     },
     "function": {
         **{"name": 1, "input": 4, "output": 5, "attribute": 6, "node": 7, "opset_import": 9},
@@ -110,7 +112,7 @@ class Message:
         return UnreadableError(f"{message} (byte {self.start})", path=self.wire.path)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Node:
     """One node; `name` is unique only where the file's are, `index` its place in its graph."""
 

@@ -11,6 +11,7 @@ from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.compositions import Composition
 from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
+from upconv.converters.readers.onnx.refusals import TrainingModeError
 from upconv.converters.readers.onnx.tensors import dtype_of
 
 PLAIN: Final[Mapping[str, Callable[[Call], ops.Operator]]] = {
@@ -67,7 +68,7 @@ def _composed(call: Call) -> Entry:
 def _dropout(call: Call) -> Entry:
     """At inference the same values; its mask is not there."""
     if call.has(2) and call.array(2, "training_mode").any():
-        raise call.unsupported("a Dropout in training mode", "export it for inference")
+        raise call.unsupported("a Dropout in training mode", kind=TrainingModeError)
     return call.emit(ops.Identity(), [call.value()])
 
 

@@ -9,6 +9,7 @@ from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
+from upconv.converters.readers.onnx.refusals import TrainingModeError
 
 
 @lowers("BatchNormalization")
@@ -16,7 +17,7 @@ def _batch_norm(call: Call) -> Entry:
     """By the stored statistics. Before opset 14 training is told by more than one output."""
     trains = call.flag("training_mode") if call.opset >= 14 else _uses_more(call)
     if trains:
-        raise call.unsupported("a BatchNormalization in training mode", "export it for inference")
+        raise call.unsupported("a BatchNormalization in training mode", kind=TrainingModeError)
     if call.integer("spatial", 1) == 0:
         raise call.unsupported("statistics of every pixel (spatial 0)")
     names = {1: "scale", 2: "bias", 3: "mean", 4: "variance"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.einsum import einsum
 from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_arithmetic import combined
@@ -74,3 +75,10 @@ def _linear(call: Call, x: str, alpha: float, bias: Weight | None, is_last: bool
     if is_last:
         return call.emit(operator, [x], weights).name
     return call.step(operator, [x], "product", weights)
+
+
+@lowers("Einsum", since=12)
+def _einsum(call: Call) -> Entry:
+    values = [call.value(index) for index in range(len(call.entries))]
+    tensors = [(value, call.rank(value)) for value in values]
+    return call.emit(*einsum(call.step, call.text("equation", ""), tensors))

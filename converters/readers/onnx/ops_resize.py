@@ -1,4 +1,4 @@
-"""Resize and Upsample in the words of every opset, and GridSample.
+"""Resize and Upsample in the words of every opset.
 
 Interpolation is separable: axes with other coordinates than the rest become a Resize of their own.
 """
@@ -6,21 +6,26 @@ Interpolation is separable: axes with other coordinates than the rest become a R
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import floor, prod
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
+from upconv.converters.readers.onnx.refusals import NoisyScaleError, OutsideCountedError
 
 Coordinates: TypeAlias = Literal["half_pixel", "asymmetric", "align_corners"]
 Nearest: TypeAlias = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
 
 SIMPLE: Final = 1000
 """Denominators of factors that people write."""
+_PLAIN, _NEAR = 32, 1e-5
+"""Denominators of scales that are written, and how near to such a scale one is meant to be it."""
 LONGEST: Final = 1 << 14
 """Sizes up to here are tried where a size is open and the factor no whole number."""
 MODES: Final[dict[str, Literal["nearest", "linear", "cubic"]]] = {
@@ -29,7 +34,7 @@ MODES: Final[dict[str, Literal["nearest", "linear", "cubic"]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Way:
     """How an axis gets from its size to another: the size, the factor in its coordinates where
     that is not their ratio, and the conventions."""
@@ -41,7 +46,7 @@ class Way:
     nearest: Nearest = "floor"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Kernel:
     """What all axes share."""
 
@@ -64,6 +69,27 @@ def _factor(call: Call, scale: float) -> Fraction:
     return simple if np.float32(float(simple)) == np.float32(scale) else Fraction(scale)
 
 
+@cache
+def _noise(scale: float, size: Size) -> str:
+    """What is wrong with a scale that is nearly a ratio of small numbers, and gives another size
+    than that ratio would: of this size, or of any where it is open. "" where nothing is."""
+    import numpy as np
+
+    meant = Fraction(scale).limit_denominator(_PLAIN)
+    if not 0 < abs(float(meant) / scale - 1) < _NEAR:
+        return ""
+    sizes = np.array([size]) if isinstance(size, int) else np.arange(1, LONGEST)
+    made = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
+    wanted = sizes * meant.numerator // meant.denominator
+    off = np.flatnonzero(made != wanted)
+    if not off.size:
+        return ""
+    n, out, right = (int(each[off[0]]) for each in (sizes, made, wanted))
+    return (
+        f"the scale {np.float32(scale)!s} is not quite {meant}: {n} become {out}, and not {right}"
+    )
+
+
 def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float | None]:
     """(size, scale of the coordinates or None for the ratio of sizes) of an axis.
 
@@ -72,8 +98,11 @@ def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float
     import numpy as np
 
     factor, size = _factor(call, scale), call.shape(name)[axis]
+    noise = _noise(scale, call.work.known(size))
     if isinstance(size, int):
         out = floor(float(np.float32(size) * np.float32(scale)))
+        if noise:
+            call.note("noisy-scale", noise)
         if out < 1:
             raise call.invalid(f"a size of {out}")
         return out, None if size * factor == out else float(factor)
@@ -83,9 +112,12 @@ def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float
     rounded = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
     if (rounded != sizes * factor.numerator // factor.denominator).any():
         raise call.unsupported(
-            f"the scale {scale!r} gives sizes that no formula of whole numbers says",
-            hint="give the sizes, or fixed ones with --input",
+            noise or f"the scale {scale!r} gives sizes that no formula of whole numbers says",
+            "give the sizes, or fixed ones with --input",
+            NoisyScaleError if noise else UnsupportedError,
         )
+    if noise:
+        call.note("noisy-scale", noise)
     return size * factor.numerator // factor.denominator, float(factor)
 
 
@@ -260,7 +292,7 @@ def _filter(call: Call, kernel: Kernel, x: str, ways: Sequence[Way]) -> Kernel:
     if kernel.mode != "nearest" and not kernel.exclude_outside:
         raise call.unsupported(
             "antialiasing that counts pixels outside of the input (exclude_outside 0)",
-            hint="PyTorch and Pillow leave them out: exclude_outside 1",
+            kind=OutsideCountedError,
         )
     return kernel
 
@@ -374,31 +406,3 @@ def _moved(call: Call, x: str, ways: Sequence[Way], kernel: Kernel) -> Entry:
     name = call.step(ops.Reshape(tuple(front), 0, 2), [name], "back")
     back = tuple(order.index(axis) for axis in range(len(own)))
     return call.emit(ops.Permute(back), [name])
-
-
-# GridSample
-
-
-@lowers("GridSample", since=16)
-def _grid_sample_of_images(call: Call) -> Entry:
-    return _sampled(call, call.word("mode", "bilinear", "nearest", "bicubic"))
-
-
-@lowers("GridSample", since=20)
-def _grid_sample(call: Call) -> Entry:
-    return _sampled(call, call.word("mode", "linear", "nearest", "cubic"))
-
-
-def _sampled(call: Call, mode: str) -> Entry:
-    padding: Literal["zeros", "border", "reflection"] = _PADDINGS[
-        call.word("padding_mode", *_PADDINGS)
-    ]
-    operator = ops.GridSample(MODES[mode], padding, call.flag("align_corners"))
-    return call.emit(operator, [call.value(0), call.value(1)])
-
-
-_PADDINGS: Final[dict[str, Literal["zeros", "border", "reflection"]]] = {
-    "zeros": "zeros",
-    "border": "border",
-    "reflection": "reflection",
-}

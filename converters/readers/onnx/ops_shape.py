@@ -9,7 +9,6 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum, multiply
 from upconv.converters.readers.assembly.picking import MAX_PICKED, bounded
 from upconv.converters.readers.onnx.entries import Entry, Known
-from upconv.converters.readers.onnx.folding import fill_of, known_of, scalar_of, sizes_as_known
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
 NO_END: Final = 1 << 31
@@ -28,11 +27,15 @@ def _shape_entry(call: Call) -> tuple[Size, ...]:
 def _shape(call: Call) -> Entry:
     sizes = _shape_entry(call)
     end = call.integer("end", len(sizes))
+    from upconv.converters.readers.onnx.folding import sizes_as_known
+
     return sizes_as_known(sizes[call.integer("start", 0) : end])
 
 
 @lowers("Size")
 def _size(call: Call) -> Entry:
+    from upconv.converters.readers.onnx.folding import scalar_of
+
     return scalar_of(multiply(_shape_entry(call)))
 
 
@@ -275,6 +278,8 @@ def _tile(call: Call) -> Entry:
 @lowers("ConstantOfShape")
 def _constant_of_shape(call: Call) -> Entry:
     """As large as the input: one number, repeated."""
+    from upconv.converters.readers.onnx.folding import fill_of, known_of
+
     value = known_of(fill_of(call))
     number = call.step(ops.Constant(()), [], "number", {"value": call.weight_of(value)})
     return call.emit(ops.Expand(call.sizes(0, "shape")), [number], kind=value.kind)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, prod
 from typing import Any, Final, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, is_constant, multiply
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.same_padding import same_padding
 from upconv.converters.readers.onnx.entries import Entry, Places, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_arithmetic import modulo
+from upconv.converters.readers.onnx.refusals import UnpoolSizeError
 
 _AUTO: Final = ("SAME_UPPER", "SAME_LOWER", "VALID")
 CLIPS_SINCE: Final = 22
@@ -23,7 +24,7 @@ EXACT: Final = 1 << 24
 """Whole numbers are float32 here, which has every one up to this."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Window:
     """A node's attributes, one number per spatial axis."""
 
@@ -262,7 +263,7 @@ def _max_unpool(call: Call) -> Entry:
     if tuple(map(call.work.known, wanted)) != tuple(map(call.work.known, pooled)):
         raise call.unsupported(
             f"unpools to {_text(wanted)} by indices that count through {_text(pooled)}",
-            hint="runtimes read these indices in different ways",
+            kind=UnpoolSizeError,
         )
     index = places.name if isinstance(places, Places) else _in_plane(call, wanted)
     return call.emit(ops.Unpool(wanted), [x, index])

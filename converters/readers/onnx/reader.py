@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from upconv.converters.ir.dims import Size, symbol
@@ -11,9 +11,11 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Upcon
 from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.operators import Constant
 from upconv.converters.ir.origin import Origin
+from upconv.converters.ir.written import Written
 from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.wire import Wire, map_file
+from upconv.converters.readers.onnx.declared import Declared, broken_promises, declared
 from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.evaluation import (
     Evaluation,
@@ -25,7 +27,8 @@ from upconv.converters.readers.onnx.evaluation import (
 from upconv.converters.readers.onnx.external import folder_of
 from upconv.converters.readers.onnx.lowering import Call
 from upconv.converters.readers.onnx.messages import Message, Node
-from upconv.converters.readers.onnx.tensors import DType, dtype_of
+from upconv.converters.readers.onnx.refusals import KINDS
+from upconv.converters.readers.onnx.written import FileSettings
 from upconv.converters.readers.options import ReadOptions
 
 NEWEST_OPSET: Final = 28
@@ -57,7 +60,7 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
         raise UnreadableError("no ONNX model: it has no graph", path=path)
     opsets = opsets_of(file) or {"": 1}
     require_known_opset(opsets, NEWEST_OPSET, path)
-    work = Workspace(path, "onnx")
+    work = Workspace(path, "onnx", KINDS)
     functions = {function_key(one): one for one in file.messages("functions", "function")}
     ends = graph.messages("output", "value")
     names = frozenset(end.text("name") for end in ends)
@@ -67,43 +70,18 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
     evaluation.graph(graph, frame)
     whole = frozenset(_leave(end, frame, work) for end in ends)
     name = graph.text("name") or os.path.basename(path)
-    return work.model(name, integer_outputs=whole - {""}, origin=Origin(path, "onnx"))
+    written = Written(FileSettings({"producer_name": file.text("producer_name")}))
+    origin = Origin(path, "onnx", written=written)
+    made = work.model(name, integer_outputs=whole - {""}, origin=origin)
+    if options.inputs:
+        return made  # other sizes than the file speaks of
+    leaving = [declared(end) for end in ends]
+    between = [declared(one) for one in graph.messages("value_info", "value")]
+    broken = broken_promises(made, leaving, between, work.shapes)
+    return replace(made, notices=(*made.notices, *broken))
 
 
 # Inputs
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """An input as the file declares it; `sizes` are numbers, letters, or None where open."""
-
-    name: str
-    dtype: DType
-    sizes: tuple[int | str | None, ...] | None
-
-
-def declared(value: Message) -> Declared:
-    """A ValueInfoProto; one that is no tensor has no shape and no type."""
-    kind = value.message("type", "type")
-    tensor = kind.message("tensor_type", "tensor type") if kind is not None else None
-    if tensor is None:
-        return Declared(value.text("name"), dtype_of(0), None)
-    dtype = dtype_of(tensor.integer("elem_type"))
-    shape = tensor.message("shape", "shape")
-    sizes = None if shape is None else tuple(_size(dim) for dim in shape.messages("dim", "dim"))
-    return Declared(value.text("name"), dtype, sizes)
-
-
-def _size(dim: Message) -> int | str | None:
-    """A number, a letter, or nothing; numbers below 1 are written for open sizes."""
-    if dim.has("dim_value") and (number := dim.integer("dim_value")) > 0:
-        return number
-    letter = dim.text("dim_param")
-    return None if letter in _NAMELESS else letter
-
-
-_NAMELESS: Final = ("", "?", "-1", "None", "none")
-"""What exporters write for an open size that they have no name for."""
 
 
 def _fed(graph: Message, work: Workspace, options: ReadOptions) -> list[tuple[str, Entry]]:

@@ -5,6 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.workspace import Kinds
+
+
+class TrainingModeError(UnsupportedError):
+    """A node that computes what training computes."""
+
+
+class UnpoolSizeError(UnsupportedError):
+    """Places of an unpooling that count through another size than its output's."""
+
+
+class NoisyScaleError(UnsupportedError):
+    """A scale whose sizes no formula says, because it is not quite the one that is meant."""
+
+
+class OutsideCountedError(UnsupportedError):
+    """Antialiasing that counts pixels outside of the input."""
+
+
+KINDS: Final[Kinds] = (
+    (TrainingModeError, "training-mode"),
+    (UnpoolSizeError, "unpool-size"),
+    (NoisyScaleError, "noisy-scale"),
+    (OutsideCountedError, "antialias-outside"),
+)
+"""What of these errors has a rule of its own."""
+
 _CONTROL: Final = (
     "control flow that is decided when the model runs",
     "export it traced, or fold it",
@@ -35,7 +63,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "TopK": ("the largest values with their places", ""),
     "Col2Im": ("overlapping blocks that are put back (Col2Im)", ""),
     "GatherND": ("values picked by tuples of numbers (GatherND)", ""),
-    "Einsum": ("a sum of products (Einsum)", "write it as MatMul, and export again"),
 }
 
 

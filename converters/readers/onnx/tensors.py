@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import LENGTH
 from upconv.converters.readers.onnx.external import EXTERNAL, Folder, Range, external_range
 from upconv.converters.readers.onnx.messages import Message
@@ -23,7 +24,7 @@ MAX_AXES: Final = 64
 MAX_SIZE: Final = 1 << 48
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DType:
     """An element type: its name, NumPy's type of it ("" for one without numbers), and the field of
     a TensorProto that lists its values. What lies in fewer bits than NumPy has is `bits`."""
@@ -105,8 +106,6 @@ class Stored:
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The little-endian float32 bytes in order, at most `size` at a time; the system may have
         the memory of each back as soon as the next is asked for."""
-        import numpy as np
-
         if self.raw is not None and self.dtype.numpy == "<f4":
             wire = self.raw.wire
             for at in range(self.raw.start, self.raw.end, size):
@@ -114,6 +113,8 @@ class Stored:
                 yield wire.view[at:end]
                 wire.release(at, end)
             return
+        import numpy as np
+
         flat = np.ascontiguousarray(self.array(), "<f4").reshape(-1)
         step = max(size // 4, 1)
         for start in range(0, flat.size, step):

@@ -1,16 +1,16 @@
-"""A node's attributes as rules ask for them."""
+"""A node's attributes, and a file's, as rules ask for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from upconv.converters.ir.origin import Span
+from upconv.converters.ir.records import record
 from upconv.converters.ir.written import NOTHING, Block
 from upconv.converters.readers.onnx.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeSettings:
     """A `Settings` of a file that is no text: it has words and no places."""
 
@@ -25,6 +25,23 @@ class NodeSettings:
         if found is None:
             return ""
         return found.text("s") or "x".join(map(str, found.ints("ints")))
+
+    @property
+    def params(self) -> Block:
+        return NOTHING
+
+
+@record(frozen=True, slots=True)
+class FileSettings:
+    """A `Settings` of what a file says of itself."""
+
+    words: Mapping[str, str]
+
+    def span_of(self, *names: str) -> Span | None:
+        return None
+
+    def text_of(self, name: str) -> str:
+        return self.words.get(name, "")
 
     @property
     def params(self) -> Block:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 MAX_ALIASES: Final = 12
+MAX_BINDINGS: Final = 100
+"""Places that bind a name, of which each may be what it stands for; with more, it may be anything.
+A notebook's cells import the same again and again, which counts once."""
 
 PARAMETER: Final = "a parameter"
 
@@ -60,7 +63,9 @@ class Scope:
     def bind(self, name: str, binding: Binding) -> None:
         """Enter one more place that binds a name here, or where `global` says it belongs."""
         home = self.outer_names.get(name, self)
-        home.bindings.setdefault(name, []).append(binding)
+        found = home.bindings.setdefault(name, [])
+        if not binding.imported or binding not in found[:MAX_BINDINGS]:
+            found.append(binding)
 
     def lookup(self, name: str) -> tuple[Scope, list[Binding]] | None:
         """The scope that binds a name seen from here, and its bindings; class bodies are not
@@ -149,6 +154,8 @@ def _bases(name: str, scope: Scope, budget: int) -> list[str]:
     if found is None:
         return [f"{module}.{name}" for module in scope.star_modules()]
     home, bindings = found
+    if len(bindings) > MAX_BINDINGS:
+        return []
     imported = [one.imported for one in bindings if one.imported]
     if len(imported) == len(bindings):
         return imported

@@ -16,9 +16,10 @@ from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
-from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
-from upconv.converters.readers.tensorflow.lowering import LOWERINGS, Call, named
-from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part
+from upconv.converters.readers.tensorflow.folding import FOLDS, fold, numbers_of, placeholder_of
+from upconv.converters.readers.tensorflow.graphdef import Node
+from upconv.converters.readers.tensorflow.lowering import LOWERINGS, OF_PLACES, Call, named
+from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Places
 from upconv.converters.readers.tensorflow.variables import VARIABLES, Variables
 
 _BRANCH: Final = (
@@ -35,10 +36,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("While", "StatelessWhile", "NextIteration", "LoopCond"), _LOOP),
     **dict.fromkeys(("TensorListReserve", "TensorListStack", "TensorListFromTensor"), _LOOP),
     **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _PYTHON),
-    "Einsum": (
-        "a sum of products (tf.einsum)",
-        "write it as tf.matmul or a 1x1 convolution, and export again",
-    ),
 }
 """Operations that are known and not represented: why, and what to do."""
 
@@ -67,7 +64,7 @@ class Evaluation:
         mark = len(self.work.layers)
         try:
             entries = tuple(self.entry(place) for place in flat.inputs)
-            return self._made(Call(flat, entries, self.work, origin))
+            return self._made(Call(flat, entries, self.work, origin, self.used.get(flat.key, 0)))
         except UpconvError as error:
             self.work.undo(mark)
             return self.unknown(Call(flat, entries, self.work, origin), error)
@@ -95,17 +92,32 @@ class Evaluation:
         known = [entry for entry in entries if isinstance(entry, Known)]
         if node.op in FOLDS and len(known) == len(entries):
             try:
-                return fold(node, known)
+                return self._folded(node, known)
             except NotFoldableError:
                 if node.op not in OF_SIZES:
                     raise
         if _is_weight_arithmetic(node.op, entries):
             return _missing(call, self.used.get(call.flat.key, 0) + 1)
-        if node.op not in LOWERINGS:
+        table = OF_PLACES if any(isinstance(entry, Places) for entry in entries) else LOWERINGS
+        if node.op not in table and node.op in LOWERINGS:
+            raise call.unsupported("computes with the indices of a pooling more than an unpooling")
+        if node.op not in table:
             reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
             raise call.unsupported(reason, hint)
-        made = LOWERINGS[node.op](call)
+        made = table[node.op](call)
         return made if isinstance(made, tuple) else (made,)
+
+    def _folded(self, node: Node, known: Sequence[Known]) -> tuple[Known, ...]:
+        """A node on known tensors, with sizes as formulas, or where it takes none as their numbers.
+
+        Raises NotFoldableError where they are open.
+        """
+        try:
+            return fold(node, known)
+        except NotFoldableError:
+            if not any(entry.is_symbolic for entry in known):
+                raise
+            return fold(node, [numbers_of(entry, self.work.known) for entry in known])
 
     def _variable(self, call: Call) -> Entry:
         """A variable's values from the checkpoint, in the shape the graph gives it."""

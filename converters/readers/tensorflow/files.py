@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.source import Source
+from upconv.converters.readers.files.budgets import GRAPH_FIELDS
 from upconv.converters.readers.files.prototxt import load_text, parse
 from upconv.converters.readers.files.wire import LENGTH, VARINT, Field, Wire, map_file
 from upconv.converters.readers.tensorflow.graphdef import MetaGraph, read_graph, read_meta_graph
@@ -86,7 +87,7 @@ def read_file(path: str) -> tuple[Kind, MetaGraph]:
     view = map_file(path, "TensorFlow model")
     if is_text(view):
         return read_text(load_text(path))
-    wire = Wire(view, path)
+    wire = Wire(view, path, max_fields=GRAPH_FIELDS)
     kind = kind_of(bytes(view[: 1 << 16]))
     if kind == "saved model":
         return kind, _chosen(WireRecord(wire, "SavedModel"), path)

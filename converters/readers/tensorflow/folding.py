@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from upconv.converters.ir.dims import Size
+from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.readers.assembly.folding.arrays import (
     Array,
     folded,
@@ -58,6 +58,18 @@ def sizes_as_known(sizes: Sequence[Size], dtype: DType = INT64) -> Known:
 def scalar(size: Size) -> Known:
     """A size as a tensor without axes."""
     return Known(INT64, (), values=of_sizes((size,)).reshape(()))
+
+
+def numbers_of(entry: Known, known: Callable[[Size], Size]) -> Known:
+    """Sizes as the numbers that they are for the model's inputs, where they are numbers."""
+    if not entry.is_symbolic:
+        return entry
+    sizes = entry.array().reshape(-1).tolist()
+    found = [known(size) if isinstance(size, Dim) else size for size in sizes]
+    if not all(isinstance(size, int) for size in found):
+        return entry
+    values = np.array(found, np.int64).reshape(entry.shape)
+    return Known(entry.dtype, entry.shape, values=values)
 
 
 def placeholder_of(shape: tuple[int, ...]) -> Known:

@@ -8,6 +8,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Span
+from upconv.converters.readers.files.budgets import GRAPH
 from upconv.converters.readers.tensorflow.messages import Record, first_record, int_of, text_of
 from upconv.converters.readers.tensorflow.schema import DType, dtype_of
 from upconv.converters.readers.tensorflow.tensors import Stored, read_tensor
@@ -204,7 +205,9 @@ def read_graph(record: Record, path: str) -> Graph:
 
 def _nodes(records: Sequence[Record]) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
-    for record in records:
+    for count, record in enumerate(records):
+        if count >= GRAPH.steps:
+            raise record.fail(f"{GRAPH.what} with more than {GRAPH.steps} nodes")
         node = Node(record)
         if node.name in nodes:
             raise node.fail(f"two nodes are named '{node.name}'")

@@ -25,7 +25,15 @@ from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode
 from upconv.converters.readers.tensorflow.graphdef import Node
-from upconv.converters.readers.tensorflow.values import Batched, Dead, Entry, Known, Missing, Part
+from upconv.converters.readers.tensorflow.values import (
+    Batched,
+    Dead,
+    Entry,
+    Known,
+    Missing,
+    Part,
+    Places,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,12 +41,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One node on its inputs. The layer emitted without a suffix bears the node's own name."""
+    """One node on its inputs; `last` is the last of its outputs that anyone reads.
+
+    The layer emitted without a suffix bears the node's own name.
+    """
 
     flat: FlatNode
     entries: tuple[Entry, ...]
     work: Workspace
     origin: Origin
+    last: int = 0
 
     @property
     def node(self) -> Node:
@@ -255,6 +267,7 @@ _NOT_DATA: Final[dict[type, str]] = {
     Missing: "a variable where the network's data is expected",
     Batched: "blocks moved to the batch (SpaceToBatchND) for more than one dilated convolution",
     Dead: "the output of a branch that is not taken",
+    Places: "the indices of a pooling for more than an unpooling",
 }
 
 
@@ -283,3 +296,8 @@ LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.tensorflow"
 """Operation -> its lowering."""
 
 lowers = LOWERINGS.enters
+
+OF_PLACES: Final[Table[Lowering]] = Table("upconv.converters.readers.tensorflow", "ops_")
+"""Operation -> its lowering where it reads numbers made of a pooling's indices."""
+
+lowers_places = OF_PLACES.enters

@@ -10,6 +10,7 @@ from upconv.converters.ir.operators import Operator
 from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Value, channels_last, layout, plain
 from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.einsum import einsum
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, without_axes
 from upconv.converters.readers.tensorflow.values import Entry
@@ -167,3 +168,13 @@ def _factor(call: Call, index: int, turned: bool) -> tuple[str, int]:
     if turned:
         order[-2:] = order[:-3:-1]
     return call.arranged(value, tuple(order)), rank
+
+
+@lowers("Einsum")
+def _einsum(call: Call) -> Entry:
+    tensors = [call.tensor(index) for index in range(len(call.entries))]
+    pairs = [(call.arranged(one, plain(len(call.ranked(one)))), one) for one in tensors]
+    ranks = [(name, len(call.ranked(one))) for name, one in pairs]
+    operator, inputs = einsum(call.step, call.node.word("equation"), ranks)
+    rank = len(operator.order) if isinstance(operator, ops.Permute) else 0
+    return Value(call.emit(operator, inputs), plain(rank))

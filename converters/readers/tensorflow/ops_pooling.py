@@ -12,7 +12,7 @@ from upconv.converters.readers.assembly.compositions import pool
 from upconv.converters.readers.assembly.same_padding import average_inside
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import counted, without_axes
-from upconv.converters.readers.tensorflow.values import Entry
+from upconv.converters.readers.tensorflow.values import Argmax, Entry, Places
 from upconv.converters.readers.tensorflow.windows import (
     Window,
     checked_part,
@@ -38,10 +38,23 @@ def _pool(call: Call) -> Entry:
 
 
 @lowers("MaxPoolWithArgmax")
-def _pool_with_indices(call: Call) -> Entry:
-    """The maxima; nobody but an unpooling of the user's own making reads the indices."""
+def _pool_with_indices(call: Call) -> Entry | tuple[Entry, ...]:
+    """The maxima, and where somebody reads them the indices: for an unpooling of the user's own
+    making."""
     kernel = spatial_part(call, "ksize", 2, last=True)
-    return _pooled(call, window_of(call, kernel, last=True), last=True)
+    window = window_of(call, kernel, last=True)
+    if not call.last:
+        return _pooled(call, window, last=True)
+    x = call.spatial(0, 4, last=True)
+    y, begin, end = padded(call, x, window, float("-inf"))
+    if y != x:
+        raise call.unsupported("indices of an open size with padding SAME", "give --input")
+    operator = pool("max", window.kernel, window.stride, pads=(begin, end))
+    best, index = call.emit_many(operator, [x], 2)
+    sizes = Value(x, layout(4, last=True)).sizes
+    overlap = any(k > s for k, s in zip(window.kernel, window.stride, strict=True))
+    source = Argmax(index, sizes, call.node.flag("include_batch_in_index"), overlap)
+    return Value(best, layout(4, last=True)), Places(source)
 
 
 @lowers("MaxPoolV2")

@@ -18,6 +18,8 @@ def _claim(head: Head) -> bool:
         return saved_model_in(head.path) != ""
     if head.is_text:
         return _is_graph_text(head)
+    if head.has_version:
+        return False
     from upconv.converters.readers.tensorflow.files import kind_of
 
     is_onnx = head.data[:1] == b"\x08"
@@ -28,6 +30,8 @@ def _sure(head: Head) -> bool:
     """Content of TensorFlow's, where any protobuf may be named .pb."""
     if head.is_text or head.is_folder:
         return True
+    if head.has_version:
+        return False
     from upconv.converters.readers.tensorflow.files import kind_of
 
     return kind_of(head.data) != ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.readers.assembly.axes import Value
@@ -78,4 +78,40 @@ class Part:
     count: int
 
 
-Entry: TypeAlias = Value | Known | Batched | Missing | Dead | Part
+@dataclass(frozen=True, slots=True)
+class Argmax:
+    """The indices of a max pooling: `name` has them within each plane.
+
+    TensorFlow counts through an image of the sizes `pooled` (N, H, W, C), or `through_batch` too.
+    """
+
+    name: str
+    pooled: tuple[Size, ...]
+    through_batch: bool
+    overlap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A number that is made of every index: (index // divisor) % modulus, or its place along one of
+    the four axes of the pooling's output."""
+
+    divisor: Size = 1
+    modulus: Size | None = None
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Numbers made of a pooling's indices.
+
+    `form` says where the columns are: "map" (N, h, w, C) and "line" (n) have one, "columns" has
+    them first, (k, n), "rows" last, (..., k); "ones" is a map of ones.
+    """
+
+    source: Argmax
+    columns: tuple[Column, ...] = (Column(),)
+    form: Literal["map", "line", "columns", "rows", "ones"] = "map"
+
+
+Entry: TypeAlias = Value | Known | Batched | Missing | Dead | Part | Places

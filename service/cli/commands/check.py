@@ -45,6 +45,11 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 @click.option(
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: fixes that change numbers as well."
 )
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="With --fix: ONNX files, of which a copy NAME.fixed.onnx is mended otherwise, too.",
+)
 @click.option("--diff", is_flag=True, help="Print what the fixes would change; write nothing.")
 @click.option(
     "--add-ignore",
@@ -126,6 +131,7 @@ def command(show_files: bool, show_settings: bool, watch: bool, **given: Any) ->
       upconv check deploy.prototxt --weights fcn.caffemodel
       upconv check . --select UP1 --exclude "third_party/"
       upconv check . --fix --diff                       show the safe fixes
+      upconv check net.onnx --fix                       write the mended net.fixed.onnx
       upconv check . --select UP107 --add-ignore "trained so"
       upconv check models/ --watch
       upconv check . --output sarif:upconv.sarif        for code scanning

@@ -239,9 +239,7 @@ def _enlarging(audit: Audit) -> dict[str, Any]:
 def _findings(result: AuditResult) -> dict[str, Any]:
     if result.findings is None:
         return {"findings": None, "more_findings": 0}
-    found = sorted(
-        result.findings.findings, key=lambda one: (SEVERITIES.index(one.severity), one.order)
-    )
+    found = sorted(result.findings.findings, key=lambda one: SEVERITIES.index(one.severity))
     return {
         "findings": [_finding(one, result) for one in found[:MOST_FINDINGS]],
         "more_findings": max(len(found) - MOST_FINDINGS, 0),

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from upconv.converters.ir.files import temporary_file, write_whole
+from upconv.converters.ir.files import write_whole
+from upconv.converters.ir.temporaries import (
+    HOLDS,
+    clear_abandoned,
+    remove_folder,
+    temporary_file,
+    temporary_folder,
+)
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
@@ -57,3 +64,33 @@ def test_two_temporary_files_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for handle, _ in made:
         os.close(handle)
     assert made[0][1] != made[1][1]
+
+
+_KILLED = """
+import os, signal, sys
+from upconv.converters.ir.temporaries import temporary_file, temporary_folder
+temporary_file(sys.argv[1])
+temporary_file(sys.argv[1], suffix=".onnx")
+_, folder = temporary_folder(sys.argv[1])
+(folder / "weights").write_bytes(b"1")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not HOLDS, reason="no locks that end with their process")
+def test_what_a_killed_process_left_goes_with_the_next_file_written(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], cwd=ROOT, check=False)
+    assert len(list(tmp_path.iterdir())) == 3
+    write_whole(tmp_path / "file", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_somebody_holds_or_has_named_stays(tmp_path: Path) -> None:
+    (tmp_path / ".upconv-mine").mkdir()
+    handle, name = temporary_file(tmp_path)
+    held, folder = temporary_folder(tmp_path)
+    clear_abandoned(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([Path(name), folder, tmp_path / ".upconv-mine"])
+    os.close(handle)
+    remove_folder(held, folder)
+    assert not folder.exists()

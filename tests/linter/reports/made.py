@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
 from upconv.converters.ir.origin import Source
-from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report, with_fingerprints
+from upconv.linter.finding import Edit, FileReport, Finding, Fix, Place, Report, fingerprint
 
 TEXT = 'layer {\n  name: "\N{GRINNING FACE}é" pad: 0\n}\n'
 NASTY = "\x1b[31m 50% of <b> & \"q\", 'x': a\n::set-output name=a::b\r\x00\ud800"
@@ -23,6 +27,17 @@ def finding(code: str = "UP202", **changes: object) -> Finding:
         "help": "set pad: 1",
     }
     return Finding(**(values | changes))  # type: ignore[arg-type]
+
+
+def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings in order of place, each with its fingerprint."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    done = []
+    for one in sorted(findings, key=lambda one: (one.path, one.place.line if one.place else 0)):
+        key = (one.code, one.path, one.layer)
+        done.append(replace(one, fingerprint=fingerprint(*key, seen[key])))
+        seen[key] += 1
+    return tuple(done)
 
 
 def file(*findings: Finding, path: str = "a.prototxt", text: str | None = TEXT) -> FileReport:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.linter.reports.made import with_fingerprints
 from upconv.converters.ir.errors import UsageError
-from upconv.linter.finding import FileReport, Finding, with_fingerprints
+from upconv.linter.finding import FileReport, Finding
 from upconv.linter.running.baseline import Baseline, Run, read_baseline, write_baseline
 
 

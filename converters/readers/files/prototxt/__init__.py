@@ -16,13 +16,13 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.budgets import PROTOBUF_TEXT
 from upconv.converters.readers.files.opening import MAX_TEXT, read_regular, reason
 from upconv.converters.readers.files.prototxt.grammar import STRING_OR_COMMENT
-from upconv.converters.readers.files.prototxt.parser import MAX_DEPTH, ParseResult, parse
+from upconv.converters.readers.files.prototxt.parser import ParseResult, parse
 from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, Value, ValueList
 
 __all__ = [
-    "MAX_DEPTH",
     "Field",
     "Message",
     "ParseResult",
@@ -66,7 +66,8 @@ def decode_text(data: bytes, path: str) -> str:
 
 
 def source_comments(source: Source) -> list[tuple[Span, str]]:
-    """Every comment of a text: its span from the '#' to the line's end, and its words.
+    """Every comment of a text, of as many as a text may have fields: its span from the '#' to the
+    line's end, and its words.
 
     >>> source_comments(Source("a", "x: '#' # one"))[0][1]
     'one'
@@ -78,6 +79,8 @@ def source_comments(source: Source) -> list[tuple[Span, str]]:
             comment = comment.rstrip("\r")
             span = Span(source, match.start(), match.start() + len(comment))
             comments.append((span, comment[1:].strip()))
+            if len(comments) == PROTOBUF_TEXT.steps:
+                break
     return comments
 
 

@@ -9,17 +9,14 @@ at the next place that looks like a field or a brace.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget, Meter
 from upconv.converters.readers.files.prototxt import diagnosis, grammar
 from upconv.converters.readers.files.prototxt.diagnosis import Problem
 from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, ValueList
-
-MAX_DEPTH: Final = 200
-"""Blocks inside blocks. Real files have fewer than 20; the bound lets whoever walks the tree
-recurse without fear. The parser itself does not recurse and works at any depth."""
 
 MAX_ERRORS: Final = 100
 
@@ -34,16 +31,17 @@ class ParseResult:
     errors: list[UnreadableError]
 
 
-def parse(source: Source, *, max_depth: int = MAX_DEPTH) -> ParseResult:
-    """The tree of any text; never raises.
+def parse(source: Source, budget: Budget = PROTOBUF_TEXT) -> ParseResult:
+    """The tree of any text within its budget; raises UnreadableError for more fields than that.
 
     Where `errors` is not empty the tree holds what could be understood around them. After
-    MAX_ERRORS errors, or at a block nested deeper than `max_depth`, reading stops.
+    MAX_ERRORS errors, or at a block nested deeper than the budget's depth, reading stops. The
+    parser itself does not recurse; the depth lets whoever walks the tree recurse without fear.
 
     >>> parse(Source("a", "pad: 1 pad: 2")).root.ints("pad")
     [1, 2]
     """
-    parser = _Parser(source, max_depth)
+    parser = _Parser(source, budget)
     parser.run()
     parser.errors.sort(key=lambda error: error.where.start if error.where else 0)
     return ParseResult(parser.root, parser.errors)
@@ -60,10 +58,10 @@ class _Parser:
     any, of which the message inside it is an element.
     """
 
-    def __init__(self, source: Source, max_depth: int) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
         self.text = source.text
-        self.max_depth = max_depth
+        self.meter = Meter(budget, self._refuse)
         self.errors: list[UnreadableError] = []
         self.root = Message(source, "", 0)
         self.root.end = len(self.text)
@@ -89,8 +87,10 @@ class _Parser:
     def _items(self, at: int) -> int:
         """Read items from `at` on, until one needs another look; returns where to go on."""
         source = self.source
+        spend = self.meter.spend
         add = self.current.fields.append
         for match in grammar.ITEM.finditer(self.text, at):
+            spend()
             item = match.lastindex
             if item == grammar.SCALAR:
                 name = match[1]
@@ -119,8 +119,8 @@ class _Parser:
         """Open a block, which is an element of `owner` if that is a list."""
         self.stack.append((self.current, owner))
         self.current = message
-        if len(self.stack) > self.max_depth:
-            self._error(diagnosis.too_deep(message.start, self.max_depth))
+        if len(self.stack) > self.meter.budget.depth:
+            self._error(diagnosis.too_deep(message.start, self.meter.budget.depth))
             raise _Stop
 
     def _close(self, at: int) -> int:
@@ -214,6 +214,7 @@ class _Parser:
                 if self._is_block(start):
                     return self._list(items, start)
                 return self._broken_list(items, start)
+            self.meter.spend()
             items.items.append(Scalar(self.source, items.name, start, match.end()))
             at = self._skip(match.end())
         if not text.startswith("]", at):
@@ -263,6 +264,9 @@ class _Parser:
         self.in_conflict = bool(marker) or self.in_conflict
         if len(self.errors) >= MAX_ERRORS:
             raise _Stop
+
+    def _refuse(self, message: str) -> NoReturn:
+        raise UnreadableError(message, path=self.source.path, hint="no real model has as many")
 
     # Small helpers.
 

@@ -8,6 +8,7 @@ parent, so that a tree holds no reference cycle and goes away as soon as it is d
 from __future__ import annotations
 
 import builtins
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -206,10 +207,10 @@ class Message:
 
     def around(self, place: Span) -> Message:
         """The innermost block that a place lies inside of; this one where no inner one is."""
-        for field in self.fields:
-            for value in field.values:
-                if isinstance(value, Message) and value.start < place.start < value.end:
-                    return value.around(place)
+        field = _last_before(self.fields, place)
+        value = _last_before(field.values, place) if field else None
+        if isinstance(value, Message) and value.start < place.start < value.end:
+            return value.around(place)
         return self
 
     def room(self, after: Sequence[builtins.str] = ()) -> tuple[Span, builtins.str]:
@@ -295,6 +296,13 @@ class Message:
 
 
 Value: TypeAlias = Scalar | Message
+Part = TypeVar("Part", Field, Value)
+
+
+def _last_before(parts: Sequence[Part], place: Span) -> Part | None:
+    """The last of some parts of a text that begins before a place."""
+    at = bisect_left(parts, place.start, key=lambda part: part.start)
+    return parts[at - 1] if at else None
 
 
 def _line_end(text: str, at: int) -> int:

@@ -58,23 +58,7 @@ PLAIN: Final[dict[str, Callable[[AtenCall], ops.Operator]]] = {
     "ceil": lambda call: ops.Ceil(),
     "sign": lambda call: ops.Sign(),
 }
-IN_PLACE: Final = (
-    "relu",
-    "relu6",
-    "leaky_relu",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "hardtanh",
-    "clamp",
-    "clip",
-    "clamp_min",
-    "clamp_max",
-    "exp",
-    "abs",
-    "neg",
-    "sqrt",
-)
+IN_PLACE: Final = tuple(name for name in PLAIN if name != "positive")
 
 
 @lowers(

@@ -33,10 +33,30 @@ def _converted(call: AtenCall) -> None:
         call.same()
     elif kinds[1] == "bool":
         call.emit(ops.Compare("not_equal", 0.0), [call.value("self")])
-    elif kinds == ("float32", "int64"):
+    elif kinds == ("float32", "int64") or (kinds == ("float32", "uint8") and _are_bytes(call)):
         call.emit(ops.Identity(), [truncated(call, call.value("self"))])
     else:
         raise UnsupportedError(f"it converts {before.dtype_name} to {after.dtype_name}")
+
+
+def _are_bytes(call: AtenCall) -> bool:
+    """Whether a tensor's values lie between 0 and 255, as a clip behind factors and roundings says:
+    others have no byte that every processor agrees on."""
+    makers = {value: layer for layer in call.state.work.layers for value in layer.outputs}
+    name, factors = call.value("self"), list[ops.Power]()
+    while name in makers:
+        layer = makers[name]
+        operator, name = layer.operator, layer.inputs[0] if layer.inputs else ""
+        if isinstance(operator, ops.Clip):
+            ends = [operator.low, operator.high]
+            for one in reversed(factors):
+                ends = [one.shift + one.scale * end for end in ends]
+            return min(ends) >= 0 and max(ends) <= 255
+        if isinstance(operator, ops.Power) and operator.power == 1:
+            factors.append(operator)
+        elif not isinstance(operator, ops.Identity | ops.Round | ops.Floor | ops.Ceil):
+            break
+    return False
 
 
 WHOLE = ("int64", "int32", "int16", "int8", "uint8")

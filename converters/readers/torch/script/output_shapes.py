@@ -336,6 +336,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "_weight_norm.default": lambda call: [call.shape("v")],
     "zeros.default ones.default full.default": _made,
     "new_zeros.default new_ones.default new_full.default": _made,
+    "empty.memory_format new_empty.default": _made,
     "zeros_like.default ones_like.default full_like.default": _like,
     "index_select.default": _selected,
     "index.Tensor index.Tensor_hacked_twin": _indexed,

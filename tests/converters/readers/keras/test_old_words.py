@@ -163,11 +163,3 @@ def test_broadcast_of_rows_and_columns(tmp_path: Path) -> None:
     found = read(write_json(tmp_path / "m.json", net))
     kinds = [type(one.operator).__name__ for one in found.layers]
     assert kinds == ["Pad", "Tile", "Eltwise"]
-
-
-def test_a_layer_of_keras_1_is_called_that(tmp_path: Path) -> None:
-    words = {"nb_filter": 3, "nb_row": 3, "nb_col": 3, "subsample": [2, 2], "border_mode": "valid"}
-    net = model(entry("x", 6, 6, 4), layer("Deconvolution2D", "up", "x", **words))
-    (notice,) = read(write_h5(tmp_path / "m.h5", net, {}, "1.2.2")).notices
-    assert "Keras 1.2.2" in notice.error.message
-    assert "save it again" in notice.error.hint

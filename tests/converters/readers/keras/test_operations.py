@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "swap": lambda x: O.swapaxes(x, 1, 2),
     "split": lambda x: O.split(x, 2, axis=-1)[1] * O.split(x, [1, 3], axis=-1)[1],
     "stack": lambda x: O.stack([x, 2 * x], axis=1),
+    "matmul": lambda x: O.matmul(x, O.swapaxes(x, 2, 3)),
+    "einsum": lambda x: O.einsum("nhwc,nhvc->nvwh", x, 2 * x),
     "tile": lambda x: O.tile(x, (1, 2, 1, 3)),
     "repeat": lambda x: O.repeat(x, 3, axis=2),
     "depth_to_space": lambda x: O.nn.depth_to_space(x, 2),

@@ -126,31 +126,3 @@ def _attempt(model: Any, feeds: Any, outputs: Any, folder: Path, name: str) -> b
         wide = wanted.astype(np.float64)
         np.testing.assert_allclose(got, wide, rtol=rtol, atol=atol, err_msg=name)
     return True
-
-
-def golden_nets() -> list[str]:
-    return sorted(net.parent.name for net in shared_folder().glob("goldens/caffe/*/net.prototxt"))
-
-
-@pytest.mark.parametrize("name", golden_nets())
-def test_our_own_onnx_reads_back_as_the_same_model(name: str, shared: Path, tmp_path: Path) -> None:
-    """Converting it again changes no number."""
-    folder = shared / "goldens/caffe" / name
-    weights = folder / "net.caffemodel"
-    given = str(weights) if weights.exists() else ""
-    model = open_model(str(folder / "net.prototxt"), ReadOptions(weights=given))
-    first, second = tmp_path / "first.onnx", tmp_path / "second.onnx"
-    write_onnx(model, first, WriteOptions())
-    again = open_model(str(first), ReadOptions())
-    assert not unknown(again)
-    assert [entry.name for entry in again.inputs] == [entry.name for entry in model.inputs]
-    assert again.outputs == model.outputs
-    write_onnx(again, second, WriteOptions())
-    recorded = np.load(folder / "io.npz")
-    feeds = {key[3:]: recorded[key] for key in recorded if key.startswith("in/")}
-    feeds = {entry.name: feeds[entry.name] for entry in again.inputs}
-    for one, other in zip(computed(str(first), feeds), computed(str(second), feeds), strict=True):
-        assert one.dtype == other.dtype
-        finite = np.isfinite(one)
-        assert np.array_equal(finite, np.isfinite(other))
-        assert_close(np.where(finite, other, 0), np.where(finite, one, 0), 1e-6)

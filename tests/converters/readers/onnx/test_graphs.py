@@ -21,7 +21,9 @@ from tests.converters.readers.onnx.support import (
     unknown,
 )
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.inference import infer
+from upconv.converters.readers.onnx import evaluation
 from upconv.converters.readers.onnx.evaluation import MAX_DEPTH
 
 BRANCH = helper.make_tensor_value_info("z", FLOAT, None)
@@ -281,3 +283,22 @@ def test_whole_numbers_leave_as_such(tmp_path: Path) -> None:
     model = proto([node("ArgMax", ["x"], axis=1, keepdims=0)], {"x": [2, 5, 3]})
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     assert read(model, tmp_path).integer_outputs == {"y"}
+
+
+def test_what_graphs_inside_of_nodes_read_has_a_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that holds a large graph, called again and again, costs as often as it is."""
+    inner = [node("Neg", [f"a{at}"], f"b{at}") for at in range(50)]
+    end = helper.make_tensor_value_info("b0", FLOAT, None)
+    graph = helper.make_graph(inner, "g", [], [end])
+    body = node("If", ["c"], "o", then_branch=graph, else_branch=graph)
+    opset = helper.make_opsetid("", 18)
+    function = helper.make_function("d", "F", ["c"], ["o"], [body], [opset])
+    calls = [helper.make_node("F", ["x"], [f"y{at}"], domain="d") for at in range(20)]
+    domain = helper.make_opsetid("d", 1)
+    made = proto(calls, {"x": [1]}, outputs=("y0",), functions=[function], opsets=(domain,))
+    assert len(read(made, tmp_path).layers) >= 20
+    monkeypatch.setattr(evaluation, "MAX_NODES", 500)
+    with pytest.raises(UnreadableError, match="more nodes"):
+        read(made, tmp_path)

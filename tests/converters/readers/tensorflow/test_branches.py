@@ -55,7 +55,6 @@ def _condition() -> Any:
             )[1],
             "a loop",
         ),
-        (lambda x: tf.einsum("nhwc,nhwd->ncd", x, x), "tf.einsum"),
     ],
 )
 def test_what_is_refused_by_its_name(

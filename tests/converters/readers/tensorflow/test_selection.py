@@ -47,9 +47,15 @@ FIXED: dict[str, Callable[[Any], Any]] = {
     "stacked with a constant": lambda x: tf.stack([x, tf.constant(noise(*SIZE))], 3),
     "of matrices": lambda x: tf.matmul(x[0, 0], x[1, 1], transpose_b=True),
     "coordinates": lambda x: tf.concat([x, _coordinates(x)], -1),
+    "a sum over letters": lambda x: tf.einsum("nhwc,nhWd->nwWc", x, x[..., :3]),
+    "a sum with weights": lambda x: tf.einsum("...c,dc->...d", x, noise(5, 4)),
+    "a sum of one": lambda x: tf.einsum("nhwc->wn", x),
     "waves": lambda x: x * tf.sin(tf.range(4.0)) + tf.cos(tf.linspace(0.0, 3.0, 4)),
 }
-OPEN = ("channels", "one channel", "non-local", "transposed first", "reversed", "backwards by two")
+OPEN = (
+    *("a sum with weights", "channels", "one channel", "non-local", "transposed first"),
+    *("reversed", "backwards by two"),
+)
 
 
 def _rows(x: Any) -> Any:

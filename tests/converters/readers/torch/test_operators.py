@@ -20,6 +20,8 @@ OTHERS = ((values(3, 6, 8, 14, seed=1),), (values(1, 6, 13, 10, seed=2),))
 ACTIVATIONS: dict[str, Any] = {
     "relu": F.relu,
     "relu in place": lambda x: F.relu_(x + 1) * 2,
+    "bytes": lambda x: (x.clamp(0, 1).mul_(255).round_().byte() / 255.0) * 2,
+    "rounded in place": lambda x: (x * 7).round_().sin_() + x.exp().log1p_().square_().rsqrt_(),
     "relu6": F.relu6,
     "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
     "sigmoid": torch.sigmoid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.budgets import PROTOBUF_TEXT
 from upconv.converters.readers.files.prototxt import (
     Field,
     Message,
@@ -278,7 +279,8 @@ def test_comments_and_their_spans() -> None:
 
 def test_hundred_thousand_blocks_deep() -> None:
     depth = 100_000
-    result = parse(Source("a", "a{" * depth + "}" * depth), max_depth=depth)
+    text = "a{" * depth + "}" * depth
+    result = parse(Source("a", text), replace(PROTOBUF_TEXT, depth=depth))
     assert result.errors == []
     levels, message = 0, result.root
     while message.fields:

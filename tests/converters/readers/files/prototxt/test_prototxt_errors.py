@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from upconv.converters.readers.files.prototxt import MAX_DEPTH, Message, Source, parse
+from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget
+from upconv.converters.readers.files.prototxt import Message, Source, parse
 from upconv.converters.readers.files.prototxt.parser import MAX_ERRORS
 
 BROKEN: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
@@ -149,19 +151,25 @@ def test_no_more_errors_than_the_limit() -> None:
     assert len(result.errors) == MAX_ERRORS
 
 
+def test_more_than_the_budget_is_one_error() -> None:
+    for text in ("a: 1 ", "a: [1, 1] ", "a {} "):
+        with pytest.raises(UnreadableError, match="a net with more than 10 entries"):
+            parse(Source("net", text * 11), Budget("a net", 10, 0, 9))
+
+
 def test_too_deep_is_one_error_at_the_brace() -> None:
     text = "a{" * 100_000
     (error,) = parse(Source("net", text)).errors
     assert error.where is not None
-    assert error.where.start == 2 * MAX_DEPTH + 1
-    assert f"nested deeper than {MAX_DEPTH}" in str(error)
-    allowed = parse(Source("net", "a{" * MAX_DEPTH + "}" * MAX_DEPTH))
+    assert error.where.start == 2 * PROTOBUF_TEXT.depth + 1
+    assert f"nested deeper than {PROTOBUF_TEXT.depth}" in str(error)
+    allowed = parse(Source("net", "a{" * PROTOBUF_TEXT.depth + "}" * PROTOBUF_TEXT.depth))
     assert allowed.errors == []
 
 
 def test_lists_nested_too_deep_are_one_error() -> None:
     (error,) = parse(Source("net", "a:[{" * 100_000)).errors
-    assert f"nested deeper than {MAX_DEPTH}" in str(error)
+    assert f"nested deeper than {PROTOBUF_TEXT.depth}" in str(error)
 
 
 @pytest.mark.parametrize(

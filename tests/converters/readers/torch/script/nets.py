@@ -147,3 +147,13 @@ class Strict(nn.Module):  # type: ignore[misc]
         if x.dim() != 4:
             raise ValueError("expected four axes")
         return F.interpolate(x, scale_factor=2.0)
+
+
+class NoChannels(nn.Module):  # type: ignore[misc]
+    """A level without channels, as encoders give it where they have none of that size: only its
+    sizes count."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        level = torch.empty([x.size(0), 0, x.size(2) // 2, x.size(3) // 2])
+        deep = F.interpolate(F.max_pool2d(x, 4), size=level.shape[2:], mode="nearest")
+        return torch.cat([deep, level], 1) * 2

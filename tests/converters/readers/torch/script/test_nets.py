@@ -18,6 +18,7 @@ from tests.converters.readers.torch.script.nets import (
     KINDS,
     SCRIPTABLE,
     Loops,
+    NoChannels,
     Optionals,
     Unused,
 )
@@ -106,7 +107,7 @@ def test_layers_are_named_and_placed_as_in_an_exported_program(kind: str, tmp_pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("module", [Loops, Optionals, Unused])
+@pytest.mark.parametrize("module", [Loops, NoChannels, Optionals, Unused])
 def test_control_flow_and_stored_tensors(module: Any, kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net, example = module().eval(), (2, 3, 9, 12)
