@@ -103,10 +103,13 @@ def _banded(tables: NDArray[Any]) -> _Axis | None:
         return None
     taps = tables[:, second[0] : second[-1] + 1, middle]
     kernel = taps.shape[1]
-    made = np.zeros((channels, full_size(columns, kernel, stride, 1) + rows, columns), taps.dtype)
+    full = full_size(columns, kernel, stride, 1)
+    if full > rows + 2 * (kernel + stride):
+        return None  # more is cut off than windows reach: no layer, and too much to hold it against
+    made = np.zeros((channels, full + rows, columns), taps.dtype)
     for at in range(columns):
         made[:, stride * at : stride * at + kernel, at] = taps
-    end = full_size(columns, kernel, stride, 1) - pad - rows
+    end = full - pad - rows
     if end < 0 or not np.array_equal(made[:, pad : pad + rows], tables):
         return None
     return _Axis(taps, stride, pad, end)
