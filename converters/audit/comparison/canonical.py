@@ -21,7 +21,7 @@ from upconv.converters.audit.comparison.pointwise import activation, condition, 
 from upconv.converters.audit.comparison.products import as_transposed
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant
+from upconv.converters.ir.dims import Like, Size, Symbol, is_constant, like, substitute
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
@@ -309,9 +309,27 @@ def _cutting(net: _Net, layer: Layer) -> Change | None:
         earlier.sizes
     ) != op.axis % len(x):
         return None
-    whole = ops.Crop(earlier.axis, earlier.offsets + op.offsets, earlier.sizes + op.sizes)
+    offsets, sizes = (
+        tuple(_before_the_cut(size, first, earlier.axis % len(x)) for size in given)
+        for given in (op.offsets, op.sizes)
+    )
+    whole = ops.Crop(earlier.axis, earlier.offsets + offsets, earlier.sizes + sizes)
     inputs = tuple(dict.fromkeys((*first.inputs, *layer.inputs[1:])))
     return Change(replace(layer, operator=whole, inputs=inputs), first)
+
+
+def _before_the_cut(size: Size, first: Layer, start: int) -> Size:
+    """A size in terms of what a Crop reads, where it is one of what the Crop writes."""
+    cut = first.operator
+    assert isinstance(cut, ops.Crop)
+
+    def found(leaf: Symbol | Like) -> Size | None:
+        if not isinstance(leaf, Like) or leaf.tensor != first.outputs[0]:
+            return None
+        inside = start <= leaf.axis < start + len(cut.sizes)
+        return cut.sizes[leaf.axis - start] if inside else like(first.inputs[0], leaf.axis)
+
+    return substitute(size, found)
 
 
 def _of_numbers(layer: Layer, op: ops.Crop, y: Shape | None) -> Layer | None:

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from tests.converters.audit.nets import NETS
-from tests.converters.onnx_writer.support import one_layer, values
+from tests.converters.onnx_writer.support import letters, one_layer, values
 from tests.support import ROOT, shared_folder
 from upconv.converters.audit.comparison import Comparison, Read, compare, compare_files
 from upconv.converters.audit.comparison.factors import joined_axes
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.open_sizes import image_letters, with_image_letters
 from upconv.converters.ir.tensors import weight_of
@@ -228,3 +229,20 @@ def test_the_size_of_a_trace_is_no_promise(tmp_path: Path) -> None:
     found = compare_files(reads[0], opened(tmp_path / "net.onnx"))
     assert found.same
     assert any("at other sizes" in str(one) for one in found.differences)
+
+
+def test_a_cut_by_the_size_of_the_cut_before_it() -> None:
+    """Two cuts are one, whose sizes are told by what the first one reads."""
+
+    def cuts(*sizes: Size) -> Model:
+        layers = (
+            Layer("high", ops.Crop(2, (1,), (like("x0", 2) - 2,)), ("x0",), ("high",)),
+            Layer("wide", ops.Crop(3, (1,), sizes), ("high",), ("wide",)),
+        )
+        plain = one_layer(ops.Relu(), letters((1, 3, 8, 8), "HW"))
+        return replace(plain, layers=layers, outputs=("wide",))
+
+    by_value, again = cuts(like("high", 2) - 3), cuts(like("high", 3) - 3)
+    assert compare(by_value, by_value, free=False).matched == 1
+    assert compare(again, again, free=False).same
+    assert not compare(by_value, again, free=False).same
