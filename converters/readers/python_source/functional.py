@@ -22,12 +22,14 @@ MAX_USES: Final = 10_000
 
 ENTRY: Final = "keras.layers.Input"
 _MENTION: Final = re.compile(r"\bInput[ \t]*\(")
-_SETS_FORMAT: Final = re.compile(r"\bset_image_(?:data_format|dim_ordering)\b")
+_SETS_FORMAT: Final = re.compile(
+    r"\bset_image_(?:data_format|dim_ordering)\b(?![ \t]*\([ \t]*['\"](?:channels_last|tf)['\"])"
+)
 """What changes the order of axes of all layers that do not say theirs."""
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SIMPLE: Final = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
-_LEAVING: Final = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_LEAVING: Final = (ast.Return, ast.Raise)
 
 
 @dataclass(frozen=True, slots=True)
