@@ -20,6 +20,7 @@ from upconv.converters.ir.tensors import missing
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.assumed import Assumptions
 from upconv.converters.readers.python_source.call import (
     Call,
     NoOperatorError,
@@ -225,7 +226,9 @@ class _Assembly:
         """An Input, where its shape is known."""
         name = self.work.titles.unique(_name(site, call))
         found = self.entry(name, call, channels_first) if not call.problem else None
-        return found if found is not None and found.shape is not None else None
+        if found is None or found.shape is None:
+            return None
+        return replace(found, notes=_notes(call))
 
     def used(
         self, site: Site, call: Call, read: Sequence[Place], channels_first: bool
@@ -239,10 +242,14 @@ class _Assembly:
         if id(site.node) not in self.done:
             self.refused += refusals(call, name, None)
         self.done.add(id(site.node))
+        notes = tuple(dict.fromkeys(note for place in read for note in place.notes))
+        if notes and call.path in MERGES:  # what does not fit there does so by these
+            told = Assumptions(self.sites.callers, [*_notes(call), *notes])
+            call = replace(call, assumptions=told)
         self.put(name, made, [place.x for place in read], call)
         shape = self.work.shapes[name]
         broken = made.final or shape is None or name in self.work.contradictions
-        return None if broken else Place(name, shape)
+        return None if broken else Place(name, shape, notes)
 
     def put(self, name: str, made: Made, values: Sequence[str], call: Call) -> None:
         """Append a call's layer, which reads these values."""
@@ -309,6 +316,10 @@ def _made_of(call: Call, read: Sequence[Place], channels_first: bool) -> Made:
     if len(read) != 1 or turned or own or not fits(call, read[0]):
         raise call.not_provable("it is called in another way")
     return _make(call, read[0])
+
+
+def _notes(call: Call) -> tuple[str, ...]:
+    return tuple(call.assumptions.notes) if call.assumptions is not None else ()
 
 
 def _format(call: Call) -> str:
