@@ -15,10 +15,10 @@ __all__ = ["Origin", "Source", "Span", "Written"]
 class Origin:
     """Where a layer was written, in the source's own words.
 
-    `framework` is "caffe", "keras", "tensorflow", "pytorch" or "onnx"; `type` the layer's type
-    as the file spells it; `written` what rules may ask of the author's own words. Spans are absent
-    in binary files. `code` is the line of the user's own program that made the layer, as file:line,
-    where the file keeps it.
+    `framework` is "caffe", "keras", "mxnet", "tensorflow", "tflite", "pytorch" or "onnx"; `type`
+    the layer's type as the file spells it; `written` what rules may ask of the author's own words.
+    Spans are absent in binary files. `code` is the line of the user's own program that made the
+    layer, as file:line, where the file keeps it.
     """
 
     path: str

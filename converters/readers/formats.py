@@ -17,12 +17,14 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.readers.caffe.row import CAFFE, CAFFE_WEIGHTS
 from upconv.converters.readers.files.opening import open_regular, read_regular, reason
 from upconv.converters.readers.keras.row import KERAS
+from upconv.converters.readers.mxnet.row import MXNET, MXNET_WEIGHTS
 from upconv.converters.readers.onnx.row import ONNX
 from upconv.converters.readers.python_source.row import PYTHON
 from upconv.converters.readers.row import Format, Head
 from upconv.converters.readers.tensorflow.row import TENSORFLOW
+from upconv.converters.readers.tflite.row import TENSORFLOW_LITE
 from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
-from upconv.converters.readers.unread import LFS_POINTER, TENSORFLOW_LITE, UNREAD_ENDINGS
+from upconv.converters.readers.unread import LFS_POINTER, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     LFS_POINTER,
     PYTHON,
     TENSORFLOW_LITE,
+    MXNET,
+    MXNET_WEIGHTS,
     PYTORCH,
     KERAS,
     SAFETENSORS,

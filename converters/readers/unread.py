@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.row import Format
 
 if TYPE_CHECKING:
@@ -21,26 +20,12 @@ def _refuse_pointer(path: str, options: ReadOptions) -> Model:
     )
 
 
-def _not_built(name: str) -> Callable[[str, ReadOptions], Model]:
-    def refuse(path: str, options: ReadOptions) -> Model:
-        raise UnsupportedError(f"this is {name}; reading it is not built yet", path=path)
-
-    return refuse
-
-
 LFS_POINTER: Final = Format(
     "Git LFS pointer", (), lambda head: head.data.startswith(_LFS), _refuse_pointer, "refused"
 )
-TENSORFLOW_LITE: Final = Format(
-    "TensorFlow Lite",
-    ("tflite",),
-    lambda head: head.data[4:8] == b"TFL3",
-    _not_built("a TensorFlow Lite model"),
-    "not built yet",
-)
 
 UNREAD_ENDINGS: Final = frozenset(
-    ("ort", "tflite", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
+    ("ort", "mlmodel", "mnn", "pdmodel", "rknn", "uff", "trt", "engine", "dlc")
 )
 """Endings of models that nothing here reads, and of nothing else that is common in a repository. A
 search counts them: what was not looked at is not clean."""

@@ -26,6 +26,7 @@ _RANDOM_START: Final = {
     "pytorch": "PyTorch starts its weights at random",
     "keras": "Keras starts its weights at random",
     "tensorflow": "its filter is a variable",
+    "mxnet": "MXNet starts its weights at random",
 }
 """Framework -> why a layer whose weights are not there is taken for a learned one."""
 
@@ -83,10 +84,10 @@ def intent_of(layer: Layer, training: Training) -> Intent:
     rate, _, _ = words.multipliers(layer, 0)
     if weight.present:
         return _from_weights(stored_kernel(layer), filler, rate)
-    if layer.origin.framework in _RANDOM_START:
-        return Intent("learned", _RANDOM_START[layer.origin.framework])
     if filler.type == "bilinear":
         return Intent("interpolation", "its weight_filler is bilinear")
+    if layer.origin.framework in _RANDOM_START:
+        return Intent("learned", _RANDOM_START[layer.origin.framework])
     if filler.type in RANDOM_FILLERS:
         return Intent("learned", f"its weight_filler is {filler.type}")
     return _from_rate(filler, rate, training)

@@ -23,7 +23,7 @@ _PAD_IN_FRONT: Final = "/same"
     "asymmetric-same",
     severity="info",
     source="tensorflow/core/framework/kernel_shape_util.cc",
-    frameworks=("keras", "tensorflow"),
+    frameworks=("keras", "tensorflow", "tflite"),
 )
 def asymmetric_same(context: Context) -> Iterator[Hit]:
     """Padding SAME that pads one side more than the other.

@@ -229,4 +229,4 @@ def _resized_by_the_corner(context: Context) -> Iterator[Hit]:
             )
 
 
-_OF_TENSORFLOW: Final = ("keras", "tensorflow")
+_OF_TENSORFLOW: Final = ("keras", "tensorflow", "tflite")

@@ -16,7 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from fixtures.make_caffemodel import write_caffemodel
+from fixtures.make_mxnet import Form, Net, params, write_zip
 from fixtures.make_safetensors import write_safetensors
+from fixtures.make_tflite import Net as LiteNet
 from tests.support import ROOT
 
 FIXTURES: Final = ROOT / "fixtures"
@@ -252,6 +254,60 @@ def _onnx() -> list[bytes]:
     return [helper.make_model(graph).SerializeToString()]
 
 
+def mxnet_net(form: Form = "attrs") -> str:
+    """A bit of everything that reads a size or an attribute."""
+    net = Net()
+    x = net.variable("data", __shape__="(0, 2, 0, 9)")
+    up = net.add(
+        *("Deconvolution", "up", x, net.variable("up_weight")),
+        kernel="(4, 4)", stride="(2, 2)", num_filter=4, target_shape="(11, 17)",
+    )  # fmt: skip
+    names = ("gamma", "beta", "moving_mean", "moving_var")
+    normal = net.add("BatchNorm", "bn", up, *(net.variable(f"bn_{name}") for name in names))
+    pool = net.add("Pooling", "pool", normal, kernel="(3, 2)", pooling_convention="full")
+    resized = net.add("_contrib_BilinearResize2D", "rs", pool, scale_height=1.5, scale_width=2)
+    crop = net.add("Crop", "crop", resized, x, num_args=2, offset="(1, 0)")
+    part = net.add("slice", "part", crop, begin="(None, 1)", end="(None, -1)", step="(1, 1)")
+    parts = net.add("SliceChannel", "split", part, num_outputs=2)
+    both = net.add("UpSampling", "big", parts, [*parts[:1], 1, 0], scale=2, num_args=2)
+    flat = net.add("Reshape", "flat", both, shape="(0, -4, 2, -1, -3)")
+    mean = net.add("mean", "mean", flat, axis="(2,)", keepdims="True")
+    return net.text(net.add("_plus_scalar", "end", mean, scalar="2.5"), mean, form=form)
+
+
+def _mxnet() -> list[bytes]:
+    return [mxnet_net(form).encode() for form in ("attrs", "attr", "param")]
+
+
+def _mxnet_params() -> list[bytes]:
+    arrays: dict[str, Any] = {"arg:up_weight": np.ones((2, 4, 4, 4), np.float32)}
+    arrays |= {f"aux:bn_{name}": np.ones(4, np.float16) for name in ("gamma", "moving_var")}
+    packed = _written("a.params", lambda path: write_zip(path, arrays))
+    return [packed, *(params(arrays, one) for one in ("v2", "v1", "legacy", "v3"))]
+
+
+def _tflite() -> list[bytes]:
+    """A transposed convolution to a size that shapes compute, a resize, pads, weights with scales."""
+    net = LiteNet()
+    x, shape = net.tensor("x", (None, None, None, 2)), net.tensor("shape", (4,), kind="i4")
+    twice, up = net.tensor("twice", (4,), kind="i4"), net.tensor("up", (1, 2, 2, 3))
+    net.op(77, [x], [shape], {0: ("B", 2)})
+    net.op(18, [shape, net.constant("by", np.array([1, 2, 2, 1]), "i4")], [twice], {})
+    net.op(2, [twice, net.constant("end", np.array([3]), "i4")], [net.tensor("all", (5,))], {})
+    kernel = net.constant("k", np.ones((3, 2, 2, 2)), "i1", scales=(0.5, 0.25, 1.0))
+    reads = [twice, kernel, x, net.constant("b", np.ones(3))]
+    net.op(67, reads, [up], {0: ("b", 0), 1: ("i", 2), 2: ("i", 2), 3: ("b", 1)})
+    pads = net.constant("pads", np.array([[0, 0], [1, 0], [0, 1], [0, 0]]), "i4")
+    wide, y = net.tensor("wide", (1, 3, 3, 3)), net.tensor("y", (1, 7, 9, 3))
+    net.op(34, [up, pads], [wide])
+    net.op(23, [wide, net.constant("size", np.array([7, 9]), "i4")], [y], {3: ("b", 1)})
+    places, pooled = net.tensor("places", (1, 3, 4, 3)), net.tensor("pooled", (1, 3, 4, 3))
+    net.op(
+        "MaxPoolingWithArgmax2D", [y], [pooled, places], custom=struct.pack("<5i", 2, 2, 2, 2, 2)
+    )
+    return [net.model([x], [y, pooled], ({"image": x}, {"big": y}))]
+
+
 def _onnx_models() -> list[bytes]:
     """A transposed convolution, a resize by scales, and one to a size that is computed."""
     from onnx import TensorProto, helper
@@ -317,6 +373,9 @@ _MAKERS: Final[dict[str, Callable[[], list[bytes]]]] = {
     "pickle": _pickles,
     "safetensors": _safetensors,
     "onnx": _onnx,
+    "mxnet": _mxnet,
+    "mxnet_params": _mxnet_params,
+    "tflite": _tflite,
     "onnx_model": _onnx_models,
     "config": lambda: [TOML],
     "baseline": _baseline,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.fuzz.seeds import CODE, NET
+from tests.fuzz.seeds import CODE, NET, mxnet_net
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport
@@ -125,6 +125,9 @@ TARGETS: Final[dict[str, Target]] = {
     "pickle": _checked("b.pth"),
     "safetensors": _as_weights("a.py", CODE, "a.safetensors"),
     "onnx": _onnx,
+    "tflite": _checked("a.tflite"),
+    "mxnet": _checked("a.json"),
+    "mxnet_params": _as_weights("a.json", mxnet_net(), "a.params"),
     "onnx_model": _checked("a.onnx"),
     "config": _config,
     "baseline": _baseline,

@@ -61,6 +61,7 @@ def test_codes_stand_in_their_family_module() -> None:
         "torch_refused": "UP3",
         "keras_code": "UP3",
         "graph_files": "UP3",
+        "mxnet_layers": "UP3",
         "onnx_nodes": "UP4",
         "onnx_sizes": "UP4",
     }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
+from fixtures.make_tflite import Net
 from tests.converters.readers.keras.handmade import arrays, upsampler, write_keras
 from tests.converters.readers.keras.support import import_keras
 from tests.service.commands import Outcome, upconv
@@ -35,6 +38,35 @@ def torch_program(tmp_path: Path) -> Path:
     program = torch.export.export(net, (torch.zeros(2, 3, 5, 7),))
     torch.export.save(program, tmp_path / "net.pt2")
     return converted(tmp_path / "net.pt2")
+
+
+def lite_model(folder: Path, *, eight_bits: bool) -> Path:
+    """A transposed convolution with a bias and an activation; its weight in float32 or 8 bits."""
+    net = Net()
+    x, y = net.tensor("x", (None, None, None, 2)), net.tensor("y", (2, 10, 14, 3))
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 2)) * 40
+    weight = net.constant("w", kernel, *(("i1",) if eight_bits else ()), **_SCALES[eight_bits])
+    reads = [net.constant("to", [2, 10, 14, 3], "i4"), weight, x, net.constant("b", [1.0, 2, 3])]
+    net.op(67, reads, [y], {0: ("b", 0), 1: ("i", 2), 2: ("i", 2), 3: ("b", 1)})
+    path = folder / "net.tflite"
+    path.write_bytes(net.model([x], [y], ({"image": x}, {"big": y})))
+    target = path.with_suffix(".onnx")
+    write_onnx(open_model(str(path), ReadOptions(inputs={"image": (2, 5, 7, 2)})), target)
+    return path
+
+
+_SCALES: dict[bool, dict[str, Any]] = {True: {"scales": [0.5]}, False: {}}
+
+
+def test_a_tflite_model_runs_in_its_interpreter(tmp_path: Path) -> None:
+    done = verify(lite_model(tmp_path, eight_bits=False), "--input", "image=2x5x7x2")
+    assert (done.code, done.err) == (0, "")
+    assert "against TensorFlow Lite" in done.out
+
+
+def test_a_tflite_model_of_dynamic_range_is_refused(tmp_path: Path) -> None:
+    done = verify(lite_model(tmp_path, eight_bits=True), "--input", "image=2x5x7x2")
+    assert_one_line(done, "rounds activations to 8 bits")
 
 
 def converted(path: Path) -> Path:

@@ -99,10 +99,12 @@ LOADERS: Final[Mapping[str, str]] = {
     "keras": "keras_models",
     "tensorflow": "tensorflow_graphs",
     "pytorch": "torch_programs",
+    "tflite": "tflite_models",
 }
 """A model's framework -> the module here whose `load` loads its file there."""
 
 NOT_RUN: Final[Mapping[str, str]] = {
     "caffe": "Caffe has no runtime that can be installed, so there is no source to compare with",
+    "mxnet": "MXNet runs on no Python that upconv does, so there is no source to compare with",
     "onnx": "an ONNX model has no framework of its own: onnxruntime is what runs it",
 }

@@ -19,10 +19,10 @@ from upconv.converters.proof.source.loaded import (
     in_order,
 )
 from upconv.converters.proof.source.pt2_vetting import require_inert
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.files.torch_archive import Archive, open_archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.exported.pt2 import given_tensors, is_pt2
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 Run: TypeAlias = Callable[[Feeds], Mapping[str, Any]]
 Ready: TypeAlias = tuple[Run, Mapping[str, str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div
 from upconv.converters.ir.least import is_place, larger, most, never_negative, smaller
 
@@ -74,3 +75,39 @@ def _bound(size: Size, bound: Size | None, default: Size) -> Size:
     elif bound != size:
         found = smaller(from_begin(bound, size), size - 1)
     return found
+
+
+def cut(
+    axis: int, size: Size, bounds: tuple[Size | None, Size | None, int], known: Known
+) -> ops.Operator | None:
+    """`[begin:end:step]` of an axis of that size, as Python reads it; None for all of it."""
+    begin, end, step = bounds
+    if step > 0:
+        start = 0 if begin is None else _inside(begin, size, known)
+        stop = size if end is None else _inside(end, size, known)
+        length = larger(ceil_div(stop - start, step), 0)
+    else:
+        last = size - 1
+        start = last if begin is None else smaller(_inside(begin, size, known), last)
+        stop = -1 if end is None else _before(end, size, known)
+        length = larger(ceil_div(start - stop, -step), 0)
+    if step != 1:
+        return ops.StridedSlice(axis, start, length, step)
+    if known(start) == 0 and known(length - size) == 0:
+        return None
+    return ops.Crop(axis, (start,), (length,))
+
+
+def _before(bound: Size, size: Size, known: Known) -> Size:
+    """The end of a walk backwards, which may lie before the first entry."""
+    if isinstance(bound, int) and isinstance(size, int):
+        return max(bound + size, -1) if bound < 0 else min(bound, size - 1)
+    return _inside(bound, size, known)
+
+
+def _inside(bound: Size, size: Size, known: Known) -> Size:
+    """A bound counted from the begin; the size itself where it is that."""
+    if known(bound - size) == 0:
+        return bound
+    number = known(bound)
+    return bounded(number if isinstance(number, int) else bound, size, known)

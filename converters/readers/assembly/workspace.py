@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Like, Size, Symbol, leaves, substitute
+from upconv.converters.ir.dims import Like, Size, Symbol, leaves, like, substitute
 from upconv.converters.ir.errors import ShapeError, UnsupportedError, UpconvError
 from upconv.converters.ir.inference import layer_shapes
 from upconv.converters.ir.model import (
@@ -85,6 +85,13 @@ class Workspace:
         """The size of one axis in the inputs' symbols, None where it is unknown."""
         shape = self.shapes.get(value)
         return shape[axis] if shape is not None and axis < len(shape) else None
+
+    def sizes(self, value: str) -> Shape | None:
+        """The sizes of a value, open ones as its own; None where even their number is unknown."""
+        shape = self.shapes.get(value)
+        if shape is None:
+            return None
+        return tuple(n if isinstance(n, int) else like(value, at) for at, n in enumerate(shape))
 
     def known(self, size: Size) -> Size:
         """A size that may be like other values' in the inputs' symbols: a number where nothing is
@@ -272,6 +279,18 @@ class Workspace:
         )
         validate(made)
         return made
+
+
+def apart(inputs: Sequence[str], copy: Callable[[str], str]) -> list[str]:
+    """The inputs of a layer, each once: it reads none twice. `copy` makes another of a value.
+
+    >>> apart(["x", "y", "x"], lambda name: f"{name}/copy")
+    ['x', 'y', 'x/copy']
+    """
+    found: list[str] = []
+    for name in inputs:
+        found.append(copy(name) if name in found else name)
+    return found
 
 
 def with_references(operator: Operator, inputs: Sequence[str]) -> tuple[str, ...]:

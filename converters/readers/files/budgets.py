@@ -52,6 +52,12 @@ ARCHIVE: Final = Budget("a ZIP archive", steps=200_000, bytes=1 << 26, depth=0)
 HDF5: Final = Budget("an HDF5 file", steps=1_000_000, bytes=1 << 26, depth=100)
 """A step is a message, a record or a node; bytes are those of an attribute."""
 
+MXNET: Final = Budget("a file of MXNet parameters", steps=1_000_000, bytes=1 << 20, depth=0)
+"""A step is an array or a name; bytes are those of a name."""
+
+FLATBUFFER: Final = Budget("a flatbuffer", steps=3_000_000, bytes=1 << 20, depth=0)
+"""A step is a table or a number of a vector; bytes are those of a text."""
+
 WHOLE_BITS: Final = 64
 """Bits of a whole number. Beyond 4,300 digits Python refuses to write one down, and products of
 smaller ones get there."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from upconv.converters.ir.dims import Dim, Size, like
+from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Notice, NoticeKind, Shape
 from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
@@ -16,7 +16,7 @@ from upconv.converters.ir.tensors import ArrayData, Weight
 from upconv.converters.readers.assembly.compositions import Composition, composed
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
-from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.assembly.workspace import Workspace, apart
 from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
 from upconv.converters.readers.onnx.messages import Message, Node
 from upconv.converters.readers.onnx.tensors import Kind
@@ -203,10 +203,10 @@ class Call:
 
     def shape(self, name: str) -> Shape:
         """The sizes of a tensor, open ones as its own."""
-        found = self.work.shapes.get(name)
+        found = self.work.sizes(name)
         if found is None:
             raise self.unsupported("the number of axes of its input is unknown")
-        return tuple(n if isinstance(n, int) else like(name, at) for at, n in enumerate(found))
+        return found
 
     def axis(self, axis: int, rank: int) -> int:
         """An axis counted from the front."""
@@ -287,10 +287,7 @@ class Call:
 
     def _apart(self, inputs: Sequence[str]) -> list[str]:
         """The inputs, each once: a layer reads none twice."""
-        found: list[str] = []
-        for name in inputs:
-            found.append(self.step(Identity(), [name], "copy") if name in found else name)
-        return found
+        return apart(inputs, lambda name: self.step(Identity(), [name], "copy"))
 
     def compose(self, composition: Composition, x: str) -> Value:
         """The layers of a composition; its result is the node's output."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.assembly import reducing
+from upconv.converters.readers.assembly.reducing import Kind
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
-
-Kind = Literal["sum", "abs_sum", "square_sum", "mean", "max", "min"]
 
 REDUCTIONS: Final[dict[str, tuple[Kind, ops.Operator | None]]] = {
     "ReduceSum": ("sum", None),
@@ -46,18 +46,11 @@ def _axes(call: Call) -> tuple[int, ...] | None:
 
 
 def reduced(call: Call, x: str, kind: Kind, axes: Sequence[int], keep: bool) -> str:
-    """A tensor reduced over axes, which are brought to the end for it, and come back with size 1
-    where they are kept."""
+    """A tensor reduced over axes that hold values."""
     rank = call.rank(x)
     if any(call.shape(x)[axis] == 0 for axis in axes):
         raise call.unsupported("reduces an axis without values")
-    order = tuple(axis for axis in range(rank) if axis not in axes) + tuple(axes)
-    if order != tuple(range(rank)):
-        x = call.step(ops.Permute(order), [x], f"{kind}_order")
-    x = call.step(ops.Reduce(kind, rank - len(axes)), [x], kind)
-    for axis in axes if keep else ():
-        x = call.step(ops.Reshape((1,), axis, 0), [x], f"{kind}_axis{axis}")
-    return x
+    return reducing.reduced(call.step, x, rank, kind, axes, keep=keep)
 
 
 @lowers("ReduceLogSumExp")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, ceil_div, maximum, minimum, multiply
-from upconv.converters.readers.assembly.picking import MAX_PICKED, bounded
+from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
+from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
 from upconv.converters.readers.onnx.entries import Entry, Known
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
@@ -176,37 +176,13 @@ def _sliced(
 
 
 def _cut(call: Call, axis: int, size: Size, bounds: tuple[Size, Size, int]) -> ops.Operator | None:
-    """The part of an axis between two bounds; None where it is all of it."""
+    """The part of an axis between two bounds; numbers from NO_END on mean its end."""
     begin, end, step = bounds
-    if step > 0:
-        start, stop = _bounded(call, begin, size), _bounded(call, end, size)
-        length = maximum(ceil_div(stop - start, step), 0)
-    else:
-        start = minimum(_bounded(call, begin, size), size - 1)
-        stop = -1 if isinstance(end, int) and end <= -NO_END else _before(call, end, size)
-        length = maximum(ceil_div(start - stop, -step), 0)
-    if step != 1:
-        return ops.StridedSlice(axis, start, length, step)
-    if call.work.known(start) == 0 and call.work.known(length - size) == 0:
-        return None
-    return ops.Crop(axis, (start,), (length,))
-
-
-def _before(call: Call, bound: Size, size: Size) -> Size:
-    """A bound of a walk backwards, which may lie before the first entry."""
-    if isinstance(bound, int) and isinstance(size, int):
-        return max(bound + size, -1) if bound < 0 else min(bound, size - 1)
-    return _bounded(call, bound, size)
-
-
-def _bounded(call: Call, bound: Size, size: Size) -> Size:
-    """A bound as ONNX reads it: negative from the end, never outside."""
-    known = call.work.known(bound)
-    if call.work.known(bound - size) == 0:
-        return bound
-    if isinstance(known, int):
-        return size if known >= NO_END else bounded(known, size)
-    return bounded(bound, size, call.work.known)
+    first, last = call.work.known(begin), call.work.known(end)
+    whole = isinstance(last, int) and (last >= NO_END if step > 0 else last <= -NO_END)
+    behind = step < 0 and isinstance(first, int) and first >= NO_END
+    asked = (None if behind else begin, None if whole else end, step)
+    return cut(axis, size, asked, call.work.known)
 
 
 @lowers("Gather")

@@ -7,7 +7,8 @@ checked all the same, where the arguments are literal, defaulted or constants of
 - `walking` enters the names of its tree into `scopes`, which knows what each is bound to;
 - `values` knows which expressions are constant;
 - `signatures` is the table of calls that are looked for, `calls` finds them;
-- `torch_layers`, `keras_layers`, `tensorflow_calls` and `caffe_layers` make operators of calls;
+- `torch_layers`, `keras_layers`, `gluon_layers`, `tensorflow_calls` and `caffe_layers` make
+  operators of calls;
 - `chains` connects the layers of Sequential models;
 - `reader` puts a Model together.
 """

@@ -25,7 +25,7 @@ MENTIONS: Final = re.compile(_WORDS + rb"|" + _CAFFE_WORDS)
 """What a file must mention before it is parsed."""
 
 _WITHOUT_CAFFE: Final = re.compile(_WORDS)
-_FRAMEWORKS: Final = (b"torch", b"keras", b"tensorflow", b"caffe")
+_FRAMEWORKS: Final = (b"torch", b"keras", b"tensorflow", b"caffe", b"mxnet")
 """Of which it must name one too: every call is found through its import."""
 
 

@@ -30,6 +30,7 @@ from upconv.converters.readers.python_source.call import (
 from upconv.converters.readers.python_source.calls import Site, Sites, call_of, find_calls
 from upconv.converters.readers.python_source.chains import Chain, chains
 from upconv.converters.readers.python_source.functional import ENTRY, Use, functional_models
+from upconv.converters.readers.python_source.gluon_layers import GLUON_MAKERS
 from upconv.converters.readers.python_source.keras_layers import (
     KERAS_MAKERS,
     KERAS_OTHERS,
@@ -50,6 +51,7 @@ from upconv.converters.readers.python_source.written import written_call
 _MAKERS: Final[dict[str, Maker]] = {
     **MAKERS,
     **OTHER_MAKERS,
+    **GLUON_MAKERS,
     **{f"keras.layers.{name}": maker for name, maker in {**KERAS_MAKERS, **KERAS_OTHERS}.items()},
     **{
         f"tensorflow.{version}{module}.{name}": maker

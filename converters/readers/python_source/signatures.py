@@ -3,7 +3,7 @@ them.
 
 Parameters marked with @ are tensors, whose values are never asked for. Sources: torch 2
 nn/modules/{conv,upsampling,pooling,pixelshuffle}.py and nn/functional.py; keras/src/layers of
-Keras 2 and 3; tensorflow/python/ops/{nn_ops,image_ops_impl}.py.
+Keras 2 and 3; tensorflow/python/ops/{nn_ops,image_ops_impl}.py; mxnet/gluon/nn/conv_layers.py.
 """
 
 from __future__ import annotations
@@ -209,6 +209,19 @@ _TENSORFLOW: Final = {
 }
 
 
+_GLUON_CONV: Final = (
+    " dilation=1 groups=1 layout='NC' activation=None use_bias=True @weight_initializer=None"
+    " @bias_initializer='zeros' in_channels=0 @prefix=None @params=None"
+)
+_GLUON: Final = {
+    f"Conv{n}DTranspose": "channels kernel_size strides=1 padding=0 output_padding=0" + _GLUON_CONV
+    for n in (1, 2, 3)
+}
+_GLUON_OTHERS: Final = {
+    f"Conv{n}D": "channels kernel_size strides=1 padding=0" + _GLUON_CONV for n in (1, 2, 3)
+}
+
+
 def _table() -> dict[str, Signature]:
     groups = (
         ("pytorch", "", _TORCH, True),
@@ -216,6 +229,8 @@ def _table() -> dict[str, Signature]:
         ("keras", "keras.layers.", _KERAS, True),
         ("keras", "keras.layers.", _KERAS_OTHERS, False),
         ("tensorflow", "", _TENSORFLOW, True),
+        ("mxnet", "mxnet.gluon.nn.", _GLUON, True),
+        ("mxnet", "mxnet.gluon.nn.", _GLUON_OTHERS, False),
     )
     return {
         prefix + name: _signature(prefix + name, framework, text, upsamples)
@@ -232,6 +247,7 @@ CAFFE_TYPES: Final = frozenset({"Deconvolution", "Crop", "Interp", "Upsample", "
 """What of caffe.layers is read: layers that upsample, and the Crop that belongs to them."""
 
 _TORCH_CLASS: Final = re.compile(r"torch\.nn(?:\.modules(?:\.\w+)?)?\.([A-Z]\w*)")
+_GLUON_CLASS: Final = re.compile(r"mxnet\.gluon\.nn(?:\.conv_layers)?\.([A-Z]\w*)")
 _TORCH_FUNCTION: Final = re.compile(r"torch\.(?:nn\.functional\.)?([a-z]\w*)")
 _KERAS_ROOT: Final = re.compile(
     r"(?:tensorflow\.(?:compat\.v[12]\.|contrib\.|python\.)?keras|tf_keras|keras)\b"
@@ -258,6 +274,9 @@ def canonical(path: str) -> str:
     match = _TORCH_CLASS.fullmatch(path)
     if match:
         return f"torch.nn.{match[1]}"
+    match = _GLUON_CLASS.fullmatch(path)
+    if match:
+        return f"mxnet.gluon.nn.{match[1]}"
     match = _TORCH_FUNCTION.fullmatch(path)
     if match:
         return f"torch.nn.functional.{match[1]}"

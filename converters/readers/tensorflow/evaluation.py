@@ -17,7 +17,6 @@ from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.folding import FOLDS, fold, numbers_of, placeholder_of
-from upconv.converters.readers.tensorflow.graphdef import Node
 from upconv.converters.readers.tensorflow.lowering import LOWERINGS, OF_PLACES, Call, named
 from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Places
 from upconv.converters.readers.tensorflow.variables import VARIABLES, Variables
@@ -89,35 +88,7 @@ class Evaluation:
             return (self._variable(call),)
         if node.op != "Merge" and any(isinstance(entry, Dead) for entry in entries):
             return (Dead(),) * (self.used.get(call.flat.key, 0) + 1)
-        known = [entry for entry in entries if isinstance(entry, Known)]
-        if node.op in FOLDS and len(known) == len(entries):
-            try:
-                return self._folded(node, known)
-            except NotFoldableError:
-                if node.op not in OF_SIZES:
-                    raise
-        if _is_weight_arithmetic(node.op, entries):
-            return _missing(call, self.used.get(call.flat.key, 0) + 1)
-        table = OF_PLACES if any(isinstance(entry, Places) for entry in entries) else LOWERINGS
-        if node.op not in table and node.op in LOWERINGS:
-            raise call.unsupported("computes with the indices of a pooling more than an unpooling")
-        if node.op not in table:
-            reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
-            raise call.unsupported(reason, hint)
-        made = table[node.op](call)
-        return made if isinstance(made, tuple) else (made,)
-
-    def _folded(self, node: Node, known: Sequence[Known]) -> tuple[Known, ...]:
-        """A node on known tensors, with sizes as formulas, or where it takes none as their numbers.
-
-        Raises NotFoldableError where they are open.
-        """
-        try:
-            return fold(node, known)
-        except NotFoldableError:
-            if not any(entry.is_symbolic for entry in known):
-                raise
-            return fold(node, [numbers_of(entry, self.work.known) for entry in known])
+        return evaluated(call, self.used.get(call.flat.key, 0) + 1)
 
     def _variable(self, call: Call) -> Entry:
         """A variable's values from the checkpoint, in the shape the graph gives it."""
@@ -145,6 +116,42 @@ class Evaluation:
             told=not follows or call.node.op not in LOWERINGS,
         )
         return tuple(Value(name, None) for name in made)
+
+
+def evaluated(call: Call, used: int) -> tuple[Entry, ...]:
+    """The outputs of an operation, of which `used` are: folded where all it reads is known, else
+    lowered to layers. Raises UnsupportedError for one that is not represented."""
+    node, entries = call.node, call.entries
+    known = [entry for entry in entries if isinstance(entry, Known)]
+    if node.op in FOLDS and len(known) == len(entries):
+        try:
+            return _folded(call, known)
+        except NotFoldableError:
+            if node.op not in OF_SIZES:
+                raise
+    if _is_weight_arithmetic(node.op, entries):
+        return _missing(call, used)
+    table = OF_PLACES if any(isinstance(entry, Places) for entry in entries) else LOWERINGS
+    if node.op not in table and node.op in LOWERINGS:
+        raise call.unsupported("computes with the indices of a pooling more than an unpooling")
+    if node.op not in table:
+        reason, hint = REFUSED.get(node.op, (f"unknown operation '{node.op}'", ""))
+        raise call.unsupported(reason, hint)
+    made = table[node.op](call)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _folded(call: Call, known: Sequence[Known]) -> tuple[Known, ...]:
+    """A node on known tensors, with sizes as formulas, or where it takes none as their numbers.
+
+    Raises NotFoldableError where they are open.
+    """
+    try:
+        return fold(call.node, known)
+    except NotFoldableError:
+        if not any(entry.is_symbolic for entry in known):
+            raise
+        return fold(call.node, [numbers_of(entry, call.work.known) for entry in known])
 
 
 OF_SIZES: Final = frozenset({"Range", "Fill"})

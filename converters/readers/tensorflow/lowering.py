@@ -16,6 +16,7 @@ from upconv.converters.readers.assembly.axes import (
     Copies,
     Value,
     arranged,
+    channels_last,
     layout,
     plain,
     real,
@@ -183,6 +184,16 @@ class Call:
     def real(self, value: Value) -> Value:
         """The value with every axis there."""
         return real(self.work, value, self.origin)
+
+    def whole(self, value: Value) -> Value:
+        """The value with every axis there, in TensorFlow's order or with its channels moved."""
+        value = self.real(value)
+        if value.axes is None:
+            return value
+        rank = len(value.axes)
+        if value.axes in (plain(rank), channels_last(rank)):
+            return value
+        return Value(self.arranged(value, plain(rank)), plain(rank))
 
     def known_sizes(self, value: Value) -> tuple[Size, ...]:
         """The sizes in TensorFlow's order and the inputs' symbols; UnsupportedError where the rank

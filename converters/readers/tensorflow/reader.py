@@ -16,7 +16,7 @@ from upconv.converters.ir.model import Model
 from upconv.converters.ir.source import Source
 from upconv.converters.passes.joining import joined
 from upconv.converters.passes.live import live_layers
-from upconv.converters.readers.assembly.axes import Value, channels_last, plain
+from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.bundle import Bundle, open_bundle
@@ -177,17 +177,11 @@ def _output(evaluation: Evaluation, flat: FlatNode, place: Place) -> Value:
     """An output with all its axes, in TensorFlow's order or with its channels moved."""
     call = Call(flat, (evaluation.entry(place),), evaluation.work, evaluation.origin(flat))
     try:
-        value = call.real(call.value())
+        return call.whole(call.value())
     except UpconvError as error:
         found = evaluation.unknown(call, error)[0]
         assert isinstance(found, Value), "an Unknown has outputs"
         return found
-    if value.axes is None:
-        return value
-    rank = len(value.axes)
-    if value.axes in (plain(rank), channels_last(rank)):
-        return value
-    return Value(call.arranged(value, plain(rank)), plain(rank))
 
 
 def _reached(nodes: Mapping[str, Node]) -> set[str]:

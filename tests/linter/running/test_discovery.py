@@ -242,7 +242,7 @@ def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
             "a.prototxt": "",
             "b.gen.prototxt": "",
             "build/c.prototxt": "",
-            "d.tflite": "",
+            "d.mlmodel": "",
             "e.MNN": "",
             "f.mnn": "",
             "g.h5": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n",
@@ -252,7 +252,7 @@ def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
     )
     assert passed(tmp_path) == {
         ".mnn": 2,
-        ".tflite": 1,
+        ".mlmodel": 1,
         "Git LFS pointers": 1,
         "folders named by .gitignore": 1,
         "named by .gitignore": 1,

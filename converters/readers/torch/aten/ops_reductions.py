@@ -9,9 +9,8 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.reducing import Kind, reduced
 from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers
-
-Kind = Literal["sum", "abs_sum", "square_sum", "mean", "max", "min"]
 
 REDUCTIONS: Final[dict[str, Kind]] = {
     "sum": "sum",
@@ -89,17 +88,10 @@ def _reduced(call: AtenCall, kind: Kind, axes: Sequence[int]) -> None:
 def reduction(call: AtenCall, value: str, kind: Kind, axes: Sequence[int], keep: bool) -> str:
     """A tensor of the call's rank reduced over axes, which are brought to the end for it, and come
     back with size 1 where they are kept; the new value."""
-    rank, what = call.rank(), kind
+    rank = call.rank()
     if not axes and kind in REDUCTIONS.values():
         return value  # of one number
-    order = tuple(axis for axis in range(rank) if axis not in axes) + tuple(axes)
-    if order != tuple(range(rank)):
-        value = call.step(ops.Permute(order), [value], f"{what}_order")
-    value = call.step(ops.Reduce(kind, rank - len(axes)), [value], what)
-    if keep:
-        for axis in axes:
-            value = call.step(ops.Reshape((1,), axis, 0), [value], f"{what}_axis{axis}")
-    return value
+    return reduced(call.step, value, rank, kind, axes, keep=keep)
 
 
 SPREADS: Final = ("var", "std", "var_mean", "std_mean")

@@ -11,6 +11,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Usage
 from upconv.converters.ir.model import Model, Notice, Shape
 from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.files.torch_archive import Archive, open_archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.calls import Node, TensorRef, references
@@ -21,7 +22,6 @@ from upconv.converters.readers.torch.exported.sizes import Sizes
 from upconv.converters.readers.torch.exported.weight_table import WeightTable
 from upconv.converters.readers.torch.state.element_types import FLOAT, INTEGER
 from upconv.converters.readers.torch.state.given_weights import Given, given_weights
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MODELS: Final = "models/"
 OLD_MEMBERS: Final = ("serialized_exported_program.json", "serialized_state_dict.pt")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.stored import ITEM_SIZES, MAX_AXES, StoredTensor, misplaced
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.files.wire import Wire
 from upconv.converters.readers.torch.exported.fields import MalformedError, integer, member, rows
-from upconv.converters.readers.torch.state.element_types import ITEM_SIZES, STORED
-from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, misplaced
+from upconv.converters.readers.torch.state.element_types import STORED
 
 STRIDED: Final = 7
 

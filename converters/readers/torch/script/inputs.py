@@ -15,6 +15,7 @@ from upconv.converters.ir.dims import leaves, symbol
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.assembly.inputs import overridden
+from upconv.converters.readers.files.stored import MAX_AXES
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.torch.aten.letters import letter
@@ -22,7 +23,6 @@ from upconv.converters.readers.torch.script.code import Function
 from upconv.converters.readers.torch.state.checkpoint import element_of
 from upconv.converters.readers.torch.state.element_types import CODES, FLOAT
 from upconv.converters.readers.torch.state.pickles import Inert, Persistent, run
-from upconv.converters.readers.torch.state.stored import MAX_AXES
 
 TRACED: Final = "traced_inputs.pkl"
 RANKS: Final = (4, 5, 3, 2)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.torch.script.code import Code
 from upconv.converters.readers.torch.script.tensor_calls import TensorCalls
 from upconv.converters.readers.torch.script.values import Device, Number, Object, Unsure, Value
 from upconv.converters.readers.torch.state.checkpoint import from_archive
 from upconv.converters.readers.torch.state.pickles import Global, Inert
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 CONSTANTS: Final = "constants.pkl"
 CODE_PREFIX: Final = "__torch__"

@@ -10,6 +10,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.least import least, most
 from upconv.converters.ir.model import Shape
 from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.torch.aten.calls import (
     Argument,
     CallSite,
@@ -34,7 +35,6 @@ from upconv.converters.readers.torch.script.values import (
     tensors,
 )
 from upconv.converters.readers.torch.state.element_types import CODES, FLOAT, INTEGER
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 MAX_LAYERS: Final = 20_000
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.files.stored import ITEM_SIZES, MAX_AXES, StoredTensor, misplaced
 from upconv.converters.readers.files.torch_archive import Archive
 from upconv.converters.readers.files.wire import Wire
-from upconv.converters.readers.torch.state.element_types import ITEM_SIZES, NAMES, STORED
+from upconv.converters.readers.torch.state.element_types import NAMES, STORED
 from upconv.converters.readers.torch.state.pickles import Global, Inert, Persistent, meter_of, run
-from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, misplaced
 
 MAX_VISITED: Final = 1_000_000
 """Values of a file that are looked at; a long path counts as several."""

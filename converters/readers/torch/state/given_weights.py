@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
 from upconv.converters.ir.model import Notice
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.torch.state.state_dict import Match, listed, match, open_state_dict
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ from typing import Any, Final, NoReturn
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.files.budgets import JSON
 from upconv.converters.readers.files.json_plain import JsonError, load_json
+from upconv.converters.readers.files.stored import ITEM_SIZES, MAX_AXES, StoredTensor, contiguous
 from upconv.converters.readers.files.wire import Wire, map_file
-from upconv.converters.readers.torch.state.element_types import ITEM_SIZES
-from upconv.converters.readers.torch.state.stored import MAX_AXES, StoredTensor, contiguous
 
 DTYPES: Final = {
     "F64": "<f8",

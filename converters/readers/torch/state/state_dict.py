@@ -14,6 +14,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnreadableError, UnsupportedError
 from upconv.converters.ir.model import Notice
+from upconv.converters.readers.files.stored import StoredTensor
 from upconv.converters.readers.files.torch_archive import open_archive
 from upconv.converters.readers.files.wire import map_file
 from upconv.converters.readers.torch.state.checkpoint import DATA, from_archive, from_stream
@@ -26,7 +27,6 @@ from upconv.converters.readers.torch.state.sniffing import (
     is_archive,
     is_safetensors,
 )
-from upconv.converters.readers.torch.state.stored import StoredTensor
 
 # fmt: off
 WRAPPERS: Final = frozenset(

@@ -9,10 +9,29 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.converters.readers.files.wire import Wire
-from upconv.converters.readers.torch.state.element_types import FORMATS, ITEM_SIZES
 
 if TYPE_CHECKING:
     from upconv.converters.ir.tensors import FloatArray
+
+LETTERS: Final = {
+    "u1": "B",
+    "i1": "b",
+    "<i2": "h",
+    "<i4": "i",
+    "<i8": "q",
+    "<f2": "e",
+    "<f4": "f",
+    "<f8": "d",
+    "?": "?",
+    "bfloat16": "f",
+}
+"""Element types by NumPy's names for them as stored, and `struct`'s letters. NumPy has no bfloat16,
+and `struct` reads one behind two zero bytes."""
+
+ITEM_SIZES: Final = {"?": 1, "bfloat16": 2} | {
+    stored: int(stored[-1]) for stored in LETTERS if stored not in ("?", "bfloat16")
+}
+"""Bytes of an element, by NumPy's name."""
 
 MAX_AXES: Final = 32
 MAX_EXPANDED: Final = 1 << 28
@@ -54,7 +73,7 @@ class StoredTensor:
         data = bytes(self._wire.view[self.begin : self.begin + size])
         if self.dtype == "bfloat16":
             data = b"\0\0" + data
-        value: int | float = struct.unpack(FORMATS[self.dtype], data)[0]
+        value: int | float = struct.unpack(f"<{LETTERS[self.dtype]}", data)[0]
         return value
 
     def array(self) -> FloatArray:
