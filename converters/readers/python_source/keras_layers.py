@@ -91,8 +91,13 @@ def _channels_first(call: Call) -> bool:
 
 def _input_shape(call: Call, place: Place) -> tuple[Size, ...] | None:
     """The shape that a first layer's input_shape gives, moved to channels first."""
-    found = call.probably("input_shape") or (call.probably("batch_input_shape") or (None,))[1:]
+    found = call.probably("input_shape") or without_batch(call.probably("batch_input_shape"))
     return shape_of(found, _channels_first(call)) if found else None
+
+
+def without_batch(sizes: Any) -> tuple[Any, ...]:
+    """The sizes of a batch's shape but the first; () of what is no shape."""
+    return sizes[1:] if isinstance(sizes, tuple) else ()
 
 
 def shape_of(sizes: Any, channels_first: bool = False, prefix: str = "") -> tuple[Size, ...] | None:

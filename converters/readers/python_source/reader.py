@@ -37,6 +37,7 @@ from upconv.converters.readers.python_source.keras_layers import (
     MERGES,
     fits,
     shape_of,
+    without_batch,
 )
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.mentions import MENTIONS
@@ -261,7 +262,7 @@ class _Assembly:
     def entry(self, name: str, call: Call, channels_first: bool = False) -> Place:
         """A Keras Input at the head of a model."""
         sizes = call.probably("shape") or call.probably("input_shape")
-        sizes = sizes or (call.probably("batch_shape") or (None,))[1:]
+        sizes = sizes or without_batch(call.probably("batch_shape"))
         shape = shape_of(sizes, channels_first, f"{name}_")
         self.work.feed(name, shape, _origin(call))
         return Place(name, shape)

@@ -200,6 +200,19 @@ def test_names_of_one_function_are_not_those_of_another() -> None:
     assert merges(code) == []
 
 
+@pytest.mark.parametrize("shape", ["batch_shape=5", "shape='ab'", "(0, 9, 1)", "shape=((9,), 9)"])
+def test_what_is_no_shape_is_none(shape: str) -> None:
+    code = HEAD + BRANCH.format("").replace("Input((9, 9, 1))", f"Input({shape})")
+    assert (merges(code), joined(read(code))) == ([], 0)
+
+
+def test_long_and_deep_code_ends() -> None:
+    nested = "UpSampling2D(1)(" * 90 + "x" + ")" * 90
+    chained = "f" + "(x)" * 2000
+    code = HEAD + BRANCH.format(f"z = {nested}\nz = {chained}")
+    assert len(merges(code)) == 1
+
+
 NETS = (
     U_NET.replace("SHAPE", "(96, 80, 3)") + "net = unet()\n",
     HEAD
