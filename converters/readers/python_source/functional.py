@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from upconv.converters.readers.python_source.calls import Site, Sites
+from upconv.converters.readers.python_source.calls import Site, Sites, last_name
 from upconv.converters.readers.python_source.keras_layers import MERGES
 from upconv.converters.readers.python_source.signatures import Signature, signature_of
 from upconv.converters.readers.python_source.text import Fragment
@@ -29,7 +29,7 @@ _SETS_FORMAT: Final = re.compile(
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SIMPLE: Final = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
-_LEAVING: Final = (ast.Return, ast.Raise)
+_EXITS: Final = frozenset({"exit", "quit", "_exit", "abort"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Block:
                 self.simple(statement, inside)
             else:
                 self.forget(inside)
-            if any(isinstance(node, _LEAVING) for node in inside):
+            if any(map(_leaves, inside)):
                 return
 
     def simple(self, statement: ast.stmt, inside: Iterable[ast.AST]) -> None:
@@ -168,6 +168,12 @@ def _inside(statement: ast.stmt) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
             waiting.extend(ast.iter_child_nodes(node))
+
+
+def _leaves(node: ast.AST) -> bool:
+    """Whether what follows a node may never run."""
+    exits = isinstance(node, ast.Call) and last_name(node.func) in _EXITS
+    return exits or isinstance(node, ast.Return | ast.Raise)
 
 
 def _bound(node: ast.AST) -> Iterator[str]:

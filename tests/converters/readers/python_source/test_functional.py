@@ -180,6 +180,7 @@ BRANCH = "x = Input((9, 9, 1))\ny = UpSampling2D()(MaxPooling2D()(x))\n{}\nm = A
         "import y",
         "y = Resizing(9, 9)(y)",
         "raise SystemExit",
+        "if y.shape != x.shape:\n    sys.exit()",
     ],
 )
 def test_what_is_not_decided_ends_the_graph_unsaid(between: str) -> None:
