@@ -73,13 +73,15 @@ class Layer:
 class ModelInput:
     """A graph input; `shape` is None where the file does not say it.
 
-    `integer`: it holds whole numbers (indices), int64 where it comes in.
+    `integer`: it holds whole numbers (indices), int64 where it comes in. `example`: the numbers in
+    its shape are those of what the file was made with, and the file promises nothing about them.
     """
 
     name: str
     shape: Shape | None
     origin: Origin = field(default_factory=lambda: Origin(""))
     integer: bool = False
+    example: bool = False
 
 
 @record(frozen=True, slots=True)

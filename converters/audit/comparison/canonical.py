@@ -10,9 +10,18 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
-from upconv.converters.audit.comparison.factors import as_transposed, joined_axes
+from upconv.converters.audit.comparison.arrangements import rearranged, unpooled
+from upconv.converters.audit.comparison.factors import joined_axes
+from upconv.converters.audit.comparison.normalising import (
+    centred,
+    normalised,
+    with_scale,
+)
+from upconv.converters.audit.comparison.pointwise import activation, condition, followed_by, of_e
+from upconv.converters.audit.comparison.products import as_transposed
+from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant
+from upconv.converters.ir.dims import Like, Size, Symbol, is_constant, like, substitute
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
@@ -54,8 +63,11 @@ class _Net:
     def apply(self, rewrite: Rewrite) -> None:
         """Let a rewrite look at each layer in order; it gives the layers to put in its place, and
         names the layer before it that becomes a part of the first of them."""
-        self.inference: Inference = infer(replace(self.model, layers=tuple(self.layers)))
+        model = live(replace(self.model, layers=tuple(self.layers), outputs=tuple(self.outputs)))
+        self.layers = list(model.layers)
+        self.inference: Inference = infer(model)
         self.producers = {value: layer for layer in self.layers for value in layer.outputs}
+        self.values = Values(self.producers, self.inference.shapes)
         self.readers: dict[str, int] = {}
         for value in (*self.outputs, *(v for layer in self.layers for v in layer.inputs)):
             self.readers[value] = self.readers.get(value, 0) + 1
@@ -209,21 +221,9 @@ def _number(size: object) -> int:
 
 
 def _activation(net: _Net, layer: Layer) -> Change | None:
-    """x * sigmoid(x) as Swish, and other activations under their one name."""
-    op = layer.operator
-    if isinstance(op, ops.Eltwise) and op.kind == "product" and len(layer.inputs) == 2:
-        for value, other in (layer.inputs, layer.inputs[::-1]):
-            gate = net.producers.get(value)
-            if gate is not None and gate.operator == ops.Sigmoid() and gate.inputs == (other,):
-                return Change(replace(layer, operator=ops.Swish(), inputs=(other,)))
-    if op == ops.Clip(0.0, float("inf")):
-        return Change(replace(layer, operator=ops.Relu()))
-    slope = layer.weights.get("slope")
-    if isinstance(op, ops.PRelu) and slope is not None and slope.present:
-        values = set(slope.array().reshape(-1).tolist())
-        if len(values) == 1:
-            return Change(replace(layer, operator=ops.Relu(values.pop()), weights={}))
-    return None
+    """Activations that are written in several steps, or under another name."""
+    made = activation(layer, net.values) or condition(layer, net.values)
+    return Change(made) if made is not None else None
 
 
 def _plain_merge(net: _Net, layer: Layer) -> Change | None:
@@ -238,16 +238,38 @@ def _plain_merge(net: _Net, layer: Layer) -> Change | None:
 
 
 def _powers(net: _Net, layer: Layer) -> Change | None:
-    """What is scaled and moved, and then again, as once: only the last may raise to a power."""
-    op, first = layer.operator, net.before(layer)
-    if not isinstance(op, ops.Power) or first is None or not isinstance(first.operator, ops.Power):
-        return None
-    earlier = first.operator
-    if earlier.power != 1:
-        return None
-    scale, shift = op.scale * earlier.scale, op.shift + op.scale * earlier.shift
-    whole = replace(op, scale=scale, shift=shift)
-    return Change(replace(layer, operator=whole, inputs=first.inputs), first)
+    """What is scaled and moved, and then again or raised, as once."""
+    first = net.before(layer)
+    made = followed_by(first, layer) if first is not None else None
+    if made is not None:
+        return Change(made, first)
+    natural = of_e(layer)
+    return Change(natural) if natural is not None else None
+
+
+def _normalised(net: _Net, layer: Layer) -> Change | None:
+    """What is divided by its own length or deviation."""
+    made = normalised(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _rearranged(net: _Net, layer: Layer) -> Change | None:
+    """What works on a reshaped image and is reshaped back, and unpoolings without references."""
+    made = rearranged(layer, net.values) or unpooled(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _centred(net: _Net, layer: Layer) -> Change | None:
+    """What its own mean is taken from, and is divided by nothing."""
+    made = centred(layer, net.values)
+    return Change(made) if made is not None else None
+
+
+def _normalised_scale(net: _Net, layer: Layer) -> Change | None:
+    """The scale and the bias behind a normalisation as its own."""
+    first, shape = net.before(layer), net.shape(layer.outputs[0]) if layer.outputs else None
+    made = with_scale(first, layer, shape) if first is not None and shape is not None else None
+    return Change(made, first) if made is not None else None
 
 
 def _nested(net: _Net, layer: Layer) -> Change | None:
@@ -287,9 +309,27 @@ def _cutting(net: _Net, layer: Layer) -> Change | None:
         earlier.sizes
     ) != op.axis % len(x):
         return None
-    whole = ops.Crop(earlier.axis, earlier.offsets + op.offsets, earlier.sizes + op.sizes)
+    offsets, sizes = (
+        tuple(_before_the_cut(size, first, earlier.axis % len(x)) for size in given)
+        for given in (op.offsets, op.sizes)
+    )
+    whole = ops.Crop(earlier.axis, earlier.offsets + offsets, earlier.sizes + sizes)
     inputs = tuple(dict.fromkeys((*first.inputs, *layer.inputs[1:])))
     return Change(replace(layer, operator=whole, inputs=inputs), first)
+
+
+def _before_the_cut(size: Size, first: Layer, start: int) -> Size:
+    """A size in terms of what a Crop reads, where it is one of what the Crop writes."""
+    cut = first.operator
+    assert isinstance(cut, ops.Crop)
+
+    def found(leaf: Symbol | Like) -> Size | None:
+        if not isinstance(leaf, Like) or leaf.tensor != first.outputs[0]:
+            return None
+        inside = start <= leaf.axis < start + len(cut.sizes)
+        return cut.sizes[leaf.axis - start] if inside else like(first.inputs[0], leaf.axis)
+
+    return substitute(size, found)
 
 
 def _of_numbers(layer: Layer, op: ops.Crop, y: Shape | None) -> Layer | None:
@@ -333,19 +373,11 @@ def _repeats(op: ops.Resize) -> bool:
 
 
 def _product(net: _Net, layer: Layer) -> Change | None:
-    """A product with a stored matrix that is a transposed convolution."""
+    """A product with a matrix that is a transposed convolution."""
     if not isinstance(layer.operator, ops.MatMul):
         return None
-    shapes = [net.shape(value) for value in layer.inputs]
-    for index, value in enumerate(layer.inputs):
-        stored = net.producers.get(value)
-        if stored is None or not isinstance(stored.operator, ops.Constant) or None in shapes:
-            continue
-        pair = (shapes[0], shapes[1])
-        made = as_transposed(layer, pair, stored.weights["value"], index == 0)  # type: ignore[arg-type]
-        if made is not None:
-            return Change(made, computed=True)
-    return None
+    made = as_transposed(layer, net.values)
+    return Change(made, computed=True) if made is not None else None
 
 
 def _axis_by_axis(net: _Net, layer: Layer) -> Change | None:
@@ -360,6 +392,11 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     _plain_merge,
     _activation,
     _powers,
+    _normalised,
+    _rearranged,
+    _rearranged,
+    _centred,
+    _normalised_scale,
     _cutting,
     _cutting,
     _product,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Final, TypeAlias
 
 from upconv.converters.audit.comparison.canonical import Canonical, canonical
@@ -22,6 +23,7 @@ from upconv.converters.ir.dims import is_constant, symbol
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, ModelInput, Shape
 from upconv.converters.ir.open_sizes import image_letters
+from upconv.converters.ir.operators import Eltwise
 from upconv.converters.ir.records import record
 
 Written: TypeAlias = tuple[Sequence[ModelInput], Sequence[ModelInput]]
@@ -88,14 +90,19 @@ def compare(
 def compare_files(left: Read, right: Read) -> Comparison:
     """Two models that were read with letters and as their files have them.
 
-    They are compared at every size. Where that differs, but both files name one size, what counts
-    is that size: at others their makers promise nothing, and it is only said that they differ.
+    They are compared at every size. Where that differs, but both files name one size, or one
+    batch, what counts is that one: at others nobody promises that both run, and it is only said
+    that they differ. A trace's example names no size: unless the other file takes this one only,
+    both run at others.
     """
     written = (left.plain.inputs, right.plain.inputs)
     free = compare(left.lettered, right.lettered, written)
-    if free.same or not _one_size(*written):
+    if free.same:
         return free
-    own = compare(left.plain, right.plain, free=False)
+    pair = (left.plain, right.plain) if _one_size(*written) else (left.lettered, right.lettered)
+    if not _named_alike(*(model.inputs for model in pair)):
+        return free
+    own = compare(*pair, free=False)
     if not own.same:
         return free
     others = tuple(_of_other_sizes(free.differences))
@@ -118,10 +125,18 @@ def _of_other_sizes(differences: Sequence[Difference]) -> Iterator[Difference]:
 
 
 def _one_size(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
-    """Whether both have numbers for all sizes of their images, and the same."""
-    by_name = [{entry.name: entry.shape for entry in inputs} for inputs in (left, right)]
+    """Whether both have numbers for all sizes of their images."""
+    return all(one.shape is not None and is_constant(*one.shape[2:]) for one in (*left, *right))
+
+
+def _named_alike(left: Sequence[ModelInput], right: Sequence[ModelInput]) -> bool:
+    """Whether both have the same sizes, and the numbers among them are more than examples."""
+    by_name = [{entry.name: entry for entry in inputs} for inputs in (left, right)]
     pairs = [(by_name[0][ours], by_name[1][theirs]) for ours, theirs in _partners(left, right)]
-    return all(a is not None and a == b and is_constant(*a[2:]) for a, b in pairs)
+    return all(
+        a.shape is not None and a.shape == b.shape and not (a.example and b.example)
+        for a, b in pairs
+    )
 
 
 def _with_letters(left: Model, right: Model) -> tuple[Model, Model]:
@@ -240,7 +255,12 @@ def _of_outputs(left: Model, right: Model, matching: Matching) -> Iterator[Diffe
 def _of_sizes(
     models: tuple[Model, Model], sizes: tuple[InputSizes, InputSizes]
 ) -> Iterator[Difference]:
-    """Where the sets of sizes that run differ, with what asks for it."""
+    """Where the sets of sizes that run differ, with what asks for it.
+
+    A size at which one model refuses what the other stretches from 1 pixel, as a sum in ONNX does,
+    changes no number of the net that is meant.
+    """
+    strict: tuple[InputSizes, ...] = ()
     for ours in sizes[0].axes:
         theirs = sizes[1].axis(ours.axis)
         if theirs is None or ours.runs == theirs.runs is not None:
@@ -255,11 +275,31 @@ def _of_sizes(
             for model, found, one in zip(models, sizes, (ours, theirs), strict=True)
         ]
         told = [f"{side}: {reason}" for side, reason in zip("AB", reasons, strict=True) if reason]
+        strict = strict or tuple(input_sizes(_without_stretching(model)) for model in models)
+        plain = [found.axis(ours.axis) for found in strict]
+        if known and plain[0] and plain[1] and plain[0].runs == plain[1].runs is not None:
+            known = False
+            told.append("The others run only where a merge stretches an axis of 1 pixel")
         yield Difference("valid sizes", "", "", ". ".join([message, *told]), known)
     coupled = [sorted(map(str, one.coupled)) for one in sizes]
     if coupled[0] != coupled[1]:
         texts = [" and ".join(one) or "free axes" for one in coupled]
         yield Difference("valid sizes", "", "", f"axes together: {texts[0]} in A, {texts[1]} in B")
+
+
+def _without_stretching(model: Model) -> Model:
+    """The model with merges that ask for equal sizes, where no input has an axis of 1 by itself."""
+    shapes = infer(model).shapes
+
+    def strict(layer: Layer) -> Layer:
+        op, given = layer.operator, [shapes.get(value) for value in layer.inputs]
+        if not isinstance(op, Eltwise) or not op.broadcast or None in given:
+            return layer
+        axes = list(zip_longest(*(one or () for one in given)))
+        meant = any(len(set(sizes)) > 1 and {1, None} & set(sizes) for sizes in axes)
+        return layer if meant else replace(layer, operator=replace(op, broadcast=False))
+
+    return replace(model, layers=tuple(map(strict, model.layers)))
 
 
 def _rule(axis: AxisSizes) -> str:

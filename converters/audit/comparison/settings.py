@@ -6,6 +6,7 @@ pad of zeros counts only where it changes a size or a mean.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -108,6 +109,27 @@ def _shape_only(op: object, rank: int) -> Settings:
 @SETTINGS.register(ops.StridedSlice)
 def _strided(op: ops.StridedSlice, rank: int) -> Settings:
     return plain(op, rank) | {"start": _written(op.start)}
+
+
+@SETTINGS.register(ops.Log)
+def _log(op: ops.Log, rank: int) -> Settings:
+    """By the natural logarithm of its base, which is what files store."""
+    divisor = 1.0 if op.base is None else math.log(op.base)
+    return {"divisor": divisor, "scale": op.scale, "shift": op.shift}
+
+
+@SETTINGS.register(ops.LayerNorm)
+def _layer_norm(op: ops.LayerNorm, rank: int) -> Settings:
+    """Its axes one by one, to the last one where none is said."""
+    first = op.axis % rank if rank else op.axis
+    end = rank if op.num_axes == -1 else first + op.num_axes
+    return {"axes": tuple(range(first, end)), "epsilon": op.epsilon}
+
+
+@SETTINGS.register(ops.MeanVarianceNorm)
+def _mean_variance(op: ops.MeanVarianceNorm, rank: int) -> Settings:
+    """What is added to a deviation counts where there is one."""
+    return plain(op, rank) | {"epsilon": op.epsilon if op.normalize_variance else 0.0}
 
 
 @SETTINGS.register(ops.Linear)

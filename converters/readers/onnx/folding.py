@@ -198,6 +198,14 @@ def fill_of(call: Call) -> Array:
     return values.reshape(())
 
 
+def _eye_like(call: Call, given: Sequence[Array | None]) -> Array:
+    x = _first(given)
+    if x.ndim != 2:
+        raise call.invalid(f"its input has {x.ndim} axes, not 2")
+    rows, columns = x.shape
+    return np.asarray(np.eye(rows, columns, call.integer("k", 0)).astype(x.dtype))
+
+
 def _split(call: Call, given: Sequence[Array | None]) -> list[Array]:
     x, axis = _first(given), call.integer("axis", 0)
     parts = _ints(call, given, 1, "split")
@@ -255,6 +263,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "Tile": lambda call, given: arrangement.tiled(_first(given), _at(given, 1)),
     "Range": lambda call, given: arrangement.ranged(_first(given), _at(given, 1), _at(given, 2)),
     "ConstantOfShape": _constant_of_shape,
+    "EyeLike": _eye_like,
 }
 """Operator -> what it makes of known tensors."""
 

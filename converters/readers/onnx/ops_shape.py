@@ -261,6 +261,19 @@ def _constant_of_shape(call: Call) -> Entry:
     return call.emit(ops.Expand(call.sizes(0, "shape")), [number], kind=value.kind)
 
 
+@lowers("EyeLike", since=9)
+def _eye_like(call: Call) -> Entry:
+    """1 where the row's number and `k` are the column's, else 0, as large as the input."""
+    x = call.value()
+    shape, k = call.shape(x), call.integer("k", 0)
+    if len(shape) != 2:
+        raise call.invalid(f"its input has {len(shape)} axes, not 2")
+    rows = call.step(ops.Arange(shape[0], float(k)), [], "rows")
+    column = call.step(ops.Reshape((1,), 1, 0), [rows], "column")
+    columns = call.step(ops.Arange(shape[1]), [], "columns")
+    return call.emit(ops.Compare("equal"), [column, columns])
+
+
 @lowers("Range")
 def _range(call: Call) -> Entry:
     start, end, step = (_bound(call, index) for index in (0, 1, 2))

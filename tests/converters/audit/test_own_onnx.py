@@ -9,11 +9,15 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 
+from tests.converters.audit.nets import NETS
+from tests.converters.onnx_writer.support import letters, one_layer, values
 from tests.support import ROOT, shared_folder
-from upconv.converters.audit.comparison import Comparison, Read, compare_files
+from upconv.converters.audit.comparison import Comparison, Read, compare, compare_files
 from upconv.converters.audit.comparison.factors import joined_axes
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.open_sizes import image_letters, with_image_letters
 from upconv.converters.ir.tensors import weight_of
@@ -26,9 +30,6 @@ from upconv.converters.readers.options import ReadOptions
 
 FORMS = get_args(Bilinear)
 GOLDENS = sorted(net.parent.name for net in shared_folder().glob("goldens/caffe/*/net.prototxt"))
-SPLIT = frozenset({"blocks_a"})
-"""Nets with operators that ONNX has no node for (normalisations by mean and variance, LRN within
-channels), whose parts a comparison does not put together again."""
 
 
 def opened(path: Path, weights: str = "") -> Read:
@@ -58,8 +59,6 @@ def beside_its_onnx(source: Read, model: Model, folder: Path) -> Iterator[tuple[
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_files_of_one_size(name: str, shared: Path, tmp_path: Path) -> None:
-    if name in SPLIT:
-        pytest.skip("its parts are not put together again")
     folder = shared / "goldens/caffe" / name
     weights = folder / "net.caffemodel"
     source = opened(folder / "net.prototxt", str(weights) if weights.exists() else "")
@@ -69,14 +68,18 @@ def test_files_of_one_size(name: str, shared: Path, tmp_path: Path) -> None:
         assert found.matched > 0
 
 
-@pytest.mark.parametrize("name", ["fcn8s_mini", "unet_mini", "pool_ceil", "dcgan_mini", "rect_hw"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("fcn8s_mini", "fcn32s_mini", "unet_mini", "pool_ceil", "dcgan_mini", "rect_hw"),
+        *("bilinear_x3", "v1_style", "blocks_a"),
+    ],
+)
 def test_files_of_open_sizes(name: str, shared: Path, tmp_path: Path) -> None:
     folder = shared / "goldens/caffe" / name
     weights = folder / "net.caffemodel"
     source = opened(folder / "net.prototxt", str(weights) if weights.exists() else "")
     for form, found in beside_its_onnx(source, source.lettered, tmp_path):
-        if form == "matmul":
-            continue  # the matrices of open sizes are made as the file runs, and not seen through
         changing = [str(one) for one in found.differences if one.changes_numbers]
         assert not changing, (form, changing)
 
@@ -119,3 +122,127 @@ def test_two_axes_are_one_layer_only_where_they_are_apart() -> None:
     assert joined_axes(first, first) is None
     biased = replace(first, weights={**first.weights, "bias": weight_of(np.ones(2, np.float32))})
     assert joined_axes(biased, second) is None
+
+
+STEPS: list[tuple[str, ops.Operator, dict[str, tuple[int, ...]]]] = [
+    ("within", ops.Lrn(3, 0.002, 0.75, 2.0, "within"), {}),
+    ("mean", ops.MeanVarianceNorm(False, False, 1e-9), {}),
+    ("deviation", ops.MeanVarianceNorm(True, False, 1e-9), {}),
+    ("deviation of all", ops.MeanVarianceNorm(True, True, 1e-3), {}),
+    ("layer norm", ops.LayerNorm(1, 1e-5), {}),
+    ("of channels", ops.LayerNorm(1, 1e-5, 1), {"scale": (48,), "bias": (48,)}),
+    ("of the last axis", ops.LayerNorm(-1, 1e-5), {"scale": (6,), "bias": (6,)}),
+    ("groups", ops.GroupNorm(3, 1e-5), {"scale": (48,), "bias": (48,)}),
+    ("length", ops.L2Normalize(False, 1e-10), {"scale": (48,)}),
+    ("length of all", ops.L2Normalize(True, 1e-10), {"scale": (1,)}),
+    ("power of 2", ops.Exp(2.0, 0.3, 0.1), {}),
+    ("logarithm of 2", ops.Log(2.0, 0.3, 5.0), {}),
+    ("swish", ops.Swish(1.5), {}),
+    ("shuffle", ops.ChannelShuffle(3), {}),
+    ("reorg", ops.SpaceToDepth(2, "darknet"), {}),
+    ("reorg back", ops.DepthToSpace(2, "darknet"), {}),
+    ("pixel unshuffle", ops.SpaceToDepth(2, "CRD"), {}),
+    ("not equal", ops.Compare("not_equal", 0.5), {}),
+    ("choice", ops.Where(1.0, 2.0), {}),
+]
+
+
+def in_steps(op: ops.Operator, shapes: dict[str, tuple[int, ...]], folder: Path) -> list[Model]:
+    """A layer between two others, as it is and as its ONNX file says it."""
+    weights = {name: values(*shape) for name, shape in shapes.items()}
+    plain = one_layer(op, (2, 48, 4, 6), **weights)
+    (layer,) = plain.layers
+    before = replace(layer, name="before", operator=ops.Relu(), outputs=("x",), weights={})
+    behind = replace(layer, name="behind", operator=ops.Tanh(), inputs=("y",), weights={})
+    here = replace(layer, inputs=("x",), outputs=("y",))
+    model = replace(plain, layers=(before, here, behind))
+    write_onnx(model, folder / "net.onnx")
+    return [model, open_model(str(folder / "net.onnx"), ReadOptions())]
+
+
+@pytest.mark.parametrize(("name", "op", "shapes"), STEPS, ids=[one[0] for one in STEPS])
+def test_operators_in_steps(
+    name: str, op: ops.Operator, shapes: dict[str, tuple[int, ...]], tmp_path: Path
+) -> None:
+    """What ONNX has no node for is one layer again, with its settings: one that is another by a
+    hundredth is told."""
+    model, again = in_steps(op, shapes, tmp_path)
+    found = compare(model, again, free=False)
+    assert not [str(one) for one in found.differences if one.changes_numbers]
+    assert found.matched == 3
+    numbers = ("epsilon", "alpha", "beta", "k", "scale", "shift", "base")
+    for field in numbers:
+        number = getattr(op, field, None)
+        if number is None or (isinstance(op, ops.MeanVarianceNorm) and not op.normalize_variance):
+            continue
+        layers = [
+            replace(one, operator=replace(op, **{field: number * 1.01}))
+            if one.operator == op
+            else one
+            for one in model.layers
+        ]
+        other = compare(replace(model, layers=tuple(layers)), again, free=False)
+        changed = [one for one in other.differences if one.changes_numbers]
+        assert {(one.kind, one.left) for one in changed} == {("setting", "layer")}, field
+
+
+@pytest.mark.parametrize("name", ["SegNet", "U-Net, sums", "HED", "DeepLab"])
+def test_well_known_nets_of_open_sizes(name: str, tmp_path: Path) -> None:
+    """Unpoolings by indices, sums that ONNX would stretch, cuts to the size of the input."""
+    text = NETS[name]()
+    filler = 'weight_filler { type: "constant" value: 0.5 } num_output'
+    path = tmp_path / "net.prototxt"
+    path.write_text(text.replace("num_output", filler), encoding="utf-8")
+    source = opened(path)
+    filled = [fill_missing(one, ("constant",)) for one in (source.plain, source.lettered)]
+    for form, found in beside_its_onnx(Read(*filled), filled[1], tmp_path):
+        assert not [str(one) for one in found.differences if one.changes_numbers], form
+
+
+class Doubled(torch.nn.Module):  # type: ignore[misc]
+    """Twice as large, by a factor or to the size that this makes of 8 x 8."""
+
+    def __init__(self, by_factor: bool) -> None:
+        super().__init__()
+        self.by_factor = by_factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.by_factor:
+            return torch.nn.functional.interpolate(x, scale_factor=2.0)
+        return torch.nn.functional.interpolate(x, size=(16, 16))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_size_of_a_trace_is_no_promise(tmp_path: Path) -> None:
+    """Two traces that are the same at their example differ, for both run at other sizes; beside a
+    file that takes this size only they are the same."""
+    example = torch.zeros(1, 3, 8, 8)
+    reads = []
+    for by_factor in (True, False):
+        path = tmp_path / f"{by_factor}.pt"
+        torch.jit.trace(Doubled(by_factor), example).save(path)
+        reads.append(opened(path))
+    assert all(one.plain.inputs[0].shape == (1, 3, 8, 8) for one in reads)
+    assert not compare_files(*reads).same
+    assert compare_files(reads[0], reads[0]).same
+    write_onnx(reads[1].plain, tmp_path / "net.onnx")
+    found = compare_files(reads[0], opened(tmp_path / "net.onnx"))
+    assert found.same
+    assert any("at other sizes" in str(one) for one in found.differences)
+
+
+def test_a_cut_by_the_size_of_the_cut_before_it() -> None:
+    """Two cuts are one, whose sizes are told by what the first one reads."""
+
+    def cuts(*sizes: Size) -> Model:
+        layers = (
+            Layer("high", ops.Crop(2, (1,), (like("x0", 2) - 2,)), ("x0",), ("high",)),
+            Layer("wide", ops.Crop(3, (1,), sizes), ("high",), ("wide",)),
+        )
+        plain = one_layer(ops.Relu(), letters((1, 3, 8, 8), "HW"))
+        return replace(plain, layers=layers, outputs=("wide",))
+
+    by_value, again = cuts(like("high", 2) - 3), cuts(like("high", 3) - 3)
+    assert compare(by_value, by_value, free=False).matched == 1
+    assert compare(again, again, free=False).same
+    assert not compare(by_value, again, free=False).same

@@ -31,11 +31,13 @@ RANKS: Final = (4, 5, 3, 2)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One tensor that the module takes; `shape` is None where nobody says it."""
+    """One tensor that the module takes; `shape` is None where nobody says it. `example`: a trace
+    says it, of what it was made with."""
 
     name: str
     shape: Shape | None
     dtype: int = FLOAT
+    example: bool = False
 
 
 def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> tuple[Input, ...]:
@@ -56,7 +58,8 @@ def read_inputs(function: Function, archive: Archive, options: ReadOptions) -> t
         known = traced[index] if index < len(traced) else None
         if "Tensor" in kind and (not has_default or name in options.inputs or known):
             shape, dtype = known or (None, FLOAT)
-            found.append(Input(name, shape, dtype))
+            example = known is not None and name not in options.inputs
+            found.append(Input(name, shape, dtype, example))
     # A trace's example says no more of an input that the user gives a shape of.
     written = {one.name: None if one.name in options.inputs else one.shape for one in found}
     shapes = overridden(written, options.inputs, archive.path)
@@ -84,7 +87,7 @@ def with_rank(inputs: Sequence[Input], rank: int) -> tuple[Input, ...]:
                 letters.append(letter(axis, rank, taken))
                 taken.add(letters[-1])
             shape = tuple(symbol(name) for name in letters)
-        found.append(Input(one.name, shape, one.dtype))
+        found.append(replace(one, shape=shape))
     return tuple(found)
 
 

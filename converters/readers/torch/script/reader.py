@@ -97,10 +97,15 @@ class _Reading:
             for name, one in zip(names, self.results, strict=True)
             if self.calls.dtype(one) == INTEGER
         )
-        shapes = {one.name: one.shape for one in inputs}
+        said = {one.name: one for one in inputs}
         indices = set(_indices(work.inputs, work.layers))
         work.inputs[:] = (
-            replace(entry, shape=shapes[entry.name], integer=entry.integer or entry.name in indices)
+            replace(
+                entry,
+                shape=said[entry.name].shape,
+                integer=entry.integer or entry.name in indices,
+                example=said[entry.name].example,
+            )
             for entry in work.inputs
         )
         return work.model(

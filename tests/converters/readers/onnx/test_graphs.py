@@ -244,6 +244,7 @@ PLAIN = [
     node("CumSum", ["x", "one"], reverse=1),
     node("Where", ["flags", "x", "b"]),
     node("Mod", ["x", "b"], fmod=1),
+    node("EyeLike", ["x"], k=-1),
 ]
 
 
