@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.model import Shape
+from upconv.converters.readers.assembly.layout import moved_axis
 from upconv.converters.readers.python_source.call import Call
 from upconv.converters.readers.python_source.made import Made, Place, open_shape, unknown_weights
 from upconv.converters.readers.python_source.torch_layers import Maker
@@ -89,12 +91,18 @@ def _channels_first(call: Call) -> bool:
 
 def _input_shape(call: Call, place: Place) -> tuple[Size, ...] | None:
     """The shape that a first layer's input_shape gives, moved to channels first."""
-    found = call.probably("input_shape") or (call.probably("batch_input_shape") or (None,))[1:]
+    found = call.probably("input_shape") or without_batch(call.probably("batch_input_shape"))
     return shape_of(found, _channels_first(call)) if found else None
 
 
-def shape_of(sizes: Any, channels_first: bool = False) -> tuple[Size, ...] | None:
-    """(N, C, spatial...) of the sizes without the batch, None being open.
+def without_batch(sizes: Any) -> tuple[Any, ...]:
+    """The sizes of a batch's shape but the first; () of what is no shape."""
+    return sizes[1:] if isinstance(sizes, tuple) else ()
+
+
+def shape_of(sizes: Any, channels_first: bool = False, prefix: str = "") -> tuple[Size, ...] | None:
+    """(N, C, spatial...) of the sizes without the batch, None being open: `prefix` tells the open
+    sizes of one input from those of another.
 
     >>> [str(size) for size in shape_of((28, None, 3))]
     ['N', '3', '28', 'd1']
@@ -106,7 +114,7 @@ def shape_of(sizes: Any, channels_first: bool = False) -> tuple[Size, ...] | Non
     if not all(n is None or (isinstance(n, int) and n > 0) for n in sizes):
         return None
     named: list[Size] = [
-        symbol(f"d{index}") if size is None else size for index, size in enumerate(sizes)
+        symbol(f"{prefix}d{index}") if size is None else size for index, size in enumerate(sizes)
     ]
     if len(named) > 1 and not channels_first:
         named = [named[-1], *named[:-1]]
@@ -209,6 +217,51 @@ def _pointwise(operator: ops.Operator) -> Callable[[Call, Place], Made]:
     return lambda call, place: Made(operator, shape=_input_shape(call, place))
 
 
+def fits(call: Call, place: Place) -> bool:
+    """Whether an input has as many spatial axes as the class's name says, or may have them."""
+    named = any(letter in _DIGIT for letter in call.name)
+    return not named or place.shape is None or place.axes == axes_of(call)
+
+
+def _concatenate(call: Call, shapes: Sequence[Shape], channels_first: bool) -> Made:
+    axis, rank = call.value("axis"), len(shapes[0])
+    if not isinstance(axis, int) or not -rank <= axis < rank or axis % rank == 0:
+        raise call.not_provable(f"axis is {axis!r}")
+    return Made(ops.Concat(axis % rank if channels_first else moved_axis(axis, rank)))
+
+
+def _join(kind: JoinKind, average: bool = False) -> Merger:
+    """Element by element; what has one pixel or channel is repeated."""
+
+    def merge(call: Call, shapes: Sequence[Shape], channels_first: bool) -> Made:
+        repeats = any(1 in sizes and set(sizes) != {1} for sizes in zip(*shapes, strict=True))
+        weights = (1 / len(shapes),) * len(shapes) if average else ()
+        return Made(ops.Eltwise(kind, weights, broadcast=repeats))
+
+    return merge
+
+
+JoinKind: TypeAlias = Literal["sum", "product", "max", "min", "difference"]
+Merger: TypeAlias = Callable[[Call, Sequence[Shape], bool], Made]
+"""(call, shapes of the inputs, whether Keras has their channels first) -> what is made of it."""
+
+_MERGERS: Final[dict[str, Merger]] = {
+    "Concatenate": _concatenate,
+    "Add": _join("sum"),
+    "Average": _join("sum", average=True),
+    "Maximum": _join("max"),
+    "Minimum": _join("min"),
+    "Multiply": _join("product"),
+    "Subtract": _join("difference"),
+}
+
+MERGES: Final[dict[str, Merger]] = {
+    f"keras.layers.{spelled}": merger
+    for name, merger in _MERGERS.items()
+    for spelled in (name, name.lower())
+}
+"""Layers that join tensors, and the functions that make and call them."""
+
 KERAS_MAKERS: Final[dict[str, Maker]] = {
     **{f"Conv{n}DTranspose": conv_transpose for n in (1, 2, 3)},
     "Convolution2DTranspose": conv_transpose,
@@ -218,7 +271,11 @@ KERAS_MAKERS: Final[dict[str, Maker]] = {
 
 KERAS_OTHERS: Final[dict[str, Maker]] = {
     **{f"Conv{n}D": _conv for n in (1, 2, 3)},
-    **{f"{kind}Pooling{n}D": _pool for n in (1, 2, 3) for kind in ("Max", "Average")},
+    **{
+        f"{kind}{n}D": _pool
+        for n in (1, 2, 3)
+        for kind in ("MaxPooling", "MaxPool", "AveragePooling", "AvgPool")
+    },
     "Dense": _dense,
     "Reshape": _reshape,
     "Flatten": _flatten,

@@ -32,10 +32,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an operator goes: the value it reads, and that value's shape where it is known."""
+    """Where an operator goes: the value it reads, and that value's shape where it is known; `notes`
+    say what was assumed of that shape."""
 
     x: str
     shape: tuple[Size, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def axes(self) -> int | None:

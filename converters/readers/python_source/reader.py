@@ -20,6 +20,7 @@ from upconv.converters.ir.tensors import missing
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.options import ReadOptions
+from upconv.converters.readers.python_source.assumed import Assumptions
 from upconv.converters.readers.python_source.call import (
     Call,
     NoOperatorError,
@@ -28,11 +29,15 @@ from upconv.converters.readers.python_source.call import (
 )
 from upconv.converters.readers.python_source.calls import Site, Sites, call_of, find_calls
 from upconv.converters.readers.python_source.chains import Chain, chains
+from upconv.converters.readers.python_source.functional import ENTRY, Use, functional_models
 from upconv.converters.readers.python_source.gluon_layers import GLUON_MAKERS
 from upconv.converters.readers.python_source.keras_layers import (
     KERAS_MAKERS,
     KERAS_OTHERS,
+    MERGES,
+    fits,
     shape_of,
+    without_batch,
 )
 from upconv.converters.readers.python_source.made import Made, Place
 from upconv.converters.readers.python_source.mentions import MENTIONS
@@ -115,6 +120,9 @@ class _Assembly:
         for chain in chains(self.sites):
             if any(link.site and id(link.site.node) in wanted for link in chain.links):
                 self.chain(chain)
+        for uses in functional_models(self.sites, fragments):
+            if any(id(use.site.node) in wanted for use in uses):
+                self.functional(uses)
         for site, signature in self.sites.upsampling:
             if id(site.node) not in self.done:
                 self.single(site, signature)
@@ -161,9 +169,7 @@ class _Assembly:
         self.refused += refusals(call, name, problem)
         values = [place.x, *(f"{place.x}{index}" for index in range(1, made.inputs))]
         self.feed(values, made.shape)
-        self.work.append(
-            Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call))
-        )
+        self.put(name, made, values, call)
 
     def chain(self, chain: Chain) -> None:
         """The elements of a Sequential, each reading the one before it where that was read."""
@@ -198,21 +204,66 @@ class _Assembly:
             self.feed(values, made.shape)
         else:
             values = [before.x]
-        self.work.append(
-            Layer(name, made.operator, tuple(values), (name,), made.weights, _origin(call))
-        )
+        self.put(name, made, values, call)
         return None if made.final else Place(name, self.work.shapes[name])
+
+    def functional(self, uses: Sequence[Use]) -> None:
+        """The layers of functional code. What cannot be read ends the graph there: a call behind it
+        is connected to nothing."""
+        calls = [call_of(use.site, use.signature, self.sites) for use in uses]
+        formats = {_format(call) for call in calls if call.takes("data_format")}
+        if formats - {"channels_first"} and formats - {"channels_last"}:
+            return  # several, or one that is not known
+        channels_first = formats == {"channels_first"}
+        places: list[Place | None] = []
+        for use, call in zip(uses, calls, strict=True):
+            read = [place for index in use.inputs if (place := places[index]) is not None]
+            if len(read) < len(use.inputs):
+                places.append(None)
+            elif use.signature.path == ENTRY:
+                places.append(self.functional_entry(use.site, call, channels_first))
+            else:
+                places.append(self.used(use.site, call, read, channels_first))
+
+    def functional_entry(self, site: Site, call: Call, channels_first: bool) -> Place | None:
+        """An Input, where its shape is known."""
+        name = self.work.titles.unique(_name(site, call))
+        found = self.entry(name, call, channels_first) if not call.problem else None
+        if found is None or found.shape is None:
+            return None
+        return replace(found, notes=_notes(call))
+
+    def used(
+        self, site: Site, call: Call, read: Sequence[Place], channels_first: bool
+    ) -> Place | None:
+        """One use of a layer; where its output is, None where it could not be read."""
+        try:
+            made = _made_of(call, read, channels_first)
+        except NotProvableError:
+            return None
+        name = self.work.titles.unique(_name(site, call))
+        if id(site.node) not in self.done:
+            self.refused += refusals(call, name, None)
+        self.done.add(id(site.node))
+        notes = tuple(dict.fromkeys(note for place in read for note in place.notes))
+        if notes and call.path in MERGES:  # what does not fit there does so by these
+            told = Assumptions(self.sites.callers, [*_notes(call), *notes])
+            call = replace(call, assumptions=told)
+        self.put(name, made, [place.x for place in read], call)
+        shape = self.work.shapes[name]
+        broken = made.final or shape is None or name in self.work.contradictions
+        return None if broken else Place(name, shape, notes)
 
     def put(self, name: str, made: Made, values: Sequence[str], call: Call) -> None:
         """Append a call's layer, which reads these values."""
         weights, origin = made.weights, _origin(call)
         self.work.append(Layer(name, made.operator, tuple(values), (name,), weights, origin))
 
-    def entry(self, name: str, call: Call) -> Place:
-        """A Keras Input at the head of a Sequential."""
+    def entry(self, name: str, call: Call, channels_first: bool = False) -> Place:
+        """A Keras Input at the head of a model."""
         sizes = call.probably("shape") or call.probably("input_shape")
-        sizes = sizes or (call.probably("batch_shape") or (None,))[1:]
-        shape = shape_of(sizes)
+        sizes = sizes or without_batch(call.probably("batch_shape"))
+        shape = shape_of(sizes, channels_first, f"{name}_")
         self.work.feed(name, shape, _origin(call))
         return Place(name, shape)
 
@@ -243,12 +294,41 @@ class _Assembly:
 def _make(call: Call, place: Place) -> Made:
     if call.problem:
         raise call.refused(call.problem)
+    if call.path not in _MAKERS:
+        raise call.not_provable("it joins several tensors")
     made = _MAKERS[call.path](call, place)
     if not call.assumed:
         return made
     # Weights that are given decide, and other files may call with other values.
     weights = {name: missing(None, weight.filler) for name, weight in made.weights.items()}
     return replace(made, weights=weights, final=True)
+
+
+def _made_of(call: Call, read: Sequence[Place], channels_first: bool) -> Made:
+    """What is made of a call on tensors of known shape.
+
+    Raises NotProvableError where the file does not decide it.
+    """
+    shapes = [place.shape for place in read if place.shape is not None]
+    if call.path in MERGES:
+        if call.problem or len(shapes) < 2 or len({len(shape) for shape in shapes}) > 1:
+            raise call.not_provable("what it joins is not known")
+        return MERGES[call.path](call, shapes, channels_first)
+    turned = channels_first and call.name == "Reshape"  # its axes would have to move
+    own = call.writes("input_shape") or call.writes("batch_input_shape")
+    if len(read) != 1 or turned or own or not fits(call, read[0]):
+        raise call.not_provable("it is called in another way")
+    return _make(call, read[0])
+
+
+def _notes(call: Call) -> tuple[str, ...]:
+    return tuple(call.assumptions.notes) if call.assumptions is not None else ()
+
+
+def _format(call: Call) -> str:
+    """The data_format of a Keras layer, "" where the file does not decide it."""
+    given = call.probably("data_format", "") if call.writes("data_format") else None
+    return "channels_last" if given is None else str(given)
 
 
 def _origin(call: Call) -> Origin:

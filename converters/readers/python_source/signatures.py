@@ -147,9 +147,19 @@ _KERAS_CONV: Final = (
 ) + _KERAS_LAYER
 _KERAS_POOL: Final = "pool_size=2 strides=None padding='valid' data_format=None" + _KERAS_LAYER
 
+_KERAS_JOINS: Final = ("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract")
+
 _KERAS_OTHERS: Final = {
     **{f"Conv{n}D": _KERAS_CONV for n in (1, 2, 3)},
-    **{f"{kind}Pooling{n}D": _KERAS_POOL for n in (1, 2, 3) for kind in ("Max", "Average")},
+    **{
+        f"{kind}{n}D": _KERAS_POOL
+        for n in (1, 2, 3)
+        for kind in ("MaxPooling", "MaxPool", "AveragePooling", "AvgPool")
+    },
+    "Concatenate": "axis=-1" + _KERAS_LAYER,
+    "concatenate": "@inputs axis=-1" + _KERAS_LAYER,
+    **dict.fromkeys(_KERAS_JOINS, _KERAS_LAYER),
+    **{name.lower(): "@inputs" + _KERAS_LAYER for name in _KERAS_JOINS},
     "Dense": (
         "units activation=None use_bias=True @kernel_initializer=None @bias_initializer=None"
         " @kernel_regularizer=None @bias_regularizer=None @activity_regularizer=None"
@@ -246,7 +256,11 @@ _KERAS_ROOT: Final = re.compile(
 _HANDED_ON: Final = re.compile(r"\.*(?:\w+\.)+keras(?=\.layers\.|\.Sequential$)")
 """Keras as a project's own module chooses and hands it on: `from .backend import keras`."""
 
-_KERAS_CLASS: Final = re.compile(r"(?:\.[a-z_]\w*)*\.([A-Z]\w*)")
+_KERAS_CLASS: Final = re.compile(
+    r"(?:\.[a-z_]\w*)*\.([A-Z]\w*)"
+    r"|\.layers(?:\.[a-z_]\w*)*\.(concatenate|add|average|maximum|minimum|multiply|subtract)"
+)
+"""A class, or a function that makes a layer and calls it."""
 
 
 def canonical(path: str) -> str:
@@ -278,7 +292,9 @@ def _canonical_keras(rest: str) -> str:
     match = _KERAS_CLASS.fullmatch(rest)
     if not match:
         return ""
-    return "keras.Sequential" if match[1] == "Sequential" else f"keras.layers.{match[1]}"
+    return (
+        "keras.Sequential" if match[1] == "Sequential" else f"keras.layers.{match[1] or match[2]}"
+    )
 
 
 def signature_of(paths: tuple[str, ...]) -> Signature | None:
