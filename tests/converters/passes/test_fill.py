@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.tensors import Filler, Weight, missing, weight_of
 from upconv.converters.passes.fill import fill_missing
@@ -55,3 +58,12 @@ def test_a_bias_without_filler_is_caffes_zero() -> None:
 def test_stored_weights_are_left_alone() -> None:
     stored = weight_of(np.ones((3, 1, 4, 4), np.float32))
     assert filled(model(stored), "bilinear", "constant") is stored
+
+
+@pytest.mark.parametrize("kernel", [1 << 14, 4294967295])
+def test_a_kernel_too_large_to_make_is_refused_before_it_is_made(kernel: int) -> None:
+    operator = replace(UP, kernel=(kernel, kernel))
+    source = model(missing(None, Filler("bilinear")))
+    source = replace(source, layers=(replace(source.layers[0], operator=operator),))
+    with pytest.raises(UnsupportedError, match="layer 'up': its weight of 3x1x"):
+        fill_missing(source, ("bilinear",))
