@@ -150,6 +150,12 @@ def _fixed(found: Mismatch) -> Step | None:
     )
 
 
+def fixed_text(found: Mismatch) -> str:
+    """`'up' makes 8 of every size`; empty where no layer does."""
+    fixed = _fixed(found)
+    return "" if fixed is None else f"'{fixed.layer.name}' makes {fixed.axis.after} of every size"
+
+
 def divided_text(dividing: list[Step]) -> str:
     """`'pool1', 'pool2' divide the size by 4, and the merges want back what is rounded there`."""
     whole = 1 / prod(step.factor for step in dividing)
@@ -173,9 +179,9 @@ def worst(ways: list[tuple[list[Step], int]]) -> Culprit | None:
 
 def culprit_text(found: Mismatch) -> str:
     """`'pool3' rounded 37.5 up to 38, which is 1 pixel at the merge`."""
-    fixed = _fixed(found)
-    if fixed is not None:
-        return f"'{fixed.layer.name}' makes {fixed.axis.after} of every size"
+    fixed = fixed_text(found)
+    if fixed:
+        return fixed
     if not isclose(*scales(found)):
         pairs = zip(found.names, scales(found), strict=True)
         told = " and ".join(f"'{name}' by {_ratio(scale)}" for name, scale in pairs)

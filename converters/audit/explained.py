@@ -11,6 +11,7 @@ from upconv.converters.audit.blame import (
     change,
     culprit,
     divided_text,
+    fixed_text,
     mismatch,
     pixels,
     worst,
@@ -167,13 +168,19 @@ def lost_by(model: Model, found: InputSizes, axis: AxisSizes) -> Culprit | None:
 
 def why_text(model: Model, found: InputSizes, axis: AxisSizes) -> str:
     """Why sizes have to divide by something, in a sentence: `'pool1', 'pool2' divide the size by 4,
-    and the merges want back what is rounded there`. Empty where no merge is the reason.
+    and the merges want back what is rounded there`, or `'up' makes 8 of every size`. Empty where no
+    merge is the reason.
     """
     others, dividing = typical_sizes(found), dict[str, Step]()
     for failure in axis.failures:
         at = sized(model, {**others, axis.axis: _telling_size(failure)})
         differing = mismatch(at, failure.condition.layer)
-        for step in max(differing.ways, key=len) if differing is not None else ():
+        if differing is None:
+            continue
+        fixed = fixed_text(differing)
+        if fixed:
+            return fixed
+        for step in max(differing.ways, key=len):
             if step.factor < 1:
                 dividing[step.layer.outputs[0]] = step
     if not dividing:

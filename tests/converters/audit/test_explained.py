@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -107,6 +108,13 @@ def test_why_sizes_have_to_divide() -> None:
         "'pool0', 'pool1', 'pool2' divide the size by 8, "
         "and the merges want back what is rounded there"
     )
+
+
+def test_why_sizes_have_to_be_one_where_a_layer_makes_one_of_all() -> None:
+    model = read(NETS["PSPNet"]())
+    found = input_sizes(model)
+    said = why_text(model, found, one(found, "H"))
+    assert re.fullmatch(r"'\w+' makes \d+ of every size", said)
 
 
 @pytest.mark.parametrize(
