@@ -263,7 +263,7 @@ def invert(size: Size, name: str, axis: Size) -> Size | None:
     Only a*name + b can be turned around: name = (axis - b)/a. None for anything else.
 
     >>> str(invert(2 * symbol("h") + 1, "h", symbol("H")))
-    'floor((H-1)/2)'
+    'floor((H+1)/2)-1'
     """
     if isinstance(size, int) or len(size.terms) != 1:
         return None
