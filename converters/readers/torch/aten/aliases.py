@@ -101,7 +101,7 @@ class Aliases:
 
     def replace(self, name: str, now: str) -> None:
         """Let a tensor's values be those of another from here on."""
-        self._current[self.current(name)] = now
+        self._hold({self.current(name)}, now)
 
     def require_plain(self, node: Node) -> None:
         """Raise UnsupportedError where a node writes into memory of which others read later."""
@@ -135,8 +135,13 @@ class Aliases:
             members.append(output)
         if written:
             held = {self.current(name) for name in members if self._whole(name) == whole}
-            now = node.outputs[0]
-            self._current.update(dict.fromkeys(held - {now}, now))
+            self._hold(held, node.outputs[0])
+
+    def _hold(self, names: set[str], now: str) -> None:
+        """Let these, which stand for themselves, stand for what `now` does. A node that is not
+        understood may write what it makes, so that `now` itself stands for one of them."""
+        end = self.current(now)
+        self._current.update(dict.fromkeys(names - {end}, end))
 
     def _whole(self, name: str) -> str:
         """The first name of the whole tensor that a name stands for."""
