@@ -244,6 +244,13 @@ class Wire:
             return FixedRun(field.start, field.repeats, size + 1)
         return FixedRun(field.start, 0, size)
 
+    def unpacked(self, run: FixedRun, letter: str) -> tuple[Any, ...]:
+        """The values of a run, which is short; `letter` is `struct`'s, as in "f"."""
+        if run.stride == struct.calcsize(letter):
+            return struct.unpack_from(f"<{run.count}{letter}", self.view, run.start)
+        places = range(run.start, run.end, run.stride)
+        return tuple(struct.unpack_from(f"<{letter}", self.view, place)[0] for place in places)
+
     def elements(self, run: FixedRun, dtype: str) -> NDArray[Any]:
         """View a run as an array (count,), read-only as the map is; `dtype` as in "<f4"."""
         import numpy as np

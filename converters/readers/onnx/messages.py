@@ -6,7 +6,7 @@ Fields and their numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.records import record
@@ -101,11 +101,10 @@ class Message:
         found = [field for field in self.fields(name) if field.wire_type == FIXED32]
         return self.wire.float32(found[-1]) if found else 0.0
 
-    def floats(self, name: str) -> list[float]:
-        import numpy as np
-
-        runs = [self.wire.fixed_run(field, 4) for field in self.fields(name)]
-        return [float(n) for run in runs for n in np.asarray(self.wire.elements(run, "<f4"))]
+    def floats(self, name: str, letter: Literal["f", "d"] = "f") -> list[float]:
+        size = {"f": 4, "d": 8}[letter]
+        runs = [self.wire.fixed_run(field, size) for field in self.fields(name)]
+        return [number for run in runs for number in self.wire.unpacked(run, letter)]
 
     def fail(self, message: str) -> UnreadableError:
         """The error of this place."""

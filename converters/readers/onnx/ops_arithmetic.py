@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.assembly.known import Known, known_of
+from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_activation import truncated
 
@@ -52,7 +53,7 @@ def _aligned(call: Call) -> Entry:
         return entry
     if isinstance(entry, Known):
         shape = entry.shape + (1,) * behind
-        return Known(entry.kind, shape, values=entry.array().reshape(shape))
+        return known_of(entry.array().reshape(shape), entry.kind)
     name = call.step(ops.Reshape((1,) * behind, own, 0), [call.value(1)], "aligned")
     return Value(name, call.kind(1))
 
@@ -103,7 +104,7 @@ def _with_known(call: Call, kind: Kind, x: Value, other: Known, reverse: bool) -
 
 
 def _with_number(call: Call, kind: Kind, x: Value, other: Known, reverse: bool) -> Value | None:
-    number = float(other.array().reshape(-1)[0])
+    number = float(other.array().reshape(-1).tolist()[0])
     if kind in ("max", "min"):
         bounds = (number, inf) if kind == "max" else (-inf, number)
         return call.emit(ops.Clip(*bounds), [x.name], kind=x.kind)
@@ -172,7 +173,7 @@ def _compare(call: Call) -> Entry:
     kind = _COMPARISONS[call.node.op]
     other = _aligned(call)
     if isinstance(other, Known) and not other.is_symbolic and other.shape == ():
-        number = float(other.array().reshape(()))
+        number = float(other.array().reshape(-1).tolist()[0])
         return call.emit(ops.Compare(kind, number), [call.value()], kind="bool")
     pair = [call.value(0), call.operand(other, "input1")]
     return call.emit(ops.Compare(kind), pair, kind="bool")
@@ -198,7 +199,7 @@ def _where(call: Call) -> Entry:
     for index in (1, 2):
         entry = call.entry(index)
         if isinstance(entry, Known) and entry.shape == () and not entry.is_symbolic:
-            numbers[index - 1] = float(entry.array().reshape(()))
+            (numbers[index - 1],) = map(float, entry.array().reshape(-1).tolist())
         else:
             inputs.append(call.value(index))
     return call.emit(ops.Where(*numbers), inputs, kind=call.kind(1))
