@@ -167,6 +167,9 @@ def read_tensor(message: Message, folder: Folder) -> Stored:
     if message.integer("data_location") == EXTERNAL:
         return Stored(shape, dtype, message, external_range(message, folder, size))
     raw = [field for field in message.fields("raw_data") if field.wire_type == LENGTH]
+    listed = message.fields(dtype.values) if dtype.values in _FLOATS and not raw else []
+    if len(listed) == 1 and listed[0].wire_type == LENGTH:
+        raw = listed  # floats in one piece lie as their bytes do
     if not raw:
         return Stored(shape, dtype, message)
     if raw[-1].value != size:
