@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
 from upconv.converters.ir.weight_shapes import check_weights
 
@@ -20,7 +20,7 @@ MOST_BITS: Final = 1 << 10
 """Of a number in a size: layer by layer each may have twice as many as the one before."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Inference:
     """Value name -> shape (None where it cannot be known), and every contradiction found."""
 

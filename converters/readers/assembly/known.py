@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
 from upconv.converters.readers.assembly.folding.arrays import (
     Array,
@@ -47,7 +48,7 @@ class Node(Protocol):
     def unsupported(self, message: str, hint: str = "") -> UnsupportedError: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Known:
     """A tensor whose values are known: a weight in its file, or a small array of numbers.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import Wire
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ MAX_AXES: Final = 32
 MAX_EXPANDED: Final = 1 << 28
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredTensor:
     """A tensor in a file: where its values lie, and nothing read before it is asked for.
 

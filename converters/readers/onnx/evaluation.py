@@ -8,7 +8,7 @@ operator and a notice, so that everything else can still be checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
@@ -127,11 +127,13 @@ class Evaluation:
             frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)
         )
         opset = frame.opsets.get(node.domain, 0)
-        call = Call(node, (), self.work, origin, opset, name, outputs or (name,))
+        absent = next((one for one in node.inputs if one and one not in frame), "")
+        found = () if absent else tuple(frame.entry(one) for one in node.inputs)
+        call = Call(node, found, self.work, origin, opset, name, outputs or (name,))
         mark = len(self.work.layers)
         try:
-            found = tuple(frame.find(one) if one else None for one in node.inputs)
-            call = replace(call, entries=found)
+            if absent:
+                frame.find(absent)
             for entry in found:
                 if isinstance(entry, Lost):
                     raise call.unsupported(entry.reason)

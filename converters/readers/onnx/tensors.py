@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.assembly.folding import few
 from upconv.converters.readers.assembly.folding.arrays import Array
@@ -58,7 +58,7 @@ def dtype_of(number: int) -> DType:
     return DTYPES.get(number, UNDEFINED)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Stored:
     """A tensor in a file: a `TensorData`, and its values in their own type.
 

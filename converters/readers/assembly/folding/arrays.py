@@ -7,12 +7,12 @@ sizes. Few values are kept without NumPy, and what it does to them as far as Pyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.bounds import excess
 from upconv.converters.readers.assembly.folding import few
 from upconv.converters.readers.assembly.folding.few import Few, TooHardError
@@ -30,7 +30,7 @@ class NotFoldableError(UnsupportedError):
     """The result cannot be known now."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fraction:
     """A size over a whole number above 1 that does not divide it for every size."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from math import ceil, copysign, floor, isfinite, isnan, prod, sqrt
 from struct import calcsize, pack, unpack
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Final
+
+from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class TooHardError(Exception):
     """NumPy is to do it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Type:
     """An element type by NumPy's name without the order of bytes; "O" for Python's objects."""
 
@@ -51,7 +52,7 @@ class Type:
         return self.code[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Few:
     """An array of few values, in the order of its rows."""
 
