@@ -12,9 +12,10 @@ AxisMap(scale=Fraction(1, 2), shift=Fraction(-1, 4))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Any, TypeAlias
 
 from upconv.converters.ir import operators as ops
@@ -286,10 +287,11 @@ def ancestors(
     value: str,
     shapes: Mapping[str, Shape | None],
     of_layers: Mapping[str, Maps | None] | None = None,
+    behind: Container[str] = frozenset(),
 ) -> dict[str, Maps]:
     """Every value that `value` depends on through maps, with the map from `value`'s indices to
     its coordinates; where paths disagree, the first carrier's path counts. `of_layers` are layers'
-    maps by their names, where they are known already."""
+    maps by their names, where they are known already; values `behind` are not gone to."""
     producers = model.producers()
 
     def maps_of(layer: Layer) -> Maps | None:
@@ -308,7 +310,7 @@ def ancestors(
         if layer is None or maps is None or len(maps) != len(found[current]):
             continue
         for source in carriers(layer):
-            if source not in found:
+            if source not in found and source not in behind:
                 inner = found[current]
                 found[source] = tuple(a.after(b) for a, b in zip(inner, maps, strict=True))
                 queue.append(source)
@@ -327,9 +329,11 @@ def relative_map(
     For a Crop of `value` to `reference` the shift is the offset it ought to have (pycaffe's
     coord_map.crop). None where no chain of maps joins the two.
     """
-    left = ancestors(model, value, shapes, of_layers)
     right = ancestors(model, reference, shapes, of_layers)
     order = {name: index for index, name in enumerate(shapes)}
+    first = min(map(order.__getitem__, right), default=0)
+    behind = set(islice(order, first))  # what only leads to values before all of these
+    left = ancestors(model, value, shapes, of_layers, behind)
     common = [name for name in left if name in right]
     if not common:
         return None

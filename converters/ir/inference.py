@@ -55,6 +55,18 @@ def infer(model: Model) -> Inference:
     return Inference(shapes, tuple(errors))
 
 
+def _are_ordinary(shapes: Iterable[Shape]) -> bool:
+    """Whether all sizes are those of tensors, in numbers that do not grow on and on."""
+    for shape in shapes:
+        for size in shape:
+            if isinstance(size, int):
+                if not 0 <= size <= LARGEST:
+                    return False
+            elif bits_of(size) > MOST_BITS:
+                return False
+    return True
+
+
 def _require_countable(inputs: Iterable[Shape], results: tuple[Shape, ...]) -> None:
     """Raise ShapeError for a size that no tensor has, where it is this layer that makes it."""
     found = next(_uncountable(results), None)
@@ -78,15 +90,15 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     given = input_shapes(layer, shapes)
     unknown = (None,) * len(layer.outputs)
     if isinstance(layer.operator, Unknown) or given is None:
-        return (None,) * len(layer.outputs)
-    unknown = (None,) * len(layer.outputs)
+        return unknown
     try:
         results = SHAPES[type(layer.operator)](layer.operator, given)
     except TooLongError as error:
         raise ShapeError(str(error), "axis", unknown) from None
-    _require_countable(given.inputs, results)
-    if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
-        return unknown  # the layer that began it is told of; numbers are not to grow on and on
+    if not _are_ordinary(results):
+        _require_countable(given.inputs, results)
+        if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
+            return unknown  # the layer that began it is told of; numbers are not to grow on and on
     try:
         if given.inputs:
             check_weights(layer, given.x)

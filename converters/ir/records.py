@@ -38,6 +38,8 @@ else:
 
     @dataclass(init=False, repr=False, eq=False)
     class _Sample:
+        """Without this text dataclass would write one."""
+
         one: int
 
     _SAMPLE = fields(_Sample)[0]

@@ -9,6 +9,7 @@ sizes, alignment, float64 reference, ONNX emission, certificate) live in modules
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import TypeAlias
 
 from upconv.converters.ir.dims import Dim
@@ -291,6 +292,16 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     >>> [str(size) for size in targets(Crop(2, (0, 0), (like("skip", 2), 7)))]
     ['size(skip, 2)']
     """
-    values = (getattr(operator, entry.name) for entry in fields(operator))
-    each = (value if isinstance(value, tuple) else (value,) for value in values)
-    return tuple(size for sizes in each for size in sizes if isinstance(size, Dim))
+    found: list[Dim] = []
+    for name in _field_names(type(operator)):
+        value = getattr(operator, name)
+        if isinstance(value, tuple):
+            found += [size for size in value if isinstance(size, Dim)]
+        elif isinstance(value, Dim):
+            found.append(value)
+    return tuple(found)
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields(kind))

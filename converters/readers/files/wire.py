@@ -206,7 +206,7 @@ class Wire:
 
         Raises UnreadableError where the message is broken, after the fields before that place.
         """
-        view = self.view
+        view, new = self.view, tuple.__new__
         stop = len(view) if end is None else end
         position = start
         while position < stop:
@@ -215,7 +215,7 @@ class Wire:
             last = position + 2 + length
             if 7 < tag < 0x80 and tag & 7 == LENGTH and length < 0x80 and last <= stop:
                 self._spend(position)  # most fields of most files: a short text or message
-                yield Field(tag >> 3, LENGTH, length, position + 2, last)
+                yield new(Field, (tag >> 3, LENGTH, length, position + 2, last, 1))
                 position = last
                 continue
             try:

@@ -49,6 +49,9 @@ FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
 """Message -> field -> number, of what is read."""
 
 
+_NONE: Final[list[Field]] = []
+
+
 class Message:
     """A message in bytes start..end of a buffer. A field that is absent has no values; of one that
     is not repeated the last counts. Every method raises UnreadableError where the file is broken.
@@ -70,7 +73,7 @@ class Message:
             for field in self.wire.fields(self.start, self.end):
                 found.setdefault(field.number, []).append(field)
             self._fields = found
-        return self._fields.get(self._numbers[name], [])
+        return self._fields.get(self._numbers[name], _NONE)
 
     def has(self, name: str) -> bool:
         return bool(self.fields(name))
@@ -87,8 +90,10 @@ class Message:
         return [self.wire.text(one) for one in self.fields(name) if one.wire_type == LENGTH]
 
     def text(self, name: str) -> str:
-        found = self.texts(name)
-        return found[-1] if found else ""
+        for field in reversed(self.fields(name)):
+            if field.wire_type == LENGTH:
+                return self.wire.text(field)
+        return ""
 
     def ints(self, name: str) -> list[int]:
         return [signed(n) for field in self.fields(name) for n in self.wire.varints(field)]
