@@ -42,6 +42,7 @@ __all__ = [
     "decode",
     "identify",
     "is_candidate",
+    "is_candidate_text",
     "may_hold_model",
     "open_graph",
     "open_model",
@@ -144,6 +145,18 @@ def is_candidate(path: str) -> bool:
     except OSError:
         return False
     return looked_into.mentions(data)
+
+
+def is_candidate_text(source: Source) -> bool:
+    """The same of a text that is not on disk yet, as an editor has it."""
+    head = Head(source.path, source.text[:HEAD_BYTES].encode("utf-8", "replace"))
+    entries = [entry for entry in FORMATS if head.extension in entry.searched]
+    if any(head.extension in entry.texts for entry in entries):
+        return True
+    looked_into = next((entry for entry in entries if entry.mentions is not None), None)
+    if looked_into is not None and looked_into.mentions is not None:
+        return looked_into.mentions(source.text.encode("utf-8", "replace"))
+    return any(entry.open_text is not None and entry.surely(head) for entry in entries)
 
 
 def may_hold_model(path: str) -> bool:

@@ -45,7 +45,6 @@ from upconv.linter.running.fold import Judged, grouped, numbered
 from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 
-
 Step: TypeAlias = Callable[[Context], None]
 """Is told what is under check before each rule runs."""
 
@@ -97,14 +96,21 @@ def check_path(
 
 
 def check_source(
-    source: Source, options: CheckOptions | None = None, step: Step = lambda context: None
+    source: Source,
+    options: CheckOptions | None = None,
+    step: Step = lambda context: None,
+    *,
+    named: bool = True,
 ) -> FileReport:
-    """Check a text that is no file (standard input, an editor's buffer). `step` is called before
-    each rule with what is under check; what it raises that is no Exception ends the check."""
+    """Check a text that is no file (standard input, an editor's buffer).
+
+    `step` is called before each rule with what is under check; what it raises that is no Exception
+    ends the check. `named` is as for `check_path`.
+    """
     from upconv.converters.readers.formats import open_text
 
     settings = options or CheckOptions()
-    return _check(source.path, settings, lambda: open_text(source, settings.read), step=step)
+    return _check(source.path, settings, lambda: open_text(source, settings.read), named, step)
 
 
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:

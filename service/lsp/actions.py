@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
@@ -40,14 +41,11 @@ async def offered(session: Session, params: types.CodeActionParams) -> list[type
     """What can be done about the findings of some lines, and about the whole text."""
     document, look = await session.look(params.text_document.uri)
     here = list(overlapping(look, document.lines, params.range))
-    actions = [
-        action
-        for action in _all(session, document, look, here)
-        if _wanted(str(action.kind), params.context.only)
-    ]
+    every = _all(session, document, look, here)
+    actions = [action for action in every if _wanted(action, params.context.only)]
     if not session.can("text_document.code_action.resolve_support"):
         for action in actions:
-            await session.looker.ask(lambda one=action: _fill(session, document, look, one))
+            await session.looker.ask(partial(_fill, session, document, look, action))
     return actions
 
 
@@ -60,17 +58,14 @@ async def resolved(session: Session, action: types.CodeAction) -> types.CodeActi
     document, look = await session.look(data["uri"])
     if document.shot.version != data["version"]:
         raise JsonRpcContentModified("the text has changed")
-    await session.looker.ask(lambda: _fill(session, document, look, action))
+    await session.looker.ask(partial(_fill, session, document, look, action))
     return action
 
 
-def _wanted(kind: str, only: Sequence[str] | None) -> bool:
-    """Whether a kind is one of those that were asked for, or of a family of them."""
-    return only is None or any(f"{kind}.".startswith(f"{str(one)}.") for one in map(_word, only))
-
-
-def _word(kind: Any) -> str:
-    return str(getattr(kind, "value", kind))
+def _wanted(action: types.CodeAction, only: Sequence[Any] | None) -> bool:
+    """Whether it is of a kind that was asked for, or of a family of kinds."""
+    kind, *asked = (str(getattr(one, "value", one)) for one in (action.kind, *(only or ())))
+    return only is None or any(f"{kind}.".startswith(f"{one}.") for one in asked)
 
 
 def _all(
@@ -187,6 +182,6 @@ async def add_to_baseline(session: Session, uri: str, fingerprint: str) -> bool:
     found = _of(look, fingerprint)
     if path is None or not found:
         return False
-    await session.looker.ask(lambda: know(path, found))
+    await session.looker.ask(partial(know, path, found))
     session.again()
     return True

@@ -64,6 +64,7 @@ def range_of(finding: Finding, look: Look, lines: Lines) -> types.Range:
 
 
 def as_range(start: Point, end: Point) -> types.Range:
+    """Two places as a range."""
     return types.Range(types.Position(*start), types.Position(*end))
 
 

@@ -6,9 +6,10 @@ behind a line's end by one: after some edits its text would be another than the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -36,16 +37,16 @@ class Snapshot:
 class Document:
     """One open text. `task` is the look at its present version, once somebody has asked for it."""
 
-    def __init__(self, uri: str, version: int, text: str, encoding: str) -> None:
+    def __init__(
+        self, uri: str, version: int, text: str, encoding: str = "utf-16", language: str = ""
+    ) -> None:
         self.lines = Lines(text, encoding)
-        self.shot = Snapshot(uri, path_of(uri), version, text)
+        self.shot = Snapshot(uri, _named(path_of(uri), language), version, text)
         self.task: Future[Any] | None = None
         self.deep: Any = None
 
     def change(self, version: int, changes: Iterable[Any]) -> None:
         """Apply the changes of one notification, each to the result of the one before."""
-        from dataclasses import replace
-
         text = self.shot.text
         for one in changes:
             text = self._changed(one)
@@ -82,3 +83,12 @@ def path_of(uri: str) -> str:
         return unquote(parts.path).rpartition("/")[2] or uri
     path: str = url2pathname(parts.path)
     return f"//{parts.netloc}{path}" if parts.netloc and parts.netloc != "localhost" else path
+
+
+_ENDINGS: Final = {"python": ".py", "json": ".json", "prototxt": ".prototxt", "pbtxt": ".pbtxt"}
+"""What the editor calls a language -> how its files end."""
+
+
+def _named(path: str, language: str) -> str:
+    """A path that says what is in the text, where one that was never saved does not."""
+    return path if os.path.splitext(path)[1] else path + _ENDINGS.get(language, "")

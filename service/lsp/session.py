@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 
 from upconv.service.lsp.configured import Folders
 from upconv.service.lsp.diagnostics import diagnostics
@@ -46,7 +46,8 @@ class Session:
 
     @property
     def encoding(self) -> str:
-        return str(self.server.server_capabilities.position_encoding or "utf-16")
+        agreed = self.server.server_capabilities.position_encoding
+        return str(getattr(agreed, "value", agreed) or "utf-16")
 
     def can(self, capability: str) -> bool:
         """Whether the editor has said that it understands something."""
@@ -72,8 +73,8 @@ class Session:
             raise JsonRpcInvalidParams(f"{uri} is not open")
         return found
 
-    def opened(self, uri: str, version: int, text: str) -> None:
-        self.documents[uri] = Document(uri, version, text, self.encoding)
+    def opened(self, uri: str, version: int, text: str, language: str) -> None:
+        self.documents[uri] = Document(uri, version, text, self.encoding, language)
         self.later(uri, 0.0)
 
     def changed(self, uri: str, version: int, changes: Any) -> None:

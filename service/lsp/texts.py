@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 
 def initialized(session: Session, params: types.InitializedParams) -> None:
+    """The editor is ready."""
     session.started()
 
 
 def did_open(session: Session, params: types.DidOpenTextDocumentParams) -> None:
+    """A text is open."""
     text = params.text_document
-    session.opened(text.uri, text.version, text.text)
+    language = str(getattr(text.language_id, "value", text.language_id))
+    session.opened(text.uri, text.version, text.text, language)
 
 
 def did_change(session: Session, params: types.DidChangeTextDocumentParams) -> None:
+    """A text has changed."""
     session.changed(params.text_document.uri, params.text_document.version, params.content_changes)
 
 
@@ -33,10 +37,12 @@ def did_save(session: Session, params: types.DidSaveTextDocumentParams) -> None:
 
 
 def did_close(session: Session, params: types.DidCloseTextDocumentParams) -> None:
+    """A text is closed."""
     session.closed(params.text_document.uri)
 
 
 def did_change_files(session: Session, params: types.DidChangeWatchedFilesParams) -> None:
+    """Files have changed on disk."""
     session.again()
 
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.records import record
+from upconv.converters.readers.formats import is_candidate_text
 from upconv.linter.context import Context
-from upconv.linter.running.engine import CheckOptions, check_source
+from upconv.linter.finding import FileReport
+from upconv.linter.running.engine import CheckOptions, check_source, relative_path
 from upconv.linter.running.plugins import load_plugins
 
 if TYPE_CHECKING:
     from upconv.converters.ir.dims import Size
-    from upconv.linter.finding import FileReport, Finding
+    from upconv.linter.finding import Finding
     from upconv.linter.running.baseline import Baseline
 
 Inputs = Mapping[str, "tuple[Size, ...]"]
@@ -42,7 +44,7 @@ class Look:
 
     def check(self, source: Source) -> FileReport:
         """Another text, checked as this one was."""
-        again = check_source(source, self.options)
+        again = check_source(source, self.options, named=False)
         return self.known.split(again)[0] if self.known else again
 
 
@@ -52,12 +54,14 @@ def look(
     known: Baseline | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Look:
-    """Check a text as `upconv check` would. `alive` is called before each rule, and ends the look
-    by raising what is no Exception.
+    """Check a text as a search of its folder would, which passes over what is no model. `alive` is
+    called before each rule, and ends the look by raising what is no Exception.
 
     Raises UsageError where the options name what does not exist.
     """
     load_plugins()
+    if not is_candidate_text(source):
+        return Look(_passed_over(source, options), options, source, None, known)
     seen: list[Context] = []
 
     def step(context: Context) -> None:
@@ -65,9 +69,13 @@ def look(
             seen.append(context)
         alive()
 
-    report = check_source(source, options, step)
+    report = check_source(source, options, step, named=False)
     context = seen[0] if seen and seen[0].model is not None else None
     return Look(known.split(report)[0] if known else report, options, source, context, known)
+
+
+def _passed_over(source: Source, options: CheckOptions) -> FileReport:
+    return FileReport(relative_path(source.path, options.root), "", "skipped", "no model")
 
 
 def at_inputs(look: Look, inputs: Inputs) -> Context | None:
