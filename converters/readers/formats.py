@@ -43,6 +43,7 @@ __all__ = [
     "identify",
     "is_candidate",
     "is_candidate_text",
+    "laid_out",
     "may_hold_model",
     "open_graph",
     "open_model",
@@ -220,6 +221,13 @@ def comments(source: Source) -> Iterator[tuple[Span, str]]:
     from upconv.converters.readers.files.prototxt import source_comments
 
     yield from source_comments(source)
+
+
+def laid_out(source: Source) -> str:
+    """A protobuf text in its layout; raises UnreadableError for any other, and for a broken one."""
+    from upconv.converters.readers.files.prototxt.layout import laid_out as layout
+
+    return layout(source)
 
 
 def _format_of(path: str) -> Format:
