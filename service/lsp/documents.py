@@ -44,6 +44,8 @@ class Document:
         self.shot = Snapshot(uri, _named(path_of(uri), language), version, text)
         self.task: Future[Any] | None = None
         self.deep: Any = None
+        self.sized: Any = None
+        self.tree: Any = None
 
     def change(self, version: int, changes: Iterable[Any]) -> None:
         """Apply the changes of one notification, each to the result of the one before."""

@@ -51,9 +51,9 @@ class Lines:
         return start + _characters(self.text[start:end], units, self.encoding)
 
     def point(self, offset: int) -> Point:
-        """The place of an offset."""
+        """The place of an offset; inside of a line's break there is none but the line's end."""
         line = bisect_right(self.starts, offset) - 1
-        start = self.starts[line]
+        start, offset = self.starts[line], min(offset, self._end(line))
         return line, offset - start if self._plain else self.units(self.text[start:offset])
 
     def units(self, text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from upconv.service.lsp import actions, texts
+from upconv.service.lsp import actions, completion, hover, names, outline, sizes, texts
 from upconv.service.lsp.session import Session
 
 Handler = Callable[..., Any]
@@ -32,6 +32,23 @@ FEATURES: Final[tuple[tuple[str, Handler, Any], ...]] = (
         types.CodeActionOptions(list(actions.KINDS), resolve_provider=True),
     ),
     (types.CODE_ACTION_RESOLVE, actions.resolved, None),
+    (types.TEXT_DOCUMENT_INLAY_HINT, sizes.hints, types.InlayHintOptions()),
+    (types.TEXT_DOCUMENT_CODE_LENS, sizes.lenses, types.CodeLensOptions(resolve_provider=True)),
+    (types.CODE_LENS_RESOLVE, sizes.lens, None),
+    (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (
+        types.TEXT_DOCUMENT_COMPLETION,
+        completion.completion,
+        types.CompletionOptions(list(completion.TRIGGERS)),
+    ),
+    (types.TEXT_DOCUMENT_DEFINITION, names.definition, None),
+    (types.TEXT_DOCUMENT_REFERENCES, names.references, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT, names.highlight, None),
+    (types.TEXT_DOCUMENT_PREPARE_RENAME, names.can_rename, None),
+    (types.TEXT_DOCUMENT_RENAME, names.rename, types.RenameOptions(prepare_provider=True)),
+    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
+    (types.TEXT_DOCUMENT_FOLDING_RANGE, outline.folds, None),
+    (types.TEXT_DOCUMENT_FORMATTING, outline.layout, None),
 )
 """Message, what answers it, and what the editor is told of it when it starts."""
 
@@ -67,6 +84,9 @@ def _command(session: Session, command: Handler) -> Handler:
 
 COMMANDS: Final[dict[str, Handler]] = {
     actions.ADD_TO_BASELINE: actions.add_to_baseline,
+    sizes.SET_SIZE: sizes.set_size,
+    sizes.SHOW_AUDIT: sizes.show_audit,
+    texts.STATE: texts.state,
 }
 """What editors may ask for by name."""
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 
+from upconv.converters.ir.origin import Source
 from upconv.service.lsp.configured import Folders
 from upconv.service.lsp.diagnostics import diagnostics
 from upconv.service.lsp.documents import Document, path_of
 from upconv.service.lsp.looker import Looker
+from upconv.service.lsp.nets import tree_of
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
+    from upconv.converters.readers.files.prototxt import Message
     from upconv.service.work.looking import Look
 
 PAUSE: Final = 0.03
@@ -41,6 +45,7 @@ class Session:
         self._traces: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._folder: TemporaryDirectory[str] | None = None
 
     # What the editor can do.
 
@@ -96,6 +101,21 @@ class Session:
         """A text and what is found in it; raises JsonRpcContentModified where it changes."""
         document = self.document(uri)
         return document, await self.looker.look(document)
+
+    async def tree(self, document: Document) -> Message | None:
+        """The tree of a protobuf text, which needs no check: while that runs, too, words are
+        completed and blobs are found. None for a text of another kind."""
+        shot = document.shot
+        if document.tree is None or document.tree[0] is not shot:
+            document.tree = shot, await asyncio.to_thread(tree_of, Source(shot.path, shot.text))
+        found: Message | None = document.tree[1]
+        return found
+
+    def report_of(self, path: str) -> Path:
+        """Where a report on a file is written: in a folder that goes with the session."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="upconv-")
+        return Path(self._folder.name).resolve() / f"{Path(path).name}.html"
 
     # What is told unasked.
 

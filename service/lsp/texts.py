@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
@@ -59,3 +59,13 @@ async def diagnostic(
     if known == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(known)
     return types.RelatedFullDocumentDiagnosticReport(items, result_id=known)
+
+
+STATE: Final = "upconv.state"
+
+
+async def state(session: Session, uri: str) -> dict[str, str | int]:
+    """What the server has of a text, for a report of a defect: its version and a digest."""
+    shot = session.document(uri).shot
+    digest = blake2b(shot.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return {"version": shot.version, "characters": len(shot.text), "digest": digest}

@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], check: bool, diff: bool) -> int:
         found = format_bytes(path, sys.stdin.buffer.read()) if piped else format_file(path, write)
         changed += found.differs
         if piped and write:
-            click.get_binary_stream("stdout").write(found.data)
+            sys.stdout.buffer.write(found.data)
         elif diff:
             click.echo(found.diff, nl=False)
         elif found.differs:

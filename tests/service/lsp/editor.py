@@ -98,7 +98,7 @@ class Editor:
         """Open a file, or a text under its name; its URI."""
         uri = path.as_uri()
         self._versions[uri] = 1
-        shown = path.read_text(encoding="utf-8", newline="") if text is None else text
+        shown = path.read_bytes().decode("utf-8") if text is None else text
         item = types.TextDocumentItem(uri, "prototxt", 1, shown)
         self.tell(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
         return uri
@@ -180,7 +180,7 @@ def editor(
             client._server.kill()
         raise
     finally:
-        one.run(client.stop())
+        one.run(_stopped(client))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
@@ -190,14 +190,21 @@ async def _connected(client: LanguageClient, port: int) -> None:
     """Connect once the server listens; it serves the first who comes."""
     while True:
         try:
-            return await client.start_tcp("127.0.0.1", port)
+            await client.start_tcp("127.0.0.1", port)
         except OSError:
             await asyncio.sleep(0.05)
+        else:
+            return
+
+
+async def _stopped(client: LanguageClient) -> None:
+    stop: Any = client.stop
+    await stop()
 
 
 def changed(text: str, edits: Sequence[types.TextEdit]) -> str:
     """A text after edits, all of which name places of the text before."""
-    spots = [(*(offset(text, p) for p in (e.range.start, e.range.end)), e.new_text) for e in edits]
+    spots = [(offset(text, e.range.start), offset(text, e.range.end), e.new_text) for e in edits]
     for start, end, new in sorted(spots, reverse=True):
         text = text[:start] + new + text[end:]
     return text
@@ -211,8 +218,9 @@ def offset(text: str, place: types.Position) -> int:
     return len(before) + len(line[: 2 * place.character].decode("utf-16-le", "surrogatepass"))
 
 
-def edits_of(edit: types.WorkspaceEdit, version: int = 1) -> list[types.TextEdit]:
+def edits_of(edit: types.WorkspaceEdit | None, version: int = 1) -> list[types.TextEdit]:
     """The edits of one text, which are for the version that it has."""
+    assert edit is not None
     assert edit.document_changes is not None
     (one,) = edit.document_changes
     assert isinstance(one, types.TextDocumentEdit)

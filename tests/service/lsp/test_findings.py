@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from tests.service.lsp.editor import EVERYTHING, SERVER, Editor, changed, editor, edits_of, offset
+from tests.service.lsp.editor import SERVER, Editor, changed, editor, edits_of, offset
 from tests.support import ROOT
 from upconv.converters.ir.origin import Source
 from upconv.linter.running.engine import CheckOptions, check_source
@@ -292,6 +292,7 @@ def test_taken_into_the_baseline_that_is_configured(session: Editor, folder: Pat
     found = session.findings(uri)
     assert "Add UP201 to the baseline" in session.actions(uri, line_of(found, "UP201"))
     data = next(one.data for one in found if one.code == "UP201")
+    assert data is not None
     arguments = [uri, data["fingerprint"]]
     command = types.ExecuteCommandParams("upconv.addToBaseline", arguments)
     assert session.ask(types.WORKSPACE_EXECUTE_COMMAND, command) is True
@@ -309,7 +310,8 @@ def test_an_editor_that_cannot_ask_later_gets_the_edit_at_once(tmp_path: Path) -
 
 def test_capabilities_are_those_that_are_there(session: Editor) -> None:
     told = session.capabilities
-    assert EVERYTHING.window is not None
     assert told.position_encoding == "utf-16"
+    assert isinstance(told.text_document_sync, types.TextDocumentSyncOptions)
     assert told.text_document_sync.change == types.TextDocumentSyncKind.Incremental
+    assert isinstance(told.code_action_provider, types.CodeActionOptions)
     assert told.code_action_provider.resolve_provider

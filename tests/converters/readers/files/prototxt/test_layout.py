@@ -56,7 +56,7 @@ def fields(draw: st.DrawFn, depth: int = 3) -> str:
 
 @st.composite
 def blocks(draw: st.DrawFn, depth: int) -> str:
-    left, right = draw(st.sampled_from(["{}", "<>"]))
+    left, right = draw(st.sampled_from([("{", "}"), ("<", ">")]))
     return f"{left}{draw(texts(depth))}{right}"
 
 
