@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from select import POLLIN, poll
 from subprocess import Popen, TimeoutExpired
@@ -40,7 +40,7 @@ serve(control, modules, prepare)
 """
 LONGEST: Final = 1 << 16
 REST: Final = 60.0
-"""Seconds without a template after one that ended before any of its forks had an end."""
+"""Seconds without a template after one that could not prepare itself."""
 
 FITS: Final = sys.platform.startswith("linux") and hasattr(os, "pidfd_open")
 
@@ -57,7 +57,6 @@ class Template:
         self._environment = environment
         self._lock = threading.Lock()
         self._running: tuple[Popen[bytes], socket.socket] | None = None
-        self._good = True
         self._rests_until = 0.0
 
     def spawn(self, environment: Mapping[str, str], folder: str | None) -> Process:
@@ -66,7 +65,7 @@ class Template:
             control = self._ensured()
         if control is not None:
             with suppress(OSError):  # it ended at this moment
-                return _forked(control, environment, folder or ".", self._note)
+                return _forked(control, environment, folder or ".")
         return cold(environment, folder)
 
     def start(self) -> None:
@@ -74,18 +73,25 @@ class Template:
         with self._lock:
             self._ensured()
 
+    def stop(self) -> None:
+        """End it, and its forks."""
+        with self._lock:
+            if self._running is not None:
+                self._running[1].close()
+                self._running[0].wait()
+                self._running = None
+
     def _ensured(self) -> socket.socket | None:
         if self._running is not None:
             process, control = self._running
             if process.poll() is None:
                 return control
+            if not _was_ready(control):
+                self._rests_until = time.monotonic() + REST
             control.close()
             self._running = None
-            if not self._good:
-                self._rests_until = time.monotonic() + REST
         if not FITS or time.monotonic() < self._rests_until:
             return None
-        self._good = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = interpreter(CODE, self._environment, stdin=theirs.fileno())
@@ -93,19 +99,22 @@ class Template:
         self._running = process, ours
         return ours
 
-    def _note(self) -> None:
-        self._good = True
+
+def _was_ready(control: socket.socket) -> bool:
+    """Whether a template that has ended had prepared all before."""
+    for _ in range(2):  # that it has not read what it was asked last is told before what it said
+        with suppress(OSError):
+            return bool(control.recv(LONGEST, socket.MSG_DONTWAIT))
+    return False
 
 
-def _forked(
-    control: socket.socket, environment: Mapping[str, str], folder: str, ended: Callable[[], None]
-) -> Process:
+def _forked(control: socket.socket, environment: Mapping[str, str], folder: str) -> Process:
     """Ask for a fork. Raises OSError where nobody hears it."""
     words = json.dumps([folder, dict(environment)]).encode()
     theirs_in, ours_in = os.pipe()
     ours_out, theirs_out = os.pipe()
     leash, collar = socket.socketpair()
-    led = _Led(os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb"), leash, ended)
+    led = _Led(os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb"), leash)
     try:
         socket.send_fds(control, [words], (theirs_in, theirs_out, collar.fileno()))
     except OSError:
@@ -121,13 +130,10 @@ def _forked(
 class _Led:
     """A fork of a template, seen from the process that asked for it."""
 
-    def __init__(
-        self, stdin: IO[bytes], stdout: IO[bytes], leash: socket.socket, ended: Callable[[], None]
-    ) -> None:
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes], leash: socket.socket) -> None:
         self.stdin = stdin
         self.stdout = stdout
         self._leash = leash
-        self._ended = ended
         self._code: int | None = None
 
     def kill(self) -> None:
@@ -143,8 +149,6 @@ class _Led:
                 raise TimeoutExpired("a fork", timeout or 0.0) from None
             except OSError:
                 said = b""
-            if said:
-                self._ended()
             self._code = int(said or -signal.SIGKILL)  # with the template, its forks are gone
             self._leash.close()
         return self._code
@@ -180,7 +184,8 @@ def serve(control: socket.socket, modules: Sequence[str], prepare: str) -> None:
                 _take(_child(control), children, asked)
             elif child := children.get(descriptor):
                 _attend(child, descriptor, children, asked)
-        more = more and not events and next(imports, False)
+        if more and not events and not (more := next(imports, False)):
+            control.send(b"ready")
 
 
 def _child(control: socket.socket) -> _Child:
