@@ -21,7 +21,7 @@ from typing import IO, Any, Final, TypeVar
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.service.work.confinement import Confinement, confine, die_with
-from upconv.service.work.processes import Process, Spawn, search_path, spawn
+from upconv.service.work.processes import Fork, Process, Spawn, cold, may_fork, search_path
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
@@ -33,6 +33,11 @@ class ChildError(UpconvError):
 
 class KilledError(ChildError):
     """Somebody else has killed the child, as systems do that are short of memory."""
+
+
+def spawn(environment: Mapping[str, str], folder: str | None) -> Process:
+    """A child: a fork where this process is one itself, else an interpreter."""
+    return Fork(environment, folder, run_sent) if may_fork() else cold(environment, folder)
 
 
 def run_in_child(

@@ -75,23 +75,23 @@ def cold(environment: Mapping[str, str], folder: str | None) -> Process:
     return interpreter(CHILD, environment, folder)
 
 
-def spawn(environment: Mapping[str, str], folder: str | None) -> Process:
-    """A child: a fork where this process is one itself and has one thread, else an interpreter."""
-    if _is_fork and len(os.listdir("/proc/self/task")) == 1:
-        return _Fork(environment, folder)
-    return cold(environment, folder)
+def may_fork() -> bool:
+    """Whether this process is a fork itself, and has one thread."""
+    return bool(_is_fork) and len(os.listdir("/proc/self/task")) == 1
 
 
 _is_fork: list[bool] = []
 
 
-class _Fork:
-    """A fork of this process."""
+class Fork:
+    """A fork of this process, which does `run`."""
 
-    def __init__(self, environment: Mapping[str, str], folder: str | None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: str | None, run: Callable[[], None]
+    ) -> None:
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
-        self._pid = fork(theirs_in, theirs_out, environment, folder or ".")
+        self._pid = fork(theirs_in, theirs_out, environment, folder or ".", run)
         os.close(theirs_in)
         os.close(theirs_out)
         self._code: int | None = None
@@ -124,9 +124,11 @@ def ended(pid: int, timeout: float | None) -> None:
         os.close(watched)
 
 
-def fork(stdin: int, stdout: int, environment: Mapping[str, str], folder: str) -> int:
-    """Fork this process, which has one thread; the fork does what it is sent through `stdin`. It
-    has no other descriptor of this process but standard error, and never returns from here."""
+def fork(
+    stdin: int, stdout: int, environment: Mapping[str, str], folder: str, run: Callable[[], None]
+) -> int:
+    """Fork this process, which has one thread; the fork does `run`, and never returns from here. It
+    has no other descriptor of this process but standard error."""
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -135,9 +137,7 @@ def fork(stdin: int, stdout: int, environment: Mapping[str, str], folder: str) -
     try:
         die_with(parent)
         _become(stdin, stdout, environment, folder)
-        from upconv.service.work.child import run_sent
-
-        run_sent()
+        run()
         code = 0
     except (EOFError, SystemExit):  # the parent is gone
         pass

@@ -27,6 +27,7 @@ from subprocess import Popen, TimeoutExpired
 from typing import IO, Final
 
 from upconv.converters.ir.records import record
+from upconv.service.work.child import run_sent
 from upconv.service.work.processes import Process, cold, fork, interpreter, search_path
 
 CODE: Final = """\
@@ -61,11 +62,17 @@ class Template:
 
     def spawn(self, environment: Mapping[str, str], folder: str | None) -> Process:
         """A fork of it, or an interpreter where no template is to be had."""
-        with self._lock:
-            control = self._ensured()
-        if control is not None:
-            with suppress(OSError):  # it ended at this moment
+        for _ in range(2):  # the first may have ended at this moment
+            with self._lock:
+                running = self._ensured()
+            if running is None:
+                break
+            process, control = running
+            try:
                 return _forked(control, environment, folder or ".")
+            except OSError:
+                process.kill()
+                process.wait()
         return cold(environment, folder)
 
     def start(self) -> None:
@@ -81,11 +88,11 @@ class Template:
                 self._running[0].wait()
                 self._running = None
 
-    def _ensured(self) -> socket.socket | None:
+    def _ensured(self) -> tuple[Popen[bytes], socket.socket] | None:
         if self._running is not None:
             process, control = self._running
             if process.poll() is None:
-                return control
+                return self._running
             if not _was_ready(control):
                 self._rests_until = time.monotonic() + REST
             control.close()
@@ -97,7 +104,7 @@ class Template:
             process = interpreter(CODE, self._environment, stdin=theirs.fileno())
         ours.send(json.dumps([search_path(), *self._wanted]).encode())
         self._running = process, ours
-        return ours
+        return self._running
 
 
 def _was_ready(control: socket.socket) -> bool:
@@ -195,7 +202,7 @@ def _child(control: socket.socket) -> _Child:
         raise SystemExit
     stdin, stdout, leash = ends
     folder, environment = json.loads(words)
-    pid = fork(stdin, stdout, environment, folder)
+    pid = fork(stdin, stdout, environment, folder, run_sent)
     os.close(stdin)
     os.close(stdout)
     return _Child(pid, os.pidfd_open(pid), socket.socket(fileno=leash))
