@@ -196,6 +196,17 @@ class Workspace:
         kind = next(kind for cause, kind in kinds if isinstance(error, cause))
         self.notices.append(Notice(kind, error))
 
+    def note_whole_numbers(self, quantized: str, origin: Origin) -> None:
+        """Say of a quantised model that it computes in whole numbers which stand for real ones: its
+        layers are those of the real ones, whose sizes are the same, and its numbers are not."""
+        error = UpconvError(
+            f"the model computes in whole numbers ('{quantized:.60}' is quantised)",
+            where=origin,
+            path=self.path,
+            hint="convert the model it was made from, in float32",
+        )
+        self.notices.append(Notice("whole-number-arithmetic", error))
+
     # Changes
 
     def undo(self, mark: int) -> tuple[str, ...]:
