@@ -155,12 +155,13 @@ class Workspace:
         outputs: Sequence[str],
         *,
         told: bool = True,
+        shape: Shape | None = None,
     ) -> tuple[str, ...]:
         """Append a layer that is not understood, as `add` does; the error says why, in a notice
-        where it is to be `told`."""
+        where it is to be `told`. `shape` is that of its first output, where it is known."""
         if told:
             self.refuse(error, name, origin)
-        operator = Unknown(type_name, error.message)
+        operator = Unknown(type_name, error.message, shape=shape)
         return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
     def append(self, layer: Layer) -> None:
