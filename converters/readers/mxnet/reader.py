@@ -52,21 +52,34 @@ REFUSED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """A node's attributes as rules ask for them, in Caffe's words."""
+    """A node's attributes as rules ask for them, in Caffe's words; `weight` is the variable of its
+    weight, whose lr_mult is the layer's."""
 
     node: Node
+    weight: Node | None = None
 
     @property
     def params(self) -> Block:
         return NOTHING
 
+    def _found(self, *names: str) -> tuple[str, Span] | None:
+        """(text, place) of the first of these settings that is written."""
+        node, weight = self.node, self.weight or self.node
+        for word in (_WORDS.get(name, name) for name in names):
+            if word in node.attributes:
+                return node.attributes[word], node.settings.span_of(word)
+            for one, user in ((weight, word), (weight, f"__{word}__"), (node, f"weight_{word}")):
+                if user in one.users:
+                    return one.users[user], one.settings.span_of(user)
+        return None
+
     def span_of(self, *names: str) -> Span | None:
-        words = (one for name in names for one in (_WORDS.get(name, name),))
-        found = next((one for one in words if one in self.node.attributes), None)
-        return self.node.settings.span_of(found) if found is not None else None
+        found = self._found(*names)
+        return found[1] if found is not None else None
 
     def text_of(self, name: str) -> str:
-        return self.node.attributes.get(name, "")
+        found = self._found(name)
+        return found[0] if found is not None else ""
 
 
 _WORDS: Final = {
@@ -182,7 +195,8 @@ class _Reader:
         return made
 
     def _origin(self, node: Node) -> Origin:
-        written = Written(NodeSettings(node))
+        weight = self.symbol.nodes[node.inputs[1][0]] if len(node.inputs) > 1 else None
+        written = Written(NodeSettings(node, weight))
         return Origin(self.source.path, "mxnet", node.op, node.written.span, written)
 
     def _outputs(
