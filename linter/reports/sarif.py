@@ -117,16 +117,21 @@ def _invocation(report: Report, scribe: _Scribe) -> dict[str, Any]:
 
 
 def _artifacts(files: Iterable[FileReport], scribe: _Scribe) -> list[dict[str, Any]]:
-    """The checked files, each once, as SARIF asks."""
+    """The checked files, each once, as SARIF asks. An encoding is for reading regions, so only a
+    file with a place has one: a cached report keeps no text of a file without."""
     checked = {file.path: file for file in files if file.status != "skipped"}
     return [
         {
             "location": scribe.artifact(file.path),
             "roles": ["analysisTarget"],
-            **({"encoding": "utf-8"} if file.source is not None else {}),
+            **({"encoding": "utf-8"} if _has_regions(file) else {}),
         }
         for file in checked.values()
     ]
+
+
+def _has_regions(file: FileReport) -> bool:
+    return file.source is not None and any(finding.place for finding in file.findings)
 
 
 @dataclass(frozen=True, slots=True)

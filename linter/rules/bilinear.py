@@ -12,6 +12,7 @@ from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import Interpolator, cropped_behind, gain_of, interpolators
 from upconv.linter.facts.stored import is_zero
+from upconv.linter.facts.terms import terms_of
 from upconv.linter.fixing import remedies
 from upconv.linter.rule import Hit, rule
 
@@ -176,10 +177,12 @@ def bilinear_group(context: Context) -> Iterator[Hit]:
             continue
         if found.channels is not None and found.channels <= op.groups:
             continue
+        terms = terms_of(found.layer)
+        groups, channels = terms.groups or "groups", terms.out_channels
         yield Hit(
-            f"group {op.groups} with num_output {op.out_channels} mixes channels: "
+            f"{groups} {op.groups} with {channels} {op.out_channels} mixes channels: "
             f"{_mixing(found)} ({found.intent.assumed})",
-            f"set group: {op.out_channels}, and num_output to the number of input channels",
+            f"set {groups}: {op.out_channels}, and {channels} to the number of input channels",
             found.layer,
             words.span_of(found.layer, "group", "num_output"),
             severity="warning" if _comes_trained(context, found.layer) else None,
@@ -231,10 +234,12 @@ def bilinear_channels(context: Context) -> Iterator[Hit]:
     for found in interpolators(context):
         effect = _channels_effect(found)
         if effect:
+            terms = terms_of(found.layer)
+            groups, channels = terms.groups or "groups", terms.out_channels
             yield Hit(
-                f"num_output {found.op.out_channels} and group {found.op.groups} on "
+                f"{channels} {found.op.out_channels} and {groups} {found.op.groups} on "
                 f"{found.channels} input channels: {effect} ({found.intent.assumed})",
-                f"set num_output: {found.channels} and group: {found.channels}, or reduce the "
+                f"set {channels}: {found.channels} and {groups}: {found.channels}, or reduce the "
                 "channels with a 1x1 convolution first",
                 found.layer,
                 words.span_of(found.layer, "num_output"),
