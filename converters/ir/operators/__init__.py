@@ -12,7 +12,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TypeAlias
 
-from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.operators.algebra import (
     Arange,
     ArgMax,
@@ -167,12 +167,15 @@ class Unknown:
     """A layer this project does not know; it flows through and stops only what needs it.
 
     `reason` says why it is not understood, where that is more than its type. `fields` are what its
-    file says of it, as far as a reader keeps that: names and their values, all of one kind.
+    file says of it, as far as a reader keeps that: names and their values, all of one kind. `shape`
+    is that of its first output, where the layer's framework says it and only the values are not
+    known.
     """
 
     type: str
     reason: str = ""
     fields: tuple[tuple[str, tuple[int, ...] | tuple[float, ...] | tuple[str, ...]], ...] = ()
+    shape: tuple[Size, ...] | None = None
 
 
 Operator: TypeAlias = (
@@ -293,7 +296,7 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     ['size(skip, 2)']
     """
     found: list[Dim] = []
-    for name in _field_names(type(operator)):
+    for name in _field_names(operator.__class__):
         value = getattr(operator, name)
         if isinstance(value, tuple):
             found += [size for size in value if isinstance(size, Dim)]

@@ -9,7 +9,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
 from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
-from upconv.converters.readers.onnx.entries import Entry
+from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.folding import fill_of
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
@@ -23,6 +23,19 @@ NO_END: Final = 1 << 31
 def _shape_entry(call: Call) -> tuple[Size, ...]:
     entry = call.entry(0)
     return entry.shape if isinstance(entry, Known) else call.shape(call.value())
+
+
+def extended(call: Call, index: int, axes: int) -> Entry:
+    """An input with so many axes of size 1 behind its own; as it is where there are none to add."""
+    entry = call.entry(index)
+    if axes <= 0:
+        return entry
+    if isinstance(entry, Known):
+        shape = entry.shape + (1,) * axes
+        return known_of(entry.array().reshape(shape), entry.kind)
+    own = call.rank(call.value(index))
+    name = call.step(ops.Reshape((1,) * axes, own, 0), [call.value(index)], "aligned")
+    return Value(name, call.kind(index))
 
 
 @lowers("Shape")
