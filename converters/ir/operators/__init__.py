@@ -296,7 +296,8 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     ['size(skip, 2)']
     """
     found: list[Dim] = []
-    for name in _field_names(operator.__class__):
+    kind: type = type(operator)
+    for name in _field_names(kind):
         value = getattr(operator, name)
         if isinstance(value, tuple):
             found += [size for size in value if isinstance(size, Dim)]

@@ -12,7 +12,7 @@ from upconv.converters.readers.assembly.folding.arrays import (
     MAX_VALUES,
     Array,
     NotFoldableError,
-    library,
+    by_either,
     require_small,
     shape_of,
     whole,
@@ -80,8 +80,7 @@ def flipped(x: Array, axes: Sequence[int]) -> Array:
 
 def joined(arrays: Sequence[Array], axis: int) -> Array:
     """Arrays behind each other along an axis."""
-    found: Array = library(*arrays).concatenate(list(arrays), axis)
-    return found
+    return by_either("concatenate", arrays, axis)
 
 
 def stacked(arrays: Sequence[Array], axis: int) -> Array:
@@ -106,8 +105,7 @@ def filled(sizes: Array, value: Array) -> Array:
 
 def repeated(x: Array, shape: Sequence[int]) -> Array:
     """The array repeated along its axes of size 1."""
-    found: Array = library(x).broadcast_to(x, tuple(shape))
-    return found
+    return by_either("broadcast_to", [x], tuple(shape))
 
 
 def expanded(x: Array, sizes: Array) -> Array:

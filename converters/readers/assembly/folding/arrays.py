@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
@@ -84,13 +84,22 @@ def _computed(
         return compute([np.asarray(array) for array in arrays])
 
 
-def library(*arrays: Array) -> Any:
-    """What has NumPy's functions for these arrays: `few`, or NumPy itself."""
+def by_either(
+    name: Literal["broadcast_to", "concatenate", "where"], arrays: Sequence[Array], *rest: Any
+) -> Array:
+    """One of NumPy's functions that `few` has too; only "concatenate" takes the arrays as one."""
+    given = [list(arrays)] if name == "concatenate" else arrays
     if all(isinstance(array, Few) for array in arrays):
-        return few
+        try:
+            made: Array = getattr(few, name)(*given, *rest)
+        except TooHardError:
+            pass
+        else:
+            return made
     import numpy as np
 
-    return np
+    found: Array = getattr(np, name)(*given, *rest)
+    return found
 
 
 def _settled(array: Array, misfit: Callable[[str], UpconvError]) -> Array:

@@ -18,8 +18,8 @@ from upconv.converters.readers.assembly.folding.arrays import (
     Array,
     Fraction,
     NotFoldableError,
+    by_either,
     is_symbolic,
-    library,
     objects,
     require_small,
 )
@@ -274,8 +274,7 @@ def where(condition: Array, yes: Array, no: Array) -> Array:
         isinstance(item, Dim | Fraction) for item in condition.reshape(-1).tolist()
     ):
         raise NotFoldableError("a choice that depends on the input's size")
-    found: Array = library(condition, yes, no).where(condition.astype("|b1"), yes, no)
-    return found
+    return by_either("where", [condition.astype("|b1"), yes, no])
 
 
 def reduced(name: str, x: Array, axes: tuple[int, ...], *, keepdims: bool = False) -> Array:

@@ -259,6 +259,8 @@ def broadcast_to(x: Few, shape: Sequence[int]) -> Few:
 
 def concatenate(arrays: Sequence[Few], axis: int) -> Few:
     """Arrays of one type behind each other along an axis."""
+    if not arrays:
+        raise ValueError("there is nothing to join")
     (code,) = _codes(arrays)
     (axis,) = _axes([axis], arrays[0].ndim)
     rests = {(*one.shape[:axis], *one.shape[axis + 1 :]) for one in arrays}
