@@ -105,9 +105,7 @@ def _links(folder: Path) -> Iterator[Files]:
             found: list[str] = []
             group.visititems(
                 lambda name, one, found=found: (
-                    found.append(name)  # type: ignore[misc]
-                    if isinstance(one, h5py.Dataset)
-                    else None
+                    found.append(name) if isinstance(one, h5py.Dataset) else None
                 )
             )
             shape = group[found[0]].shape
