@@ -35,8 +35,8 @@ from tests.service.http.test_hostile import ARCHIVES, NAMES, raw, zipped
 from tests.service.http.test_jobs import SMALL
 
 Files = dict[str, bytes]
-LIMIT = 60.0
-"""Seconds in which each is answered, on a machine that others use too."""
+LIMIT = 180.0
+"""Seconds in which each is over, on a machine that others use too."""
 
 WEIGHTS = (".safetensors", ".caffemodel", ".params")
 GROWTH = 60_000_000
@@ -243,6 +243,8 @@ class Seen:
         weights = [name for name in files if name.endswith(WEIGHTS) and len(files) > 1]
         options = {"reading": {"weights": weights[0]}} if weights else {}
         answer = server.send(files, kind.kind, options, wait=60)
+        while answer.status == 202 and time.monotonic() - began < LIMIT:
+            answer = server.get(f"/v1/jobs/{answer.json['id']}?wait=60")
         took = time.monotonic() - began
         end = self._end(answer.status, answer.json)
         with self._lock:
