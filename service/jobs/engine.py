@@ -136,7 +136,7 @@ class Engine:
         DBOS(config=config)
         _serve(self)
         DBOS.launch()
-        for one in DBOS.list_queued_workflows(load_input=False):
+        for one in DBOS.list_queued_workflows(load_input=False, app_version=MEANING):
             self._line.join(one.workflow_id, one.authenticated_user or "", one.priority)
         taken = self.settings.workers * (1 + AHEAD)
         DBOS.register_queue(QUEUE, worker_concurrency=taken, polling_interval_sec=POLLED)
@@ -417,6 +417,7 @@ def run_job(words: dict[str, Any]) -> Answer:
     with engine.counted(job):
         for step in STEPS[words["kind"]]:
             done.append(_do_step(words, job, step, done))
+            _LOG.info("kept", extra={"job": job, "step": step})
             if "reason" in done[-1]:
                 break
         return final_artefacts(done)

@@ -15,7 +15,9 @@ SLOW = SMALL.replace(b"dim: 5 dim: 7", b"dim: 250 dim: 350")
 
 
 def steps(server: Server, job: str) -> list[str]:
-    return [line["step"] for line in server.records() if line.get("job") == job and "step" in line]
+    """The steps of a job that were begun."""
+    begun = [line for line in server.records() if line["message"] == "step"]
+    return [line["step"] for line in begun if line["job"] == job]
 
 
 def wait_for_step(server: Server, job: str, step: str) -> None:
