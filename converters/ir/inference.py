@@ -89,7 +89,8 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     """
     unknown = (None,) * len(layer.outputs)
     if isinstance(layer.operator, Unknown):
-        return (_stated(layer.operator, shapes), *unknown[1:])
+        stated = tuple(_stated(one, shapes) for one in layer.operator.shapes)
+        return (*stated, *unknown)[: len(unknown)]
     given = input_shapes(layer, shapes)
     if given is None:
         return unknown
@@ -110,16 +111,14 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     return results
 
 
-def _stated(operator: Unknown, shapes: Mapping[str, Shape | None]) -> Shape | None:
+def _stated(said: Shape, shapes: Mapping[str, Shape | None]) -> Shape | None:
     """The shape that is said of a layer's output; None where it is like one that is not known."""
-    if operator.shape is None:
-        return None
 
     def size_of(leaf: Symbol | Like) -> Size | None:
         shape = None if isinstance(leaf, Symbol) else shapes[leaf.tensor]
         return None if shape is None or isinstance(leaf, Symbol) else shape[leaf.axis]
 
-    found = tuple(substitute(size, size_of) for size in operator.shape)
+    found = tuple(substitute(size, size_of) for size in said)
     still = (leaf for size in found for leaf in leaves(size))
     return None if any(isinstance(leaf, Like) for leaf in still) else found
 

@@ -23,6 +23,7 @@ from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
+from upconv.converters.readers.onnx.stated import stated_shapes
 from upconv.converters.readers.onnx.tensors import read_tensor
 from upconv.converters.readers.onnx.written import NodeSettings
 
@@ -180,8 +181,9 @@ class Evaluation:
             call.origin,
             call.outputs,
             told=not follows,
+            shapes=stated_shapes(call)[: len(call.outputs)],
         )
-        self.dark.update(made)
+        self.dark.update(value for value in made if self.work.rank(value) is None)
         return tuple(Value(name) for name in made)
 
     def _captured(self, call: Call) -> tuple[str, ...]:
