@@ -169,7 +169,7 @@ def download(job: JobId, name: str, parts: Parts, owner: Owner) -> FileResponse:
     if found is None:
         raise UnknownJobError("the job has no such file", hint="see its result.artefacts")
     return FileResponse(
-        parts.engine.store.path(found.sha256),
+        parts.engine.store.local(found.sha256),
         media_type=TYPES[found.name],
         filename=found.name,
         headers={"etag": f'"{found.sha256}"', "cache-control": "private, no-cache"},

@@ -33,6 +33,7 @@ class ServeSettings:
     port: int = 8000
     folder: str = "upconv-service"
     database: str = ""
+    artefacts: str = ""
     tokens: str = ""
     host_names: tuple[str, ...] = ()
     workers: int = 2
@@ -146,6 +147,7 @@ def _engine_settings(settings: ServeSettings) -> EngineSettings:
     return EngineSettings(
         Path(os.path.abspath(settings.folder)),
         settings.database,
+        settings.artefacts,
         settings.workers,
         retention=settings.retention,
         seconds=settings.seconds,

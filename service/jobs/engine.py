@@ -35,6 +35,7 @@ from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
 from upconv.service.jobs.database import sqlite_engine
 from upconv.service.jobs.job import STATES, WAITS, Job, Progress, job_of, outcome_files, state_of
 from upconv.service.jobs.line import Line
+from upconv.service.jobs.remote import Remote
 from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
 from upconv.service.jobs.store import Store
@@ -85,11 +86,13 @@ class UnknownJobError(UpconvError):
 
 @record(frozen=True, slots=True)
 class EngineSettings:
-    """`folder` holds everything; `database` is a URL, "" for SQLite in the folder. `workers` jobs
+    """`folder` holds everything; `database` is a URL, "" for SQLite in the folder, and `artefacts`
+    another, "" where files are in the folder only. `workers` jobs
     run at a time, `waiting` may wait, and a job is kept for `retention` seconds after its end."""
 
     folder: Path
     database: str = ""
+    artefacts: str = ""
     workers: int = 2
     waiting: int = 1000
     waiting_each: int = 200
@@ -104,7 +107,8 @@ class Engine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
-        self.store = Store(settings.folder / "artefacts")
+        remote = Remote(settings.artefacts) if settings.artefacts else None
+        self.store = Store(settings.folder / "artefacts", remote)
         self.held = Held(False, False)
         self._template = Template(TEMPLATE, _environment(settings.folder / "incoming"), "warm_up")
         self._progress: dict[str, Progress] = {}
@@ -286,7 +290,7 @@ class Engine:
 
     def _laid(self, files: Iterable[Named]) -> tuple[Laid, ...]:
         return tuple(
-            Laid(os.path.abspath(self.store.path(file.sha256)), file.name) for file in files
+            Laid(os.path.abspath(self.store.local(file.sha256)), file.name) for file in files
         )
 
     def _in_child(self, job: str, request: StepRequest, folder: Path) -> Answer:

@@ -48,6 +48,13 @@ DAY = 86400.0
     help="postgresql://...  [default: SQLite in --data]",
 )
 @click.option(
+    "--artefacts",
+    default="",
+    envvar="UPCONV_ARTEFACTS",
+    metavar="URL",
+    help="s3://bucket/prefix ...: uploads and artefacts are kept there too.",
+)
+@click.option(
     "--tokens",
     default="",
     type=click.Path(),
