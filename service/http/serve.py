@@ -34,6 +34,7 @@ class ServeSettings:
     folder: str = "upconv-service"
     database: str = ""
     artefacts: str = ""
+    scheduler: str = ""
     tokens: str = ""
     host_names: tuple[str, ...] = ()
     workers: int = 2
@@ -148,6 +149,7 @@ def _engine_settings(settings: ServeSettings) -> EngineSettings:
         Path(os.path.abspath(settings.folder)),
         settings.database,
         settings.artefacts,
+        settings.scheduler,
         settings.workers,
         retention=settings.retention,
         seconds=settings.seconds,

@@ -15,6 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -32,17 +33,17 @@ from dbos import (
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
+from upconv.service.jobs.children import child_environment, new_template
 from upconv.service.jobs.database import sqlite_engine
 from upconv.service.jobs.job import STATES, WAITS, Job, Progress, job_of, outcome_files, state_of
 from upconv.service.jobs.line import Line
 from upconv.service.jobs.remote import Remote
+from upconv.service.jobs.scheduled import ON_A_WORKER, Sent, dask_executor, run_scheduled
 from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
 from upconv.service.jobs.store import Store
 from upconv.service.work.child import ChildError, KilledError, run_in_child
 from upconv.service.work.confinement import Confinement, Held, probe
-from upconv.service.work.proving import ONE_THREAD
-from upconv.service.work.template import Template
 
 QUEUE: Final = "jobs"
 EXECUTOR: Final = "upconv"
@@ -59,15 +60,6 @@ AHEAD: Final = 2
 
 TRIES: Final = 3
 """How often a step is begun whose process somebody else kills."""
-
-TEMPLATE: Final = (
-    "upconv.service.jobs.steps",
-    "upconv.service.work",
-    "upconv.service.reports",
-    "upconv.linter",
-    "upconv.converters",
-)
-"""What the children's template imports. onnxruntime is not among it: it starts a thread."""
 
 FRESH: Final = 3600.0
 """Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
@@ -87,12 +79,14 @@ class UnknownJobError(UpconvError):
 @record(frozen=True, slots=True)
 class EngineSettings:
     """`folder` holds everything; `database` is a URL, "" for SQLite in the folder, and `artefacts`
-    another, "" where files are in the folder only. `workers` jobs
-    run at a time, `waiting` may wait, and a job is kept for `retention` seconds after its end."""
+    another, "" where files are in the folder only; `scheduler` is that of dask, "" for children
+    of this process. `workers` jobs run at a time, `waiting` may wait, and a job is kept for
+    `retention` seconds after its end."""
 
     folder: Path
     database: str = ""
     artefacts: str = ""
+    scheduler: str = ""
     workers: int = 2
     waiting: int = 1000
     waiting_each: int = 200
@@ -110,9 +104,10 @@ class Engine:
         remote = Remote(settings.artefacts) if settings.artefacts else None
         self.store = Store(settings.folder / "artefacts", remote)
         self.held = Held(False, False)
-        self._template = Template(TEMPLATE, _environment(settings.folder / "incoming"), "warm_up")
+        self._template = new_template(settings.folder / "incoming")
+        self._executor: Executor | None = None
         self._progress: dict[str, Progress] = {}
-        self._kills: dict[str, Callable[[], None]] = {}
+        self._kills: dict[str, Callable[[], object]] = {}
         self._cancelled: set[str] = set()
         self._submitting = threading.Lock()
         self._line = Line(settings.workers, settings.waiting, settings.waiting_each)
@@ -124,7 +119,10 @@ class Engine:
         """Open the database, resume what was not finished, and look at the queue."""
         folder = self.settings.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._template.start()
+        if self.settings.scheduler:
+            self._executor = dask_executor(self.settings.scheduler)
+        else:
+            self._template.start()
         self.held = run_in_child(probe, self.settings.confinement, print, what="the probe")
         config: DBOSConfig = {
             "name": "upconv",
@@ -294,19 +292,23 @@ class Engine:
         )
 
     def _in_child(self, job: str, request: StepRequest, folder: Path) -> Answer:
-        def started(kill: Callable[[], None]) -> None:
+        def started(kill: Callable[[], object]) -> None:
             self._kills[job] = kill
             if job in self._cancelled:
                 kill()
 
         try:
             with self._slot(job):
+                if self._executor is not None:
+                    self._progress[job] = Progress(None, ON_A_WORKER)
+                    sent = Sent(request, self.settings.artefacts, {})
+                    return run_scheduled(self._executor, sent, folder / OUT, started)
                 return run_in_child(
                     run_step,
                     request,
                     lambda text: self._tell(job, request.kind, request.step, text),
                     what="the job",
-                    environment=_environment(folder / "tmp"),
+                    environment=child_environment(folder / "tmp"),
                     seconds=self.settings.seconds,
                     folder=str(folder / IN),
                     started=started,
@@ -391,13 +393,6 @@ class Engine:
         for step in DBOS.list_workflow_steps(job):
             for _, sha256, _ in (step["output"] or {}).get("artefacts", ()):
                 yield sha256
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """A child's: nothing of the server's but where programs are, and folders of the job's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
-    own = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "XDG_CACHE_HOME"), str(folder))
-    return kept | own | {"PYTHONHASHSEED": "0", ONE_THREAD: "1"}
 
 
 _served: list[Engine] = []

@@ -55,6 +55,13 @@ DAY = 86400.0
     help="s3://bucket/prefix ...: uploads and artefacts are kept there too.",
 )
 @click.option(
+    "--scheduler",
+    default="",
+    envvar="UPCONV_SCHEDULER",
+    metavar="URL",
+    help="tcp://HOST:8786: jobs are done by the workers of this dask scheduler.",
+)
+@click.option(
     "--tokens",
     default="",
     type=click.Path(),
