@@ -20,7 +20,7 @@ from upconv.service.http.tokens import Tokens, read_tokens
 
 if TYPE_CHECKING:
     from upconv.service.http.app import Pages
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -141,7 +141,7 @@ def _run(
 
 
 def _engine_settings(settings: ServeSettings) -> EngineSettings:
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
     from upconv.service.work.confinement import Confinement
 
     confinement = Confinement(memory=settings.memory, cpu_seconds=max(1, int(2 * settings.seconds)))
