@@ -15,7 +15,7 @@ from upconv.converters.proof.certificates import allowance
 from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
 from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
-from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
+from upconv.converters.proof.runtime import OnnxFile, exposed, run, session, untouched
 from upconv.converters.reference.run import Results, run_model, widened
 
 Array = NDArray[np.float64]
@@ -55,7 +55,7 @@ def certify_outputs(
     found: dict[str, OutputCertificate] = {}
     references = References(model, stimuli, progress)
     for optimized in (False, True):
-        running = session(file.path, optimized)
+        running = session(untouched(file), optimized, file.path)
         for stimulus, feeds in stimuli.items():
             progress(f"end to end, {stimulus}, {optimizations(optimized)}")
             fed = in_source_layout(model, feeds)
@@ -88,8 +88,8 @@ def followed_choices(
     if not chosen:
         return {}
     wanted = sorted({names[value] for value in chosen})
-    with exposed(file, wanted) as path:
-        values = run(session(path, optimized, file.path), feeds, wanted, file.path)
+    running = session(exposed(file, wanted), optimized, file.path)
+    values = run(running, feeds, wanted, file.path)
     return {value: np.asarray(values[names[value]], np.float64) for value in chosen}
 
 

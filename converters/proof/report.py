@@ -25,7 +25,10 @@ RANKS: dict[Verdict, int] = {"pass": 0, "incomplete": 1, "fail": 2}
 
 @dataclass(frozen=True, slots=True)
 class LayerCertificate:
-    """The worst element of a layer over all runs; ratio is error over bound, None if infinite."""
+    """The worst element of a layer over all runs; ratio is error over bound, None if infinite.
+
+    `share` is how much of its `elements`, the values of its first output, was compared.
+    """
 
     layer: str
     operator: str
@@ -36,6 +39,8 @@ class LayerCertificate:
     ratio: float | None
     verdict: Verdict
     reason: str = ""
+    elements: int = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

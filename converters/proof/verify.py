@@ -17,9 +17,10 @@ from upconv.converters.onnx_writer.custom import DOMAIN
 from upconv.converters.onnx_writer.layout import channels_first
 from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
+from upconv.converters.proof.comparing import uncertified
 from upconv.converters.proof.copied import verify_copied
 from upconv.converters.proof.end_to_end import Announce, Stimuli, certify_outputs
-from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
+from upconv.converters.proof.layer_by_layer import certify_layers
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
 from upconv.converters.proof.report import (
@@ -73,7 +74,7 @@ def verify(
     names = aliases(model, file)
     if customs:
         return verify_copied(model, file, names, stimuli, progress)
-    layers = certify_layers(model, file, names, stimuli, progress)
+    layers, _ = certify_layers(model, file, names, stimuli, progress)
     progress("weights")
     for layer, reason in differing_weights(model, file.path):
         form = layers[layer.name].form if layer.name in layers else ""

@@ -228,9 +228,7 @@ def _add(values: Array, sizes: Array | None, product: Array) -> None:
 Distinct: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _distinct(
-    flat: Array, offsets: Sequence[int], length: int, width: int
-) -> Distinct | None:
+def _distinct(flat: Array, offsets: Sequence[int], length: int, width: int) -> Distinct | None:
     """(places of windows that differ from the one before, and for each place the last of these up
     to it); None where most do. Behind an impulse there is nothing but the same background."""
     if np.count_nonzero(flat[0, 1:] != flat[0, :-1]) > WORTH_SKIPPING * flat.shape[1]:
