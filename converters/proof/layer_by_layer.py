@@ -21,12 +21,12 @@ from upconv.converters.proof.certificates import EXACT
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.comparing import compare_layer, permitted, uncertified
 from upconv.converters.proof.end_to_end import (
-    Announce,
     Array,
     Stimuli,
     in_source_layout,
     optimizations,
 )
+from upconv.converters.proof.pace import Pace, layer_costs
 from upconv.converters.proof.pieces import pieces_of, value_sizes
 from upconv.converters.proof.plan import FULL, Plan
 from upconv.converters.proof.report import LayerCertificate, worse_layer
@@ -42,7 +42,7 @@ def certify_layers(
     file: OnnxFile,
     names: Mapping[str, str],
     stimuli: Stimuli,
-    progress: Announce,
+    pace: Pace,
     plan: Plan = FULL,
 ) -> tuple[dict[str, LayerCertificate], Computed]:
     """The worst certificate of every layer over all stimuli, and over optimizations off and on
@@ -52,16 +52,18 @@ def certify_layers(
     """
     wanted = set(names.values()) - {entry.name for entry in model.inputs}
     shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
+    costs = layer_costs(model, shapes)
     pieces = pieces_of(file, wanted, value_sizes(model, names, shapes))
     found: dict[str, LayerCertificate] = {}
     computed: Computed = {}
     for stimulus, feeds in stimuli.items():
         fed = in_source_layout(model, feeds)
         runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
-        certifier = _Certifier(model, names, _forms(file), runs, plan, pieces.last_readers())
+        readers = pieces.last_readers()
+        certifier = _Certifier(model, names, _forms(file), runs, plan, readers, pace, costs)
         for at, piece in enumerate(pieces.pieces):
             for ran in runs:
-                progress(f"layer by layer, {stimulus}, {optimizations(ran.optimized)}")
+                pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
                 pieces.run(piece, ran.optimized, ran.values)
             _share_equal(runs, piece.makes)
             kept = {name: runs[0].values[name] for name in file.outputs if name in piece.makes}
@@ -84,8 +86,8 @@ def _share_equal(runs: Sequence[_Run], names: Sequence[str]) -> None:
 def _is_same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    bits = (np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right))
-    return np.array_equal(*bits)
+    bits = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right)]
+    return np.array_equal(bits[0], bits[1])
 
 
 def _forms(file: OnnxFile) -> dict[str, str]:
@@ -96,6 +98,10 @@ def _forms(file: OnnxFile) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
+
+LAYER_RUNS: Final = 3
+"""What a layer's run in onnxruntime and its float64 reference take together, in runs of the former.
+"""
 
 MOST_HIDDEN: Final = 16
 """Layers behind each other whose values a file may keep to itself."""
@@ -142,7 +148,15 @@ class _Certifier:
     runs: Sequence[_Run]
     plan: Plan
     readers: Mapping[str, int]
+    pace: Pace
+    costs: Mapping[str, float]
     at: int = 0
+
+    @property
+    def place(self) -> str:
+        """Which layer is next, for those who wait."""
+        count = len(self.model.layers)
+        return f"layer {min(self.at + 1, count)} of {count}"
 
     def advance(self, piece: int, pieces: int) -> Iterator[LayerCertificate]:
         """Certificates of the layers whose values are there since this piece has run, of all that
@@ -153,8 +167,10 @@ class _Certifier:
         layers = self.model.layers
         is_last = piece + 1 == pieces
         while self.at < len(layers) and (is_last or self._is_there(layers[self.at])):
+            self.pace.tell(f"{self.place}, {layers[self.at].name}")
             for number, ran in enumerate(self.runs):
                 yield from self._judge(layers[self.at], ran, number)
+            self.pace.step(LAYER_RUNS * len(self.runs) * self.costs[layers[self.at].name])
             self.at += 1
         self._release(piece)
         if is_last:
@@ -247,10 +263,10 @@ class _Certifier:
             exact = run_layer(layer, wide)
         except ShapeError as error:  # of what the file feeds it, for the model has been inferred
             return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
-        error = permitted(layer, form, wide, errors, exact[0]).bound
+        allowed = permitted(layer, form, wide, errors, exact[0]).bound
         for value, one in zip(layer.outputs, exact, strict=True):
             first = value == layer.outputs[0]
-            bound = error if first else EXACT.bound
+            bound = allowed if first else EXACT.bound
             ran.hidden[value] = _Hidden(one, np.broadcast_to(bound, one.shape), layers)
         return None
 

@@ -8,9 +8,11 @@ where a file has one of that name and size, its values are the source's or the f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,27 +52,32 @@ def _count_differing(weight: Weight, tensor: Any, path: str) -> int:
     if not weight.present or weight.size != prod(tensor.dims):
         return 0
     assert weight.data is not None
-    stored = (np.frombuffer(chunk, np.int32) for chunk in weight.data.chunks())
-    found, at = 0, 0
-    values = _values(tensor, path).view(np.int32)
-    for chunk in stored:
-        found += int(np.count_nonzero(chunk != values[at : at + len(chunk)]))
-        at += len(chunk)
+    found = 0
+    with _bytes_of(tensor, path) as copy:
+        for chunk in weight.data.chunks():
+            values = np.frombuffer(copy.read(len(chunk)), np.int32)
+            found += int(np.count_nonzero(np.frombuffer(chunk, np.int32) != values))
     return found
 
 
+@contextmanager
+def _bytes_of(tensor: Any, path: str) -> Iterator[IO[bytes]]:
+    """The tensor's values as they are stored; those that `skeleton` left in the file are read
+    there, for a map of a file costs a page fault every 4 kB."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if entries.get("location") != Path(path).name:
+        yield BytesIO(_values(tensor, path).tobytes())
+        return
+    with open(path, "rb") as file:
+        file.seek(int(entries["offset"]))
+        yield file
+
+
 def _values(tensor: Any, path: str) -> NDArray[np.float32]:
-    """The tensor's values, as a map of the file where `skeleton` left them in it."""
     from onnx import checker, numpy_helper
 
-    entries = {entry.key: entry.value for entry in tensor.external_data}
     try:
-        if entries.get("location") == Path(path).name:
-            offset = int(entries["offset"])
-            return np.memmap(path, "<f4", "r", offset, (prod(tensor.dims),))
-        return np.ascontiguousarray(
-            numpy_helper.to_array(tensor, str(Path(path).parent)).reshape(-1)
-        )
+        return np.asarray(numpy_helper.to_array(tensor, str(Path(path).parent)), "<f4")
     except (OSError, ValueError, checker.ValidationError) as error:
         raise UnreadableError(
             f"the weight '{tensor.name}' cannot be read: {error}", path=path

@@ -37,7 +37,9 @@ def in_bounded_blocks(
     assert isinstance(op, ops.Conv)
     call = bind(layer, inputs)
     work = Convolution(call.x, call.weights["weight"], Windows.of(op), call.spatial, op.groups)
-    counts = np.broadcast_to(COUNTS[ops.Conv](op, call), call.spatial)
+    found = COUNTS[ops.Conv](op, call)
+    assert found is not None
+    counts = np.broadcast_to(np.asarray(found), call.spatial)
     stored = call.channels("bias")
     bias = None if stored is None else stored[0]
 

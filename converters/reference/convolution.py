@@ -122,9 +122,9 @@ def each_block(
 ) -> None:
     """Give `sink` every block of a convolution, or those that are `chosen`, from several threads;
     with `sized`, the sizes of parts beside the sums."""
-    blocks = list(_blocks(work))
-    if chosen is not None:
-        blocks = list(chosen(blocks))
+    blocks = list(_blocks(work, SCRATCH))
+    if chosen is not None:  # small ones, so that a few of them are a small share
+        blocks = list(chosen(list(_blocks(work, 1))))
     by_taps = _sorted_by_taps(work) if work.slides else None
     widened = work.weight[...] if prod(work.weight.shape) <= LARGEST_SCRATCH else work.weight
 
@@ -139,12 +139,13 @@ def each_block(
     each(compute, blocks)
 
 
-def _blocks(work: Convolution) -> Iterator[tuple[int, slice]]:
-    """(n, rows of the first spatial axis); two per entry at least where there are two rows."""
+def _blocks(work: Convolution, most: int) -> Iterator[tuple[int, slice]]:
+    """(n, rows of the first spatial axis), of `most` values where that is a row; two per entry at
+    least where there are two rows."""
     spatial = work.spatial
     across = max(prod(spatial[1:]), 1)
-    rows = max(SCRATCH // (work.weight.shape[0] * across), 1)
-    if not work.slides:  # large weights are not to be walked for a few windows
+    rows = max(most // (work.weight.shape[0] * across), 1)
+    if not work.slides and most > 1:  # large weights are not to be walked for a few windows
         rows = max(rows, LARGEST_SCRATCH // (work.windows.taps * across * work.groups), 1)
     rows = min(rows, -(-spatial[0] // 2))
     for n in range(work.x.shape[0]):
