@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ PATIENCE = 1.0
 
 INTERVAL = 10.0
 """Seconds between lines where nobody watches: a log is to show that work goes on."""
+
+VARIABLE = "UPCONV_PROGRESS"
+"""Set to 0, it leaves these lines out."""
 
 WIDTH = 24
 """Characters of a bar."""
@@ -27,10 +31,11 @@ def progress_line(verbose: bool = False) -> Iterator[Callable[[str], None]]:
         return
     started = shown = time.monotonic()
     watched = sys.stderr.isatty()
+    logged = not watched and os.environ.get(VARIABLE) != "0"
 
     def show(message: str) -> None:
         nonlocal shown
-        if not watched and time.monotonic() - shown >= INTERVAL:
+        if logged and time.monotonic() - shown >= INTERVAL:
             shown = time.monotonic()
             _say(message)
         if watched and time.monotonic() - started >= PATIENCE:
