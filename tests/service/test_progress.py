@@ -17,7 +17,7 @@ def lines(monkeypatch: pytest.MonkeyPatch, variable: str) -> list[str]:
     written = io.StringIO()
     monkeypatch.setenv("UPCONV_PROGRESS", variable)
     monkeypatch.setattr(sys, "stderr", written)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     with progress.progress_line() as show:
         for second in range(20):
             show(f"step {second}")
