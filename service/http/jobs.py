@@ -38,7 +38,7 @@ _FORM: Final[dict[str, Any]] = {
                         "options": {
                             "type": "string",
                             "description": "JSON, as docs/service.md describes it",
-                            "examples": ['{"select": ["UP1"]}'],
+                            "examples": ['{"reading": {"phase": "TEST"}}'],
                         },
                         "files": {
                             "type": "array",
@@ -53,7 +53,8 @@ _FORM: Final[dict[str, Any]] = {
     }
 }
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 408, 413, 421, 422, 429, 507)
+    status: {"model": ErrorAnswer}
+    for status in (400, 401, 403, 404, 408, 409, 413, 421, 422, 429, 507)
 }
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_ERRORS)
