@@ -133,7 +133,9 @@ def show_audit(job: JobId, parts: Parts, owner: Owner) -> Response:
 
 def _text(parts: Served, files: tuple[Named, ...], name: str) -> str:
     """What a job wrote as text, "" where it did not."""
-    found = [read_regular(parts.engine.store.path(one.sha256)) for one in files if one.name == name]
+    found = [
+        read_regular(parts.engine.store.local(one.sha256)) for one in files if one.name == name
+    ]
     return found[0].decode("utf-8") if found else ""
 
 

@@ -107,9 +107,17 @@ class Run:
 def kill_while_they_run(
     folder: Path, jobs: int, kills: int, seed: int, options: tuple[str, ...] = (), pause: float = 1
 ) -> Run:
-    """The run, all of its jobs over; `check_all` looks at it."""
-    chance = random.Random(seed)
+    """The run, all of its jobs over and looked at by `check_all`; its server has ended."""
     run = Run.on(folder, *options)
+    try:
+        _kill_while_they_run(run, jobs, kills, seed, pause)
+    finally:
+        run.server.kill()
+    return run
+
+
+def _kill_while_they_run(run: Run, jobs: int, kills: int, seed: int, pause: float) -> None:
+    chance = random.Random(seed)
     asked = [Asked.of(number) for number in range(jobs)]
     sent: list[str] = []
 
@@ -130,7 +138,6 @@ def kill_while_they_run(
         while not run.ask("GET", f"/v1/jobs/{job}?wait=30")["finished"]:
             pass
     check_all(run, dict(zip(sent, asked, strict=True)))
-    return run
 
 
 def _send(run: Run, one: Asked) -> str:
@@ -204,8 +211,7 @@ def main() -> None:
 
 def _run(folder: Path, jobs: int, kills: int, seed: int, options: tuple[str, ...]) -> None:
     began = time.monotonic()
-    run = kill_while_they_run(folder / "serve", jobs, kills, seed, options)
-    run.server.kill()
+    kill_while_they_run(folder / "serve", jobs, kills, seed, options)
     sys.stdout.write(f"{time.monotonic() - began:.0f} s, with {jobs} runs of the command line\n")
 
 

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from tests.support import ROOT
 
+PATH = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -115,7 +117,7 @@ def start(
              "--data", str(folder / "data"), *options],
             stderr=stream,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": PATH, **environment},
             cwd=folder,
         )  # fmt: skip
     for _ in range(600):

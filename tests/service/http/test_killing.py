@@ -31,13 +31,13 @@ def short() -> Iterator[Path]:
 
 
 def test_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
-    kill_while_they_run(tmp_path / "serve", 10, 3, seed=1, pause=0.5).server.kill()
+    kill_while_they_run(tmp_path / "serve", 10, 3, seed=1, pause=0.5)
 
 
 def test_nor_on_postgresql(short: Path) -> None:
     with postgres(short) as url:
         options = ("--database", url)
-        kill_while_they_run(short / "serve", 5, 2, 2, options, pause=0.5).server.kill()
+        kill_while_they_run(short / "serve", 5, 2, 2, options, pause=0.5)
 
 
 def test_a_newer_version_does_the_jobs_that_wait(tmp_path: Path) -> None:
