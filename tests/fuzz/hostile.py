@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from tests.fuzz.seeds import CODE, field, seeds, zipped
+from tests.support import ROOT
 
 Maker: TypeAlias = Callable[[Path], None]
 
@@ -350,6 +352,40 @@ def graphs(folder: Path) -> None:
             _write(folder, f"{op}_{size}.pb", head + const + uses)
 
 
+SEARCHED: Final = 500_000
+"""Characters of a text that is searched; no budget counts them, so a tenth would show nothing."""
+
+
+_TRAINED: Final = ROOT / "fixtures" / "rules" / "UP208" / "bad.prototxt"
+
+
+def searched(folder: Path) -> None:
+    """What begins like what is looked for, again and again: each beginning is read to its end."""
+    for name, text in {
+        "escaped_quotes": "layer { a: : " + '\\"' * SEARCHED,
+        "open_quotes": "layer { a: : " + '"\\' * SEARCHED,
+        "other_quotes": "layer { a: : " + "'\\" * SEARCHED,
+        "templates": "layer { a: " + "${" * SEARCHED,
+        "braces": "layer { a: " + "a" * SEARCHED + "{{" * SEARCHED,
+        "comments": "/*" * SEARCHED,
+        "words": "layer { " + "a" * SEARCHED + " " + "-" * SEARCHED,
+    }.items():
+        _write(folder, f"{name}.prototxt", text)
+    keras = (
+        "from tensorflow.keras.layers import Conv2DTranspose\nConv2DTranspose(3, 2, strides=2)\n"
+    )
+    for name, text in {
+        "lines": "\n" * SEARCHED,
+        "quoted": '"""\n' + '"\n' * SEARCHED + '"""\n',
+        "ignores": "#" + " upconv: ignore[" * (SEARCHED // 10),
+        "python_2": "except " + "except , a" * SEARCHED,
+    }.items():
+        _write(folder, f"searched_{name}.py", keras + text)
+    shutil.copy(_TRAINED, folder / "net.prototxt")
+    _write(folder, "solver.prototxt", "\n" * SEARCHED + "net: 'other.prototxt'")
+    _write(folder, "train.py", "import caffe\ncaffe.SGDSolver('solver.prototxt')\n")
+
+
 KINDS: Final[dict[str, Maker]] = {
     "JSON in Keras files": json_in_keras,
     "JSON in notebooks": json_in_notebooks,
@@ -360,6 +396,7 @@ KINDS: Final[dict[str, Maker]] = {
     "code": code,
     "nets": nets,
     "graphs": graphs,
+    "texts that are searched": searched,
 }
 
 

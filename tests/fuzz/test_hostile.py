@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
@@ -22,6 +23,7 @@ from upconv.converters.readers.files.budgets import Budget, Meter
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
+from upconv.linter.settings.config import read_config
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits are the system's"),
@@ -65,6 +67,30 @@ def test_each_file_is_answered_in_bounds(kind: str, tmp_path: Path) -> None:
         unreadable = [f for f in (report.findings if report else ()) if f.code == "UP001"]
         assert all("not enough memory" not in f.message for f in unreadable), path.name
         path.unlink()
+
+
+LONG: Final = 500_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = '" + "9" * LONG,
+        "9" * LONG,
+        '"\\' * LONG,
+        "'" * LONG,
+        '"!".' * LONG + "a = 1",
+        "\n" * LONG,
+    ],
+    ids=["text", "digits", "escapes", "quotes", "quoted parts", "lines"],
+)
+@pytest.mark.parametrize("name", ["upconv.toml", "pyproject.toml"])
+def test_long_settings_are_read_in_time_that_grows_with_their_length(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with in_time(2), suppress(UpconvError):
+        read_config(tmp_path / name)
 
 
 def test_what_is_no_file_stops_no_search(tmp_path: Path) -> None:
