@@ -15,7 +15,8 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.fuzz.bounded import SECONDS, in_memory, in_time
-from tests.fuzz.hostile import KINDS, TENTH, special_files
+from tests.fuzz.hostile import KINDS, made, special_files
+from tests.fuzz.making import TENTH, WEIGHTS
 from tests.service.commands import upconv
 from tests.support import ROOT
 from upconv.converters.ir.errors import UpconvError
@@ -34,9 +35,9 @@ GOOD = ROOT / "fixtures" / "rules" / "UP201" / "good.prototxt"
 
 def _report(path: Path) -> FileReport | None:
     """The report of a file; None where the command itself is refused."""
-    weights = path.suffix == ".safetensors"
-    model = path.with_name("net.py") if weights else path
-    options = CheckOptions(ReadOptions(weights=str(path) if weights else ""))
+    net = WEIGHTS.get(path.suffix)
+    model = path.with_name(net) if net else path
+    options = CheckOptions(ReadOptions(weights=str(path) if net else ""))
     try:
         return check_path(model, options)
     except UpconvError:
@@ -57,8 +58,7 @@ def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_budgets")
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_file_is_answered_in_bounds(kind: str, tmp_path: Path) -> None:
-    KINDS[kind](tmp_path)
-    files = sorted(path for path in tmp_path.iterdir() if path.name != "net.py")
+    files = made(kind, tmp_path)
     assert files
     for path in files:
         with in_time(SECONDS if TENTH == 1 else SECONDS / 3), in_memory():
