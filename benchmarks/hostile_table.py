@@ -1,9 +1,9 @@
 """What hostile files do to a check: by the command line, in a process of its own, in full size.
 
-`python -m benchmarks.hostile_table [--before CHECKOUT] [KIND ...]` prints one line a kind. A file
-fails where its check ends in a traceback or a crash, gives no message, or takes ten seconds of CPU
-or a gigabyte. Then a folder of all files of the kind and of 50 good ones is searched: none of these
-may be lost. CHECKOUT is another version of the project, that is asked the same.
+`python -m benchmarks.hostile_table [--before CHECKOUT] [--every N] [KIND ...]` prints one line a
+kind. A file fails where its check ends in a traceback or a crash, gives no message, or takes ten
+seconds of CPU or a gigabyte. Then a folder of all files of the kind and of 50 good ones is
+searched: none of these may be lost. CHECKOUT is another version of the project, asked the same.
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def _made(kind: str, folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name not in WEIGHTS.values())
 
 
-def _row(kind: str, before: Path | None) -> Iterator[str]:
+def _row(kind: str, before: Path | None, every: int) -> Iterator[str]:
     """The line of the table, and one for each file that fails."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = _made(kind, folder)
+        files = _made(kind, folder)[::every]
         now = {path: asked(ROOT, path) for path in files}
         failed = [path for path, answer in now.items() if answer.wrong]
         then = sum(bool(asked(before, path).wrong) for path in files) if before else "-"
@@ -129,13 +129,14 @@ def main() -> None:
     kinds = (*KINDS, *([STORED] if CASES.is_dir() else ()))
     parser = argparse.ArgumentParser("python -m benchmarks.hostile_table", description=__doc__)
     parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th file")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(kinds)}")
     options = parser.parse_args()
     if wrong := [kind for kind in options.kinds if kind not in kinds]:
         parser.error(f"no kind {', '.join(wrong)}; there are {', '.join(kinds)}")
     print(f"{'kind':<26} tried  failed before  failing now  most CPU  most MB  good kept")
     for kind in options.kinds or kinds:
-        print(*_row(kind, options.before), sep="\n", flush=True)
+        print(*_row(kind, options.before, options.every), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
