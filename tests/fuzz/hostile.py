@@ -260,6 +260,9 @@ def nets(folder: Path) -> None:
         "sizes": "".join(_layer("Deconvolution", f"d{n}", *b, large) for n, b in enumerate(chain[:600])),
         "wide": f"layer {{ type: 'Concat' name: 'c' top: 'c' {' '.join(['bottom: ' + repr('b0')] * COUNT)} }}\n",
         "splits": f"layer {{ type: 'Split' name: 'c' bottom: 'b0' {' '.join(f'top: {chr(39)}t{n}{chr(39)}' for n in range(COUNT))} }}\n",
+        "unwritten": "layer { type: 'Eltwise' name: 'c' top: 'c' "
+        + "".join(f"bottom: 'x{n}' " for n in range(many(140_000)))
+        + "}\n",
         "eltwise": "".join(
             f"layer {{ type: 'Eltwise' name: 'e{n}' bottom: '{a}' bottom: '{a}' top: '{b}' }}\n"
             for n, (a, b) in enumerate(chain)
