@@ -20,7 +20,7 @@ from upconv.service.http.tokens import Tokens, read_tokens
 
 if TYPE_CHECKING:
     from upconv.service.http.app import Pages
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -33,6 +33,8 @@ class ServeSettings:
     port: int = 8000
     folder: str = "upconv-service"
     database: str = ""
+    artefacts: str = ""
+    scheduler: str = ""
     tokens: str = ""
     host_names: tuple[str, ...] = ()
     workers: int = 2
@@ -87,9 +89,13 @@ def is_loopback(host: str) -> bool:
 def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=256)
+        sock = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+    # What is accepted inherits it. asyncio sets it for sockets only that say they are TCP, which
+    # these do not, and an answer's body would wait 40 ms for the acknowledgement of its head.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _run(
@@ -135,13 +141,15 @@ def _run(
 
 
 def _engine_settings(settings: ServeSettings) -> EngineSettings:
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
     from upconv.service.work.confinement import Confinement
 
     confinement = Confinement(memory=settings.memory, cpu_seconds=max(1, int(2 * settings.seconds)))
     return EngineSettings(
         Path(os.path.abspath(settings.folder)),
         settings.database,
+        settings.artefacts,
+        settings.scheduler,
         settings.workers,
         retention=settings.retention,
         seconds=settings.seconds,

@@ -8,15 +8,12 @@ a step that was cut short leaves nothing that the next try would stumble over.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from dbos import (
@@ -24,19 +21,24 @@ from dbos import (
     DBOSConfig,
     DBOSContextSetAuth,
     DBOSPortableJSONSerializer,
+    SetEnqueueOptions,
     SetWorkflowID,
     WorkflowStatus,
 )
 
 from upconv.converters.ir.errors import UpconvError
-from upconv.converters.ir.records import record
-from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
-from upconv.service.jobs.job import STATES, Job, Progress, job_of, outcome_files, state_of
-from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
-from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
+from upconv.service.jobs.artefacts import final_artefacts
+from upconv.service.jobs.database import sqlite_engine
+from upconv.service.jobs.job import STATES, Job, job_of, outcome_files, state_of
+from upconv.service.jobs.line import Line
+from upconv.service.jobs.remote import Remote
+from upconv.service.jobs.running import Runner
+from upconv.service.jobs.settings import EngineSettings
+from upconv.service.jobs.spec import STEPS, JobSpec, Named, State, from_json
+from upconv.service.jobs.steps import Answer
 from upconv.service.jobs.store import Store
-from upconv.service.work.child import ChildError, run_in_child
-from upconv.service.work.confinement import Confinement, Held, probe
+from upconv.service.work.child import run_in_child
+from upconv.service.work.confinement import Held, probe
 
 QUEUE: Final = "jobs"
 EXECUTOR: Final = "upconv"
@@ -45,7 +47,11 @@ MEANING: Final = "jobs-1"
 another meaning are not resumed, and stay queued until a server of theirs runs."""
 
 POLLED: Final = 0.1
-"""Seconds between two looks at the queue: what a small check waits at most."""
+"""Seconds between two looks at the queue. A job that comes while nothing waits is not queued, and
+of a queue as many jobs are taken ahead as are done between two looks."""
+
+AHEAD: Final = 2
+"""Jobs that are taken from the queue ahead of their time, times those that run."""
 
 FRESH: Final = 3600.0
 """Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
@@ -58,28 +64,8 @@ COUNTED: Final = 60.0
 """Seconds between two counts of what is stored, which look at every file."""
 
 
-class BusyError(UpconvError):
-    """As many jobs wait as may wait."""
-
-
 class UnknownJobError(UpconvError):
     """There is no such job, or it is another's."""
-
-
-@record(frozen=True, slots=True)
-class EngineSettings:
-    """`folder` holds everything; `database` is a URL, "" for SQLite in the folder. `workers` jobs
-    run at a time, `waiting` may wait, and a job is kept for `retention` seconds after its end."""
-
-    folder: Path
-    database: str = ""
-    workers: int = 2
-    waiting: int = 1000
-    waiting_each: int = 200
-    retention: float = 7 * 86400.0
-    seconds: float = 1800.0
-    largest: int = 4 << 30
-    confinement: Confinement = Confinement()
 
 
 class Engine:
@@ -87,33 +73,38 @@ class Engine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
-        self.store = Store(settings.folder / "artefacts")
+        remote = Remote(settings.artefacts) if settings.artefacts else None
+        self.store = Store(settings.folder / "artefacts", remote)
         self.held = Held(False, False)
-        self._progress: dict[str, Progress] = {}
-        self._kills: dict[str, Callable[[], None]] = {}
-        self._cancelled: set[str] = set()
+        self.runner = Runner(settings, self.store)
         self._submitting = threading.Lock()
+        self._line = Line(settings.workers, settings.waiting, settings.waiting_each)
         self._stored, self._counted = 0, -COUNTED
 
     def start(self) -> None:
         """Open the database, resume what was not finished, and look at the queue."""
         folder = self.settings.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.runner.start()
         self.held = run_in_child(probe, self.settings.confinement, print, what="the probe")
         config: DBOSConfig = {
             "name": "upconv",
-            "system_database_url": self.settings.database or f"sqlite:///{folder / 'jobs.sqlite'}",
             "application_version": MEANING,
             "executor_id": EXECUTOR,
             "log_level": "ERROR",
             "serializer": DBOSPortableJSONSerializer(),
         }
+        if self.settings.database:
+            config["system_database_url"] = self.settings.database
+        else:
+            config["system_database_engine"] = sqlite_engine(folder / "jobs.sqlite")
         DBOS(config=config)
         _serve(self)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=self.settings.workers, polling_interval_sec=POLLED
-        )
+        for one in DBOS.list_queued_workflows(load_input=False, app_version=MEANING):
+            self._line.join(one.workflow_id, one.authenticated_user or "", one.priority)
+        taken = self.settings.workers * (1 + AHEAD)
+        DBOS.register_queue(QUEUE, worker_concurrency=taken, polling_interval_sec=POLLED)
         threading.Thread(target=self._sweep_for_ever, daemon=True, name="retention").start()
 
     def submit(self, spec: JobSpec) -> Job:
@@ -129,17 +120,23 @@ class Engine:
                 if job.state not in ("failed", "cancelled"):
                     return job
                 DBOS.delete_workflow(spec.id)
-            self._require_room(spec.owner)
-            self._cancelled.discard(spec.id)
-            with DBOSContextSetAuth(spec.owner, []), SetWorkflowID(spec.id):
-                DBOS.enqueue_workflow(QUEUE, run_job, spec.as_json())
+            self.runner.allow(spec.id)
+            self._enqueue(spec)
         return self.job(spec.id, spec.owner)
 
-    def _require_room(self, owner: str) -> None:
-        waiting = DBOS.list_queued_workflows(load_input=False)
-        own = sum(one.authenticated_user == owner for one in waiting)
-        if len(waiting) >= self.settings.waiting or own >= self.settings.waiting_each:
-            raise BusyError(f"{len(waiting)} jobs wait already", hint="ask again later")
+    def _enqueue(self, spec: JobSpec) -> None:
+        """Raises BusyError."""
+        turn = self._line.turn(spec.id, spec.owner)
+        try:
+            with DBOSContextSetAuth(spec.owner, []), SetWorkflowID(spec.id):
+                if turn is None:
+                    DBOS.start_workflow(run_job, spec.as_json())
+                    return
+                with SetEnqueueOptions(priority=turn):
+                    DBOS.enqueue_workflow(QUEUE, run_job, spec.as_json())
+        except BaseException:
+            self._line.leave(spec.id)
+            raise
 
     def job(self, job: str, owner: str) -> Job:
         """A job of this owner's. Raises UnknownJobError."""
@@ -159,10 +156,9 @@ class Engine:
         if there.is_over:
             return there
         DBOS.cancel_workflow(job)  # first, since a job whose step fails meanwhile has failed
-        self._cancelled.add(job)
+        self._line.leave(job)
         _LOG.info("cancelled", extra={"job": job})
-        if kill := self._kills.get(job):
-            kill()
+        self.runner.cancel(job)
         return self.job(job, owner)
 
     def counts(self) -> dict[State, int]:
@@ -196,89 +192,27 @@ class Engine:
         return found[0] if found else None
 
     def _job(self, status: WorkflowStatus) -> Job:
-        job = job_of(status, self._progress.get(status.workflow_id))
+        job = job_of(status, self.runner.glance(status.workflow_id))
         if job.is_over:
-            self._progress.pop(job.id, None)
+            self.runner.forget(job.id)
         return job
 
-    def run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
-        """One step, in a child. Raises ChildError where the job was cancelled; any other end of
-        the child is the job's answer."""
-        if job in self._cancelled:
-            raise ChildError("the job was cancelled")
-        _LOG.info("step", extra={"job": job, "step": step})
-        folder = self.settings.folder / "work" / job
-        shutil.rmtree(folder, ignore_errors=True)  # what a try that was cut short has left
-        for name in (IN, OUT, "tmp"):
-            (folder / name).mkdir(parents=True)
+    @contextmanager
+    def counted(self, job: str) -> Iterator[None]:
+        """For as long as a job is under way: it waits no more, and fills one of few places. At its
+        end, who waits for it is told to look at the database."""
+        self._line.begin(job)
         try:
-            answer = self._in_child(job, self._request(spec, step, before), folder)
-            if "reason" not in answer:
-                known = {words[0] for one in before for words in one["artefacts"]}
-                made = artefacts_of(folder / OUT, self.store, self.settings.largest, known)
-                self.note_stored(made)
-                answer["artefacts"] = [[one.name, one.sha256, one.size] for one in made]
-            return answer
-        except ChildError as error:
-            if job in self._cancelled:
-                raise
-            return refused(str(error)) | {"failed": True}
+            yield
         finally:
-            self._kills.pop(job, None)
-            shutil.rmtree(folder, ignore_errors=True)
+            self._line.leave(job)
+            self.runner.end(job)
 
-    def _request(self, spec: JobSpec, step: str, before: list[Answer]) -> StepRequest:
-        made = [Named(*words) for answer in before for words in answer["artefacts"]]
-        settings = self.settings
-        return StepRequest(
-            spec.kind,
-            step,
-            spec.options,
-            self._laid(spec.files),
-            self._laid(made),
-            settings.confinement,
-            settings.seconds,
-        )
-
-    def _laid(self, files: Iterable[Named]) -> tuple[Laid, ...]:
-        return tuple(
-            Laid(os.path.abspath(self.store.path(file.sha256)), file.name) for file in files
-        )
-
-    def _in_child(self, job: str, request: StepRequest, folder: Path) -> Answer:
-        def started(kill: Callable[[], None]) -> None:
-            self._kills[job] = kill
-            if job in self._cancelled:
-                kill()
-
-        return run_in_child(
-            run_step,
-            request,
-            lambda text: self._tell(job, request.kind, request.step, text),
-            what="the job",
-            environment=_environment(folder / "tmp"),
-            seconds=self.settings.seconds,
-            folder=str(folder / IN),
-            started=started,
-        )
-
-    def _tell(self, job: str, kind: Kind, step: str, text: str) -> None:
-        """Percent are of the whole job, of which each step is an equal part."""
-        percent, phase = json.loads(text)
-        steps = STEPS[kind]
-        if percent is not None:
-            percent = (100 * steps.index(step) + percent) / len(steps)
-        self._progress[job] = Progress(percent, phase)
-
-    def glance(self, job: str) -> Progress | None:
-        """What was told last of a job, without asking the database; another object once there is
-        more to say. None where nothing was told since the server started, or nothing is any more.
-        """
-        return self._progress.get(job)
-
-    def tell_end(self, job: str) -> None:
-        """Let who waits look at the database: the job is about to be over."""
-        self._progress[job] = Progress(100, "done")
+    def run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
+        """One step. Raises ChildError where the job was cancelled."""
+        answer = self.runner.run(job, spec, step, before)
+        self.note_stored(Named(*words) for words in answer.get("artefacts", ()))
+        return answer
 
     def _sweep_for_ever(self) -> None:
         while True:
@@ -307,13 +241,6 @@ class Engine:
                 yield sha256
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """A child's: nothing of the server's but where programs are, and folders of the job's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
-    own = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "XDG_CACHE_HOME"), str(folder))
-    return kept | own | {"PYTHONHASHSEED": "0"}
-
-
 _served: list[Engine] = []
 
 
@@ -332,9 +259,10 @@ def run_job(words: dict[str, Any]) -> Answer:
     job, engine = DBOS.workflow_id, _served[0]
     assert job is not None
     done: list[Answer] = []
-    for step in STEPS[words["kind"]]:
-        done.append(_do_step(words, job, step, done))
-        if "reason" in done[-1]:
-            break
-    engine.tell_end(job)
-    return final_artefacts(done)
+    with engine.counted(job):
+        for step in STEPS[words["kind"]]:
+            done.append(_do_step(words, job, step, done))
+            _LOG.info("kept", extra={"job": job, "step": step})
+            if "reason" in done[-1]:
+                break
+        return final_artefacts(done)
