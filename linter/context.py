@@ -13,6 +13,7 @@ from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
@@ -23,7 +24,7 @@ from upconv.linter.notices import NOTICES
 from upconv.linter.running.suppress import Ignore
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Crash:
     """A rule that failed, by its code and name, and why. What is no rule has no code."""
 
