@@ -5,13 +5,14 @@ that runs, and at every pair of heights and widths from 1 to 64. A disagreement 
 and that the audit excludes, or the other way round, or an output that is as large as the image
 where the audit says that it is not.
 
-What runs: a .prototxt in the reference interpreter, by Caffe's rules; a .keras file, loaded again,
-in Keras on TensorFlow, called on an image; a .pt2 file, loaded again, as torch's graph module
-without its guards, which forbid sizes that the graph computes; a TorchScript file in torch.jit; an
-.onnx file, which upconv wrote of the TorchScript file (SegNet: of the .pt2), in onnxruntime.
-Nothing is asked what it would do: all of them compute. An empty result is none. Nor is what
-onnxruntime makes of an image inside the net that is smaller than a pooling's window: by ONNX's rule
-nothing is left of it, but onnxruntime divides -1 by 2 and rounds towards zero. Usage:
+What runs: a .keras file, loaded again, in Keras on TensorFlow, in a graph as its `predict` does or
+eagerly where it has none; a .pt2 file, loaded again, as torch's graph module without its guards,
+which forbid sizes that the graph computes; a TorchScript file in torch.jit; an .onnx file, which
+upconv wrote of the TorchScript file (SegNet: of the .pt2), in onnxruntime; a .prototxt by the
+reference's rules of Caffe with numbers for sizes, layer by layer, and at every 16th size in the
+reference interpreter, which computes. The others compute at every size. An empty result is none.
+Nor is what onnxruntime makes of an image inside the net that is smaller than a pooling's window: by
+ONNX's rule nothing is left of it, but onnxruntime divides -1 by 2 and rounds towards zero. Usage:
 
     python -m benchmarks.audit_brute_force [--nets NET ...] [--formats FORMAT ...] [--last 512]
         [--grid 64]
@@ -25,7 +26,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
+from dataclasses import replace
+from itertools import count, product
 from operator import lt
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -36,6 +38,8 @@ from tests.converters.audit import keras_nets, nets, torch_nets
 from upconv.converters.audit.audited import Audit
 from upconv.converters.audit.neighbours import accepts
 from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.inference import infer
+from upconv.converters.ir.model import Model
 from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
@@ -53,6 +57,9 @@ CAFFE: Final[Mapping[str, Callable[[], str]]] = {
     "PyTorch U-Net": nets.torch_u_net,
     "V-Net": nets.v_net,
 }
+
+COMPUTED: Final = 16
+"""Of so many sizes the reference interpreter computes one."""
 
 RESULTS: Final = {"score", "fuse", "zoom", "c0", "back0"}
 """What the nets in Caffe's text are for; some have outputs beside it."""
@@ -97,39 +104,66 @@ def example(name: str) -> Image:
 
 def of_caffe(name: str, folder: Path) -> Net:
     from upconv.converters.passes.fill import fill_missing
-    from upconv.converters.reference.run import run_model
 
     filler = 'weight_filler { type: "constant" value: 0.5 } num_output'
     path = folder / "net.prototxt"
     path.write_text(CAFFE[name]().replace("num_output", filler), encoding="utf-8")
     found = audit_model(str(path), ReadOptions())
     model = fill_missing(found.model, ("constant",))
-    (entry,) = model.inputs
     (result,) = RESULTS & set(model.outputs)
-    assert entry.shape is not None
-    channels = (1, int(str(entry.shape[1])))
+    turn = count()
 
     def run(image: Image) -> Image | None:
-        try:
-            made = run_model(model, {entry.name: np.zeros((*channels, *image))}, keep=(result,))
-        except UpconvError:
-            return None
-        return _whole(made[result].shape[2:])
+        made = _by_rules(model, result, image)
+        if next(turn) % COMPUTED == 0:
+            assert _computed(model, result, image) == made, image
+        return made
 
     return Net(found, run)
+
+
+def _by_rules(model: Model, result: str, image: Image) -> Image | None:
+    """The size of a value where the inputs' sizes are numbers, None where a layer cannot be."""
+    (entry,) = model.inputs
+    assert entry.shape is not None
+    sized = replace(model, inputs=(replace(entry, shape=(*entry.shape[:2], *image)),))
+    found = infer(sized)
+    made = found.shapes[result] if not found.errors else None
+    sizes = [size for shape in found.shapes.values() for size in (shape or ())[2:]]
+    return None if made is None or 0 in sizes else tuple(int(str(size)) for size in made[2:])
+
+
+def _computed(model: Model, result: str, image: Image) -> Image | None:
+    from upconv.converters.reference.run import run_model
+
+    (entry,) = model.inputs
+    assert entry.shape is not None
+    zeros = np.zeros((1, int(str(entry.shape[1])), *image))
+    try:
+        return _whole(run_model(model, {entry.name: zeros}, keep=(result,))[result].shape[2:])
+    except UpconvError:
+        return None
 
 
 def of_keras(name: str, folder: Path) -> Net:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
+    import tensorflow
 
     path = folder / "net.keras"
     keras_nets.built(name).save(path)
     net = keras.models.load_model(path)
+    axes = len(example(name))
+    signature = [tensorflow.TensorSpec((1, *(None,) * axes, 1))]
+    predict = tensorflow.function(net, input_signature=signature)
+    try:
+        predict.get_concrete_function()
+    except TypeError:  # Keras' UpSampling2D, bilinear, has no graph for open sizes
+        predict = net
 
     def run(image: Image) -> Image | None:
         try:
-            made = net(np.zeros((1, *image, 1), np.float32))
+            made = predict(tensorflow.zeros((1, *image, 1)))
         except Exception:  # Keras' own errors and TensorFlow's
             return None
         return _whole(tuple(made.shape[1:-1]))
