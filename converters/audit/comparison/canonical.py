@@ -16,6 +16,7 @@ from upconv.converters.audit.comparison.factors import joined_axes
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
     filled,
+    flattened,
     mirrored,
     reshaped_once,
     scaled,
@@ -157,6 +158,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     placed,
     over_all,
     filled,
+    flattened,
     plain_merge,
     _activation,
     _powers,

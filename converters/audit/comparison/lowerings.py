@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from upconv.converters.audit.comparison.rewriting import Change, Net
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant
+from upconv.converters.ir.dims import is_constant, multiply
 from upconv.converters.ir.geometry import cells_inside
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import weight_of
@@ -45,6 +45,24 @@ def reshaped_once(net: Net, layer: Layer) -> Change | None:
     if not is_constant(*y):
         return None
     return Change(replace(layer, operator=ops.Reshape(y), inputs=first.inputs[:1]))
+
+
+def flattened(net: Net, layer: Layer) -> Change | None:
+    """An inner product of several axes as one of rows, which are put back."""
+    op, x = layer.operator, net.shape(layer.inputs[0]) if layer.inputs else None
+    y = net.shape(layer.outputs[0]) if layer.outputs else None
+    if not isinstance(op, ops.Linear) or x is None or y is None:
+        return None
+    axis, row, made = op.axis % len(x), f"{layer.name}/row", f"{layer.name}/product"
+    if (axis, len(x)) == (1, 2) or (axis != 1 and not is_constant(*x)):
+        return None
+    flat = ops.Flatten() if axis == 1 else ops.Reshape((multiply(x[:axis]), multiply(x[axis:])))
+    rows = replace(layer, name=row, operator=flat, outputs=(row,), weights={})
+    product = replace(layer, operator=replace(op, axis=1), inputs=(row,))
+    if len(y) == 2:
+        return Change(product, ahead=(rows,))
+    back = replace(layer, name=made, operator=ops.Reshape(y), inputs=(made,), weights={})
+    return Change(back, ahead=(rows, replace(product, outputs=(made,))))
 
 
 def mirrored(net: Net, layer: Layer) -> Change | None:
