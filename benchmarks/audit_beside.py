@@ -159,7 +159,7 @@ def rows(name: str, python: str, folder: Path) -> list[str]:
     model = open_model(str(traced), ReadOptions(inputs={"x": (1, 1, *letters)}))
     path = folder / "net.onnx"
     write_onnx(model, path)
-    spent = min(repeat(lambda: input_sizes(model), number=1, repeat=3))
+    spent = min(repeat(lambda: input_sizes(model), time.process_time, number=1, repeat=9))
     runs = input_sizes(model).axes[0].runs
     assert runs is not None
     export = suggested(net, shape(140 if "14" in name else 128))
