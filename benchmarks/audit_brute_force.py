@@ -194,8 +194,10 @@ def of_trace(name: str, folder: Path) -> Net:
 def running_in_torch(net: Any) -> Run:
     import torch
 
+    plain = torch.backends.mkldnn  # which prepares itself anew for each size
+
     def run(image: Image) -> Image | None:
-        with torch.no_grad(), torch.jit.optimized_execution(False):
+        with torch.no_grad(), torch.jit.optimized_execution(False), plain.flags(enabled=False):
             try:
                 made = net(torch.zeros(1, 1, *image))
             except (RuntimeError, AssertionError):

@@ -257,9 +257,9 @@ def _placed(found: _Growing) -> NetPath:
     """
     before: dict[int, list[int]] = {}
     unread: dict[int, int] = {}
-    for source, target in found.edges:
-        before.setdefault(target, []).append(source)
-        unread[source] = unread.get(source, 0) + 1
+    for index, target in found.edges:
+        before.setdefault(target, []).append(index)
+        unread[index] = unread.get(index, 0) + 1
     xs: dict[int, float] = {}
     lane_of: dict[int, _Lane] = {}
     rows: dict[int, list[_Lane]] = {}
