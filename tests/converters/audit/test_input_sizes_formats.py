@@ -74,3 +74,24 @@ def test_an_export_by_multiples(tmp_path: Path) -> None:
     torch.export.save(program, tmp_path / "net.pt2")
     audit = audit_model(str(tmp_path / "net.pt2"), ReadOptions())
     assert all(Net(audit, running_in_torch(made)).agrees({"H": n, "W": 32}) for n in range(1, 99))
+
+
+class Grown(torch.nn.Module):  # type: ignore[misc]
+    """Beside a margin of a pixel, an interpolation to the size with the margin: its ratio changes
+    with the size."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = [n // 2 * 2 + 2 for n in x.shape[2:]]
+        grown = torch.nn.functional.interpolate(x, size=size, mode="bilinear")
+        return torch.nn.functional.pad(x, (1, 1, 1, 1)) + grown
+
+
+def test_a_ratio_that_changes_with_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.trace(Grown(), torch.zeros(1, 1, 32, 32)).save(str(path))
+    audit = audit_model(str(path), ReadOptions())
+    assert audit.axes[0].sizes.runs is not None
+    assert audit.axes[0].sizes.runs.rule("H") == "H % 2 == 0"
+    (off,) = audit.misaligned
+    assert (off.kind, off.layer.name) == ("scale", "add")
+    assert "is 16/17 pixel of 'pad'" in off.message
