@@ -317,7 +317,7 @@ def _has_bias(layer: Layer) -> bool:
     "bilinear-would-train",
     severity="warning",
     source="BVLC/caffe PR 2213",
-    formats=("caffe",),
+    formats=("caffe", "mxnet"),
 )
 def bilinear_would_train(context: Context) -> Iterator[Hit]:
     """A bilinear upsampling layer whose kernel would be trained away.
@@ -325,7 +325,7 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
     What it finds:
         Transposed convolutions with the bilinear kernel and an lr_mult other than 0. Where none is
         written Caffe takes 1; this is reported in nets that train (they have a loss), not in deploy
-        nets, where it has no meaning.
+        nets, where it has no meaning. Of MXNet's the __lr_mult__ of a weight that is written.
 
     Why it is bad:
         The first step of training turns the interpolation into something else. Where that is
@@ -337,7 +337,7 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
             pad: 1 weight_filler { type: "bilinear" } } }
 
     Use instead:
-        param { lr_mult: 0 decay_mult: 0 }
+        param { lr_mult: 0 decay_mult: 0 }, or in MXNet Variable(name, lr_mult=0)
 
     Fix safety:
         Unsafe: training changes.
@@ -352,7 +352,9 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
         told = f"lr_mult is {rate:g}" if written else "no lr_mult is written, which means 1"
         yield Hit(
             f"the interpolation kernel would be trained: {told} ({found.intent.assumed})",
-            "set param { lr_mult: 0 decay_mult: 0 }",
+            "make the weight a Variable with lr_mult=0"
+            if found.layer.origin.framework == "mxnet"
+            else "set param { lr_mult: 0 decay_mult: 0 }",
             found.layer,
             span,
             fix=remedies.frozen(context, found.layer),

@@ -110,7 +110,8 @@ BROKEN = {
     "needs its own output": lambda m: m["nodes"][2]["inputs"].__setitem__(0, [2, 0, 0]),
     "no output of a node": lambda m: m["nodes"][2]["inputs"].__setitem__(0, [99, 0, 0]),
     "is no text": lambda m: m["nodes"][2]["attrs"].__setitem__("kernel", [4, 4]),
-    "without outputs": lambda m: m.__setitem__("heads", []),
+    "with 0 outputs": lambda m: m.__setitem__("heads", []),
+    "with 5000 outputs": lambda m: m.__setitem__("heads", [[2, 0, 0]] * 5000),
     "no list of heads": lambda m: m.pop("heads"),
     "has no op": lambda m: m["nodes"][2].pop("op"),
     "no symbol of MXNet": lambda m: m.pop("arg_nodes"),
@@ -145,9 +146,9 @@ def test_public_symbols_are_models_or_told_why(shared: Path) -> None:
         found = reasons(model)
         assert model.outputs
         assert all(found.values())
-        assert len(model.notices) <= len(found)
+        assert len(model.notices) <= len(found) + ("int8" in path.name)
         whole += not found
-    assert (len(paths), whole) == (58, 44)
+    assert (len(paths), whole) == (58, 48)
 
 
 def test_no_numbers_are_made_of_nothing(tmp_path: Path) -> None:
