@@ -18,7 +18,7 @@ FCN8S := build/fcn8s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint golden docs bench bench-compare fuzz serve clean
+.PHONY: help run test lint golden docs bench bench-compare fuzz serve editor clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,12 @@ fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer
 
 serve: $(VENV)/.service ## Serve the API and its page on http://127.0.0.1:8000
 	$(BIN)/upconv serve
+
+editor: ## Build the extension for VS Code, build/upconv.vsix; wants npm
+	@mkdir -p build
+	cp -R editors/vscode build/
+	cp LICENSE build/vscode/
+	cd build/vscode && npm install --no-audit --no-fund --silent && npx vsce package --out ../upconv.vsix
 
 clean: ## Remove build output and caches; .venv stays
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
