@@ -50,7 +50,8 @@ from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
     codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
-    nothing `folds`, each finding is told for itself."""
+    nothing `folds`, each finding is told for itself. `targets` are the engines that models are to
+    run in."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -59,6 +60,7 @@ class CheckOptions:
     severities: tuple[tuple[str, Severity], ...] = ()
     overrides: tuple[Override, ...] = ()
     folds: bool = True
+    targets: tuple[str, ...] = ()
 
     def wants(self, code: str) -> bool:
         """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
@@ -141,7 +143,8 @@ def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: 
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
         reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
         return FileReport(relative_path(path, options.root), "", "skipped", reason)
-    return _report(Context(path, _source_of(model), model), options)
+    context = Context(path, _source_of(model), model, targets=options.targets)
+    return _report(context, options)
 
 
 _READING: Final = "the reader"

@@ -18,6 +18,7 @@ COMMANDS = {
     "solve": "find the layer that takes one size to another",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
+    "engines": "list the profiles of engines and their age",
     "serve": "serve check, convert, verify and audit over HTTP",
 }
 """Command -> its line in the help; the module of that name in `commands` holds it."""

@@ -42,6 +42,7 @@ class CheckOptions:
     fail_on: Literal["error", "warning", "info"] | None = None
     show_silenced: bool = False
     config: Word = ""
+    targets: Words | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -167,6 +167,7 @@ def _check_request(work: _Work, options: CheckOptions) -> CheckRequest:
         exclude=options.exclude,
         fail_on=options.fail_on,
         show_silenced=options.show_silenced,
+        targets=options.targets,
         config=_config(work.known("config", options.config)),
     )
 

@@ -75,6 +75,7 @@ def check(
     keras_backend: KerasBackend | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
+    target: str | Iterable[str] | None = None,
     fail_on: Severity | None = None,
     baseline: Path | None = None,
     jobs: int = 1,
@@ -84,9 +85,10 @@ def check(
 ) -> Report:
     """What the rules find in files, folders or models.
 
-    `select` and `ignore` are codes, prefixes or names of rules. `jobs` processes share the files
-    out; `cache` keeps results beside the configuration. Raises UsageError for what cannot be
-    checked; a file that cannot be read is a finding, UP001.
+    `select` and `ignore` are codes, prefixes or names of rules. `target` are engines that models
+    are to run in, as in "openvino-2026", by default those of the configuration. `jobs` processes
+    share the files out; `cache` keeps results beside the configuration. Raises UsageError for what
+    cannot be checked; a file that cannot be read is a finding, UP001.
     """
     from upconv.linter.finding import Severity
     from upconv.service.work.checking import CheckRequest, check
@@ -99,6 +101,7 @@ def check(
         reading=_reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend),
         select=_words(select),
         ignore=_words(ignore),
+        targets=None if target is None else _words(target),
         fail_on=fail_on,
         baseline=_text(baseline),
         jobs=jobs,

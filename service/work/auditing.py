@@ -176,6 +176,7 @@ def _findings(request: AuditRequest) -> FileReport:
         config.ignore,
         config.severities,
         config.overrides,
+        targets=config.target,
     )
     return check_path(path, options) if isinstance(model, str) else check_model(model, options)
 

@@ -21,7 +21,7 @@ from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
 from upconv.converters.readers.onnx.tensors import read_tensor
-from upconv.converters.readers.onnx.written import NodeSettings
+from upconv.converters.readers.onnx.written import NodeSettings, WrittenNode
 
 MAX_DEPTH: Final = 48
 MAX_NODES: Final = 100_000
@@ -117,13 +117,13 @@ class Evaluation:
             frame.entries.pop("", None)
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
-        written = Written(NodeSettings(node.attributes))
+        opset = frame.opsets.get(node.domain, 0)
+        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset))
         origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(
             frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)
         )
-        opset = frame.opsets.get(node.domain, 0)
         call = Call(node, (), self.work, origin, opset, name, outputs or (name,))
         mark = len(self.work.layers)
         try:
