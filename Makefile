@@ -65,7 +65,7 @@ $(VENV)/.base: $(PINS) | $(BIN)/pip
 
 $(VENV)/.dev: $(PINS) | $(BIN)/pip
 	@echo "Installing upconv and its development tools into $(VENV) ..."
-	$(PIP) -e '.[dev,service,torch,tensorflow]'
+	$(PIP) -e '.[dev,lsp,service,torch,tensorflow]'
 	@touch $(VENV)/.base $(VENV)/.service $@
 
 $(VENV)/.service: $(PINS) | $(BIN)/pip

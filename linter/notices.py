@@ -41,6 +41,7 @@ NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "assumed-backend": Told("UP307", "name the backend with --keras-backend"),
     "refused-call": Told("UP325", "see the framework's documentation"),
     "fails-when-called": Told("UP330", "leave output_padding out, or take an odd kernel"),
+    "whole-number-arithmetic": Told("UP351", "convert the model it was made from, in float32"),
     "training-mode": Told("UP407", "export it for inference, after model.eval()"),
     "unpool-size": Told("UP408", "give kernel_shape and strides that make the size before"),
     "noisy-scale": Told("UP404", "give sizes, or a scale that float32 has exactly"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, substitute
+from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, leaves, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
@@ -75,11 +75,12 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
 
     Raises ShapeError where they contradict the layer.
     """
+    unknown = (None,) * len(layer.outputs)
+    if isinstance(layer.operator, Unknown):
+        return (_stated(layer.operator, shapes), *unknown[1:])
     given = input_shapes(layer, shapes)
-    unknown = (None,) * len(layer.outputs)
-    if isinstance(layer.operator, Unknown) or given is None:
-        return (None,) * len(layer.outputs)
-    unknown = (None,) * len(layer.outputs)
+    if given is None:
+        return unknown
     try:
         results = SHAPES[type(layer.operator)](layer.operator, given)
     except TooLongError as error:
@@ -94,6 +95,20 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
         error.guess = results
         raise
     return results
+
+
+def _stated(operator: Unknown, shapes: Mapping[str, Shape | None]) -> Shape | None:
+    """The shape that is said of a layer's output; None where it is like one that is not known."""
+    if operator.shape is None:
+        return None
+
+    def size_of(leaf: Symbol | Like) -> Size | None:
+        shape = None if isinstance(leaf, Symbol) else shapes[leaf.tensor]
+        return None if shape is None or isinstance(leaf, Symbol) else shape[leaf.axis]
+
+    found = tuple(substitute(size, size_of) for size in operator.shape)
+    still = (leaf for size in found for leaf in leaves(size))
+    return None if any(isinstance(leaf, Like) for leaf in still) else found
 
 
 def input_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> InputShapes | None:

@@ -40,6 +40,7 @@ NoticeKind: TypeAlias = Literal[
     "assumed-backend",  # where another would compute other numbers of the same file
     "refused-call",  # the framework raises an error when it is made or when it runs
     "fails-when-called",  # the framework builds the layer, and fails when it runs
+    "whole-number-arithmetic",  # which stands for that of real numbers: quantised
     "training-mode",  # the file runs as if it were still trained
     "unpool-size",  # runtimes read the places of an unpooling in more than one way
     "noisy-scale",  # a scale that is nearly the one that is meant, and gives other sizes

@@ -24,9 +24,11 @@ BLOCKING_NOTICES: Final[frozenset[NoticeKind]] = frozenset(
         "repeated-name",
         "repeated-layer-name",
         "foreign-weights",
+        "whole-number-arithmetic",
     }
 )
-"""Kinds of notices of a reader after which the graph is not what the file says."""
+"""Kinds of notices of a reader after which the graph is not what the file says, or computes other
+numbers."""
 
 _ONE_PIXEL: Final = "its dilation 0 lays a whole kernel on one pixel, which ONNX cannot say"
 _SUM_OF_TAPS: Final = "make it kernel_size 1, with the sum of each kernel as its weight"

@@ -60,6 +60,9 @@ def verify(
     where the input shapes are unknown or too large, or the two have different inputs.
     """
     whole, model = model, live(model)
+    for notice in model.notices:
+        if notice.kind == "whole-number-arithmetic":
+            raise notice.error
     customs = tuple(_customs(model))
     file = read_onnx(onnx_path)
     if customs and model.framework == "onnx" and DOMAIN not in file.domains:

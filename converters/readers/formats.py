@@ -42,6 +42,8 @@ __all__ = [
     "decode",
     "identify",
     "is_candidate",
+    "is_candidate_text",
+    "laid_out",
     "may_hold_model",
     "open_graph",
     "open_model",
@@ -146,6 +148,18 @@ def is_candidate(path: str) -> bool:
     return looked_into.mentions(data)
 
 
+def is_candidate_text(source: Source) -> bool:
+    """The same of a text that is not on disk yet, as an editor has it."""
+    head = Head(source.path, source.text[:HEAD_BYTES].encode("utf-8", "replace"))
+    entries = [entry for entry in FORMATS if head.extension in entry.searched]
+    if any(head.extension in entry.texts for entry in entries):
+        return True
+    looked_into = next((entry for entry in entries if entry.mentions is not None), None)
+    if looked_into is not None and looked_into.mentions is not None:
+        return looked_into.mentions(source.text.encode("utf-8", "replace"))
+    return any(entry.open_text is not None and entry.surely(head) for entry in entries)
+
+
 def may_hold_model(path: str) -> bool:
     """Whether a search of a folder takes a file or folder for a model, by its first bytes.
 
@@ -207,6 +221,13 @@ def comments(source: Source) -> Iterator[tuple[Span, str]]:
     from upconv.converters.readers.files.prototxt import source_comments
 
     yield from source_comments(source)
+
+
+def laid_out(source: Source) -> str:
+    """A protobuf text in its layout; raises UnreadableError for any other, and for a broken one."""
+    from upconv.converters.readers.files.prototxt.layout import laid_out as layout
+
+    return layout(source)
 
 
 def _format_of(path: str) -> Format:

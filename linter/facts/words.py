@@ -6,6 +6,7 @@ what was written.
 
 from __future__ import annotations
 
+from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.tensors import Filler
@@ -39,11 +40,23 @@ def filler_of(layer: Layer) -> Filler:
 
 
 def multipliers(layer: Layer, index: int) -> tuple[float, bool, Span | None]:
-    """(lr_mult, whether it is written, where) of the blob at `index`; Caffe's default is 1.
+    """(lr_mult, whether it is written, where) of the blob at `index`; Caffe's and MXNet's default
+    is 1. MXNet says it of the weight alone, as a text.
 
     Raises UnreadableError where it is written, but is no number.
     """
+    settings = layer.origin.written.settings
+    if index == 0 and (text := settings.text_of("lr_mult")):
+        where = settings.span_of("lr_mult")
+        return _number(text, where), True, where
     blocks = node_of(layer).messages("param")
     block = blocks[index] if index < len(blocks) else NOTHING
     span = block.span_of("lr_mult")
     return block.float("lr_mult", 1.0), span is not None, span
+
+
+def _number(text: str, where: Span | None) -> float:
+    try:
+        return float(text[:400])
+    except ValueError:
+        raise UnreadableError(f"lr_mult is {text[:50]!r}, no number", where=where) from None

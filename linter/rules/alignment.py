@@ -258,7 +258,7 @@ def output_not_on_input(context: Context) -> Iterator[Hit]:
 
 def _middle(context: Context, value: str, place: PixelMap) -> str:
     """What is said of an output of the input's scale which has as much of the input before as
-    behind it; "" of others."""
+    behind it, or goes beyond it alike; "" of others."""
     shapes = context.open_inference.shapes
     ours, theirs = shapes.get(value), shapes.get(place.root)
     if ours is None or theirs is None or len(ours) != len(theirs) or ours[2:] == theirs[2:]:
@@ -271,12 +271,13 @@ def _middle(context: Context, value: str, place: PixelMap) -> str:
         and one == AxisMap(shift=Fraction(whole - out, 2))
         for out, whole, one in pairs
     )
-    first = _list_of([one.shift for one in place.maps])
+    shifts = [one.shift for one in place.maps]
+    if not centred or min(shifts) < 0 < max(shifts):
+        return ""
+    what = "is the middle of" if max(shifts) > 0 else "goes beyond the borders of"
     return (
-        f"the output '{value}' is the middle of the input: {text_of(ours[2:])} of "
-        f"{text_of(theirs[2:])}, its pixel 0 lies at {first} of '{place.root}'"
-        if centred
-        else ""
+        f"the output '{value}' {what} the input: {text_of(ours[2:])} of {text_of(theirs[2:])}, its "
+        f"pixel 0 lies at {_list_of(shifts)} of '{place.root}'"
     )
 
 

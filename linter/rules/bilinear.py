@@ -12,6 +12,7 @@ from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import Interpolator, cropped_behind, gain_of, interpolators
 from upconv.linter.facts.stored import is_zero
+from upconv.linter.facts.terms import terms_of
 from upconv.linter.fixing import remedies
 from upconv.linter.rule import Hit, rule
 
@@ -176,10 +177,12 @@ def bilinear_group(context: Context) -> Iterator[Hit]:
             continue
         if found.channels is not None and found.channels <= op.groups:
             continue
+        terms = terms_of(found.layer)
+        groups, channels = terms.groups or "groups", terms.out_channels
         yield Hit(
-            f"group {op.groups} with num_output {op.out_channels} mixes channels: "
+            f"{groups} {op.groups} with {channels} {op.out_channels} mixes channels: "
             f"{_mixing(found)} ({found.intent.assumed})",
-            f"set group: {op.out_channels}, and num_output to the number of input channels",
+            f"set {groups}: {op.out_channels}, and {channels} to the number of input channels",
             found.layer,
             words.span_of(found.layer, "group", "num_output"),
             severity="warning" if _comes_trained(context, found.layer) else None,
@@ -231,10 +234,12 @@ def bilinear_channels(context: Context) -> Iterator[Hit]:
     for found in interpolators(context):
         effect = _channels_effect(found)
         if effect:
+            terms = terms_of(found.layer)
+            groups, channels = terms.groups or "groups", terms.out_channels
             yield Hit(
-                f"num_output {found.op.out_channels} and group {found.op.groups} on "
+                f"{channels} {found.op.out_channels} and {groups} {found.op.groups} on "
                 f"{found.channels} input channels: {effect} ({found.intent.assumed})",
-                f"set num_output: {found.channels} and group: {found.channels}, or reduce the "
+                f"set {channels}: {found.channels} and {groups}: {found.channels}, or reduce the "
                 "channels with a 1x1 convolution first",
                 found.layer,
                 words.span_of(found.layer, "num_output"),
@@ -312,7 +317,7 @@ def _has_bias(layer: Layer) -> bool:
     "bilinear-would-train",
     severity="warning",
     source="BVLC/caffe PR 2213",
-    formats=("caffe",),
+    formats=("caffe", "mxnet"),
 )
 def bilinear_would_train(context: Context) -> Iterator[Hit]:
     """A bilinear upsampling layer whose kernel would be trained away.
@@ -320,7 +325,7 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
     What it finds:
         Transposed convolutions with the bilinear kernel and an lr_mult other than 0. Where none is
         written Caffe takes 1; this is reported in nets that train (they have a loss), not in deploy
-        nets, where it has no meaning.
+        nets, where it has no meaning. Of MXNet's the __lr_mult__ of a weight that is written.
 
     Why it is bad:
         The first step of training turns the interpolation into something else. Where that is
@@ -332,7 +337,7 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
             pad: 1 weight_filler { type: "bilinear" } } }
 
     Use instead:
-        param { lr_mult: 0 decay_mult: 0 }
+        param { lr_mult: 0 decay_mult: 0 }, or in MXNet Variable(name, lr_mult=0)
 
     Fix safety:
         Unsafe: training changes.
@@ -347,7 +352,9 @@ def bilinear_would_train(context: Context) -> Iterator[Hit]:
         told = f"lr_mult is {rate:g}" if written else "no lr_mult is written, which means 1"
         yield Hit(
             f"the interpolation kernel would be trained: {told} ({found.intent.assumed})",
-            "set param { lr_mult: 0 decay_mult: 0 }",
+            "make the weight a Variable with lr_mult=0"
+            if found.layer.origin.framework == "mxnet"
+            else "set param { lr_mult: 0 decay_mult: 0 }",
             found.layer,
             span,
             fix=remedies.frozen(context, found.layer),

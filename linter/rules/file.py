@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 @rule(
-    "UP001", "unreadable", severity="error", source="BVLC/caffe upgrade_proto.cpp", stage="closing"
+    "UP001",
+    "unreadable",
+    severity="error",
+    source="BVLC/caffe upgrade_proto.cpp",
+    stage="closing",
+    folds=True,
 )
 def unreadable(context: Context) -> Iterator[Hit]:
     """The file, or a part of it, cannot be read.

@@ -10,6 +10,7 @@ from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Span
 from upconv.linter.facts import words
+from upconv.linter.facts.terms import terms_of
 from upconv.linter.fixing.crop_remedies import crop_offset
 from upconv.linter.rule import Hit, rule
 
@@ -234,7 +235,7 @@ def impossible_layer(context: Context) -> Iterator[Hit]:
     for layer, error in context.contradictions("channels", "rank", "axis", "reshape", "weights"):
         if error.kind == "rank" and _takes_any_rank(layer):
             continue
-        yield Hit(error.message, _CURES[error.kind], layer, _cause(layer, error.kind))
+        yield Hit(error.message, _cure(layer, error.kind), layer, _cause(layer, error.kind))
 
 
 def _takes_any_rank(layer: Layer) -> bool:
@@ -243,8 +244,15 @@ def _takes_any_rank(layer: Layer) -> bool:
     return layer.origin.framework == "caffe" and isinstance(layer.operator, ops.Resize)
 
 
+def _cure(layer: Layer, kind: str) -> str:
+    terms = terms_of(layer)
+    if kind == "channels" and terms.groups is not None:
+        return f"make {terms.groups} divide both {terms.out_channels} and the input's channels"
+    return _CURES[kind]
+
+
 _CURES = {
-    "channels": "make group divide both num_output and the input's channels",
+    "channels": "give the layer an input with as many channels as its weights are for",
     "rank": "check which blob the layer reads",
     "axis": "check the axis against the input's shape",
     "reshape": "make the product of the dims equal the number of values",

@@ -1,4 +1,4 @@
-"""UP350: what saved models of Keras and TensorFlow say that other tools cannot."""
+"""UP350, UP351: what saved models of Keras and TensorFlow say that other tools cannot."""
 
 from __future__ import annotations
 
@@ -86,3 +86,40 @@ def _uneven(layer: Layer) -> str:
 def _is_causal(layer: Layer) -> bool:
     """Whether a convolution over time looks back only, which is meant to be uneven."""
     return layer.origin.written.settings.text_of("padding") == "causal"
+
+
+@rule(
+    "UP351",
+    "whole-number-arithmetic",
+    severity="info",
+    source="measured with ai-edge-litert 2.3.0 and MXNet 1.9.1",
+    frameworks=("mxnet", "tflite"),
+)
+def whole_number_arithmetic(context: Context) -> Iterator[Hit]:
+    """A quantised model, whose layers compute in whole numbers.
+
+    What it finds:
+        TensorFlow Lite models whose layers write tensors with a scale, and MXNet's after
+        quantize_model: numbers of 8 bits that stand for real ones, all of them rounded.
+
+    Why it is bad:
+        Sizes and places are those of the layers in real numbers, and are checked. Values are not:
+        an ONNX file in float32 would compute other numbers than this model does, so that convert
+        and verify refuse it. The model that it was made from has the weights before they were
+        rounded.
+
+    Example:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = images        # activations are quantised too
+
+    Use instead:
+        the converter without representative_dataset, or the SavedModel itself, for conversion
+
+    Fix safety:
+        There is no fix: the numbers before rounding are not in the file.
+
+    References:
+        tensorflow/lite/schema/schema.fbs (QuantizationParameters); apache/mxnet
+        src/operator/quantization
+    """
+    yield from context.notices("UP351")

@@ -10,6 +10,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape, text_of
+from upconv.linter.facts.terms import terms_of
 from upconv.linter.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -64,19 +65,20 @@ def _explained(context: Context, layer: Layer, error: ShapeError) -> Hit | None:
     assert differing is not None
     if isinstance(layer.operator, ops.Unpool):
         return Hit(str(differing), _UNPOOL.format(*names, text_of(shapes[1][2:])), layer)
-    return Hit(str(differing), _next_step(names, differing.difference), layer)
+    return Hit(str(differing), _next_step(layer, names, differing.difference), layer)
 
 
 def _channels(
     context: Context, layer: Layer, names: tuple[str, str], shapes: tuple[Shape, Shape]
 ) -> Hit:
+    terms = terms_of(layer)
     made = [
         f"'{name}' has {shape[1]} ({_channel_maker(context, name, shape[1])})"
         for name, shape in zip(names, shapes, strict=True)
     ]
     return Hit(
         f"channels differ at the merge: {' and '.join(made)}",
-        "give both branches the same num_output, or merge them with a Concat",
+        f"give both branches the same {terms.out_channels}, or merge them with {terms.join}",
         layer,
     )
 
@@ -86,7 +88,7 @@ def _channel_maker(context: Context, value: str, channels: Size) -> str:
     while value in context.producers:
         layer = context.producers[value]
         if isinstance(layer.operator, ops.Conv | ops.ConvTranspose):
-            return f"from num_output of '{layer.name}'"
+            return f"from {terms_of(layer).out_channels} of '{layer.name}'"
         before = context.inference.shapes.get(layer.inputs[0]) if layer.inputs else None
         if before is None or len(before) < 2 or before[1] != channels:
             return f"from '{layer.name}'"
@@ -94,11 +96,11 @@ def _channel_maker(context: Context, value: str, channels: Size) -> str:
     return f"from the input '{value}'"
 
 
-def _next_step(names: tuple[str, str], difference: Size) -> str:
+def _next_step(layer: Layer, names: tuple[str, str], difference: Size) -> str:
     if not isinstance(difference, int):
         return _CROP
     larger, smaller = names if difference > 0 else names[::-1]
     return (
-        f"crop '{larger}' by {abs(difference)} to '{smaller}' with a Crop layer, or feed a size "
-        "that every stride divides"
+        f"crop '{larger}' by {abs(difference)} to '{smaller}' with {terms_of(layer).crop}, or feed "
+        "a size that every stride divides"
     )

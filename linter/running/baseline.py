@@ -46,8 +46,12 @@ class Baseline:
     def updated(self, run: Run) -> Baseline:
         """With the run's findings for the entries it judged; others stay."""
         kept = {key: entry for key, entry in self.entries.items() if not run.judged(entry)}
-        found = (f for file in run.files for f in file.findings if f.code not in NEVER_KNOWN)
-        return Baseline(kept | {f.fingerprint: _entry(f) for f in found})
+        return Baseline(kept).with_findings(f for file in run.files for f in file.findings)
+
+    def with_findings(self, findings: Iterable[Finding]) -> Baseline:
+        """With these as well, but for what cannot be accepted."""
+        found = (one for one in findings if one.code not in NEVER_KNOWN)
+        return Baseline({**self.entries, **{one.fingerprint: _entry(one) for one in found}})
 
     def without(self, keys: Iterable[str]) -> Baseline:
         gone = set(keys)

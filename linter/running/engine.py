@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.errors import (
     NotAModelError,
@@ -44,6 +44,9 @@ from upconv.linter.rules import RULES
 from upconv.linter.running.fold import Judged, grouped, numbered
 from upconv.linter.running.suppress import Covering, Ignore, ignores, unused
 from upconv.linter.settings.overrides import Override, Overrides, longest_prefix
+
+Step: TypeAlias = Callable[[Context], None]
+"""Is told what is under check before each rule runs."""
 
 
 @record(frozen=True, slots=True)
@@ -94,12 +97,22 @@ def check_path(
     return _check(str(path), settings, lambda: open_model(str(path), settings.read), named)
 
 
-def check_source(source: Source, options: CheckOptions | None = None) -> FileReport:
-    """Check a text that is no file (standard input, an editor's buffer)."""
+def check_source(
+    source: Source,
+    options: CheckOptions | None = None,
+    step: Step = lambda context: None,
+    *,
+    named: bool = True,
+) -> FileReport:
+    """Check a text that is no file (standard input, an editor's buffer).
+
+    `step` is called before each rule with what is under check; what it raises that is no Exception
+    ends the check. `named` is as for `check_path`.
+    """
     from upconv.converters.readers.formats import open_text
 
     settings = options or CheckOptions()
-    return _check(source.path, settings, lambda: open_text(source, settings.read))
+    return _check(source.path, settings, lambda: open_text(source, settings.read), named, step)
 
 
 def check_model(model: Model, options: CheckOptions | None = None) -> FileReport:
@@ -115,10 +128,14 @@ def failed_with_process(path: str, options: CheckOptions) -> FileReport:
 
 
 def _check(
-    path: str, options: CheckOptions, read: Callable[[], Model], named: bool = True
+    path: str,
+    options: CheckOptions,
+    read: Callable[[], Model],
+    named: bool = True,
+    step: Step = lambda context: None,
 ) -> FileReport:
     try:
-        return _judged(path, options, read, named)
+        return _judged(path, options, read, named, step)
     except UsageError:
         raise  # the command is wrong, not the file
     except Exception as error:
@@ -126,7 +143,9 @@ def _check(
         return _report(Context(path, None, None, crashes=[crash]), options)
 
 
-def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: bool) -> FileReport:
+def _judged(
+    path: str, options: CheckOptions, read: Callable[[], Model], named: bool, step: Step
+) -> FileReport:
     try:
         model = read()
     except UsageError:
@@ -143,8 +162,12 @@ def _judged(path: str, options: CheckOptions, read: Callable[[], Model], named: 
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
         reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
         return FileReport(relative_path(path, options.root), "", "skipped", reason)
+<<<<<<< HEAD
     context = Context(path, _source_of(model), model, targets=options.targets)
     return _report(context, options)
+=======
+    return _report(Context(path, _source_of(model), model), options, step)
+>>>>>>> main
 
 
 _READING: Final = "the reader"
@@ -174,12 +197,14 @@ def _source_of_errors(errors: Sequence[UpconvError]) -> Source | None:
     return next((error.where.source for error in errors if error.where is not None), None)
 
 
-def _report(context: Context, options: CheckOptions) -> FileReport:
+def _report(
+    context: Context, options: CheckOptions, step: Step = lambda context: None
+) -> FileReport:
     """Run the rules; closing rules see the crashes, failures and idle ignores of the others."""
     silencer = _Silencer(context, options)
-    judged = _judged_hits("model", context, options, silencer) if context.model else []
+    judged = _judged_hits("model", context, options, silencer, step) if context.model else []
     context.unused += silencer.unused()
-    judged += _judged_hits("closing", context, options, silencer)
+    judged += _judged_hits("closing", context, options, silencer, step)
     status, reason = _status(context)
     found = numbered(judged)
     shown = relative_path(context.path, options.root)
@@ -202,14 +227,14 @@ def _report(context: Context, options: CheckOptions) -> FileReport:
 
 
 def _judged_hits(
-    stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer
+    stage: Stage, context: Context, options: CheckOptions, silencer: _Silencer, step: Step
 ) -> list[Judged]:
     """What the rules of a stage find, each with what silences it, and why."""
     chosen = (r for r in RULES.values() if r.stage == stage and options.wants(r.code))
     return [
         _judge(rule, hit, silencer)
         for rule in chosen
-        for hit in _run(rule, context)
+        for hit in _run(rule, context, step)
         if rule.concerns(hit)
     ]
 
@@ -221,8 +246,9 @@ def _judge(rule: Rule, hit: Hit, silencer: _Silencer) -> Judged:
     return Judged(rule, hit, place, layer, severity, silencer.silencing(rule, hit))
 
 
-def _run(rule: Rule, context: Context) -> list[Hit]:
+def _run(rule: Rule, context: Context, step: Step) -> list[Hit]:
     """All a rule yields. What it yielded before it failed is kept."""
+    step(context)
     hits: list[Hit] = []
     try:
         hits.extend(rule.check(context))

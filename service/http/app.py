@@ -20,7 +20,8 @@ from upconv.service.http.guard import App, Guards, guarded
 from upconv.service.http.info import router as info
 from upconv.service.http.jobs import DiskFullError
 from upconv.service.http.jobs import router as jobs
-from upconv.service.jobs.engine import BusyError, UnknownJobError
+from upconv.service.jobs.engine import UnknownJobError
+from upconv.service.jobs.line import BusyError
 from upconv.service.jobs.store import TooLargeError
 from upconv.service.work.rules import UnknownRuleError
 

@@ -87,9 +87,13 @@ def is_loopback(host: str) -> bool:
 def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=256)
+        sock = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+    # What is accepted inherits it. asyncio sets it for sockets only that say they are TCP, which
+    # these do not, and an answer's body would wait 40 ms for the acknowledgement of its head.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _run(

@@ -17,6 +17,9 @@ from upconv.service.jobs.job import Job
 LOOKED: Final = 0.05
 """Seconds between two looks at what a job told last, which cost nothing."""
 
+SOON: Final = 0.01
+"""Seconds between two questions to the database for the end of a job that has told its end."""
+
 ASKED: Final = 2.0
 """Seconds after which the database is asked although nothing was told: the job may have ended
 otherwise."""
@@ -28,24 +31,41 @@ ALIVE: Final = 10.0
 async def until_over(engine: Engine, job: Job, seconds: float) -> Job:
     """The job once it is over, or as it stands after so many seconds."""
     end = time.monotonic() + seconds
-    async for seen in _changes(engine, job):
+    async for seen in _changes(engine, job, min(ASKED, seconds)):
         if seen.is_over or time.monotonic() >= end:
             return seen
     return job
 
 
-async def _changes(engine: Engine, job: Job) -> AsyncIterator[Job]:
-    """The job, again and again, soon after there is more to say of it, and at least every ASKED
-    seconds; the last one is over."""
+async def _changes(engine: Engine, job: Job, look: float) -> AsyncIterator[Job]:
+    """The job, again and again, soon after its end, `look` seconds after there is more to say of
+    it, and at least every ASKED seconds; the last one is over."""
     yield job
-    while not job.is_over:
-        before, begun = engine.glance(job.id), time.monotonic()
-        while engine.glance(job.id) is before and time.monotonic() - begun < ASKED:
-            await asyncio.sleep(LOOKED)
-            if before is not None and before.phase == "done":
-                break
-        job = await run_in_threadpool(engine.job, job.id, job.spec.owner)
-        yield job
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(told.set)
+
+    with engine.listening(job.id, wake):
+        while not job.is_over:
+            before, begun, ended = engine.glance(job.id), time.monotonic(), told.is_set()
+            job = await run_in_threadpool(engine.job, job.id, job.spec.owner)
+            yield job
+            if ended or (before is not None and before.phase == "done"):
+                await asyncio.sleep(SOON)
+                continue
+            while engine.glance(job.id) is before and time.monotonic() - begun < ASKED:
+                if await _happens(told, look):
+                    break
+
+
+async def _happens(told: asyncio.Event, seconds: float) -> bool:
+    """Whether something is told within so many seconds."""
+    try:
+        await asyncio.wait_for(told.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def events(engine: Engine, job: Job) -> AsyncIterator[str]:
@@ -53,7 +73,7 @@ async def events(engine: Engine, job: Job) -> AsyncIterator[str]:
     job as the API shows it. Who comes back after a lost connection gets the same from where it is.
     """
     told, spoken = "", time.monotonic()
-    async for seen in _changes(engine, job):
+    async for seen in _changes(engine, job, LOOKED):
         words = {
             "state": seen.state,
             "percent": seen.progress.percent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,13 +37,17 @@ def artefacts_of(
 ) -> tuple[Named, ...]:
     """The files that a child left, kept in the store, but for those that earlier steps have made.
     Raises OSError and TooLargeError."""
-    found = []
-    for name in TYPES:
-        path = folder / name
-        if name not in known and path.is_file() and not path.is_symlink():
-            blob = store.put_file(path, limit)
-            found.append(Named(name, blob.sha256, blob.size))
-    return tuple(found)
+    there = {name: folder / name for name in TYPES if name not in known}
+    names = [name for name, path in there.items() if path.is_file() and not path.is_symlink()]
+
+    def kept(name: str) -> Named:
+        blob = store.put_file(there[name], limit)
+        return Named(name, blob.sha256, blob.size)
+
+    if not names:
+        return ()
+    with ThreadPoolExecutor(len(names)) as threads:  # each waits for the disk, and all for the same
+        return tuple(threads.map(kept, names))
 
 
 def final_artefacts(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

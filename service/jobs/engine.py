@@ -14,8 +14,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from dbos import (
     DBOSConfig,
     DBOSContextSetAuth,
     DBOSPortableJSONSerializer,
+    SetEnqueueOptions,
     SetWorkflowID,
     WorkflowStatus,
 )
@@ -31,12 +32,16 @@ from dbos import (
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
 from upconv.service.jobs.artefacts import artefacts_of, final_artefacts
-from upconv.service.jobs.job import STATES, Job, Progress, job_of, outcome_files, state_of
+from upconv.service.jobs.database import sqlite_engine
+from upconv.service.jobs.job import STATES, WAITS, Job, Progress, job_of, outcome_files, state_of
+from upconv.service.jobs.line import Line
 from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named, State, from_json
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
 from upconv.service.jobs.store import Store
-from upconv.service.work.child import ChildError, run_in_child
+from upconv.service.work.child import ChildError, KilledError, run_in_child
 from upconv.service.work.confinement import Confinement, Held, probe
+from upconv.service.work.proving import ONE_THREAD
+from upconv.service.work.template import Template
 
 QUEUE: Final = "jobs"
 EXECUTOR: Final = "upconv"
@@ -45,7 +50,23 @@ MEANING: Final = "jobs-1"
 another meaning are not resumed, and stay queued until a server of theirs runs."""
 
 POLLED: Final = 0.1
-"""Seconds between two looks at the queue: what a small check waits at most."""
+"""Seconds between two looks at the queue. A job that comes while nothing waits is not queued, and
+of a queue as many jobs are taken ahead as are done between two looks."""
+
+AHEAD: Final = 2
+"""Jobs that are taken from the queue ahead of their time, times those that run."""
+
+TRIES: Final = 3
+"""How often a step is begun whose process somebody else kills."""
+
+TEMPLATE: Final = (
+    "upconv.service.jobs.steps",
+    "upconv.service.work",
+    "upconv.service.reports",
+    "upconv.linter",
+    "upconv.converters",
+)
+"""What the children's template imports. onnxruntime is not among it: it starts a thread."""
 
 FRESH: Final = 3600.0
 """Seconds for which the sweep leaves a file alone that no job speaks of: its job is on its way."""
@@ -56,10 +77,6 @@ _LOG: Final = logging.getLogger("upconv.jobs")
 
 COUNTED: Final = 60.0
 """Seconds between two counts of what is stored, which look at every file."""
-
-
-class BusyError(UpconvError):
-    """As many jobs wait as may wait."""
 
 
 class UnknownJobError(UpconvError):
@@ -89,31 +106,40 @@ class Engine:
         self.settings = settings
         self.store = Store(settings.folder / "artefacts")
         self.held = Held(False, False)
+        self._template = Template(TEMPLATE, _environment(settings.folder / "incoming"), "warm_up")
         self._progress: dict[str, Progress] = {}
         self._kills: dict[str, Callable[[], None]] = {}
         self._cancelled: set[str] = set()
         self._submitting = threading.Lock()
+        self._line = Line(settings.workers, settings.waiting, settings.waiting_each)
+        self._slots = threading.Semaphore(settings.workers)
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._stored, self._counted = 0, -COUNTED
 
     def start(self) -> None:
         """Open the database, resume what was not finished, and look at the queue."""
         folder = self.settings.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._template.start()
         self.held = run_in_child(probe, self.settings.confinement, print, what="the probe")
         config: DBOSConfig = {
             "name": "upconv",
-            "system_database_url": self.settings.database or f"sqlite:///{folder / 'jobs.sqlite'}",
             "application_version": MEANING,
             "executor_id": EXECUTOR,
             "log_level": "ERROR",
             "serializer": DBOSPortableJSONSerializer(),
         }
+        if self.settings.database:
+            config["system_database_url"] = self.settings.database
+        else:
+            config["system_database_engine"] = sqlite_engine(folder / "jobs.sqlite")
         DBOS(config=config)
         _serve(self)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=self.settings.workers, polling_interval_sec=POLLED
-        )
+        for one in DBOS.list_queued_workflows(load_input=False):
+            self._line.join(one.workflow_id, one.authenticated_user or "", one.priority)
+        taken = self.settings.workers * (1 + AHEAD)
+        DBOS.register_queue(QUEUE, worker_concurrency=taken, polling_interval_sec=POLLED)
         threading.Thread(target=self._sweep_for_ever, daemon=True, name="retention").start()
 
     def submit(self, spec: JobSpec) -> Job:
@@ -129,17 +155,19 @@ class Engine:
                 if job.state not in ("failed", "cancelled"):
                     return job
                 DBOS.delete_workflow(spec.id)
-            self._require_room(spec.owner)
             self._cancelled.discard(spec.id)
-            with DBOSContextSetAuth(spec.owner, []), SetWorkflowID(spec.id):
-                DBOS.enqueue_workflow(QUEUE, run_job, spec.as_json())
+            self._enqueue(spec)
         return self.job(spec.id, spec.owner)
 
-    def _require_room(self, owner: str) -> None:
-        waiting = DBOS.list_queued_workflows(load_input=False)
-        own = sum(one.authenticated_user == owner for one in waiting)
-        if len(waiting) >= self.settings.waiting or own >= self.settings.waiting_each:
-            raise BusyError(f"{len(waiting)} jobs wait already", hint="ask again later")
+    def _enqueue(self, spec: JobSpec) -> None:
+        """Raises BusyError."""
+        turn = self._line.turn(spec.id, spec.owner)
+        with DBOSContextSetAuth(spec.owner, []), SetWorkflowID(spec.id):
+            if turn is None:
+                DBOS.start_workflow(run_job, spec.as_json())
+                return
+            with SetEnqueueOptions(priority=turn):
+                DBOS.enqueue_workflow(QUEUE, run_job, spec.as_json())
 
     def job(self, job: str, owner: str) -> Job:
         """A job of this owner's. Raises UnknownJobError."""
@@ -160,6 +188,7 @@ class Engine:
             return there
         DBOS.cancel_workflow(job)  # first, since a job whose step fails meanwhile has failed
         self._cancelled.add(job)
+        self._line.leave(job)
         _LOG.info("cancelled", extra={"job": job})
         if kill := self._kills.get(job):
             kill()
@@ -202,30 +231,45 @@ class Engine:
         return job
 
     def run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
-        """One step, in a child. Raises ChildError where the job was cancelled; any other end of
-        the child is the job's answer."""
-        if job in self._cancelled:
-            raise ChildError("the job was cancelled")
-        _LOG.info("step", extra={"job": job, "step": step})
-        folder = self.settings.folder / "work" / job
-        shutil.rmtree(folder, ignore_errors=True)  # what a try that was cut short has left
-        for name in (IN, OUT, "tmp"):
-            (folder / name).mkdir(parents=True)
+        """One step. Raises ChildError where the job was cancelled; any other end of its child is
+        the job's answer."""
         try:
-            answer = self._in_child(job, self._request(spec, step, before), folder)
-            if "reason" not in answer:
-                known = {words[0] for one in before for words in one["artefacts"]}
-                made = artefacts_of(folder / OUT, self.store, self.settings.largest, known)
-                self.note_stored(made)
-                answer["artefacts"] = [[one.name, one.sha256, one.size] for one in made]
-            return answer
+            return self._run(job, spec, step, before)
         except ChildError as error:
             if job in self._cancelled:
                 raise
             return refused(str(error)) | {"failed": True}
         finally:
-            self._kills.pop(job, None)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self._folder(job), ignore_errors=True)
+
+    def _run(self, job: str, spec: JobSpec, step: str, before: list[Answer]) -> Answer:
+        """Raises ChildError."""
+        request = self._request(spec, step, before)
+        folder = self._folder(job)
+        for left in reversed(range(TRIES)):
+            if job in self._cancelled:
+                raise ChildError("the job was cancelled")
+            _LOG.info("step", extra={"job": job, "step": step})
+            shutil.rmtree(folder, ignore_errors=True)  # what a try that was cut short has left
+            for name in (IN, OUT, "tmp"):
+                (folder / name).mkdir(parents=True)
+            try:
+                return self._with_artefacts(self._in_child(job, request, folder), folder, before)
+            except KilledError:
+                if not left or job in self._cancelled:
+                    raise
+        raise AssertionError
+
+    def _folder(self, job: str) -> Path:
+        return self.settings.folder / "work" / job
+
+    def _with_artefacts(self, answer: Answer, folder: Path, before: list[Answer]) -> Answer:
+        if "reason" not in answer:
+            known = {words[0] for one in before for words in one["artefacts"]}
+            made = artefacts_of(folder / OUT, self.store, self.settings.largest, known)
+            self.note_stored(made)
+            answer["artefacts"] = [[one.name, one.sha256, one.size] for one in made]
+        return answer
 
     def _request(self, spec: JobSpec, step: str, before: list[Answer]) -> StepRequest:
         made = [Named(*words) for answer in before for words in answer["artefacts"]]
@@ -251,16 +295,33 @@ class Engine:
             if job in self._cancelled:
                 kill()
 
-        return run_in_child(
-            run_step,
-            request,
-            lambda text: self._tell(job, request.kind, request.step, text),
-            what="the job",
-            environment=_environment(folder / "tmp"),
-            seconds=self.settings.seconds,
-            folder=str(folder / IN),
-            started=started,
-        )
+        try:
+            with self._slot(job):
+                return run_in_child(
+                    run_step,
+                    request,
+                    lambda text: self._tell(job, request.kind, request.step, text),
+                    what="the job",
+                    environment=_environment(folder / "tmp"),
+                    seconds=self.settings.seconds,
+                    folder=str(folder / IN),
+                    started=started,
+                    confinement=self.settings.confinement,
+                    start=self._template.spawn,
+                )
+        finally:
+            self._kills.pop(job, None)
+
+    @contextmanager
+    def _slot(self, job: str) -> Iterator[None]:
+        """One of the few places of children that run at a time."""
+        if not self._slots.acquire(blocking=False):
+            self._progress[job] = WAITS
+            self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def _tell(self, job: str, kind: Kind, step: str, text: str) -> None:
         """Percent are of the whole job, of which each step is an equal part."""
@@ -270,15 +331,36 @@ class Engine:
             percent = (100 * steps.index(step) + percent) / len(steps)
         self._progress[job] = Progress(percent, phase)
 
+    @contextmanager
+    def listening(self, job: str, told: Callable[[], None]) -> Iterator[None]:
+        """Call `told`, from any thread, when a job is about to be over."""
+        self._listeners.setdefault(job, []).append(told)
+        try:
+            yield
+        finally:
+            others = self._listeners[job]
+            others.remove(told)
+            if not others:
+                self._listeners.pop(job, None)
+
     def glance(self, job: str) -> Progress | None:
         """What was told last of a job, without asking the database; another object once there is
         more to say. None where nothing was told since the server started, or nothing is any more.
         """
         return self._progress.get(job)
 
-    def tell_end(self, job: str) -> None:
-        """Let who waits look at the database: the job is about to be over."""
-        self._progress[job] = Progress(100, "done")
+    @contextmanager
+    def counted(self, job: str) -> Iterator[None]:
+        """For as long as a job is under way: it waits no more, and fills one of few places. At its
+        end, who waits for it is told to look at the database."""
+        self._line.begin(job)
+        try:
+            yield
+        finally:
+            self._line.leave(job)
+            self._progress[job] = Progress(100, "done")
+            for tell in tuple(self._listeners.get(job, ())):
+                tell()
 
     def _sweep_for_ever(self) -> None:
         while True:
@@ -311,7 +393,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """A child's: nothing of the server's but where programs are, and folders of the job's own."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     own = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "XDG_CACHE_HOME"), str(folder))
-    return kept | own | {"PYTHONHASHSEED": "0"}
+    return kept | own | {"PYTHONHASHSEED": "0", ONE_THREAD: "1"}
 
 
 _served: list[Engine] = []
@@ -332,9 +414,9 @@ def run_job(words: dict[str, Any]) -> Answer:
     job, engine = DBOS.workflow_id, _served[0]
     assert job is not None
     done: list[Answer] = []
-    for step in STEPS[words["kind"]]:
-        done.append(_do_step(words, job, step, done))
-        if "reason" in done[-1]:
-            break
-    engine.tell_end(job)
-    return final_artefacts(done)
+    with engine.counted(job):
+        for step in STEPS[words["kind"]]:
+            done.append(_do_step(words, job, step, done))
+            if "reason" in done[-1]:
+                break
+        return final_artefacts(done)

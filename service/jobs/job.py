@@ -24,6 +24,10 @@ class Progress:
     phase: str
 
 
+WAITS: Final = Progress(0, "queued")
+"""What is told of a job that the database has as running, and that waits for others."""
+
+
 @record(frozen=True, slots=True)
 class Job:
     """A job as it stands. `outcome` is what it came to, empty before."""
@@ -50,6 +54,8 @@ def job_of(status: WorkflowStatus, told: Progress | None) -> Job:
     """The job of a row; `told` is what it said last, None where it said nothing."""
     assert status.input is not None
     state = state_of(status)
+    if state == "running" and told == WAITS:
+        state = "queued"
     over = state in OVER
     finished = status.completed_at / 1000 if status.completed_at else None
     waits = Progress(0 if state == "queued" else None, state)

@@ -10,14 +10,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.settings.config import Config, read_config
+from upconv.service.jobs.example import EXAMPLE
 from upconv.service.jobs.options import (
     AuditOptions,
     CheckOptions,
@@ -28,7 +31,7 @@ from upconv.service.jobs.options import (
 from upconv.service.jobs.options import parse as parse_options
 from upconv.service.jobs.spec import Kind
 from upconv.service.work.check_request import CheckRequest
-from upconv.service.work.confinement import Confinement, confine
+from upconv.service.work.confinement import Confinement
 from upconv.service.work.limits import GIGABYTE, Limits
 from upconv.service.work.proofs_in_child import silence
 from upconv.service.work.reading import Reading, parse_inputs, read_options, read_part
@@ -67,10 +70,9 @@ class StepRequest:
 
 
 def run_step(request: StepRequest, progress: Progress) -> Answer:
-    """In the child: the step, confined. What is wrong with the user's files is an answer; what a
+    """In the child: the step. What is wrong with the user's files is an answer; what a
     library prints, which may be of the files, comes into no log."""
     silence()
-    confine(request.confinement)
     try:
         _lay_out(request.files, Path())
         _lay_out(request.made, Path("..", OUT))
@@ -79,6 +81,29 @@ def run_step(request: StepRequest, progress: Progress) -> Answer:
         return refused(str(error))
     except OSError as error:
         return refused(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+
+
+def warm_up() -> None:
+    """In the template of children: check, convert and audit a net of our own, so that what each job
+    looks up or compiles at first is there already. The proof is left out, which starts threads."""
+    with TemporaryDirectory() as folder:
+        inside = Path(folder, IN)
+        for each in (inside, Path(folder, OUT)):
+            each.mkdir()
+        Path(inside, "net.prototxt").write_bytes(EXAMPLE)
+        os.chdir(inside)  # noqa: TID251  (this process has one thread)
+        for kind, step, options in _WARMING:
+            work = _Work(parse_options(kind, options), ("net.prototxt",), Limits())
+            with suppress(UpconvError):  # of a plugin that is broken, which each job tells
+                _STEPS[kind, step](work, lambda _: None)
+        os.chdir("/")  # noqa: TID251
+
+
+_WARMING: Final[tuple[tuple[Kind, str, str], ...]] = (
+    ("check", "check", "{}"),
+    ("convert", "write", '{"fill_missing": "bilinear"}'),
+    ("audit", "audit", "{}"),
+)
 
 
 def refused(reason: str) -> Answer:

@@ -17,10 +17,10 @@ from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import read_regular
 from upconv.service.http.context import COOKIE, Owner, Parts, Served
 from upconv.service.http.jobs import JobId, submit_files, taken_form
+from upconv.service.jobs.example import EXAMPLE
 from upconv.service.jobs.job import Job, outcome_files
 from upconv.service.jobs.options import canonical
 from upconv.service.jobs.spec import JobSpec, Kind, Named
-from upconv.service.page.example import EXAMPLE
 from upconv.service.work.rules import all_rules, find_rule
 
 HERE: Final = Path(__file__).parent

@@ -21,6 +21,16 @@ def verdict(audit: Audit) -> str:
     return " ".join([*_of_sizes(audit), *_of_alignment(audit)])
 
 
+def sizes_in_brief(audit: Audit) -> str:
+    """Which sizes run, as few words as there can be: `H % 32 == 0 and W % 32 == 0`."""
+    images = [one for one in audit.axes if one.letter not in NO_SIZES]
+    if not images:
+        return "those in the file" if audit.refused is None else "none"
+    rules = [(one.sizes.runs or one.sizes.known).rule(one.letter) for one in images]
+    told = " and ".join(f"({rule})" if " or " in rule else rule for rule in rules)
+    return told + (", and more is asked" if audit.found.coupled else "")
+
+
 def _of_sizes(audit: Audit) -> Iterator[str]:
     if not audit.axes:
         yield _fixed(audit)

@@ -17,6 +17,7 @@ from upconv.converters.ir.open_sizes import (
     with_image_letters,
     with_unknown_sizes,
 )
+from upconv.converters.ir.origin import Source
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape, channels_last
 from upconv.converters.passes.channels import channels_first
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @record(frozen=True, slots=True)
 class AuditRequest:
-    """A model, in a file or in memory, and what is asked of it.
+    """A model, in a file, in a text or in memory, and what is asked of it.
 
     `sizes` are those of each axis, or of all where there is one range. `against` is another model
     to compare with, "" for none; what is said of how a file is read is said of both. `findings`:
@@ -38,7 +39,7 @@ class AuditRequest:
     `proof` is a file that `upconv convert --report` wrote.
     """
 
-    model: str | Model
+    model: str | Model | Source
     options: ReadOptions = ReadOptions()
     sizes: tuple[range, ...] = ()
     against: str | Model = ""
@@ -63,7 +64,7 @@ def audit(request: AuditRequest) -> AuditResult:
     whole = bool(asked) and all(len(one.asked) == 1 for one in asked)
     return AuditResult(
         found,
-        request.model if isinstance(request.model, str) else request.model.path,
+        _path(request.model),
         asked,
         at_sizes(found.model, found.found, {a.letter: a.asked[0] for a in asked})
         if whole
@@ -91,7 +92,11 @@ def _compared(left: Audit, right: Audit) -> ModelComparison:
     return ModelComparison(left, right, compare_files(*read))
 
 
-def audit_model(source: str | Model, options: ReadOptions) -> Audit:
+def _path(model: str | Model | Source) -> str:
+    return model if isinstance(model, str) else model.path
+
+
+def audit_model(source: str | Model | Source, options: ReadOptions) -> Audit:
     """The audit of a model that is read with letters for the sizes of its images, so that no
     arithmetic on them was folded. Raises as `audit`."""
     from upconv.converters.readers.formats import require_graph
@@ -103,13 +108,14 @@ def audit_model(source: str | Model, options: ReadOptions) -> Audit:
     return audited(lettered, model, kept)
 
 
-def _opened(path: str, options: ReadOptions) -> Model:
-    from upconv.converters.readers.formats import open_graph
+def _opened(source: str | Source, options: ReadOptions) -> Model:
+    from upconv.converters.readers.formats import open_model, open_text, require_graph
 
-    return channels_first(with_unknown_sizes(open_graph(path, options)))
+    read = open_model(source, options) if isinstance(source, str) else open_text(source, options)
+    return channels_first(with_unknown_sizes(require_graph(read)))
 
 
-def _reopened(path: str, options: ReadOptions, model: Model) -> tuple[Model, str]:
+def _reopened(source: str | Source, options: ReadOptions, model: Model) -> tuple[Model, str]:
     """The model with letters for its images' sizes but for those that the user gave, and why
     sizes that the file has could not be read as letters, "" where all could."""
     kept = ""
@@ -118,7 +124,7 @@ def _reopened(path: str, options: ReadOptions, model: Model) -> tuple[Model, str
         if not wanted:
             return model, kept
         try:
-            return _opened(path, replace(options, inputs={**options.inputs, **wanted})), kept
+            return _opened(source, replace(options, inputs={**options.inputs, **wanted})), kept
         except UpconvError as error:
             kept = kept or error.message
     return model, kept
@@ -159,13 +165,13 @@ def _asked(found: Audit, sizes: Sequence[range]) -> tuple[AskedSizes, ...]:
 
 def _findings(request: AuditRequest) -> FileReport:
     """What the linter finds in the file as it is, by the configuration that is named or closest."""
-    from upconv.linter.running.engine import CheckOptions, check_model, check_path
+    from upconv.linter.running.engine import CheckOptions, check_model, check_path, check_source
     from upconv.linter.running.plugins import load_plugins
     from upconv.linter.settings.config import closest_config, read_config
 
     load_plugins()
     model = request.model
-    path = Path(model if isinstance(model, str) else model.path)
+    path = Path(_path(model))
     config = request.config or closest_config(path.parent)
     if isinstance(config, str):
         config = read_config(config)
@@ -178,7 +184,11 @@ def _findings(request: AuditRequest) -> FileReport:
         config.overrides,
         targets=config.target,
     )
-    return check_path(path, options) if isinstance(model, str) else check_model(model, options)
+    if isinstance(model, str):
+        return check_path(path, options)
+    return (
+        check_source(model, options) if isinstance(model, Source) else check_model(model, options)
+    )
 
 
 def _proof(path: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
-    from upconv.linter.finding import FileReport
+    from upconv.linter.finding import FileReport, Finding
     from upconv.linter.running.baseline import Baseline
     from upconv.service.work.check_request import CheckRequest, Settings
 
@@ -81,3 +81,14 @@ def _wants(settings: Settings) -> Callable[[str], bool]:
     return CheckOptions(
         root=settings.root, select=settings.run.select, ignore=settings.run.ignore
     ).wants
+
+
+def know(path: Path, findings: Sequence[Finding]) -> None:
+    """Take some findings into a baseline, which need not exist yet.
+
+    Raises UsageError where the file is no baseline, and OSError where it cannot be written.
+    """
+    from upconv.linter.running.baseline import Baseline, read_baseline, write_baseline
+
+    known = read_baseline(path) if path.exists() else Baseline({})
+    write_baseline(path, known.with_findings(findings))

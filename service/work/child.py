@@ -14,37 +14,30 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from subprocess import PIPE, Popen, TimeoutExpired
+from subprocess import TimeoutExpired
 from threading import Event, Timer
 from typing import IO, Any, Final, TypeVar
 
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.records import record
+from upconv.service.work.confinement import Confinement, confine, die_with
+from upconv.service.work.processes import Fork, Process, Spawn, cold, may_fork, search_path
 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
 
-SAFE_PATH: Final = "PYTHONSAFEPATH"
-"""For the child and its own children: a repository of models may have a pickle.py in it, and an
-interpreter looks for its first modules in the working folder."""
-
-START: Final = """\
-import signal
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-import pickle, sys
-try:
-    sys.path[:] = pickle.load(sys.stdin.buffer)
-except EOFError:
-    raise SystemExit(1) from None
-from upconv.service.work.child import main
-main()
-"""
-"""What the child runs. The parent decides when to stop, so the child is deaf to Ctrl-C; where the
-parent is gone before it said anything, there is nothing to say."""
-
 
 class ChildError(UpconvError):
     """The child was ended, or has a defect."""
+
+
+class KilledError(ChildError):
+    """Somebody else has killed the child, as systems do that are short of memory."""
+
+
+def spawn(environment: Mapping[str, str], folder: str | None) -> Process:
+    """A child: a fork where this process is one itself, else an interpreter."""
+    return Fork(environment, folder, run_sent) if may_fork() else cold(environment, folder)
 
 
 def run_in_child(
@@ -57,36 +50,33 @@ def run_in_child(
     seconds: float = 0,
     folder: str | None = None,
     started: Callable[[Callable[[], None]], None] = lambda kill: None,
+    confinement: Confinement | None = None,
+    start: Spawn = spawn,
 ) -> Result:
-    """`work(request, progress)` in a fresh process, which runs `what`; both must be picklable.
+    """`work(request, progress)` in a process of its own, which runs `what`; both must be picklable.
 
     `environment` is the child's whole environment, the caller's where it is None, and `folder` its
     working folder. After `seconds`, where they are not 0, the child is killed. `started` is given
-    what kills the child, for other threads. Once the child is gone, however it went, `cleanup` is
-    called. Raises the UpconvError that
-    the child raised, and ChildError where it was killed or failed; what `progress` raises ends it.
+    what kills the child, for other threads. A `confinement` holds before the child reads what it is
+    to do. Once the child is gone, however it went, `cleanup` is called. Raises the UpconvError that
+    the child raised, KilledError where something else than this killed it, and ChildError where it
+    ended otherwise; what `progress` raises ends it.
     """
-    environment = os.environ if environment is None else environment
-    process = Popen(
-        [sys.executable, "-I" if sys.flags.isolated else "-P", "-c", START],
-        stdin=PIPE,
-        stdout=PIPE,
-        env={SAFE_PATH: "1", **environment},
-        cwd=folder,
-    )
+    process = start(os.environ if environment is None else environment, folder)
     assert process.stdin is not None
     assert process.stdout is not None
     late = Event()
     try:
         started(process.kill)
         with _killed_after(seconds, process, late):
-            _send(process.stdin, work, request)
+            _send(process.stdin, confinement, (work, request))
             outcome = _await(process.stdout, progress)
     except (EOFError, pickle.UnpicklingError):  # it was cut off in the middle of a message
         code = process.wait()
-        raise ChildError(
-            _lateness(seconds, what) if late.is_set() else _death(code, what)
-        ) from None
+        if late.is_set():
+            raise ChildError(_lateness(seconds, what)) from None
+        kind = KilledError if code == -signal.SIGKILL else ChildError
+        raise kind(_death(code, what)) from None
     except BaseException:
         process.kill()
         raise
@@ -100,7 +90,7 @@ def run_in_child(
 
 
 @contextmanager
-def _killed_after(seconds: float, process: Popen[bytes], late: Event) -> Iterator[None]:
+def _killed_after(seconds: float, process: Process, late: Event) -> Iterator[None]:
     """Kill the process, and say so, where it is not left in time; 0 seconds are any time."""
 
     def kill() -> None:
@@ -135,13 +125,12 @@ class _Step:
     message: str
 
 
-def _send(stream: IO[bytes], work: Callable[..., Any], request: object) -> None:
+def _send(stream: IO[bytes], *messages: object) -> None:
     """Raises EOFError where the child is gone."""
-    folders = [os.path.abspath(folder) if folder == "" else folder for folder in sys.path]
     try:
-        pickle.dump(folders, stream)
-        pickle.dump((work, request), stream, protocol=pickle.HIGHEST_PROTOCOL)
-        stream.flush()
+        for message in (search_path(), *messages):
+            pickle.dump(message, stream, protocol=pickle.HIGHEST_PROTOCOL)
+            stream.flush()
     except BrokenPipeError:
         raise EOFError from None
 
@@ -152,7 +141,7 @@ def _await(stream: IO[bytes], progress: Progress) -> Any:
     return answer
 
 
-def _end(process: Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     """Wait for a child that has said its last word, or is being ended."""
     try:
         process.wait(timeout=5)
@@ -166,14 +155,29 @@ def _end(process: Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """In the child: read the work from standard input, do it, and answer where standard output
-    led. Whatever else is printed goes to standard error, so that it garbles no answer."""
-    from upconv.service.work.confinement import die_with_parent
+    """In a child that is an interpreter, whose search path was read already."""
+    die_with(os.getppid())
+    _do_what_is_sent()
 
-    die_with_parent()
+
+def run_sent() -> None:
+    """In a child that is a fork, which knows its search path."""
+    pickle.load(sys.stdin.buffer)
+    _do_what_is_sent()
+
+
+def _do_what_is_sent() -> None:
+    """Read the work from standard input, do it, and answer where standard output led. Whatever else
+    is printed goes to standard error, so that it garbles no answer. Raises SystemExit where the
+    parent is gone."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    work, request = pickle.load(sys.stdin.buffer)
+    try:
+        if (confinement := pickle.load(sys.stdin.buffer)) is not None:
+            confine(confinement)
+        work, request = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        raise SystemExit(1) from None
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve(work, request, answers)
 

@@ -9,7 +9,9 @@ of it the system has. What a process may read of the disk is not limited.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -56,15 +58,19 @@ def _bound(wanted: Confinement) -> bool:
         import resource
     except ImportError:
         return False
-    for kind, most in (
-        (resource.RLIMIT_CPU, wanted.cpu_seconds),
-        (resource.RLIMIT_FSIZE, wanted.file_bytes),
-        (resource.RLIMIT_NOFILE, wanted.files),
-        (resource.RLIMIT_CORE, 0),
+    for kind, most, last in (
+        (
+            resource.RLIMIT_CPU,
+            wanted.cpu_seconds,
+            wanted.cpu_seconds + 1,
+        ),  # it is told, then killed
+        (resource.RLIMIT_FSIZE, wanted.file_bytes, wanted.file_bytes),
+        (resource.RLIMIT_NOFILE, wanted.files, wanted.files),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         hard = resource.getrlimit(kind)[1]
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
+        known = hard != resource.RLIM_INFINITY
+        resource.setrlimit(kind, (min(most, hard), min(last, hard)) if known else (most, last))
     return True
 
 
@@ -131,11 +137,13 @@ def _rows(machine: _Machine) -> Iterable[tuple[int, int, int, int]]:
     yield _RETURN, 0, 0, _REFUSE
 
 
-def die_with_parent() -> None:
-    """Let the system end this process when the thread that started it is gone, so that a server
-    that was killed leaves no work behind; Linux only."""
+def die_with(parent: int) -> None:
+    """Let the system end this process when the thread of the parent that started it is gone, so
+    that a server that was killed leaves no work behind; Linux only."""
     if sys.platform.startswith("linux"):
-        _prctl(_DEATH_SIGNAL, 9)
+        _prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before we asked
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _prctl(*arguments: object) -> bool:

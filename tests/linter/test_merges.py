@@ -113,3 +113,32 @@ def test_channels_name_the_layers_that_made_them() -> None:
     net = layer("a", "Convolution", "data", "convolution_param { num_output: 4 kernel_size: 1 }")
     message = mismatch(net + layer("fuse", "Eltwise", "a data"), 1, 3, 8, 8)
     assert "'a' has 4 (from num_output of 'a') and 'data' has 3 (from the input 'data')" in message
+
+
+KERAS = """
+from tensorflow.keras import Input, layers
+x = Input((75, 75, 3))
+y = layers.MaxPooling2D(2)(x)
+up = layers.UpSampling2D(2)(y)
+both = layers.Concatenate()([up, x])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.py", KERAS, "with Cropping layers (Cropping2D), or feed"),
+        (
+            "a.prototxt",
+            'input: "data" input_shape { dim: 1 dim: 3 dim: 75 dim: 75 }\n'
+            + pool("pool", "data", "kernel_size: 2 stride: 2")
+            + deconv("up", "pool", UP2)
+            + layer("fuse", "Eltwise", "up data"),
+            "with a Crop layer, or feed",
+        ),
+    ],
+)
+def test_the_cure_is_said_in_the_framework_s_words(name: str, text: str, words: str) -> None:
+    report = check_source(Source(name, text), CheckOptions(select=("UP103",)))
+    (finding,) = report.findings
+    assert words in finding.help

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TypeAlias
 
-from upconv.converters.ir.dims import Dim
+from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.operators.algebra import (
     Arange,
     ArgMax,
@@ -166,12 +166,15 @@ class Unknown:
     """A layer this project does not know; it flows through and stops only what needs it.
 
     `reason` says why it is not understood, where that is more than its type. `fields` are what its
-    file says of it, as far as a reader keeps that: names and their values, all of one kind.
+    file says of it, as far as a reader keeps that: names and their values, all of one kind. `shape`
+    is that of its first output, where the layer's framework says it and only the values are not
+    known.
     """
 
     type: str
     reason: str = ""
     fields: tuple[tuple[str, tuple[int, ...] | tuple[float, ...] | tuple[str, ...]], ...] = ()
+    shape: tuple[Size, ...] | None = None
 
 
 Operator: TypeAlias = (

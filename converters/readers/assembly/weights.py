@@ -17,6 +17,11 @@ FLAT: Order = (lambda shape: (prod(shape),), lambda values: values.reshape(-1))
 """All values in one axis."""
 
 
+def repeated(times: int) -> Order:
+    """Every value so many times in a row: those of groups for each of their channels."""
+    return (lambda shape: (prod(shape) * times,), lambda values: values.repeat(times))
+
+
 def laid_out(data: TensorData, order: Order) -> Weight:
     """The stored tensor in that order, as a view that is made when it is used."""
     shape_of, arrange = order

@@ -155,12 +155,13 @@ class Workspace:
         outputs: Sequence[str],
         *,
         told: bool = True,
+        shape: Shape | None = None,
     ) -> tuple[str, ...]:
         """Append a layer that is not understood, as `add` does; the error says why, in a notice
-        where it is to be `told`."""
+        where it is to be `told`. `shape` is that of its first output, where it is known."""
         if told:
             self.refuse(error, name, origin)
-        operator = Unknown(type_name, error.message)
+        operator = Unknown(type_name, error.message, shape=shape)
         return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
     def append(self, layer: Layer) -> None:
@@ -195,6 +196,17 @@ class Workspace:
         kinds = (*self.kinds, *NOTICE_KINDS)
         kind = next(kind for cause, kind in kinds if isinstance(error, cause))
         self.notices.append(Notice(kind, error))
+
+    def note_whole_numbers(self, quantized: str, origin: Origin) -> None:
+        """Say of a quantised model that it computes in whole numbers which stand for real ones: its
+        layers are those of the real ones, whose sizes are the same, and its numbers are not."""
+        error = UpconvError(
+            f"the model computes in whole numbers ('{quantized:.60}' is quantised)",
+            where=origin,
+            path=self.path,
+            hint="convert the model it was made from, in float32",
+        )
+        self.notices.append(Notice("whole-number-arithmetic", error))
 
     # Changes
 

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
+from upconv.converters.readers.caffe.enums import ELTWISE, REDUCTION
 from upconv.converters.readers.caffe.fields import MAX_AXES, axis_of, choice
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from upconv.converters.readers.caffe.spatial import positive, uints
@@ -13,13 +14,11 @@ from upconv.converters.readers.caffe.weights import BlobSpec, PartialShape, fill
 
 _USUAL_RANK: Final = 4  # Caffe's layout, N C H W, where an input's shape is unknown
 
-_ELTWISE: Final = {"PROD": 0, "SUM": 1, "MAX": 2}
 _ELTWISE_KINDS: Final[dict[str, Literal["product", "sum", "max"]]] = {
     "PROD": "product",
     "SUM": "sum",
     "MAX": "max",
 }
-_REDUCTION: Final = {"SUM": 1, "ASUM": 2, "SUMSQ": 3, "MEAN": 4}
 _REDUCTION_KINDS: Final[dict[str, Literal["sum", "abs_sum", "square_sum", "mean"]]] = {
     "SUM": "sum",
     "ASUM": "abs_sum",
@@ -70,7 +69,7 @@ def _rank_of_offsets(axis: int, offsets: list[int]) -> int:
 @lowers("Eltwise")
 def _eltwise(layer: CaffeLayer) -> Lowered:
     param = layer.field("eltwise_param")
-    operation = choice(layer, param, "operation", _ELTWISE, "SUM")
+    operation = choice(layer, param, "operation", ELTWISE, "SUM")
     coefficients = tuple(param.floats("coeff"))
     if coefficients and operation != "SUM":
         raise layer.invalid(f"only SUM takes coefficients, not {operation}")
@@ -193,5 +192,5 @@ def _arg_max(layer: CaffeLayer) -> Lowered:
 @lowers("Reduction")
 def _reduction(layer: CaffeLayer) -> Lowered:
     param = layer.field("reduction_param")
-    kind = _REDUCTION_KINDS[choice(layer, param, "operation", _REDUCTION, "SUM")]
+    kind = _REDUCTION_KINDS[choice(layer, param, "operation", REDUCTION, "SUM")]
     return Lowered(ops.Reduce(kind, param.int("axis", 0), param.float("coeff", 1.0)))

@@ -8,6 +8,7 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.tensors import ArrayData, Filler, FloatArray, TensorData, Weight, missing
+from upconv.converters.readers.caffe.enums import REGIONS
 from upconv.converters.readers.caffe.fields import choice
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from upconv.converters.readers.caffe.spatial import positive
@@ -22,8 +23,6 @@ from upconv.converters.readers.files.prototxt import Message
 
 _NVCAFFE_EPSILON: Final = 1e-5
 """NVIDIA/caffe batch_norm_layer.cpp takes no smaller one."""
-
-_REGIONS: Final = {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1}
 
 
 @lowers("BatchNorm")
@@ -152,7 +151,7 @@ def _lrn(layer: CaffeLayer) -> Lowered:
     size = positive(layer, param, "local_size", 5)
     if size % 2 == 0:
         raise layer.invalid(f"local_size is {size}; it must be odd")
-    across = choice(layer, param, "norm_region", _REGIONS, "ACROSS_CHANNELS") == "ACROSS_CHANNELS"
+    across = choice(layer, param, "norm_region", REGIONS, "ACROSS_CHANNELS") == "ACROSS_CHANNELS"
     operator = ops.Lrn(
         size,
         alpha=param.float("alpha", 1.0),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from upconv.converters.ir.operators import GlobalPool, Pool
+from upconv.converters.readers.caffe.enums import POOLS, ROUNDINGS
 from upconv.converters.readers.caffe.fields import choice
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
 from upconv.converters.readers.caffe.spatial import Window, pooling_window
 from upconv.converters.readers.files.prototxt import Message
 
-_METHODS: Final = {"MAX": 0, "AVE": 1, "STOCHASTIC": 2}
 _KINDS: Final[dict[str, Literal["max", "average"]]] = {"MAX": "max", "AVE": "average"}
-_ROUNDINGS: Final = {"CEIL": 0, "FLOOR": 1}
 _WINDOW_FIELDS: Final = ("kernel_size", "kernel_h", "kernel_w")
 
 
@@ -44,7 +43,7 @@ def _pooling(layer: CaffeLayer) -> Lowered:
 
 
 def _kind(layer: CaffeLayer, param: Message) -> Literal["max", "average"]:
-    method = choice(layer, param, "pool", _METHODS, "MAX")
+    method = choice(layer, param, "pool", POOLS, "MAX")
     if method == "STOCHASTIC":
         raise layer.unsupported(
             "stochastic pooling weighs each window by its own values, which no operator says"
@@ -77,5 +76,5 @@ def _rounding(layer: CaffeLayer, param: Message) -> Literal["floor", "ceil"]:
     """Caffe's `round_mode`, or `ceil_mode` of the forks that had it first."""
     if param.has("ceil_mode"):
         return "ceil" if param.bool("ceil_mode", True) else "floor"
-    mode = choice(layer, param, "round_mode", _ROUNDINGS, "CEIL")
+    mode = choice(layer, param, "round_mode", ROUNDINGS, "CEIL")
     return "ceil" if mode == "CEIL" else "floor"

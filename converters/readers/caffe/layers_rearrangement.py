@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import like
+from upconv.converters.readers.caffe.enums import MERGES
 from upconv.converters.readers.caffe.fields import choice
 from upconv.converters.readers.caffe.forks import require_fields, size_of
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
@@ -17,7 +18,6 @@ _UNCERTAIN: Final = {
     "ImResize": "OpenPose resizes by OpenCV's cubic over several scales, which no operator says",
     "SubpixelUp": "forks order its channels differently",
 }
-_MERGES: Final = {"STACK": 0, "ADD": 1}
 
 
 @lowers(*_UNCERTAIN)
@@ -69,7 +69,7 @@ def _merge_crop(layer: CaffeLayer) -> tuple[Lowered, ...]:
     `operation` STACK concatenates, bottom[0] first; ADD sums.
     """
     param = layer.field("mergecrop_param")
-    stacks = choice(layer, param, "operation", _MERGES, "STACK") == "STACK"
+    stacks = choice(layer, param, "operation", MERGES, "STACK") == "STACK"
     _require_forward(layer, param)
     if stacks:
         _require_stackable(layer)

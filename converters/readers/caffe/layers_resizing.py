@@ -7,6 +7,7 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.geometry import interp_size
+from upconv.converters.readers.caffe.enums import RESAMPLES
 from upconv.converters.readers.caffe.fields import choice
 from upconv.converters.readers.caffe.forks import require_bottoms, require_fields, size_of
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
@@ -18,7 +19,6 @@ Pair = tuple[Size, Size]
 _INTERP_FIELDS: Final = (
     "height", "width", "zoom_factor", "shrink_factor", "pad_beg", "pad_end",
 )  # fmt: skip
-_RESAMPLES: Final = {"NEAREST": 1, "LINEAR": 2, "CUBIC": 3, "AREA": 4}
 
 
 @lowers("Interp", "INTERP")
@@ -84,7 +84,7 @@ def _resample(layer: CaffeLayer) -> Lowered:
     clamping does. The fork's own `antialias` counts only where the size goes down.
     """
     param = layer.field("resample_param")
-    kind = choice(layer, param, "type", _RESAMPLES, "LINEAR")
+    kind = choice(layer, param, "type", RESAMPLES, "LINEAR")
     size = _resample_size(layer, param)
     _require_one_factor(layer, size)
     if kind == "NEAREST":

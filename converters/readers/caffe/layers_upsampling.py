@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
+from upconv.converters.readers.caffe.enums import UNPOOLS
 from upconv.converters.readers.caffe.fields import choice
 from upconv.converters.readers.caffe.forks import require_bottoms, require_fields, size_of
 from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered, lowers
@@ -25,7 +26,6 @@ UPSAMPLE_FIELDS: Final = {
 }
 """All that each fork's upsample_param has."""
 
-_UNPOOLS: Final = {"MAX": 0, "AVE": 1, "TILE": 2}
 _WINDOW_KINDS: Final[dict[str, Literal["corner", "average", "tile"]]] = {
     "MAX": "corner",
     "AVE": "average",
@@ -110,7 +110,7 @@ def _unpooling(layer: CaffeLayer) -> Lowered:
     fill the window and add where windows overlap. The output size is always given."""
     require_bottoms(layer, 1, 2)
     param = layer.field("unpooling_param")
-    kind = choice(layer, param, "unpool", _UNPOOLS, "MAX")
+    kind = choice(layer, param, "unpool", UNPOOLS, "MAX")
     size = _unpool_size(layer, param)
     kernel = _pair(layer, param, "kernel_size", "kernel", None)
     stride = _pair(layer, param, "stride", "stride", 1)

@@ -49,6 +49,7 @@ _SHOWN: Final = {
     "TensorFlow graph": "a TensorFlow graph as text",
     "TensorFlow SavedModel": "a TensorFlow SavedModel as text",
     "detection pipeline": "the configuration of a detection pipeline",
+    "Triton configuration": "the configuration of a model in Triton Inference Server",
     "Caffe tool script": "the script of a Caffe tool",
     "Caffe2 net": "a Caffe2 net",
     EMPTY: "a text without content",

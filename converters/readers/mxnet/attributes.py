@@ -16,18 +16,20 @@ from upconv.converters.readers.mxnet.symbol import Node
 
 _ITEM: Final = r"(?:-?\d{1,18}L?|None)"
 _TUPLE: Final = re.compile(rf"\s*([\[(]?)\s*({_ITEM}(?:\s*,\s*{_ITEM})*)?\s*,?\s*([\])]?)\s*")
+_REALS: Final = re.compile(r"\s*[\[(]?([^\[\]()]*)[\])]?\s*")
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 _GIVEN_NOTHING: Final = ("", "()", "[]", "None")
 
-TRAINING: Final = frozenset(
+IGNORED: Final = frozenset(
     """
     workspace cudnn_tune cudnn_off cudnn_algo_verbose momentum use_global_stats grad_scale
     ignore_label use_ignore normalization out_grad smooth_alpha margin valid_thresh
     regularization_coefficient use_linear is_int min_calib_range max_calib_range
-    sparse_grad ndev lazy_update
+    sparse_grad ndev lazy_update num_args dtype ctx output_mean_var
     """.split()  # noqa: SIM905
 )
-"""Attributes that change how a layer is computed or trained, and not what its outputs are."""
+"""Attributes that change how a layer is computed, stored or trained, and not what its outputs are:
+numbers are float32 here, whatever their `dtype`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,16 @@ class Attributes:
         where = self.node.settings.span_of(name) if named else self.node.written.span
         return {"where": where, "layer": self.node.name}
 
-    def fail(self, name: str, text: str, wanted: str) -> UnreadableError:
-        return UnreadableError(f"{name} is {text[:50]!r}, not {wanted}", **self.place(name))
+    def invalid(self, message: str, name: str = "") -> UnreadableError:
+        """An error about this node: MXNet itself would refuse it."""
+        return UnreadableError(message, **self.place(name))
+
+    def unsupported(self, message: str, name: str = "", hint: str = "") -> UnsupportedError:
+        """An error about this node: it is legal, but cannot be represented."""
+        return UnsupportedError(message, hint=hint, **self.place(name))
+
+    def _no(self, name: str, wanted: str) -> UnreadableError:
+        return self.invalid(f"{name} is {(self.text(name) or '')[:50]!r}, not {wanted}", name)
 
     def text(self, name: str) -> str | None:
         """The text of an attribute; None where it is not given."""
@@ -52,65 +62,78 @@ class Attributes:
         found = self.node.attributes.get(name)
         return None if found is None or found.strip() in _GIVEN_NOTHING else found.strip()
 
-    def word(self, name: str, default: str) -> str:
-        found = self.text(name)
-        return default if found is None else found
+    def word(self, name: str, default: str, *known: str) -> str:
+        """A word, one of those `known` where any are said."""
+        found = self.text(name) or default
+        if known and found not in (default, *known):
+            raise self._no(name, f"{', '.join((default, *known)[:-1])} or {known[-1]}")
+        return found
 
     def flag(self, name: str, default: bool = False) -> bool:
-        found = self.text(name)
-        if found is not None and found.lower() not in _TRUTHS:
-            raise self.fail(name, found, "True or False")
-        return default if found is None else _TRUTHS[found.lower()]
+        found = (self.text(name) or str(default)).lower()
+        if found not in _TRUTHS:
+            raise self._no(name, "True or False")
+        return _TRUTHS[found]
 
     def number(self, name: str, default: float | None = None) -> float:
         found = self.text(name)
         if found is None and default is not None:
             return default
-        try:
-            value = float((found or "")[:400])
-        except ValueError:
-            value = float("nan")
-        if not isfinite(value):
-            raise self.fail(name, found or "", "a number")
-        return value
+        if not _is_real(found):
+            raise self._no(name, "a number")
+        return _real(found)
+
+    def numbers(self, name: str, *default: float) -> tuple[float, ...]:
+        """Real numbers in a tuple."""
+        match = _REALS.fullmatch(self.text(name) or "")
+        items = [one for one in (match[1] if match else "").split(",") if one.strip()]
+        if match is None or not all(map(_is_real, items)):
+            raise self._no(name, "a tuple of numbers")
+        return tuple(map(_real, items)) or default
 
     def bounds(self, name: str) -> tuple[int | None, ...]:
         """Whole numbers, some of them None; () where the attribute is not given."""
-        found = self.text(name)
-        match = _TUPLE.fullmatch(found or "()")
-        pairs = ("", ""), ("(", ")"), ("[", "]")
+        match = _TUPLE.fullmatch(self.text(name) or "()")
+        items = (match[2] or "").replace("L", "").split(",") if match and match[2] else []
+        pairs = [("(", ")"), ("[", "]"), *([("", "")] if len(items) < 2 else [])]
         if match is None or (match[1], match[3]) not in pairs:
-            raise self.fail(name, found or "", "a tuple of whole numbers")
-        items = (match[2] or "").replace("L", "").split(",") if match[2] else []
-        if not match[1] and len(items) > 1:
-            raise self.fail(name, found or "", "a tuple of whole numbers")
+            raise self._no(name, "a tuple of whole numbers")
         return tuple(None if item.strip() == "None" else int(item) for item in items)
 
-    def ints(self, name: str) -> Ints:
-        """Whole numbers; () where the attribute is not given."""
+    def ints(self, name: str, *default: int) -> Ints:
+        """Whole numbers; `default` where the attribute is not given."""
         found = self.bounds(name)
         if None in found:
-            raise self.fail(name, self.word(name, ""), "a tuple of whole numbers")
-        return tuple(size for size in found if size is not None)
+            raise self._no(name, "a tuple of whole numbers")
+        return tuple(size for size in found if size is not None) or default
 
     def integer(self, name: str, default: int | None = None) -> int:
-        found = self.ints(name)
-        if len(found) != 1 and (found or default is None):
-            raise self.fail(name, self.word(name, ""), "a whole number")
-        return found[0] if found else int(default or 0)
+        found = self.ints(name) or (() if default is None else (default,))
+        if len(found) != 1:
+            raise self._no(name, "a whole number")
+        return found[0]
 
     def positive(self, name: str, default: int | None = None) -> int:
         value = self.integer(name, default)
         if not 0 < value < 1 << 31:
-            raise self.fail(name, str(value), "above 0")
+            raise self._no(name, "above 0")
         return value
 
     def require_all_asked(self) -> None:
         """Raise UnsupportedError for an attribute that was not read and may mean something."""
         for name, text in self.node.attributes.items():
-            told = name in self.asked or name in TRAINING or text.strip() in _GIVEN_NOTHING
+            told = name in self.asked or name in IGNORED or text.strip() in _GIVEN_NOTHING
             if not told:
-                raise UnsupportedError(
-                    f"{self.node.op} with the attribute {name[:50]}, which is not known",
-                    **self.place(name),
-                )
+                what = f"{self.node.op} with the attribute {name[:50]}, which is not known"
+                raise self.unsupported(what, name)
+
+
+def _real(text: str | None) -> float:
+    return float((text or "nan")[:400])
+
+
+def _is_real(text: str | None) -> bool:
+    try:
+        return isfinite(_real(text))
+    except ValueError:
+        return False

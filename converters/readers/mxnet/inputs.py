@@ -31,16 +31,18 @@ _WITH_WEIGHTS: Final = frozenset(
     _npx_fully_connected BatchNorm BatchNorm_v1 CuDNNBatchNorm _npx_batch_norm
     _contrib_SyncBatchNorm InstanceNorm GroupNorm LayerNorm _npx_layer_norm LeakyReLU
     _npx_leaky_relu UpSampling Embedding _npx_embedding RNN _contrib_DeformableConvolution
+    _contrib_quantized_conv _contrib_quantized_fully_connected
     """.split()  # noqa: SIM905
 )
 """Operators whose inputs are parameters, all but the first."""
 _IMAGES: Final = frozenset(
     """
     UpSampling _contrib_BilinearResize2D LRN Crop depth_to_space space_to_depth BilinearSampler
-    _contrib_AdaptiveAvgPooling2D
+    _contrib_AdaptiveAvgPooling2D MultiBoxPrior _contrib_MultiBoxPrior
     """.split()  # noqa: SIM905
 )
 """Operators of images, which have four axes."""
+_OF_AN_IMAGE: Final = ("SpatialTransformer", "ROIPooling", "_contrib_ROIAlign")
 _CHANGE_RANK: Final = frozenset(
     """
     Reshape reshape Flatten flatten FullyConnected _npx_fully_connected expand_dims squeeze stack
@@ -50,10 +52,10 @@ _CHANGE_RANK: Final = frozenset(
 _KEEP_CHANNELS: Final = frozenset(
     """
     Activation LeakyReLU BatchNorm Pooling Dropout Cast cast identity _copy BlockGrad relu sigmoid
+    _contrib_quantize_v2 _contrib_quantize
     """.split()  # noqa: SIM905
 )
 _CONVOLUTIONS: Final = ("Convolution", "Convolution_v1", "_npx_convolution")
-_TRANSPOSED: Final = ("Deconvolution", "_npx_deconvolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,10 @@ class Surroundings:
             kernel, pads = (len(Attributes(node).ints(name)) for name in ("kernel", "pad_width"))
         except UnreadableError:  # told when the node itself is read
             return 0
-        if kernel and at == 0 and node.op.startswith((*_CONVOLUTIONS, *_TRANSPOSED, "Pooling")):
+        if kernel and at == 0:
             return kernel + 2
-        first = at == 0 and node.op in ("SpatialTransformer", "ROIPooling")
-        return pads // 2 or (4 if node.op in _IMAGES or first else 0)
+        image = node.op in _IMAGES or (at == 0 and node.op in _OF_AN_IMAGE)
+        return pads // 2 or 4 * image
 
     def _channels(self, reader: int, at: int) -> int | None:
         """How many channels the weight of an operator says that its input has."""

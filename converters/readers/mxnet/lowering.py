@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Shape
-from upconv.converters.ir.operators import Constant, Identity, Operator
+from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.tensors import Filler, TensorData, Weight, missing
-from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.compositions import Composition, Part, composed
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order, laid_out
 from upconv.converters.readers.assembly.workspace import Workspace, apart
@@ -22,6 +23,12 @@ from upconv.converters.readers.mxnet.symbol import Node
 
 class ConsequenceError(UnsupportedError):
     """What another layer's error, or an input without a shape, leads to: no notice."""
+
+
+class OpaqueError(UnsupportedError):
+    """What cannot be said of a node but for its output's `shape`."""
+
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class Parameter:
 Entry: TypeAlias = str | Parameter
 """What flows along an edge: the name of a value, or a parameter."""
 
+Made: TypeAlias = "str | Operator | list[Operator] | Composition | tuple[Entry, ...]"
+"""What a lowering gives back: outputs that it has made, or what makes the one output of the
+inputs: an operator, a composition, or operators one after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -45,25 +56,21 @@ class Call:
 
     node: Node
     entries: tuple[Entry, ...]
-    attributes: Attributes
+    ask: Attributes
     work: Workspace
     origin: Origin
     version: int
     outputs: tuple[str, ...]
 
-    def invalid(self, message: str, attribute: str = "") -> UnreadableError:
-        """An error about this node: MXNet itself would refuse it."""
-        return UnreadableError(message, **self.attributes.place(attribute))
-
-    def unsupported(self, message: str, attribute: str = "", hint: str = "") -> UnsupportedError:
-        """An error about this node: it is legal, but cannot be represented."""
-        return UnsupportedError(message, hint=hint, **self.attributes.place(attribute))
-
     # Inputs
+
+    @property
+    def x(self) -> str:
+        return self.value()
 
     def entry(self, index: int) -> Entry:
         if index >= len(self.entries):
-            raise self.invalid(f"{self.node.op} without its input {index}")
+            raise self.ask.invalid(f"{self.node.op} without its input {index}")
         return self.entries[index]
 
     def value(self, index: int = 0) -> str:
@@ -72,12 +79,16 @@ class Call:
         if isinstance(entry, str):
             return entry
         if entry.shape is None:
-            raise self.unsupported(f"computes with the parameter '{entry.name}'", "", _NO_VALUES)
-        weight, operator = self._weight(entry, None, None), Constant(entry.shape)
-        return self.work.once(entry.name, "constant", lambda: self._constant(operator, weight))
+            hint = "give its values, as in --weights net-0000.params"
+            raise self.ask.unsupported(f"computes with the parameter '{entry.name}'", "", hint)
+        weight = self._weight(entry, None, None)
+        return self.work.once(entry.name, "constant", lambda: self.constant(weight))
 
-    def _constant(self, operator: Operator, weight: Weight) -> str:
-        return self.step(operator, [], f"constant{len(self.work.layers)}", {"value": weight})
+    def constant(self, weight: Weight) -> str:
+        """A layer that holds values."""
+        what, shape = f"constant{len(self.work.layers)}", weight.shape
+        assert shape is not None, "asked of known shapes"
+        return self.step(ops.Constant(shape), [], what, {"value": weight})
 
     def values(self) -> list[str]:
         return [self.value(index) for index in range(len(self.entries))]
@@ -93,7 +104,7 @@ class Call:
         which one without values has. Uses of one parameter share one weight."""
         entry = self.entry(index)
         if isinstance(entry, str):
-            raise self.unsupported(f"its {what} is computed by the network")
+            raise self.ask.unsupported(f"its {what} is computed by the network")
         sizes = tuple(size for size in expected if isinstance(size, int))
         return self._weight(entry, sizes if len(sizes) == len(expected) else None, order)
 
@@ -112,21 +123,42 @@ class Call:
 
     # Shapes
 
-    def shape(self, name: str) -> Shape:
-        """The sizes of a tensor, open ones as its own."""
-        found = self.work.sizes(name)
+    def size(self, axis: int) -> Size | None:
+        """The size of an axis of the first input, None where that is not known."""
+        return self.work.size(self.x, axis)
+
+    def shape(self, index: int = 0) -> Shape:
+        """The sizes of an input, open ones as its own."""
+        found = self.work.sizes(self.value(index))
         if found is None:
+            hint = "give the inputs' shapes, as in --input data=1x3xHxW"
             message = "the number of axes of its input is unknown"
-            raise ConsequenceError(message, hint=_GIVE_SHAPE, **self.attributes.place())
+            raise ConsequenceError(message, hint=hint, **self.ask.place())
         return found
 
-    def rank(self, name: str) -> int:
-        return len(self.shape(name))
+    def known(self, index: int = 0) -> tuple[int, ...]:
+        """The sizes of an input, where all are numbers."""
+        sizes = [self.work.known(size) for size in self.shape(index)]
+        numbers = tuple(size for size in sizes if isinstance(size, int))
+        if len(numbers) < len(sizes):
+            raise self.ask.unsupported("works at known sizes only", "", GIVE_SIZE)
+        return numbers
 
-    def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from the front."""
+    def rank(self, index: int = 0) -> int:
+        return len(self.shape(index))
+
+    def axis(self, name: str = "axis", default: int | None = None, more: int = 0) -> int:
+        """The axis that an attribute says, of `more` axes than the first input has."""
+        return self.from_front(self.ask.integer(name, default), self.rank() + more)
+
+    def axes(self, name: str = "axis") -> list[int]:
+        """The axes that an attribute says, in order."""
+        return sorted({self.from_front(axis, self.rank()) for axis in self.ask.ints(name)})
+
+    def from_front(self, axis: int, rank: int) -> int:
         if not -rank <= axis < rank:
-            raise self.invalid(f"works along axis {axis} of a tensor with {rank} axes", "axis")
+            message = f"works along axis {axis} of a tensor with {rank} axes"
+            raise self.ask.invalid(message, "axis")
         return axis % rank
 
     # Layers
@@ -158,29 +190,46 @@ class Call:
         weights: Mapping[str, Weight] | None = None,
     ) -> str:
         """Append a layer on the way to the node's output; what it makes."""
-        name = f"{self.node.name}/{what}" if what else self.node.name
+        name = f"{self.node.name}/{what}"
         return self.work.add(name, operator, self._apart(inputs), self.origin, weights)[0]
 
     def chain(self, x: str, operators: Sequence[Operator]) -> str:
         """Operators one after the other, the last of them the node's own."""
         for index, operator in enumerate(operators[:-1]):
             x = self.step(operator, [x], f"step{index}")
-        return self.emit(operators[-1] if operators else Identity(), [x])
+        return self.emit(operators[-1] if operators else ops.Identity(), [x])
 
-    def compose(self, composition: Composition, x: str) -> str:
-        def add(operator: Operator, inputs: Sequence[str], what: str) -> str:
-            return self.step(operator, inputs, what) if what else self.emit(operator, inputs)
+    def finish(self, made: Made) -> tuple[Entry, ...]:
+        """The outputs of the node, of what its lowering gives back."""
+        if isinstance(made, str):
+            return (made,)
+        if isinstance(made, list):
+            return (self.chain(self.x, made),)
+        if not isinstance(made, tuple):
+            return (self.emit(made, self.values()[: _reads(made)]),)
+        entries = tuple(one for one in made if not isinstance(one, Part))
+        parts = tuple(one for one in made if isinstance(one, Part))
+        return (composed(parts, self.x, self._add),) if parts else entries
 
-        return composed(composition, x, add)
+    def _add(self, operator: Operator, inputs: Sequence[str], what: str) -> str:
+        return self.step(operator, inputs, what) if what else self.emit(operator, inputs)
 
     def _apart(self, inputs: Sequence[str]) -> list[str]:
-        return apart(inputs, lambda name: self.step(Identity(), [name], "copy"))
+        return apart(inputs, lambda name: self.step(ops.Identity(), [name], "copy"))
 
 
-_NO_VALUES: Final = "give its values, as in --weights net-0000.params"
-_GIVE_SHAPE: Final = "give the inputs' shapes, as in --input data=1x3xHxW"
+GIVE_SIZE: Final = "give the input's size with --input"
 
-Lowering: TypeAlias = Callable[[Call], "str | tuple[str, ...]"]
+
+def _reads(operator: Operator) -> int:
+    """How many inputs of a node its operator reads."""
+    two = (isinstance(operator, ops.Compare) and operator.other is None) or isinstance(
+        operator, ops.Eltwise | ops.MatMul | ops.RoiMaxPool
+    )
+    return 3 if isinstance(operator, ops.Where) else 1 + two
+
+
+Lowering: TypeAlias = Callable[[Call], Made]
 
 LOWERINGS: Final[Table[Lowering]] = Table("upconv.converters.readers.mxnet", "layers_")
 """Operator -> its lowering."""

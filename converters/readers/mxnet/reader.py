@@ -23,7 +23,14 @@ from upconv.converters.readers.files.mxnet_params import read_params
 from upconv.converters.readers.files.prototxt import load_text
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.inputs import READS, Surroundings, surroundings
-from upconv.converters.readers.mxnet.lowering import LOWERINGS, Call, ConsequenceError, Entry
+from upconv.converters.readers.mxnet.layers_quantized import is_quantized
+from upconv.converters.readers.mxnet.lowering import (
+    LOWERINGS,
+    Call,
+    ConsequenceError,
+    Entry,
+    OpaqueError,
+)
 from upconv.converters.readers.mxnet.symbol import (
     VARIABLE,
     Node,
@@ -35,9 +42,6 @@ from upconv.converters.readers.mxnet.symbol import (
 from upconv.converters.readers.options import ReadOptions
 
 REFUSED: Final[Mapping[str, str]] = {
-    "_contrib_dequantize": "a net quantised to int8",
-    "_contrib_quantize_v2": "a net quantised to int8",
-    "_sg_mkldnn_conv": "a subgraph of oneDNN's, which only MXNet of its version reads",
     "Custom": "an operator in Python code, which no file holds",
     "_foreach": "a loop",
     "_while_loop": "a loop",
@@ -48,21 +52,34 @@ REFUSED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """A node's attributes as rules ask for them, in Caffe's words."""
+    """A node's attributes as rules ask for them, in Caffe's words; `weight` is the variable of its
+    weight, whose lr_mult is the layer's."""
 
     node: Node
+    weight: Node | None = None
 
     @property
     def params(self) -> Block:
         return NOTHING
 
+    def _found(self, *names: str) -> tuple[str, Span] | None:
+        """(text, place) of the first of these settings that is written."""
+        node, weight = self.node, self.weight or self.node
+        for word in (_WORDS.get(name, name) for name in names):
+            if word in node.attributes:
+                return node.attributes[word], node.settings.span_of(word)
+            for one, user in ((weight, word), (weight, f"__{word}__"), (node, f"weight_{word}")):
+                if user in one.users:
+                    return one.users[user], one.settings.span_of(user)
+        return None
+
     def span_of(self, *names: str) -> Span | None:
-        words = (one for name in names for one in (_WORDS.get(name, name),))
-        found = next((one for one in words if one in self.node.attributes), None)
-        return self.node.settings.span_of(found) if found is not None else None
+        found = self._found(*names)
+        return found[1] if found is not None else None
 
     def text_of(self, name: str) -> str:
-        return self.node.attributes.get(name, "")
+        found = self._found(name)
+        return found[0] if found is not None else ""
 
 
 _WORDS: Final = {
@@ -138,6 +155,10 @@ class _Reader:
         for index in order:
             if index not in made:
                 made[index] = self._outputs(index, made, used[index], work)
+        for node in (self.symbol.nodes[index] for index in order):
+            if is_quantized(node.op, node.attributes.get("quantized", "")):
+                work.note_whole_numbers(node.name, self._origin(node))
+                break
         for place, name in zip(symbol.heads, ends, strict=True):
             self._leave(made[place[0]], place, name, work)
         name = os.path.basename(path).removesuffix(".json").removesuffix("-symbol")
@@ -174,7 +195,8 @@ class _Reader:
         return made
 
     def _origin(self, node: Node) -> Origin:
-        written = Written(NodeSettings(node))
+        weight = self.symbol.nodes[node.inputs[1][0]] if len(node.inputs) > 1 else None
+        written = Written(NodeSettings(node, weight))
         return Origin(self.source.path, "mxnet", node.op, node.written.span, written)
 
     def _outputs(
@@ -186,19 +208,21 @@ class _Reader:
         outputs = tuple(self._name((index, output), {index: used}) for output in range(used))
         try:
             for source, output in node.inputs[: READS.get(node.op)]:
-                found = made[source]
-                if output >= len(found):
+                if output >= len(made[source]):
                     name = self.symbol.nodes[source].name
                     raise UnsupportedError(f"reads output {output} of '{name}'")
-                entries.append(found[output])
+                entries.append(made[source][output])
             ask = Attributes(node)
             call = Call(node, tuple(entries), ask, work, origin, self.symbol.version, outputs)
             return _lowered(call)
         except UpconvError as error:
             work.undo(mark)
             told = not isinstance(error, ConsequenceError)
+            shape = error.shape if isinstance(error, OpaqueError) else None
             names = dict.fromkeys(one for one in entries if isinstance(one, str))
-            return work.unknown(node.name, node.op, error, names, origin, outputs, told=told)
+            return work.unknown(
+                node.name, node.op, error, names, origin, outputs, told=told, shape=shape
+            )
 
     def _leave(self, found: tuple[Entry, ...], place: Place, name: str, work: Workspace) -> None:
         node = self.symbol.nodes[place[0]]
@@ -212,11 +236,11 @@ class _Reader:
         work.leave(entry, wanted, f"{wanted}/output", self._origin(node))
 
 
-def _lowered(call: Call) -> tuple[str, ...]:
+def _lowered(call: Call) -> tuple[Entry, ...]:
     lowering = LOWERINGS.get(call.node.op)
     if lowering is None:
         what = REFUSED.get(call.node.op, f"unknown operator '{call.node.op}'")
-        raise call.unsupported(what)
-    made = lowering(call)
-    call.attributes.require_all_asked()
-    return made if isinstance(made, tuple) else (made,)
+        raise call.ask.unsupported(what)
+    made = call.finish(lowering(call))
+    call.ask.require_all_asked()
+    return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError
@@ -20,6 +20,8 @@ Place: TypeAlias = tuple[int, int]
 """(node, which of its outputs)."""
 
 VARIABLE: Final = "null"
+FUSED: Final = ("_sg_mkldnn_", "_sg_onednn_")
+"""How operators begin that hold a graph for oneDNN."""
 _USERS: Final = re.compile(
     r"__.*__|(?:.*_)?(?:lr_mult|wd_mult|ctx_group|force_mirroring|mirror_stage|profiler_scope)"
 )
@@ -82,11 +84,37 @@ def read_symbol(source: Source) -> Symbol:
     if not isinstance(outer, JsonObject) or "arg_nodes" not in outer:
         raise UnreadableError("JSON, but no symbol of MXNet", path=source.path)
     listed = outer.list("nodes")
-    nodes = tuple(_node(one, at, len(listed), outer) for at, one in enumerate(listed))
+    nodes = [_node(one, at, len(listed), outer) for at, one in enumerate(listed)]
+    for index, node in enumerate(nodes):  # which become more on the way
+        if node.op.startswith(FUSED):
+            nodes[index] = _written_out(node, nodes)
     heads = tuple(_places(outer.get("heads"), len(listed), outer))
     if not heads:
         _fail("a symbol without outputs (heads)", outer)
-    return Symbol(nodes, heads, _version(outer), outer.span)
+    return Symbol(tuple(nodes), heads, _version(outer), outer.span)
+
+
+def _written_out(node: Node, nodes: list[Node]) -> Node:
+    """The graph inside of a node of oneDNN's, whose variables are the node's inputs, behind the
+    other nodes; the node then passes on what it makes."""
+    graph = next(iter(node.written.list("subgraphs")), None)
+    listed = graph.list("nodes") if isinstance(graph, JsonObject) else []
+    inner = [_node(one, at, len(listed), node.written) for at, one in enumerate(listed)]
+    variables = [at for at, one in enumerate(inner) if one.op == VARIABLE]
+    others = [at for at, one in enumerate(inner) if one.op != VARIABLE]
+    if not isinstance(graph, JsonObject) or len(variables) > len(node.inputs):
+        _fail(f"no graph with the inputs of '{node.name:.50}' inside of it", node.written)
+    fed = dict(zip(variables, node.inputs, strict=False))
+    number = {at: len(nodes) + place for place, at in enumerate(others)}
+
+    def outside(place: Place) -> Place:
+        return fed.get(place[0]) or (number[place[0]], place[1])
+
+    for at in others:
+        nodes.append(replace(inner[at], inputs=tuple(map(outside, inner[at].inputs))))
+    ends = tuple(map(outside, _places(graph.get("heads"), len(listed), graph)))
+    kept = {key: text for key, text in node.attributes.items() if key == "quantized"}
+    return replace(node, inputs=ends, attributes=kept)
 
 
 def _fail(message: str, where: JsonObject, name: str = "") -> NoReturn:

@@ -118,8 +118,9 @@ def _letters(model: Model) -> dict[str, Size]:
 
 
 def _contradicts(one: Stated) -> bool:
+    """A shape without sizes is what exporters wrote where they did not know one."""
     if len(one.sizes) != len(one.shape):
-        return True
+        return bool(one.sizes)
     both = zip(one.sizes, one.shape, strict=True)
     return any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in both)
 

@@ -110,7 +110,7 @@ def _opened_by_path(folder: str, parts: Sequence[str], flags: int) -> int:
 
 
 def _refused(where: str, reason: str) -> UnreadableError:
-    hint = "put a copy of the file into the model's folder"
+    hint = "put a copy of the file into the model's folder (git lfs pull, where it is kept there)"
     return UnreadableError(f"the model's data cannot be read: {reason}", path=where, hint=hint)
 
 

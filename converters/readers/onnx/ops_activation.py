@@ -9,8 +9,9 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.compositions import Composition
-from upconv.converters.readers.onnx.entries import Entry, Value
+from upconv.converters.readers.onnx.entries import Entry, Known, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
+from upconv.converters.readers.onnx.ops_shape import extended
 from upconv.converters.readers.onnx.refusals import TrainingModeError
 from upconv.converters.readers.onnx.tensors import dtype_of
 
@@ -92,20 +93,32 @@ def _shrink(call: Call) -> Entry:
 
 
 @lowers("PRelu")
-def _prelu(call: Call) -> Entry:
-    """One slope, or one per channel (C, 1, 1), is the representation's own."""
+def _prelu_by_channel(call: Call) -> Entry:
+    """Up to opset 6 a row of slopes lies along the channels."""
     x = call.value()
+    slope = call.entry(1)
+    own = len(slope.shape) if isinstance(slope, Known) else call.rank(call.value(1))
+    return _prelu_of(call, x, extended(call, 1, call.rank(x) - 2 if own == 1 else 0))
+
+
+@lowers("PRelu", since=7)
+def _prelu(call: Call) -> Entry:
+    return _prelu_of(call, call.value(), call.entry(1))
+
+
+def _prelu_of(call: Call, x: str, slope: Entry) -> Entry:
+    """One slope, or one per channel (C, 1, 1), is the representation's own."""
     rank = call.rank(x)
-    if call.is_known(1):
-        shape = call.known(1, "slope").shape
-        aligned = (1,) * (rank - len(shape)) + shape
+    if isinstance(slope, Known) and not slope.is_symbolic:
+        aligned = (1,) * (rank - len(slope.shape)) + slope.shape
         per_channel = rank > 1 and all(n == 1 for at, n in enumerate(aligned) if at != 1)
-        if len(shape) <= rank and per_channel:
+        if len(slope.shape) <= rank and per_channel:
             flat = (lambda old: (aligned[1],), lambda values: values.reshape(-1))
-            return call.emit(ops.PRelu(), [x], {"slope": call.weight(1, "slope", flat, "flat")})
+            weight = call.weight_of(slope, flat, "flat")
+            return call.emit(ops.PRelu(), [x], {"slope": weight})
     negative = call.step(ops.Clip(-inf, 0.0), [x], "negative")
     product = ops.Eltwise("product", broadcast=True)
-    below = call.step(product, [negative, call.value(1)], "below")
+    below = call.step(product, [negative, call.operand(slope, "input1")], "below")
     above = call.step(ops.Relu(), [x], "above")
     return call.emit(ops.Eltwise("sum"), [above, below])
 

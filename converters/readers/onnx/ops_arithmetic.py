@@ -11,6 +11,7 @@ from upconv.converters.ir.dims import Size
 from upconv.converters.readers.onnx.entries import Entry, Known, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_activation import truncated
+from upconv.converters.readers.onnx.ops_shape import extended
 
 Kind: TypeAlias = Literal["sum", "difference", "product", "quotient", "max", "min"]
 
@@ -47,14 +48,7 @@ def _aligned(call: Call) -> Entry:
         return entry
     own = len(entry.shape) if isinstance(entry, Known) else call.rank(call.value(1))
     rank = call.rank(call.value(0))
-    behind = rank - call.axis(axis, rank) - own
-    if behind <= 0:
-        return entry
-    if isinstance(entry, Known):
-        shape = entry.shape + (1,) * behind
-        return Known(entry.kind, shape, values=entry.array().reshape(shape))
-    name = call.step(ops.Reshape((1,) * behind, own, 0), [call.value(1)], "aligned")
-    return Value(name, call.kind(1))
+    return extended(call, 1, rank - call.axis(axis, rank) - own)
 
 
 @lowers("Sum", "Max", "Min", "Mean")
@@ -153,12 +147,13 @@ def _covered(call: Call, x: Value, other: Known) -> tuple[int, ops.Ints] | None:
 
 @lowers("Pow")
 def _power(call: Call) -> Entry:
-    base, exponent = call.entry(0), call.entry(1)
+    base, exponent = call.entry(0), _aligned(call)
     if isinstance(exponent, Known) and exponent.shape in ((), (1,)) and call.kind() == "float":
         return call.emit(ops.Power(call.scalar(1, "exponent")), [call.value()])
     if isinstance(base, Known) and base.shape == () and (number := call.scalar(0, "base")) > 0:
         return call.emit(ops.Exp(number), [call.value(1)])
-    return call.emit(ops.Eltwise("power", broadcast=True), [call.value(0), call.value(1)])
+    pair = [call.value(0), call.operand(exponent, "input1")]
+    return call.emit(ops.Eltwise("power", broadcast=True), pair)
 
 
 def modulo(call: Call) -> Entry:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.assembly.weights import Order
+from upconv.converters.readers.assembly.weights import repeated
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.refusals import TrainingModeError
@@ -53,16 +51,12 @@ def _grouped(call: Call, groups: int | None, per_group: bool = False) -> Entry:
     groups = channels if groups is None else groups
     if groups < 1 or channels % groups:
         raise call.invalid(f"{channels} channels in {groups} groups")
-    order = _repeated(channels // groups) if per_group else None
+    order = repeated(channels // groups) if per_group else None
     weights = {
         "scale": call.weight(1, "scale", order, ("repeated", channels)),
         "bias": call.weight(2, "bias", order, ("repeated", channels)),
     }
     return call.emit(ops.GroupNorm(groups, call.number("epsilon", 1e-5)), [x], weights)
-
-
-def _repeated(times: int) -> Order:
-    return (lambda shape: (prod(shape) * times,), lambda values: values.repeat(times))
 
 
 @lowers("LayerNormalization", since=17)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
-from upconv.converters.readers.onnx.entries import Entry, Known
+from upconv.converters.readers.onnx.entries import Entry, Known, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
 NO_END: Final = 1 << 31
@@ -21,6 +21,19 @@ NO_END: Final = 1 << 31
 def _shape_entry(call: Call) -> tuple[Size, ...]:
     entry = call.entry(0)
     return entry.shape if isinstance(entry, Known) else call.shape(call.value())
+
+
+def extended(call: Call, index: int, axes: int) -> Entry:
+    """An input with so many axes of size 1 behind its own; as it is where there are none to add."""
+    entry = call.entry(index)
+    if axes <= 0:
+        return entry
+    if isinstance(entry, Known):
+        shape = entry.shape + (1,) * axes
+        return Known(entry.kind, shape, values=entry.array().reshape(shape))
+    own = call.rank(call.value(index))
+    name = call.step(ops.Reshape((1,) * axes, own, 0), [call.value(index)], "aligned")
+    return Value(name, call.kind(index))
 
 
 @lowers("Shape")

@@ -24,6 +24,8 @@ def kind_of(head: bytes) -> Kind:
     try:
         fields = wire.fields()
         first = next(fields, None)
+        if first is not None and first.number == 2 and _is_unversioned(wire, first):
+            return "saved model"
         if first is None or first.number != 1:
             return ""
         if first.wire_type == VARINT:
@@ -77,6 +79,17 @@ def _is_meta_graph(wire: Wire, field: Field) -> bool:
         and first.wire_type == LENGTH
         and (first.number == 2 or _is_meta_info(wire, first))
     )
+
+
+def _is_unversioned(wire: Wire, field: Field) -> bool:
+    """A SavedModel whose version is 0 begins with its first MetaGraphDef, where a GraphDef may have
+    its functions: a MetaInfoDef begins with operations, tags or a version, a FunctionDef with its
+    signature, which is number 1."""
+    if not _is_meta_graph(wire, field):
+        return False
+    info = next(wire.fields(field.start, field.end))
+    inner = next(wire.fields(info.start, info.end), None)
+    return info.number == 1 and inner is not None and inner.number != 1
 
 
 def read_file(path: str) -> tuple[Kind, MetaGraph]:

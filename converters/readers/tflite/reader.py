@@ -70,6 +70,8 @@ class _Reader:
             self.made.update(zip(operator.outputs, outputs, strict=False))
         for index, name in zip(self.graph.outputs, ends, strict=True):
             self._leave(index, name, work)
+        if quantized := self._quantized():
+            work.note_whole_numbers(quantized, Origin(self.path, "tflite"))
         work.layers = joined(live_layers(work.layers, work.leaving), work.leaving)
         return work.model(os.path.basename(self.path), origin=Origin(self.path, "tflite"))
 
@@ -135,8 +137,6 @@ class _Reader:
     # Outputs
 
     def _leave(self, index: int, name: str, work: Workspace) -> None:
-        """Let an output leave. One of a model that computes in whole numbers goes through an
-        operator that is not known: its layers can be checked, and not converted."""
         origin = Origin(self.path, "tflite", "output")
         read: list[str] = []
         try:
@@ -146,12 +146,6 @@ class _Reader:
             call = Step(operator, (), self.graph, work, origin, name).call("", [entry], "output")
             value = call.whole(call.tensor(0))
             read.append(value.name)
-            if quantized := self._quantized():
-                raise UnsupportedError(
-                    f"the model computes in whole numbers ('{quantized:.100}' is quantised)",
-                    path=self.path,
-                    hint="convert the model it was made from, in float32",
-                )
         except UpconvError as error:
             made = work.unknown(f"{name}/output", "output", error, read, origin, [name])
             value = Value(made[0], None)

@@ -12,7 +12,8 @@ from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
 from upconv.converters.readers import formats
 from upconv.converters.readers.options import ReadOptions
-from upconv.linter.finding import FileReport
+from upconv.linter.finding import FileReport, Report
+from upconv.linter.reports.sarif import sarif
 from upconv.linter.running import cache as cache_module
 from upconv.linter.running import engine, run
 from upconv.linter.running.cache import Cache, cache_key
@@ -109,6 +110,15 @@ def test_files_that_end_their_process_are_findings_and_the_others_are_checked(
     monkeypatch.setattr(run, "check_target", lambda target: pytest.fail("is not in the cache"))
     kept = [t for t in targets(files) if Path(t.path).stem not in dead]
     assert len(check_files(kept, 1, cache)) == len(files) - 3
+
+
+def test_a_cached_report_of_a_clean_file_says_the_same_in_sarif(tmp_path: Path) -> None:
+    clean = tmp_path / "good.prototxt"
+    clean.write_text('input: "x" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n')
+    cache = Cache(tmp_path / "cache")
+    fresh, cached = (check_files(targets([clean]), 1, cache) for _ in range(2))
+    assert not fresh[0].findings
+    assert sarif(Report(tuple(cached))) == sarif(Report(tuple(fresh)))
 
 
 def test_cached_reports_are_the_same(

@@ -37,7 +37,8 @@ def classify(root: Message) -> str:
     """What a parsed text is.
 
     "net", "solver", "label map", "ONNX text", "TensorFlow graph", "TensorFlow SavedModel",
-    "detection pipeline", "Caffe tool script", "Caffe2 net", "empty text", or "other text".
+    "detection pipeline", "Triton configuration", "Caffe tool script", "Caffe2 net", "empty text",
+    or "other text".
     """
     if not root.fields:
         return EMPTY
@@ -65,6 +66,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[Message, set[str]], bool]], ...]] = (
     ("ONNX text", lambda root, names: "ir_version" in names or "opset_import" in names),
     ("ONNX text", lambda root, names: _blocks_have(root, "graph", "initializer", "output")),
     ("Caffe2 net", lambda root, names: _blocks_have(root, "op", "type", "output")),
+    ("Triton configuration", lambda root, names: _blocks_have(root, "input", "name", "data_type")),
     (NET, _is_net),
     ("solver", _is_solver),
     ("label map", lambda root, names: names == {"item"}),

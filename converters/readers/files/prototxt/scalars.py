@@ -62,7 +62,7 @@ def parse_int(text: str) -> int:
     >>> parse_int("0x10"), parse_int("010"), parse_int("-3")
     (16, 8, -3)
     """
-    spelled = _without_gap(text)
+    spelled = without_gap(text)
     match = _INTEGER.fullmatch(spelled)
     if match is None:
         raise SpellingError("a whole number", _int_hint(spelled))
@@ -91,7 +91,7 @@ def parse_float(text: str) -> float:
     >>> parse_float("1."), parse_float("0.1f"), parse_float("-Infinity")
     (1.0, 0.1, -inf)
     """
-    spelled = _without_gap(text)
+    spelled = without_gap(text)
     special = _SPECIAL.fullmatch(spelled)
     if special:
         return float(special[1] + ("inf" if special[2] else "nan"))
@@ -127,7 +127,7 @@ def parse_enum(text: str) -> str:
     """
     if text[:1] in ("'", '"'):
         return parse_str(text)
-    if text[:1] in "-.0123456789" and not _INTEGER.fullmatch(_without_gap(text)):
+    if text[:1] in "-.0123456789" and not _INTEGER.fullmatch(without_gap(text)):
         raise SpellingError("the name of a choice")
     return text
 
@@ -172,7 +172,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return chr(code).encode("utf-8", "surrogatepass")
 
 
-def _without_gap(text: str) -> str:
+def without_gap(text: str) -> str:
     """A number without the white space or comments that may follow its minus sign."""
     gap = SKIP.match(text, 1) if text[:1] == "-" else None
     return f"-{text[gap.end() :]}" if gap else text

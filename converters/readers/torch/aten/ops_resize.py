@@ -14,9 +14,9 @@ from typing import Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.readers.assembly.adaptive import along_axis
 from upconv.converters.readers.torch.aten.filters import antialias_matrix
 from upconv.converters.readers.torch.aten.lowering import AtenCall, lowers, require_makeable
-from upconv.converters.readers.torch.aten.matrices import along_axis
 from upconv.converters.readers.torch.aten.ratios import exact_factor
 
 LARGEST: Final = 1 << 32
@@ -96,7 +96,7 @@ def _by_matrices(
         elif record.scale is not None:
             step = 1 / record.scale[axis]
         matrix = antialias_matrix(mode.mode, before, after, step, mode.cubic_a)
-        value = along_axis(call, value, axis + 2, len(shape), matrix)
+        value = along_axis(call.step, value, axis + 2, len(shape), matrix)
     call.emit(ops.Identity(), [value])
 
 

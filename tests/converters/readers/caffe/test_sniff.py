@@ -23,6 +23,10 @@ TEXTS = [
     ("detection pipeline", "model { ssd { } } train_config { }"),
     ("Caffe2 net", 'name: "n" op { input: "x" output: "y" type: "Conv" }'),
     ("Caffe tool script", "train { } process { }"),
+    (
+        "Triton configuration",
+        'name: "r" platform: "tensorrt_plan" input [ { name: "x" data_type: TYPE_FP32 } ]',
+    ),
     ("empty text", "# nothing"),
     ("other text", "answer: 42"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from fixtures.make_mxnet import Net
 from tests.converters.readers.mxnet.support import computed, meant, noise, one_node, read, reasons
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import evaluate, substitute, symbol
+from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.inference import infer
+from upconv.converters.onnx_writer import write_onnx
 
 
 def close(got: Any, want: Any) -> None:
@@ -212,6 +216,12 @@ def test_reshape_codes(shape: str, reverse: bool, out: tuple[int, ...], tmp_path
         ("_rminus_scalar", {"scalar": 2}, lambda x: 2 - x),
         ("_lesser_scalar", {"scalar": 0.5}, lambda x: (x < 0.5).astype(np.float32)),
         ("Cast", {"dtype": "int32"}, np.trunc),
+        ("smooth_l1", {"scalar": 2.0}, lambda x: _smooth(x, 4.0)),
+        ("_contrib_arange_like", {"axis": 2, "start": 3}, lambda x: np.arange(3.0, 8.0)),
+        ("_contrib_arange_like", {"step": 0.5}, lambda x: np.arange(120).reshape(x.shape) * 0.5),
+        ("shape_array", {}, lambda x: np.array(x.shape)),
+        ("topk", {"k": 2, "axis": 1, "ret_typ": "value"}, lambda x: -np.sort(-x, 1)[:, :2]),
+        ("topk", {"k": 3, "is_ascend": 1}, lambda x: np.argsort(x, -1)[..., :3]),
     ],
 )
 def test_operators_equal_numpy(
@@ -224,6 +234,10 @@ def test_operators_equal_numpy(
 def _softmax(x: Any, axis: int) -> Any:
     e = np.exp(x - x.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
+
+
+def _smooth(x: Any, s: float) -> Any:
+    return np.where(np.abs(x) < 1 / s, 0.5 * s * x * x, np.abs(x) - 0.5 / s)
 
 
 def _lrn(x: Any, size: int, alpha: float, beta: float, k: float) -> Any:
@@ -270,12 +284,16 @@ def test_grids_and_sampling_equal_torch(tmp_path: Path) -> None:
     close(meant(model, flow)[0], moved)
 
 
-def test_adaptive_pooling_into_parts_of_one_size(tmp_path: Path) -> None:
-    text, x = one_node("_contrib_AdaptiveAvgPooling2D", output_size="(2, 3)"), noise(1, 2, 4, 6)
-    got = meant(read(text, tmp_path, x0=x.shape), x)
-    close(got, x.reshape(1, 2, 2, 2, 3, 2).mean((3, 5)))
-    (reason,) = reasons(read(text, tmp_path, x0=(1, 2, 5, 6))).values()
-    assert "adaptive pooling of 5x6" in reason
+@pytest.mark.parametrize("size", ["(2, 3)", "(3, 2)", "4", "1"])
+def test_adaptive_pooling_equals_torch_at_every_size(size: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    text, x = one_node("_contrib_AdaptiveAvgPooling2D", output_size=size), noise(1, 2, 4, 7)
+    numbers = [int(n) for n in size.strip("()").split(",")]
+    want = torch.nn.functional.adaptive_avg_pool2d(
+        torch.from_numpy(x), numbers * (2 // len(numbers))
+    )
+    close(computed(text, tmp_path, [x]), want.numpy())
+    close(meant(read(text, tmp_path, x0=x.shape), x), want.numpy())
 
 
 def test_crop_from_the_middle(tmp_path: Path) -> None:
@@ -295,7 +313,7 @@ REFUSED = [
     ("Dropout", {"mode": "always"}, "random"),
     ("SoftmaxOutput", {}, "oneDNN"),
     ("Frobnicate", {}, "unknown operator"),
-    ("_contrib_quantize_v2", {}, "int8"),
+    ("MultiBoxDetection", {}, "non-maximum suppression"),
 ]
 
 
@@ -317,3 +335,105 @@ def test_parameters_take_part_in_arithmetic(tmp_path: Path) -> None:
     s, value = noise(1, 3, 1, 1), noise(2, 3, 4, 5, seed=1)
     close(computed(text, tmp_path, [value], {"s": s}), value * s)
     assert not reasons(read(text, tmp_path, x0=(2, 3, 4, 5)))
+
+
+@pytest.mark.parametrize(("clip", "square"), [(True, True), (False, False)])
+def test_boxes_about_every_pixel(clip: bool, square: bool, tmp_path: Path) -> None:
+    """multibox_prior.cc: of every size, then of the first size every further ratio."""
+    height, width = (3, 3) if square else (2, 4)
+    text = one_node("MultiBoxPrior", sizes="(0.4,0.7)", ratios="(1,2,0.5)", clip=clip)
+    want = []
+    for row, column in np.ndindex(height, width):
+        for size, ratio in ((0.4, 1), (0.7, 1), (0.4, 2**0.5), (0.4, 0.5**0.5)):
+            x, y = (column + 0.5) / width, (row + 0.5) / height
+            w, h = size * height / width * ratio / 2, size / ratio / 2
+            want.append([x - w, y - h, x + w, y + h])
+    made = np.clip([want], 0, 1) if clip else np.array([want])
+    x = noise(1, 2, height, width)
+    close(meant(read(text, tmp_path, x0=x.shape), x), made)
+    model = read(text, tmp_path, x0=(1, 2, "H", "W"))
+    assert "sizes that are open" in reasons(model)["y"]
+    assert [str(size) for size in infer(model).shapes["y_output"] or ()] == ["1", "4*H*W", "4"]
+
+
+@pytest.mark.parametrize("kind", ["center", "corner"])
+def test_boxes_are_decoded(kind: str, tmp_path: Path) -> None:
+    """A centre moved by parts of the anchor's size, and a size grown by an exponent."""
+    moves, anchors = noise(2, 5, 4), np.abs(noise(1, 5, 4, seed=1)) + 0.1
+    if kind == "corner":
+        anchors[..., 2:] += anchors[..., :2]
+    stds: dict[str, Any] = {f"std{at}": value for at, value in enumerate((0.1, 0.2, 0.3, 0.3))}
+    text = one_node("_contrib_box_decode", 2, format=kind, clip=0.2, **stds)
+    size = anchors[..., 2:] - anchors[..., :2] * (kind == "corner")
+    middle = anchors[..., :2] + size / 2 if kind == "corner" else anchors[..., :2]
+    centre = moves[..., :2] * [0.1, 0.2] * size + middle
+    half = np.exp(np.minimum(moves[..., 2:] * 0.3, 0.2)) * size / 2
+    want = np.concatenate([centre - half, centre + half], -1)
+    model = read(text, tmp_path, x0=(2, "A", 4), x1=(1, "A", 4))
+    close(meant(model, moves, anchors.astype(np.float32)), want)
+
+
+def test_entries_by_the_numbers_in_a_tensor(tmp_path: Path) -> None:
+    """gather_nd by constant numbers, some counted from the end; a range, each number repeated."""
+    net, x = Net(), noise(3, 4, 5)
+    data = net.variable("x0")
+    rows = net.add("_arange", "rows", start=0, stop=3, repeat=2, dtype="int32")
+    columns = net.add("_minus_scalar", "columns", net.add("_arange", "all", start=6), scalar=2)
+    places = net.add("stack", "places", rows, columns, axis=0, num_args=2)
+    text = net.text(net.add("gather_nd", "y", data, places))
+    close(computed(text, tmp_path, [x]), x[np.arange(3).repeat(2), np.arange(6) - 2])
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "inputs", "shape"),
+    [
+        ("_contrib_ROIAlign", {"pooled_size": "(7, 5)"}, [(2, 8, 9, 9), (6, 5)], (6, 8, 7, 5)),
+        ("_contrib_box_nms", {}, [(2, 9, 6)], (2, 9, 6)),
+        ("MultiBoxDetection", {}, [(2, 4, 9), (2, 36), (1, 9, 4)], (2, 9, 6)),
+        (
+            "_contrib_MultiProposal",
+            {"rpn_post_nms_top_n": 50},
+            [(2, 8, 5, 5), (2, 16, 5, 5), (2, 3)],
+            (100, 5),
+        ),
+    ],
+)
+def test_what_no_operator_says_has_its_shape(
+    op: str,
+    attributes: dict[str, Any],
+    inputs: list[tuple[int, ...]],
+    shape: tuple[int, ...],
+    tmp_path: Path,
+) -> None:
+    text = one_node(op, len(inputs), **attributes)
+    shapes: dict[str, Any] = {f"x{at}": one for at, one in enumerate(inputs)}
+    model = read(text, tmp_path, **shapes)
+    assert "which no operator says" in reasons(model)["y"]
+    assert infer(model).shapes["y_output"] == shape
+
+
+def test_a_quantised_net_is_told_and_its_sizes_are_known(tmp_path: Path) -> None:
+    """A convolution, and one that holds a graph for oneDNN, between two conversions."""
+    net = Net()
+    x, weight = net.variable("x0"), net.variable("w")
+    small = [net.add("_contrib_quantize_v2", "q", x, out_type="auto")[0], 0, 0]
+    bounds = [[small[0], 1, 0], [small[0], 2, 0]]
+    inner = Net()
+    up = inner.add(
+        *("Convolution", "inside", inner.variable("data0"), inner.variable("w0")),
+        kernel="(3, 3)", num_filter=4, no_bias=True, stride="(2, 2)",
+    )  # fmt: skip
+    fused = net.add("_sg_mkldnn_conv", "f", small, weight, *bounds, quantized="true")
+    net.nodes[fused[0]]["subgraphs"] = [json.loads(inner.text(up))]
+    plain = net.add(
+        "_contrib_quantized_conv", "c", fused, net.variable("v"),
+        kernel="(2, 2)", num_filter=3, no_bias=True,
+    )  # fmt: skip
+    text = net.text(net.add("_contrib_dequantize", "y", plain))
+    model = read(text, tmp_path, {"w": noise(4, 2, 3, 3)}, x0=(1, 2, 9, 7))
+    assert not reasons(model)
+    assert infer(model).shapes["y_output"] == (1, 3, 3, 2)
+    (notice,) = model.notices
+    assert (notice.kind, notice.error.where is not None) == ("whole-number-arithmetic", True)
+    with pytest.raises(UnsupportedError, match="'q' is quantised"):
+        write_onnx(model, tmp_path / "net.onnx")

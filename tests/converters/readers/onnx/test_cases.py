@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
+from onnx.backend import test as backend_test
 
 from tests.converters.readers.onnx.support import assert_close, computed, meant, read, unknown
 from tests.support import shared_folder
@@ -100,6 +103,34 @@ def _verdict(case: Any, folder: Path) -> str:
                 model.graph.initializer.append(numpy_helper.from_array(array, entry.name))
         if _attempt(model, feeds, outputs, folder, case.name):
             return "equal"
+    return "refused"
+
+
+OLD = sorted(
+    str(model.parent)
+    for folder in ("pytorch-converted", "pytorch-operator", "simple")
+    for model in Path(backend_test.__file__).parent.glob(f"data/{folder}/*/model.onnx")
+)
+"""Models of opset 6 to 12 that the onnx package ships, with their inputs and outputs."""
+
+
+def test_models_of_old_opsets_are_equal_or_refused(tmp_path: Path) -> None:
+    found = Counter(_recorded_verdict(Path(folder), tmp_path) for folder in OLD)
+    assert set(found) == {"equal", "refused"}
+    assert found["equal"] >= 120
+
+
+def _recorded_verdict(folder: Path, work: Path) -> str:
+    from onnx import load, load_tensor, numpy_helper
+
+    model, data = load(folder / "model.onnx"), folder / "test_data_set_0"
+    stored = {entry.name for entry in model.graph.initializer}
+    names = [entry.name for entry in model.graph.input if entry.name not in stored]
+    with suppress(DecodeError):  # a sequence of tensors
+        inputs = [load_tensor(data / f"input_{at}.pb") for at in range(len(names))]
+        feeds = dict(zip(names, map(numpy_helper.to_array, inputs), strict=True))
+        outputs = [load_tensor(data / f"output_{at}.pb") for at in range(len(model.graph.output))]
+        return "equal" if _attempt(model, feeds, outputs, work, folder.name) else "refused"
     return "refused"
 
 

@@ -303,3 +303,21 @@ def test_what_graphs_inside_of_nodes_read_has_a_budget(
     monkeypatch.setattr(evaluation, "MAX_NODES", 500)
     with pytest.raises(UnreadableError, match="more nodes"):
         read(made, tmp_path)
+
+
+@pytest.mark.parametrize("op", ["Add", "Pow", "PRelu"])
+@pytest.mark.parametrize("stored", [True, False])
+def test_before_opset_7_a_row_lies_along_the_axis_that_is_named(
+    op: str, stored: bool, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(5).uniform(0.5, 2.0, (2, 3, 4)) * (-1 if op == "PRelu" else 1)
+    row = np.array([0.5, 2.0, 3.0], np.float32)
+    words: dict[str, Any] = {} if op == "PRelu" else {"broadcast": 1, "axis": 1}
+    node = helper.make_node(op, ["x", "row"], ["y"], **words)
+    inputs: dict[str, list[int | str]] = {"x": [2, 3, 4]}
+    if not stored:
+        inputs["row"] = [3]
+    model = read(proto([node], inputs, {"row": row} if stored else {}, opset=6), tmp_path)
+    (found,) = meant(model, {"x": x, "row": row})
+    along = row[:, None]
+    assert_close(found, {"Add": x + along, "Pow": np.abs(x) ** along, "PRelu": x * along}[op], 1e-6)

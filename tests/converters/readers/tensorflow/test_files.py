@@ -150,3 +150,35 @@ def test_no_framework_is_imported(tmp_path: Path) -> None:
     path = save_graph(graph_of(two_inputs), tmp_path)
     command = [sys.executable, "-c", PROGRAM, str(path), str(tmp_path / "out.onnx")]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("with_operations", [True, False])
+def test_a_saved_model_is_one_whatever_its_version(
+    version: int, with_operations: bool, tmp_path: Path
+) -> None:
+    """Version 0, as TF Hub wrote it, is not in the file, which then begins as a GraphDef may whose
+    functions stand before its nodes."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel(saved_model_schema_version=version)
+    meta = saved.meta_graphs.add()
+    meta.meta_info_def.tags.append("serve")
+    if with_operations:
+        meta.meta_info_def.stripped_op_list.op.add(name="AddV2")
+    meta.graph_def.CopyFrom(graph_of(two_inputs))
+    signature = meta.signature_def["serving_default"]
+    signature.inputs["image"].name = "image:0"
+    signature.outputs["seen"].name = "seen:0"
+    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    assert open_model(str(tmp_path), ReadOptions()).outputs == ("seen",)
+
+
+def test_functions_before_the_nodes_are_no_saved_model(tmp_path: Path) -> None:
+    graph = graph_of(two_inputs)
+    graph.library.function.add().signature.name = "f"
+    whole, nodes = graph.SerializeToString(), type(graph)(node=graph.node).SerializeToString()
+    functions = type(graph)(library=graph.library).SerializeToString()
+    assert len(functions) + len(nodes) <= len(whole)
+    (tmp_path / "a.pb").write_bytes(functions + nodes)
+    assert open_model(str(tmp_path / "a.pb"), ReadOptions()).outputs == ("merged", "seen")

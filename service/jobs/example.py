@@ -1,4 +1,4 @@
-"""A net for those who brought none: two upsampling layers, of which one is wrong."""
+"""A net for those who brought none, and for warming up. One of its two layers is wrong."""
 
 from typing import Final
 

@@ -1,0 +1,164 @@
+"""Small checks through the service: latency and throughput of 1 and of 50 clients beside the
+library call, cold start, and memory.
+
+Every job is another net, so that none is known already; each client keeps its connection and waits
+for the end of its job (`?wait=`) before it asks for the next.
+
+python -m benchmarks.service_load [SECONDS] [JOBS]
+
+SECONDS is how long each number of clients asks, JOBS how many jobs more are done before the
+server's memory is looked at again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+NET = """\
+layer {{ name: "data" type: "Input" top: "data"
+  input_param {{ shape {{ dim: 1 dim: 3 dim: 5 dim: 7 }} }} }}
+layer {{ name: "up{number}" type: "Deconvolution" bottom: "data" top: "up"
+  convolution_param {{ num_output: 3 group: 3 kernel_size: 4 stride: 2 pad: 1 bias_term: false
+    weight_filler {{ type: "bilinear" }} }} }}
+"""
+FORM = """\
+--{edge}\r
+Content-Disposition: form-data; name="files"; filename="net.prototxt"\r
+\r
+{text}\r
+--{edge}--\r
+"""
+
+
+@contextmanager
+def server(folder: Path, *options: str) -> Iterator[tuple[psutil.Process, int, float]]:
+    """A server: its process, its port, and the seconds until it listened."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--data", str(folder)]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = next(line for line in process.stderr if '"url"' in line)
+        took = time.perf_counter() - began
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield psutil.Process(process.pid), int(json.loads(line)["url"].rpartition(":")[2]), took
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def check(connection: http.client.HTTPConnection, number: int) -> None:
+    """One small check of a net that nobody has sent before, to its end."""
+    edge = uuid.uuid4().hex
+    body = FORM.format(edge=edge, text=NET.format(number=number))
+    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    connection.request("POST", "/v1/jobs?wait=60", body.encode(), headers)
+    answer = connection.getresponse()
+    job = json.loads(answer.read())
+    if answer.status != 200 or job["result"]["exit_code"] != 0:
+        raise RuntimeError(f"{answer.status}: {job}")
+
+
+def ask(port: int, clients: int, more: Callable[[], bool], numbers: Iterator[int]) -> list[float]:
+    """The seconds of each check of so many clients, as long as there shall be more."""
+    times: list[float] = []
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        while more():
+            began = time.perf_counter()
+            check(connection, next(numbers))
+            times.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return times
+
+
+def library() -> list[float]:
+    """The seconds of the same check as a call."""
+    from upconv import check as check_
+
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(50):
+            path = Path(folder, f"{number}.prototxt")
+            path.write_text(NET.format(number=number))
+            began = time.perf_counter()
+            check_(str(path))
+            times.append(time.perf_counter() - began)
+    return times
+
+
+def row(name: str, times: list[float], seconds: float) -> None:
+    p99 = statistics.quantiles(times, n=100)[98] if len(times) > 1 else times[0]
+    print(
+        f"  {name:12} p50 {1e3 * statistics.median(times):7.1f} ms  p99 {1e3 * p99:7.1f} ms"
+        f"  {len(times) / seconds:6.1f} jobs/s  ({len(times)} jobs)",
+        flush=True,
+    )
+
+
+def memory(process: psutil.Process) -> str:
+    """The resident memory of a server, and of all that it has started."""
+    children = sum(one.memory_info().rss for one in process.children(recursive=True))
+    return f"{process.memory_info().rss / 1e6:.0f} MB, its template {children / 1e6:.0f} MB"
+
+
+def settle(process: psutil.Process) -> None:
+    """Wait until the template has imported what it imports."""
+    before = -1.0
+    while (now := sum(one.cpu_times().user for one in process.children())) > before:
+        before = now
+        time.sleep(1)
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    options = sys.argv[3:]
+    numbers = itertools.count()
+    times = library()
+    print("small checks, each of another net")
+    row("library", times, sum(times))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        server(Path(folder), *options) as (process, port, took),
+    ):
+        first = time.perf_counter()
+        ask(port, 1, lambda: next(numbers) < 1, numbers)
+        print(f"  listens after {took:.2f} s, the first job {time.perf_counter() - first:.2f} s")
+        settle(process)
+        print(f"  memory at first: {memory(process)}")
+        for clients in (1, 50):
+            began = time.perf_counter()
+            end = began + seconds
+            times = ask(port, clients, lambda end=end: time.perf_counter() < end, numbers)  # type: ignore[misc]
+            row(f"{clients} client{'s' if clients > 1 else ''}", times, time.perf_counter() - began)
+        if jobs:
+            left = itertools.count()
+            began = time.perf_counter()
+            times = ask(port, 20, lambda: next(left) < jobs, numbers)
+            row("20 clients", times, time.perf_counter() - began)
+        print(f"  memory at the end: {memory(process)}")
+
+
+if __name__ == "__main__":
+    main()
