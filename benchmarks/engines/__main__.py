@@ -53,7 +53,9 @@ def main() -> None:
     print(table(found))
     for engine in engines:
         print(engine, dict(Counter(one.verdict for one in found[engine].values())))
-    equal = [c.name for c in cases if all(found[e][c.name].verdict in ("ok", "tie") for e in engines)]
+    equal = [
+        c.name for c in cases if all(found[e][c.name].verdict in ("ok", "tie") for e in engines)
+    ]
     print(f"{len(equal)} of {len(names)} are equal in all of {', '.join(engines)}")
     if asked.converted:
         return
@@ -61,7 +63,9 @@ def main() -> None:
         print(line)
 
 
-def beside(found: Mapping[str, Mapping[str, Result]], earlier: Mapping[str, Mapping[str, str]]) -> list[str]:
+def beside(
+    found: Mapping[str, Mapping[str, Result]], earlier: Mapping[str, Mapping[str, str]]
+) -> list[str]:
     """Where the earlier table has another verdict."""
     lines = []
     for case, row in earlier.items():

@@ -86,7 +86,14 @@ def _judged(case: Case, told: Mapping[str, Any]) -> Result:
 
 def table(found: Mapping[str, Mapping[str, Result]]) -> str:
     """Engine -> case -> result, as a table of letters."""
-    letters = {"ok": "=", "tie": "t", "WRONG": "W", "WRONG-SHAPE": "S", "refused": "r", "CRASH": "X"}
+    letters = {
+        "ok": "=",
+        "tie": "t",
+        "WRONG": "W",
+        "WRONG-SHAPE": "S",
+        "refused": "r",
+        "CRASH": "X",
+    }
     engines, cases = list(found), list(next(iter(found.values())))
     width = max(map(len, cases)) + 2
     lines = [" " * width + " ".join(f"{name[:10]:>10}" for name in engines)]

@@ -48,7 +48,9 @@ def python_of(name: str) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "numpy"], check=True)
-        subprocess.run([*pip, *(["--no-deps"] if engine.alone else []), *engine.packages], check=True)
+        subprocess.run(
+            [*pip, *(["--no-deps"] if engine.alone else []), *engine.packages], check=True
+        )
         done.touch()
     return python
 

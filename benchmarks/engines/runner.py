@@ -51,7 +51,9 @@ def run_openvino(model: str, xs: list[Array], names: list[str], outs: list[str])
     return [found[name] for name in outs]
 
 
-def _opencv(model: str, xs: list[Array], names: list[str], outs: list[str], engine: str) -> list[Any]:
+def _opencv(
+    model: str, xs: list[Array], names: list[str], outs: list[str], engine: str
+) -> list[Any]:
     import cv2
 
     if hasattr(cv2.dnn, engine):

@@ -162,12 +162,8 @@ def _judged(
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
         reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
         return FileReport(relative_path(path, options.root), "", "skipped", reason)
-<<<<<<< HEAD
     context = Context(path, _source_of(model), model, targets=options.targets)
-    return _report(context, options)
-=======
-    return _report(Context(path, _source_of(model), model), options, step)
->>>>>>> main
+    return _report(context, options, step)
 
 
 _READING: Final = "the reader"

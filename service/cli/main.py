@@ -18,11 +18,8 @@ COMMANDS = {
     "solve": "find the layer that takes one size to another",
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
-<<<<<<< HEAD
-    "engines": "list the profiles of engines and their age",
-=======
     "format": "lay out prototxt files, comments kept",
->>>>>>> main
+    "engines": "list the profiles of engines and their age",
     "serve": "serve check, convert, verify and audit over HTTP",
     "lsp": "serve an editor: findings, sizes and fixes while you type",
 }
