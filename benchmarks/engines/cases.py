@@ -36,6 +36,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
+    """What an engine made of a case; `worst` is relative to the largest magnitude."""
+
     verdict: Verdict
     worst: float = 0.0
     why: str = ""
@@ -76,7 +78,7 @@ def _judged(case: Case, told: Mapping[str, Any]) -> Result:
     if told["state"] != "ran":
         return Result("CRASH" if told["state"] == "died" else "refused", why=told["why"])
     with np.load(told["results"], allow_pickle=False) as stored:
-        got = np.array(stored["output0"])
+        got = np.array(stored[stored.files[0]])
     if got.shape != case.right.shape:
         return Result("WRONG-SHAPE", why=f"{got.shape} for {case.right.shape}", output=got)
     scale = max(float(np.abs(case.right).max()), 1e-30)

@@ -10,6 +10,7 @@ library, numpy, the engine and that one module are imported here.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -62,7 +63,7 @@ def _opencv(
         net = cv2.dnn.readNetFromONNX(model)
     for name, x in zip(names, xs, strict=True):
         net.setInput(x, name)
-    return [net.forward(name) for name in outs] if len(outs) > 1 else [net.forward()]
+    return list(net.forward(outs)) if len(outs) > 1 else [net.forward()]
 
 
 def run_opencv(model: str, xs: list[Array], names: list[str], outs: list[str]) -> list[Any]:
@@ -143,6 +144,13 @@ ENGINES: dict[str, Run] = {
 }
 
 
+MODULES = {
+    **{"onnxruntime": "onnxruntime", "openvino": "openvino", "tract": "tract", "mnn": "MNN"},
+    **{"opencv": "cv2", "opencv-classic": "cv2", "opencv-4": "cv2", "ncnn": "ncnn"},
+}
+"""What is imported once, before the children; none of them starts threads by that."""
+
+
 def child(engine: str, job: dict[str, Any]) -> None:
     """One model, in this process, which ends here; a refusal is written beside the results."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -153,12 +161,12 @@ def child(engine: str, job: dict[str, Any]) -> None:
     model, inputs = str(Path(job["model"]).absolute()), Path(job["inputs"]).absolute()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
+            os.chdir(folder)  # noqa: TID251  (this process has one thread, and ends here)
             with np.load(inputs, allow_pickle=False) as stored:
                 xs = [np.ascontiguousarray(stored[name]) for name in job["names"]]
             found = ENGINES[engine](model, xs, job["names"], job["outputs"])
             arrays = [np.array(one, np.float32) for one in found]
-            np.savez(results, **{f"output{at}": one for at, one in enumerate(arrays)})
+            np.savez(results, **dict(zip(job["outputs"], arrays, strict=True)))
             code = 0
     except BaseException as error:
         words = f"{type(error).__name__}: {error}"
@@ -182,6 +190,9 @@ def main() -> None:
     held = confine(Confinement(memory=MEMORY, cpu_seconds=3600))
     if not held.sockets:
         raise SystemExit("this system does not refuse sockets: an engine might call home")
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # an engine may print as it is imported
+    importlib.import_module(MODULES[engine])
     for job in jobs:
         process = os.fork()
         if not process:
@@ -190,7 +201,7 @@ def main() -> None:
         state = "ran" if code == 0 else "refused" if code == 1 else "died"
         reason = Path(job["results"]).with_suffix(".why")
         why = reason.read_text("utf-8") if state == "refused" and reason.is_file() else ""
-        print(json.dumps({"results": job["results"], "state": state, "why": why}), flush=True)
+        print(json.dumps({"results": job["results"], "state": state, "why": why}), file=told, flush=True)
 
 
 if __name__ == "__main__":

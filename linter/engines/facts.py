@@ -89,8 +89,9 @@ class Seen:
 
     @property
     def x(self) -> Shape | None:
-        """The shape of the first input, by its own name or by that of the layer's."""
-        return self._shape((*self.node.inputs[:1], *self.layer.inputs[:1]))
+        """The shape of the first input; of an upsampling node by the layer's own name too."""
+        own = self.layer.inputs[:1] if self.node.operator in FACTS else ()
+        return self._shape((*self.node.inputs[:1], *own))
 
     @property
     def y(self) -> Shape | None:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import UPSAMPLING, Unknown
+from upconv.converters.ir.operators import UPSAMPLING, GridSample, SpaceToDepth, Unknown
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import ArrayData, Weight
 from upconv.converters.ir.weight_shapes import expected_weights
 from upconv.linter.engines.facts import Seen
+
+JUDGED = (*UPSAMPLING, SpaceToDepth, GridSample)
+"""Operators whose nodes engines differ about."""
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, NodeProto
@@ -63,7 +66,7 @@ def nodes_of(model: Model, inference: Inference) -> Iterator[Seen]:
         node = layer.origin.written.node
         if node is not None:
             written[id(node)] = Seen(node, layer, inference.shapes)  # the last makes its output
-        elif isinstance(layer.operator, UPSAMPLING) and layer.origin.framework != "onnx":
+        elif isinstance(layer.operator, JUDGED) and layer.origin.framework != "onnx":
             yield from emitted(model, layer, inference)
     yield from written.values()
 

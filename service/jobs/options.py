@@ -60,6 +60,7 @@ class ConvertOptions:
     prove: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     strict: bool = False
+    targets: Words = ()
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

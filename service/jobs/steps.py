@@ -229,6 +229,7 @@ def _write(work: _Work, progress: Progress) -> Answer:
         unknown=options.unknown,
         prove=False,
         rules=CheckRequest(config=_config("")),
+        targets=options.targets,
     )
     done = convert(request)
     found = [finding_record(finding) for finding in done.findings]

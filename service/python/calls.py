@@ -132,6 +132,7 @@ def convert(
     outputs: str | Iterable[str] = (),
     cut_inputs: str | Iterable[str] = (),
     unknown: UnknownLayers = "refuse",
+    target: str | Iterable[str] = (),
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     baseline: Path | None = None,
@@ -142,6 +143,7 @@ def convert(
     """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
 
     `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
+    `target` are engines that are to read the file alike: layers take the forms they have in common.
     The errors that the rules find in the model are the result's `findings`; `select`, `ignore` and
     `baseline` are those of `check`. Where the proof fails, or there is an error and `strict` is
     true, there is no `out`, but an `out`.failed. Raises UnreadableError,
@@ -176,6 +178,7 @@ def convert(
         unknown,
         rules=rules,
         strict=strict,
+        targets=_words(target),
     )
     return convert(request, *_given(progress))
 

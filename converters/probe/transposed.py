@@ -1,0 +1,154 @@
+"""The readings of a transposed convolution that engines are known to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import weight_of
+from upconv.converters.ir.written import OnnxNode
+from upconv.converters.reference.run import run_layer
+
+Array = NDArray[np.float64]
+MOST_BOXES: Final = 20_000
+
+
+def readings(layer: Layer, node: OnnxNode, x: Array, got: Array, right: Array) -> Iterator[str]:
+    """Each reading that gives exactly what the engine computed, the likeliest first."""
+    if got.ndim == x.ndim + 1 and got.shape[-1] == 1 and got.shape[:-1] == right.shape:
+        where = "" if np.array_equal(got[..., 0], right) else ", and the values are others too"
+        yield f"the output has a further axis of size 1{where}"
+        return
+    for name, changed in _kernels(layer):
+        op = changed.operator
+        assert isinstance(op, ops.ConvTranspose)
+        whole = run_layer(_full(changed), (x,))[0]
+        bias = _bias(changed, whole)
+        if got.ndim != whole.ndim or got.shape[:2] != whole.shape[:2]:
+            continue
+        for begin in _begins(op, got, whole):
+            if np.array_equal(_box(whole, begin, got.shape[2:], bias), got):
+                shift = _words(op, node, begin, whole.shape[2:], got.shape[2:])
+                yield "; ".join(one for one in (name, shift) if one)
+    yield from _borders(layer, got, right)
+
+
+def _kernels(layer: Layer) -> Iterator[tuple[str, Layer]]:
+    """The layer, and with its kernel read otherwise."""
+    yield "", layer
+    op = layer.operator
+    assert isinstance(op, ops.ConvTranspose)
+    weight = layer.weights["weight"].array()
+    axes = tuple(range(2, weight.ndim))
+    flipped = {**layer.weights, "weight": weight_of(np.ascontiguousarray(np.flip(weight, axes)))}
+    yield "the kernel is flipped", replace(layer, weights=flipped)
+    if set(op.dilation) != {1}:
+        plain = replace(op, dilation=(1,) * len(op.dilation))
+        yield "dilation is ignored", replace(layer, operator=plain)
+    if op.groups > 1:
+        yield from _ungrouped(layer, op, weight)
+
+
+def _ungrouped(layer: Layer, op: ops.ConvTranspose, weight: NDArray[Any]) -> Iterator[tuple[str, Layer]]:
+    """Every input channel goes to the first group's outputs: the reading of who drops `group`."""
+    if weight.shape[1] == op.out_channels:
+        yield "group is ignored", replace(layer, operator=replace(op, groups=1))
+
+
+def _full(layer: Layer) -> Layer:
+    """All that the kernel reaches: no pads, no output padding, no target."""
+    op = layer.operator
+    assert isinstance(op, ops.ConvTranspose)
+    none = (0,) * len(op.kernel)
+    whole = replace(op, pads_begin=none, pads_end=none, output_padding=none, target=None)
+    return replace(layer, operator=whole)
+
+
+def _bias(layer: Layer, whole: Array) -> Array:
+    """What lies where no kernel reaches, (C_out)."""
+    bias = layer.weights.get("bias")
+    return np.zeros(whole.shape[1]) if bias is None else np.asarray(bias.array(), np.float64)
+
+
+def _begins(op: ops.ConvTranspose, got: Array, whole: Array) -> Iterator[tuple[int, ...]]:
+    """Offsets of a box, those nearest to what the layer means first."""
+    reach = [(k - 1) * d + s for k, d, s in zip(op.kernel, op.dilation, op.stride, strict=True)]
+    tries = list(product(*(range(-n, n + 1) for n in reach)))
+    near = sorted(tries, key=lambda b: sum(abs(p - q) for p, q in zip(b, op.pads_begin, strict=True)))
+    yield from near[:MOST_BOXES]
+
+
+def _box(whole: Array, begin: Sequence[int], sizes: Sequence[int], bias: Array) -> Array:
+    """The box of `sizes` at `begin`; the bias where it lies outside."""
+    lead = (1, -1, *(1 for _ in sizes))
+    found = np.broadcast_to(bias.reshape(lead), (*whole.shape[:2], *sizes)).copy()
+    inner, outer = [], []
+    for b, size, n in zip(begin, sizes, whole.shape[2:], strict=True):
+        low, high = max(b, 0), min(b + size, n)
+        if low >= high:
+            return found
+        inner.append(slice(low, high))
+        outer.append(slice(low - b, high - b))
+    found[(slice(None), slice(None), *outer)] = whole[(slice(None), slice(None), *inner)]
+    return found
+
+
+def _words(
+    op: ops.ConvTranspose,
+    node: OnnxNode,
+    begin: tuple[int, ...],
+    whole: Sequence[int],
+    sizes: Sequence[int],
+) -> str:
+    """What a box at another place says of the node's words."""
+    end = tuple(n - b - m for n, b, m in zip(whole, begin, sizes, strict=True))
+    auto, asked = str(node.attribute("auto_pad") or "NOTSET"), node.attribute("output_shape")
+    added, none = op.output_padding, (0,) * len(begin)
+    meant = tuple(e - a for e, a in zip(op.pads_end, added, strict=True))
+    total = tuple(b + e for b, e in zip(begin, end, strict=True))
+    if begin == op.pads_begin and end == meant:
+        return ""
+    if asked and not any(begin) and not any(end):
+        return "output_shape is ignored: all that the kernel reaches"
+    if asked and not any(begin) and all(e < 0 for e in end):
+        return f"output_shape is read as {max(-e for e in end)} pixel of output padding"
+    if asked and begin == none and end == total and any(t > 1 for t in total):
+        return "output_shape: all of the padding at the end"
+    if asked and begin == tuple(t // 2 for t in total):
+        return "output_shape: the odd pixel at the end instead of the beginning"
+    if asked and end == tuple(t // 2 for t in total):
+        return "output_shape: the odd pixel at the beginning instead of the end"
+    if auto.startswith("SAME") and not any(begin) and not any(end):
+        return f"auto_pad {auto} is ignored: all that the kernel reaches"
+    reach = tuple((k - 1) * d for k, d in zip(op.kernel, op.dilation, strict=True))
+    if auto.startswith("SAME") and all(b == r // 2 for b, r in zip(begin, reach, strict=True)) \
+            and total != tuple(b + e for b, e in zip(op.pads_begin, meant, strict=True)):
+        return f"auto_pad {auto} pads as a convolution of stride 1 does: (k - 1) / 2, whatever the stride"
+    if auto.startswith("SAME") and begin == tuple(t // 2 for t in total):
+        return f"auto_pad {auto} is read as SAME_UPPER, the odd pixel at the end"
+    if auto.startswith("SAME") and end == tuple(t // 2 for t in total):
+        return f"auto_pad {auto} is read as SAME_LOWER, the odd pixel at the beginning"
+    if begin == op.pads_end and end == op.pads_begin and begin != end:
+        return "pads of begin and end are exchanged"
+    if begin == op.pads_begin and end == op.pads_end and any(added):
+        return "output_padding is ignored"
+    return f"pads {list(begin)} at the begin and {list(end)} at the end, not {list(op.pads_begin)} and {list(meant)}"
+
+
+def _borders(layer: Layer, got: Array, right: Array) -> Iterator[str]:
+    """Of three axes, values that are right but for some: engines unroll these otherwise."""
+    op = layer.operator
+    assert isinstance(op, ops.ConvTranspose)
+    if got.shape != right.shape or len(op.kernel) < 3 or not (got == right).any():
+        return
+    if any(op.output_padding):
+        yield "output_padding of three axes: pixels that it adds are others"
+    elif set(op.dilation) != {1}:
+        yield "dilation of three axes: some pixels are others"
