@@ -86,7 +86,8 @@ def broken(found: Mapping[str, Mapping[str, Result]], cases: list[Case]) -> list
             seen = nodes_of(model, infer(model))
             said = {entry.effect for node in seen for entry in target.verdicts(node)}
             needed, got = EFFECTS.get(rows[case.name].verdict), rows[case.name].verdict
-            if needed and needed not in said:
+            fails = {"refuses", "dies"}  # a heap that is written over shows in either way
+            if needed and needed not in said and not (needed in fails and said & fails):
                 lines.append(f"{case.name} in {engine}: {got}, and the profile says {said or '-'}")
             if not needed and said - {"misreads", "slow"}:
                 lines.append(f"{case.name} in {engine}: {got}, though the profile says {said}")

@@ -21,7 +21,7 @@ NEAR = 1e-4
 
 @dataclass(frozen=True)
 class Case:
-    """A model, its inputs and the right output (in float64 where the model's own rounding counts)."""
+    """A model, its inputs and the right output in float64."""
 
     name: str
     model: Path

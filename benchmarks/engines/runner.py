@@ -201,7 +201,11 @@ def main() -> None:
         state = "ran" if code == 0 else "refused" if code == 1 else "died"
         reason = Path(job["results"]).with_suffix(".why")
         why = reason.read_text("utf-8") if state == "refused" and reason.is_file() else ""
-        print(json.dumps({"results": job["results"], "state": state, "why": why}), file=told, flush=True)
+        print(
+            json.dumps({"results": job["results"], "state": state, "why": why}),
+            file=told,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

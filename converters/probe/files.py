@@ -36,6 +36,7 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write it into the probe's folder."""
     words = {
         "schema_version": 1,
         "generator": GENERATOR,
@@ -109,5 +110,7 @@ def read_raw(path: Path, shape: Sequence[int]) -> Array:
     kinds: Mapping[int, str] = {4 * count: "<f4", 2 * count: "<f2"}
     if len(data) not in kinds:
         said = "x".join(map(str, shape))
-        raise UnreadableError(f"has {len(data)} bytes, and {said} floats have others", path=str(path))
+        raise UnreadableError(
+            f"has {len(data)} bytes, and {said} floats have others", path=str(path)
+        )
     return np.frombuffer(data, kinds[len(data)]).reshape(shape).astype(np.float64)

@@ -55,7 +55,7 @@ def _replace_weights(proto: ModelProto, nodes: list[NodeProto], rich: bool) -> N
     stored = {one.name: one for one in proto.graph.initializer}
     done: set[str] = set()
     for node in nodes:
-        for place, name in enumerate(node.input[1:], start=1):
+        for name in node.input[1:]:
             if name in stored and name not in done:
                 done.add(name)
                 old = numpy_helper.to_array(stored[name])

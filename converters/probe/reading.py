@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -19,13 +20,14 @@ from upconv.converters.probe.making import ASKED
 from upconv.converters.reference.run import run_layer
 
 Array = NDArray[np.float64]
-Verdict = Literal["exact", "other reading", "unexplained", "not seen"]
+Verdict = Literal["exact", "other reading", "unexplained", "not seen", "not judged"]
 Readings = Callable[[Layer, OnnxNode, Array, Array, Array], Iterator[str]]
 
 READINGS: Final[Mapping[type, Readings]] = {
     ops.ConvTranspose: transposed.readings,
     ops.Resize: resized.readings,
 }
+UNSEEN: Final = ("not seen", "not judged")
 MOST: Final = 3
 """Readings that are told of one layer: more than one may give the same numbers."""
 
@@ -52,7 +54,7 @@ def read(model: Model, runs: Sequence[Mapping[str, Array]]) -> list[LayerReading
     found = []
     for node, layers in _nodes(model):
         by_run = [_judged(node, layers, values) for values in runs]
-        found.append(_together([one for one in by_run if one.verdict != "not seen"] or by_run))
+        found.append(_together([one for one in by_run if one.verdict not in UNSEEN] or by_run))
     return found
 
 
@@ -72,11 +74,11 @@ def _together(by_run: Sequence[LayerReading]) -> LayerReading:
         return by_run[0]
     shared = [r for r in wrong[0].readings if all(r in one.readings for one in wrong)]
     worst = max(wrong, key=lambda one: one.share)
-    verdict = worst.verdict if worst.verdict == "not seen" else (
-        "other reading" if shared else "unexplained"
-    )
-    return LayerReading(worst.layer, worst.operator, verdict, tuple(shared[:MOST]), worst.whole,
-                        worst.share)  # fmt: skip
+    if worst.verdict in UNSEEN:
+        return worst
+    verdict: Verdict = "other reading" if shared else "unexplained"
+    told = tuple(dict.fromkeys(shared))[:MOST]
+    return replace(worst, verdict=verdict, readings=told)
 
 
 def _judged(node: OnnxNode, layers: Sequence[Layer], values: Mapping[str, Array]) -> LayerReading:
@@ -88,16 +90,16 @@ def _judged(node: OnnxNode, layers: Sequence[Layer], values: Mapping[str, Array]
     try:
         right = _right(layers, inputs)
     except UpconvError:
-        return LayerReading(name, node.operator, "not seen")
+        return LayerReading(name, node.operator, "not judged")
     whole = bool((right == np.round(right)).all() and np.abs(right).max(initial=0) <= 2.0**11)
     mixes = isinstance(last.operator, ops.Resize) and last.operator.mode != "nearest"
     whole = whole and np.array_equal(got, right)
     if np.array_equal(got, right) or (mixes and resized.same(got, right)):
         return LayerReading(name, node.operator, "exact", (), whole)
     x = inputs[layers[0].inputs[0]]
-    if len(layers) == 1 and isinstance(last.operator, ops.Resize):
-        if resized.right_but_for_ties(last, x, got, right):
-            return LayerReading(name, node.operator, "exact", (), False)
+    alone = len(layers) == 1 and isinstance(last.operator, ops.Resize)
+    if alone and resized.right_but_for_ties(last, x, got, right):
+        return LayerReading(name, node.operator, "exact", (), False)
     share = float((got != right).mean()) if got.shape == right.shape else 1.0
     explain = READINGS.get(type(last.operator))
     told = tuple(islice(explain(last, node, x, got, right), MAX_TOLD)) if explain else ()

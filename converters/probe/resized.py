@@ -69,7 +69,9 @@ def right_but_for_ties(layer: Layer, x: Array, got: Array, right: Array) -> bool
     for signs in product((-1, 1), repeat=x.ndim - 2):
         made = x
         for axis, sign in enumerate(signs):
-            made = made.take(_nudged(op, axis, x.shape[axis + 2], got.shape[axis + 2], sign), axis + 2)
+            made = made.take(
+                _nudged(op, axis, x.shape[axis + 2], got.shape[axis + 2], sign), axis + 2
+            )
         agrees |= got == made
     return bool(agrees.all())
 

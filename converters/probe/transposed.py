@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,9 @@ def _kernels(layer: Layer) -> Iterator[tuple[str, Layer]]:
         yield from _ungrouped(layer, op, weight)
 
 
-def _ungrouped(layer: Layer, op: ops.ConvTranspose, weight: NDArray[Any]) -> Iterator[tuple[str, Layer]]:
+def _ungrouped(
+    layer: Layer, op: ops.ConvTranspose, weight: NDArray[Any]
+) -> Iterator[tuple[str, Layer]]:
     """Every input channel goes to the first group's outputs: the reading of who drops `group`."""
     if weight.shape[1] == op.out_channels:
         yield "group is ignored", replace(layer, operator=replace(op, groups=1))
@@ -81,7 +83,9 @@ def _begins(op: ops.ConvTranspose, got: Array, whole: Array) -> Iterator[tuple[i
     """Offsets of a box, those nearest to what the layer means first."""
     reach = [(k - 1) * d + s for k, d, s in zip(op.kernel, op.dilation, op.stride, strict=True)]
     tries = list(product(*(range(-n, n + 1) for n in reach)))
-    near = sorted(tries, key=lambda b: sum(abs(p - q) for p, q in zip(b, op.pads_begin, strict=True)))
+    near = sorted(
+        tries, key=lambda b: sum(abs(p - q) for p, q in zip(b, op.pads_begin, strict=True))
+    )
     yield from near[:MOST_BOXES]
 
 
@@ -107,39 +111,54 @@ def _words(
     whole: Sequence[int],
     sizes: Sequence[int],
 ) -> str:
-    """What a box at another place says of the node's words."""
+    """What a box at another place says of the node's words; "" where it is the right one."""
     end = tuple(n - b - m for n, b, m in zip(whole, begin, sizes, strict=True))
-    auto, asked = str(node.attribute("auto_pad") or "NOTSET"), node.attribute("output_shape")
-    added, none = op.output_padding, (0,) * len(begin)
-    meant = tuple(e - a for e, a in zip(op.pads_end, added, strict=True))
-    total = tuple(b + e for b, e in zip(begin, end, strict=True))
-    if begin == op.pads_begin and end == meant:
+    meant = tuple(e - a for e, a in zip(op.pads_end, op.output_padding, strict=True))
+    if (begin, end) == (op.pads_begin, meant):
         return ""
-    if asked and not any(begin) and not any(end):
-        return "output_shape is ignored: all that the kernel reaches"
-    if asked and not any(begin) and all(e < 0 for e in end):
-        return f"output_shape is read as {max(-e for e in end)} pixel of output padding"
-    if asked and begin == none and end == total and any(t > 1 for t in total):
-        return "output_shape: all of the padding at the end"
-    if asked and begin == tuple(t // 2 for t in total):
-        return "output_shape: the odd pixel at the end instead of the beginning"
-    if asked and end == tuple(t // 2 for t in total):
-        return "output_shape: the odd pixel at the beginning instead of the end"
-    if auto.startswith("SAME") and not any(begin) and not any(end):
-        return f"auto_pad {auto} is ignored: all that the kernel reaches"
+    auto = str(node.attribute("auto_pad") or "NOTSET")
+    rows = (
+        *(_of_output_shape(begin, end) if node.attribute("output_shape") else ()),
+        *(_of_auto_pad(op, auto, begin, end) if auto.startswith("SAME") else ()),
+        (begin == op.pads_end and end == op.pads_begin, "pads of begin and end are exchanged"),
+        (begin == op.pads_begin and end == op.pads_end, "output_padding is ignored"),
+    )
+    other = (
+        f"pads {list(begin)} at the begin and {list(end)} at the end, "
+        f"not {list(op.pads_begin)} and {list(meant)}"
+    )
+    return next((words for holds, words in rows if holds), other)
+
+
+Rows: TypeAlias = tuple[tuple[bool, str], ...]
+
+
+def _of_output_shape(begin: tuple[int, ...], end: tuple[int, ...]) -> Rows:
+    total = tuple(b + e for b, e in zip(begin, end, strict=True))
+    half = tuple(t // 2 for t in total)
+    added = f"output_shape is read as {-min(end)} pixel of output padding"
+    return (
+        (not any(begin) and not any(end), "output_shape is ignored: all that the kernel reaches"),
+        (not any(begin) and max(end) < 0, added),
+        (not any(begin) and max(total) > 1, "output_shape: all of the padding at the end"),
+        (begin == half, "output_shape: the odd pixel at the end instead of the beginning"),
+        (end == half, "output_shape: the odd pixel at the beginning instead of the end"),
+    )
+
+
+def _of_auto_pad(
+    op: ops.ConvTranspose, auto: str, begin: tuple[int, ...], end: tuple[int, ...]
+) -> Rows:
+    total = tuple(b + e for b, e in zip(begin, end, strict=True))
+    half = tuple(t // 2 for t in total)
     reach = tuple((k - 1) * d for k, d in zip(op.kernel, op.dilation, strict=True))
-    if auto.startswith("SAME") and all(b == r // 2 for b, r in zip(begin, reach, strict=True)) \
-            and total != tuple(b + e for b, e in zip(op.pads_begin, meant, strict=True)):
-        return f"auto_pad {auto} pads as a convolution of stride 1 does: (k - 1) / 2, whatever the stride"
-    if auto.startswith("SAME") and begin == tuple(t // 2 for t in total):
-        return f"auto_pad {auto} is read as SAME_UPPER, the odd pixel at the end"
-    if auto.startswith("SAME") and end == tuple(t // 2 for t in total):
-        return f"auto_pad {auto} is read as SAME_LOWER, the odd pixel at the beginning"
-    if begin == op.pads_end and end == op.pads_begin and begin != end:
-        return "pads of begin and end are exchanged"
-    if begin == op.pads_begin and end == op.pads_end and any(added):
-        return "output_padding is ignored"
-    return f"pads {list(begin)} at the begin and {list(end)} at the end, not {list(op.pads_begin)} and {list(meant)}"
+    plain = f"auto_pad {auto} pads as a convolution of stride 1: (k - 1) / 2, whatever the stride"
+    return (
+        (not any(begin) and not any(end), f"auto_pad {auto} is ignored"),
+        (total == reach and begin == tuple(r // 2 for r in reach), plain),
+        (begin == half, f"auto_pad {auto} is read as SAME_UPPER, the odd pixel at the end"),
+        (end == half, f"auto_pad {auto} is read as SAME_LOWER, the odd pixel at the beginning"),
+    )
 
 
 def _borders(layer: Layer, got: Array, right: Array) -> Iterator[str]:

@@ -33,7 +33,7 @@ def index_page() -> str:
         "What inference engines refuse, or compute otherwise than ONNX says, as `upconv engines` "
         "lists it and `upconv check net.onnx --target ncnn` tells it. What was measured was run on "
         "a model of one node (`benchmarks/engines`); an entry holds from its date until somebody "
-        "finds otherwise.",
+        "finds otherwise; [a probe](../probe.md) asks the engine itself.",
         "\n".join(
             ["| Engine | Versions run | As of |", "| --- | --- | --- |", *map(_engine, known)]
         ),

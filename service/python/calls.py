@@ -359,11 +359,12 @@ def _reading(
     _require_one_of("phase", phase, Phase)
     _require_one_of("keras_bilinear", keras_bilinear, KerasBilinear)
     _require_one_of("keras_backend", keras_backend, KerasBackend)
-    shapes = {name: _shape(name, shape) for name, shape in (inputs or {}).items()}
+    shapes = {name: shape_of(name, shape) for name, shape in (inputs or {}).items()}
     return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear, keras_backend)
 
 
-def _shape(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
+def shape_of(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
+    """A shape as the work takes it."""
     text = shape if isinstance(shape, str) else "x".join(map(str, shape))
     return parse_shape(f"{name}={text}", text)
 

@@ -41,18 +41,21 @@ class ProbeReading:
     def passed(self) -> bool:
         """Whether everything that was seen is exact, and something was."""
         verdicts = {one.verdict for one in self.layers}
-        return "exact" in verdicts and verdicts <= {"exact", "not seen"}
+        return "exact" in verdicts and verdicts <= {"exact", "not seen", "not judged"}
 
     def __str__(self) -> str:
         return "\n".join(map(_line, self.layers)) or "the probe has no upsampling layer"
 
     def __repr__(self) -> str:
-        return f"<ProbeReading: {len(self.layers)} layers, {'exact' if self.passed else 'not all exact'}>"
+        said = "exact" if self.passed else "not all exact"
+        return f"<ProbeReading: {len(self.layers)} layers, {said}>"
 
 
 def _line(one: LayerReading) -> str:
     if one.verdict == "exact":
         said = "exact, to the bit" if one.whole else "exact but for rounding"
+    elif one.verdict == "not judged":
+        said = "not judged: the specification, or upconv, has no one meaning for it"
     elif one.verdict == "not seen":
         said = "not seen: its input or its output is not among the files (probe make --inner)"
     else:
@@ -122,7 +125,9 @@ def read_probe(folder: str, outputs: Sequence[str], shape: Sequence[int] = ()) -
     top = Path(folder)
     manifest = read_manifest(top)
     if not 0 < len(outputs) <= len(manifest.runs):
-        raise UsageError(f"{len(outputs)} files of outputs for {len(manifest.runs)} runs", path=folder)
+        raise UsageError(
+            f"{len(outputs)} files of outputs for {len(manifest.runs)} runs", path=folder
+        )
     runs = [
         read_arrays(top / given) | _outputs(Path(found), manifest, shape)
         for given, found in zip(manifest.runs, outputs, strict=False)
@@ -185,4 +190,5 @@ def reading_record(reading: ProbeReading) -> dict[str, Any]:
 
 
 def as_json(reading: ProbeReading) -> str:
+    """The record as text."""
     return json.dumps(reading_record(reading), indent=2)

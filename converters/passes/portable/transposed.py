@@ -1,4 +1,4 @@
-"""A transposed convolution with fewer words: equal pads, no output padding, no dilation, two axes."""
+"""A transposed convolution in fewer words: equal pads, no output padding, no dilation, two axes."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ def _laid(
     """The taps laid into a larger kernel of zeros, from `front` on in steps."""
     assert weight.shape is not None
     shape, taps = (*weight.shape[:2], *kernel), weight.shape[2:]
-    places = [
-        slice(f, f + (k - 1) * d + 1, d) for f, k, d in zip(front, taps, steps, strict=True)
-    ]
+    places = [slice(f, f + (k - 1) * d + 1, d) for f, k, d in zip(front, taps, steps, strict=True)]
 
     def compute() -> FloatArray:
         import numpy as np

@@ -24,7 +24,13 @@ def command() -> None:
 @click.option("--opset", type=int, default=18, show_default=True, help="Of what is no ONNX file.")
 @click.option("--fill-missing", default="", metavar="KINDS", help="As for convert.")
 def make(
-    model: str, out: str, inner: bool, opset: int, fill_missing: str, config: str | None, **common: Any
+    model: str,
+    out: str,
+    inner: bool,
+    opset: int,
+    fill_missing: str,
+    config: str | None,
+    **common: Any,
 ) -> int:
     """Write MODEL with whole numbers for weights, inputs for two runs, and a manifest into DIR.
 
