@@ -91,7 +91,7 @@ def _expose(proto: ModelProto) -> None:
                 proto.graph.output[-1].type.tensor_type.elem_type = 1
 
 
-def _inputs(model: Model, largest: int, small: bool) -> Iterator[dict[str, NDArray[np.float32]]]:
+def _inputs(model: Model, largest: int, small: bool) -> Iterator[dict[str, Any]]:
     """Whole numbers everywhere; then a few pixels of each channel alone."""
     step = 1 if small else FINE
     rng = np.random.default_rng(1)

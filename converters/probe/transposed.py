@@ -120,8 +120,8 @@ def _words(
     rows = (
         *(_of_output_shape(begin, end) if node.attribute("output_shape") else ()),
         *(_of_auto_pad(op, auto, begin, end) if auto.startswith("SAME") else ()),
-        (begin == op.pads_end and end == op.pads_begin, "pads of begin and end are exchanged"),
         (begin == op.pads_begin and end == op.pads_end, "output_padding is ignored"),
+        (begin == op.pads_end and end == op.pads_begin, "pads of begin and end are exchanged"),
     )
     other = (
         f"pads {list(begin)} at the begin and {list(end)} at the end, "

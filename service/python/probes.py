@@ -49,6 +49,6 @@ def probe_read(
     """
     from upconv.service.work.probing import read_probe
 
-    one = isinstance(outputs, str | os.PathLike)
-    files = [outputs] if one else list(outputs)  # type: ignore[arg-type, list-item]
+    one = isinstance(outputs, str) or not isinstance(outputs, Iterable)
+    files: Iterable[Path] = [outputs] if one else outputs  # type: ignore[list-item, assignment]
     return read_probe(os.fspath(folder), [os.fspath(file) for file in files], tuple(shape))
