@@ -4,10 +4,10 @@ library call, cold start, and memory.
 Every job is another net, so that none is known already; each client keeps its connection and waits
 for the end of its job (`?wait=`) before it asks for the next.
 
-python -m benchmarks.service_load [SECONDS] [JOBS]
+python -m benchmarks.service_load [SECONDS] [JOBS] [OPTIONS OF upconv serve]
 
 SECONDS is how long each number of clients asks, JOBS how many jobs more are done before the
-server's memory is looked at again.
+server's memory is looked at again. At last, jobs of other kinds and sizes, with two clients.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -37,11 +38,42 @@ layer {{ name: "up{number}" type: "Deconvolution" bottom: "data" top: "up"
 """
 FORM = """\
 --{edge}\r
+Content-Disposition: form-data; name="kind"\r
+\r
+{kind}\r
+--{edge}\r
+Content-Disposition: form-data; name="options"\r
+\r
+{options}\r
+--{edge}\r
 Content-Disposition: form-data; name="files"; filename="net.prototxt"\r
 \r
 {text}\r
 --{edge}--\r
 """
+FCN8S = (Path(__file__).parents[1] / "fixtures/fcn8s/fcn8s.prototxt").read_text()
+FILL = '{"fill_missing": "bilinear"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked for again and again: a net with a {number} in it, so that each is new."""
+
+    kind: str = "check"
+    net: str = NET
+    options: str = "{}"
+
+
+SMALL = Work()
+WIDE = NET.replace("dim: 5 dim: 7", "dim: {size} dim: {size}")
+SIZES = {
+    "check of 2 layers": SMALL,
+    "check of FCN-8s": Work(net="# {number}\n" + FCN8S.replace("{", "{{").replace("}", "}}")),
+    "audit of 2 layers": Work("audit"),
+    "conversion and proof, 5x7": Work("convert", NET, FILL),
+    "conversion and proof, 256x256": Work("convert", WIDE.replace("{size}", "256"), FILL),
+    "conversion and proof, 1024x1024": Work("convert", WIDE.replace("{size}", "1024"), FILL),
+}
 
 
 @contextmanager
@@ -61,27 +93,30 @@ def server(folder: Path, *options: str) -> Iterator[tuple[psutil.Process, int, f
         process.wait()
 
 
-def check(connection: http.client.HTTPConnection, number: int) -> None:
-    """One small check of a net that nobody has sent before, to its end."""
+def do(connection: http.client.HTTPConnection, number: int, work: Work) -> None:
+    """One job on a net that nobody has sent before, to its end."""
     edge = uuid.uuid4().hex
-    body = FORM.format(edge=edge, text=NET.format(number=number))
+    text = work.net.format(number=number)
+    body = FORM.format(edge=edge, kind=work.kind, options=work.options, text=text)
     headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
     connection.request("POST", "/v1/jobs?wait=60", body.encode(), headers)
     answer = connection.getresponse()
     job = json.loads(answer.read())
-    if answer.status != 200 or job["result"]["exit_code"] != 0:
+    if answer.status != 200 or job["result"]["exit_code"] == 2:
         raise RuntimeError(f"{answer.status}: {job}")
 
 
-def ask(port: int, clients: int, more: Callable[[], bool], numbers: Iterator[int]) -> list[float]:
-    """The seconds of each check of so many clients, as long as there shall be more."""
+def ask(
+    port: int, clients: int, more: Callable[[], bool], numbers: Iterator[int], work: Work = SMALL
+) -> list[float]:
+    """The seconds of each job of so many clients, as long as there shall be more."""
     times: list[float] = []
 
     def client() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         while more():
             began = time.perf_counter()
-            check(connection, next(numbers))
+            do(connection, next(numbers), work)
             times.append(time.perf_counter() - began)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
@@ -110,7 +145,7 @@ def library() -> list[float]:
 def row(name: str, times: list[float], seconds: float) -> None:
     p99 = statistics.quantiles(times, n=100)[98] if len(times) > 1 else times[0]
     print(
-        f"  {name:12} p50 {1e3 * statistics.median(times):7.1f} ms  p99 {1e3 * p99:7.1f} ms"
+        f"  {name:32} p50 {1e3 * statistics.median(times):7.1f} ms  p99 {1e3 * p99:7.1f} ms"
         f"  {len(times) / seconds:6.1f} jobs/s  ({len(times)} jobs)",
         flush=True,
     )
@@ -158,6 +193,12 @@ def main() -> None:
             times = ask(port, 20, lambda: next(left) < jobs, numbers)
             row("20 clients", times, time.perf_counter() - began)
         print(f"  memory at the end: {memory(process)}")
+        print("by size, 2 clients")
+        for name, work in SIZES.items():
+            began = time.perf_counter()
+            end = began + seconds
+            times = ask(port, 2, lambda end=end: time.perf_counter() < end, numbers, work)  # type: ignore[misc]
+            row(name, times, time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
 
+# A slow machine would write lines of progress where tests want nothing on standard error.
+os.environ["UPCONV_PROGRESS"] = "0"
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say loudly how much was not tested: a green run without recorded outputs proves less."""

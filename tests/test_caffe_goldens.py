@@ -34,8 +34,8 @@ def assert_equals_caffe(model: Model, onnx: Path, recorded: Any) -> None:
     blobs = [key[4:] for key in recorded if key.startswith("out/")]
     file = read_onnx(str(onnx))
     names = aliases(model, file)
-    with exposed(file, sorted({names[blob] for blob in blobs})) as path:
-        results = run(session(path, True), feeds, sorted({names[blob] for blob in blobs}))
+    wanted = sorted({names[blob] for blob in blobs})
+    results = run(session(exposed(file, wanted), True, file.path), feeds, wanted)
     for blob in blobs:
         want, got = recorded[f"out/{blob}"], results[names[blob]]
         assert got.shape == want.shape, blob

@@ -14,9 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, external_data_helper, helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    checker,
+    external_data_helper,
+    helper,
+)
 
-from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Shape
 from upconv.converters.ir.operators import ConvTranspose, Unknown
@@ -42,14 +50,23 @@ def must_be_spliced(model: Model, options: WriteOptions) -> bool:
     return ends == list(model.outputs) and inputs == [entry.name for entry in model.inputs]
 
 
+def _load_data(proto: ModelProto, path: str) -> None:
+    try:
+        external_data_helper.load_external_data_for_model(proto, str(Path(path).parent))
+    except (checker.ValidationError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UnreadableError(f"its data cannot be read: {reason}", path=path) from None
+
+
 def write_spliced(model: Model, target: Path, options: WriteOptions) -> Written:
     """Write the file of a model with the nodes of `_rewritten` exchanged, and with the sizes of
     inputs that the model has, which the user may have given.
 
-    Raises UnsupportedError where such a node cannot be written in the file's opset.
+    Raises UnsupportedError where such a node cannot be written in the file's opset, and
+    UnreadableError where data are in other files, which are not there, too short or elsewhere.
     """
     proto = _loaded(model.path)
-    external_data_helper.load_external_data_for_model(proto, str(Path(model.path).parent))
+    _load_data(proto, model.path)
     if proto.ByteSize() > PROTOBUF_LIMIT:
         message = "has nodes that are not understood, and more data than one file can hold"
         raise UnsupportedError(message, path=model.path)

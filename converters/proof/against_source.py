@@ -21,7 +21,6 @@ from upconv.converters.passes.live import live
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.end_to_end import (
     AMPLIFICATION,
-    Announce,
     Array,
     References,
     Stimuli,
@@ -33,6 +32,7 @@ from upconv.converters.proof.end_to_end import (
 )
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
+from upconv.converters.proof.pace import Announce, Pace
 from upconv.converters.proof.report import (
     OutputCertificate,
     SourceFramework,
@@ -136,7 +136,7 @@ class _Judge:
         self._producers = model.producers()
         self._indices = index_values(model)
         shown = (*model.outputs, *sorted(self._indices - {*model.outputs}))
-        self._references = References(replace(model, outputs=shown), stimuli, progress)
+        self._references = References(replace(model, outputs=shown), stimuli, Pace(progress, 0.0))
 
     def compare(
         self, name: str, sides: _Sides, stimulus: str, optimized: bool

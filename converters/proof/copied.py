@@ -18,21 +18,23 @@ from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.onnx_writer.options import COPIED
 from upconv.converters.proof.certificates.table import Array
+from upconv.converters.proof.comparing import uncertified
 from upconv.converters.proof.end_to_end import (
-    Announce,
     Stimuli,
     judged,
     optimizations,
     tolerance_of,
 )
-from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
+from upconv.converters.proof.layer_by_layer import certify_layers
+from upconv.converters.proof.pace import Announce, Pace
 from upconv.converters.proof.report import (
     LayerCertificate,
     OutputCertificate,
     Verification,
     worse_output,
 )
-from upconv.converters.proof.runtime import OnnxFile, freed, proto_of, run, session
+from upconv.converters.proof.runtime import OnnxFile, freed, run, session
+from upconv.converters.proof.skeleton import proto_of
 
 
 def verify_copied(
@@ -40,7 +42,7 @@ def verify_copied(
     file: OnnxFile,
     names: Mapping[str, str],
     stimuli: Stimuli,
-    progress: Announce,
+    pace: Pace,
 ) -> Verification:
     """Prove a file equal to the ONNX file of a model with layers that are not understood.
 
@@ -48,7 +50,7 @@ def verify_copied(
     of the two, or fails.
     """
     known = replace(model, layers=tuple(one for one in model.layers if not _is_unknown(one)))
-    certified = certify_layers(known, file, names, stimuli, progress)
+    certified, _ = certify_layers(known, file, names, stimuli, pace)
     copied = _Copies(proto_of(model.path), proto_of(file.path)) if file.path != model.path else None
     layers = [_layer(layer, certified.get(layer.name), copied) for layer in model.layers]
     outputs: list[OutputCertificate] = []
@@ -57,7 +59,7 @@ def verify_copied(
         reasons = [f"the output '{name}' may depend on a layer that is not understood"
                    for name in model.outputs]  # fmt: skip
     else:
-        outputs = list(_outputs(model, file, stimuli, progress))
+        outputs = list(_outputs(model, file, stimuli, pace.announce))
         reasons = list(copied.differences())
     return Verification(
         model.path, file.path, file.opset, tuple(layers), tuple(outputs), tuple(reasons)

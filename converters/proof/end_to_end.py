@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -14,17 +14,24 @@ from upconv.converters.ir.operators import Identity
 from upconv.converters.proof.certificates import allowance
 from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
 from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
+from upconv.converters.proof.pace import Pace, layer_costs
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
-from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
+from upconv.converters.proof.runtime import OnnxFile, exposed, run, session, untouched
 from upconv.converters.reference.run import Results, run_model, widened
 
 Array = NDArray[np.float64]
-Announce: TypeAlias = Callable[[str], None]
 Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
 Choices: TypeAlias = Mapping[str, Array]
 
 END_TO_END_TOLERANCE: Final = 1e-4
 """Limit of the whole network's error, relative to the largest magnitude of an output."""
+
+WHOLE_RUNS: Final = {"full": 4.0, "sampled": 1.0}
+"""What the second half of a proof takes of each stimulus, in runs of onnxruntime: two, and a
+reference that takes as long."""
+
+Computed: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
+"""Stimulus -> output -> values, as the file has them."""
 
 AMPLIFICATION: Final = 16.0
 """How much more a float32 run may move an output than rounding each layer's values once does:
@@ -45,7 +52,7 @@ def optimizations(optimized: bool) -> str:
 
 
 def certify_outputs(
-    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, progress: Announce
+    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, pace: Pace
 ) -> list[OutputCertificate]:
     """The worst of each output over all stimuli, optimizations off and on.
 
@@ -53,11 +60,11 @@ def certify_outputs(
     """
     outputs = [name for name in model.outputs if name in file.outputs]
     found: dict[str, OutputCertificate] = {}
-    references = References(model, stimuli, progress)
+    references = References(model, stimuli, pace)
     for optimized in (False, True):
-        running = session(file.path, optimized)
+        running = session(untouched(file), optimized, file.path)
         for stimulus, feeds in stimuli.items():
-            progress(f"end to end, {stimulus}, {optimizations(optimized)}")
+            pace.tell(f"end to end, {stimulus}, {optimizations(optimized)}")
             fed = in_source_layout(model, feeds)
             results = run(running, fed, outputs, file.path)
             choices = followed_choices(model, file, names, fed, optimized)
@@ -65,8 +72,38 @@ def certify_outputs(
                 got = np.asarray(results[name], np.float64)
                 one = references.compare(name, got, stimulus, choices)
                 found[name] = worse_output(found[name], one) if name in found else one
+            shapes = {name: x.shape for name, x in feeds.items()}
+            pace.step(WHOLE_RUNS["full"] / 2 * sum(layer_costs(model, shapes).values()))
         del running  # before the next session: each holds all weights
     return list(found.values())
+
+
+def compare_outputs(
+    model: Model, file: OnnxFile, stimuli: Stimuli, computed: Computed, pace: Pace
+) -> list[OutputCertificate]:
+    """Outputs of the untouched file with all optimizations beside those of the run whose layers
+    are certified one by one: a sample has no reference of the whole network.
+
+    Indices may differ where two values are equal but for rounding; they are then judged by nothing.
+    """
+    running = session(untouched(file), optimized=True, shown=file.path)
+    found: dict[str, OutputCertificate] = {}
+    for stimulus, feeds in stimuli.items():
+        pace.tell(f"end to end, {stimulus}, optimizations on")
+        outputs = [name for name in model.outputs if name in computed[stimulus]]
+        results = run(running, in_source_layout(model, feeds), outputs, file.path)
+        for name in outputs:
+            want = np.asarray(computed[stimulus][name], np.float64)
+            one = replace(_beside(model, name, want, results[name]), against="layers")
+            found[name] = worse_output(found[name], one) if name in found else one
+    return list(found.values())
+
+
+def _beside(model: Model, name: str, want: Array, got: NDArray[Any]) -> OutputCertificate:
+    if chooser_of(model, name) is not None and not np.array_equal(want, got):
+        reason = "it holds choices, which only --proof full can judge where rounding decides"
+        return OutputCertificate(name, got.shape, None, 0.0, "incomplete", reason)
+    return judged(name, want, np.asarray(got, np.float64), tolerance_of(want))
 
 
 def followed_choices(
@@ -88,8 +125,8 @@ def followed_choices(
     if not chosen:
         return {}
     wanted = sorted({names[value] for value in chosen})
-    with exposed(file, wanted) as path:
-        values = run(session(path, optimized, file.path), feeds, wanted, file.path)
+    running = session(exposed(file, wanted), optimized, file.path)
+    values = run(running, feeds, wanted, file.path)
     return {value: np.asarray(values[names[value]], np.float64) for value in chosen}
 
 
@@ -99,7 +136,7 @@ class References:
 
     model: Model
     stimuli: Stimuli
-    progress: Announce
+    pace: Pace
     made: dict[tuple[str, bool], tuple[Choices, dict[str, Array]]] = field(default_factory=dict)
 
     def compare(self, name: str, got: Array, stimulus: str, choices: Choices) -> OutputCertificate:
@@ -147,7 +184,7 @@ class References:
     def _of(self, stimulus: str, choices: Choices, rounded: bool) -> dict[str, Array]:
         made = self.made.get((stimulus, rounded))
         if made is None or not _same(made[0], choices):
-            self.progress(f"float64 reference, {stimulus}")
+            self.pace.tell(f"float64 reference, {stimulus}")
             values = run_reference(self.model, self.stimuli[stimulus], choices, rounded)
             self.made[stimulus, rounded] = made = choices, values
         return made[1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
@@ -18,50 +17,77 @@ from numpy.typing import NDArray
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Identity
-from upconv.converters.proof.certificates import EXACT, Allowance, allowance, carried
+from upconv.converters.proof.certificates import EXACT
 from upconv.converters.proof.choices import index_outputs
+from upconv.converters.proof.comparing import compare_layer, permitted, uncertified
 from upconv.converters.proof.end_to_end import (
-    Announce,
     Array,
     Stimuli,
     in_source_layout,
     optimizations,
 )
-from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
-from upconv.converters.proof.runtime import OnnxFile, exposed, run, session
+from upconv.converters.proof.pace import Pace, layer_costs
+from upconv.converters.proof.pieces import pieces_of, value_sizes
+from upconv.converters.proof.plan import FULL, Plan
+from upconv.converters.proof.report import LayerCertificate, worse_layer
+from upconv.converters.proof.runtime import OnnxFile
 from upconv.converters.reference import run_layer, widened
+
+Computed = dict[str, dict[str, NDArray[Any]]]
+"""Stimulus -> output -> what onnxruntime computed of it, as the file has it."""
 
 
 def certify_layers(
-    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, progress: Announce
-) -> dict[str, LayerCertificate]:
-    """The worst certificate of every layer over all stimuli, optimizations off and on.
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    stimuli: Stimuli,
+    pace: Pace,
+    plan: Plan = FULL,
+) -> tuple[dict[str, LayerCertificate], Computed]:
+    """The worst certificate of every layer over all stimuli, and over optimizations off and on
+    where the plan says so; and the outputs without optimizations.
 
     `names` are the values' names in the ONNX file.
     """
-    wanted = sorted(set(names.values()) - {entry.name for entry in model.inputs})
-    certifier = _Certifier(model, names, _forms(file))
+    wanted = set(names.values()) - {entry.name for entry in model.inputs}
+    shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
+    costs = layer_costs(model, shapes)
+    pieces = pieces_of(file, wanted, value_sizes(model, names, shapes))
     found: dict[str, LayerCertificate] = {}
-    with exposed(file, wanted) as path:
-        for optimized in (False, True):
-            running = session(path, optimized, file.path)
-            for stimulus, feeds in stimuli.items():
-                progress(f"layer by layer, {stimulus}, {optimizations(optimized)}")
-                fed = in_source_layout(model, feeds)
-                values = run(running, fed, wanted, file.path) | dict(feeds)
-                for one in certifier.certify(_Run(stimulus, values)):
-                    found[one.layer] = worse_layer(found.get(one.layer, one), one)
-                del values  # before the next run: each is large
-            del running  # before the next session: each holds all weights
-    return found
+    computed: Computed = {}
+    for stimulus, feeds in stimuli.items():
+        fed = in_source_layout(model, feeds)
+        runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
+        readers = pieces.last_readers()
+        certifier = _Certifier(model, names, _forms(file), runs, plan, readers, pace, costs)
+        for at, piece in enumerate(pieces.pieces):
+            for ran in runs:
+                pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
+                pieces.run(piece, ran.optimized, ran.values)
+            _share_equal(runs, piece.makes)
+            kept = {name: runs[0].values[name] for name in file.outputs if name in piece.makes}
+            computed.setdefault(stimulus, {}).update(kept)
+            for one in certifier.advance(at, len(pieces.pieces)):
+                found[one.layer] = worse_layer(found.get(one.layer, one), one)
+    return found, computed
 
 
-def uncertified(
-    layer: Layer, form: str, reason: str, verdict: Verdict = "incomplete"
-) -> LayerCertificate:
-    """The certificate of a layer that could not be compared, or is wrong without a number."""
-    operator = type(layer.operator).__name__
-    return LayerCertificate(layer.name, operator, form, "", None, None, None, verdict, reason)
+def _share_equal(runs: Sequence[_Run], names: Sequence[str]) -> None:
+    """Let runs that computed the very same values hold them once: optimizations often change
+    nothing, and what is the same object needs one certificate."""
+    first = runs[0].values
+    for ran in runs[1:]:
+        for name in names:
+            if _is_same(first[name], ran.values[name]):
+                ran.values[name] = first[name]
+
+
+def _is_same(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    bits = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right)]
+    return np.array_equal(bits[0], bits[1])
 
 
 def _forms(file: OnnxFile) -> dict[str, str]:
@@ -73,22 +99,9 @@ def _forms(file: OnnxFile) -> dict[str, str]:
         return {}
 
 
-@dataclass(slots=True)
-class _Run:
-    """What one run computed, by the ONNX file's names; each value is digested once."""
-
-    stimulus: str
-    values: dict[str, NDArray[Any]]
-    digests: dict[str, bytes] = field(default_factory=dict)
-
-    def digest(self, name: str) -> bytes:
-        if name not in self.digests:
-            array = self.values[name]
-            state = sha256(f"{array.dtype}{array.shape}".encode())
-            state.update(np.ascontiguousarray(array).data)
-            self.digests[name] = state.digest()
-        return self.digests[name]
-
+LAYER_RUNS: Final = 3
+"""What a layer's run in onnxruntime and its float64 reference take together, in runs of the former.
+"""
 
 MOST_HIDDEN: Final = 16
 """Layers behind each other whose values a file may keep to itself."""
@@ -105,57 +118,98 @@ class _Hidden:
 
 
 @dataclass(slots=True)
-class _Certifier:
-    """Compares layers with the reference, each state of a layer's values once.
+class _Run:
+    """What one run computed, by the ONNX file's names, and what it was fed, channels first.
 
-    `names` maps values to the ONNX file's names, `forms` layers to how the writer said them;
-    `seen` holds digests, since optimizations often change nothing and activations are large.
     `hidden` are values that the file does not show, where one node of it is several layers: the
-    layers that make them are judged in the next one that shows its value.
+    layers that make them (`made`) are `judged` in the next one that shows its value.
+    """
+
+    optimized: bool
+    values: dict[str, NDArray[Any]]
+    feeds: dict[str, NDArray[Any]]
+    hidden: dict[str, _Hidden] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
+    made: dict[str, Layer] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Certifier:
+    """Compares layers with the reference as far as the runs of one stimulus have come, each state
+    of a layer's values once.
+
+    `names` maps values to the ONNX file's names, `forms` layers to how the writer said them,
+    `readers` names to the last piece of the file that needs them.
     """
 
     model: Model
     names: Mapping[str, str]
     forms: Mapping[str, str]
-    seen: set[tuple[object, ...]] = field(default_factory=set)
-    hidden: dict[str, _Hidden] = field(default_factory=dict)
+    runs: Sequence[_Run]
+    plan: Plan
+    readers: Mapping[str, int]
+    pace: Pace
+    costs: Mapping[str, float]
+    at: int = 0
 
-    def certify(self, ran: _Run) -> Iterator[LayerCertificate]:
-        """The layers' certificates, but of those whose very values are already certified.
+    @property
+    def place(self) -> str:
+        """Which layer is next, for those who wait."""
+        count = len(self.model.layers)
+        return f"layer {min(self.at + 1, count)} of {count}"
 
-        A value leaves the run with the last layer that reads it.
+    def advance(self, piece: int, pieces: int) -> Iterator[LayerCertificate]:
+        """Certificates of the layers whose values are there since this piece has run, of all that
+        are left behind the last one.
+
+        A value leaves the runs with the last layer that reads it, and the last piece.
         """
-        last = {
-            self.names[value]: layer.name
-            for layer in self.model.layers
+        layers = self.model.layers
+        is_last = piece + 1 == pieces
+        while self.at < len(layers) and (is_last or self._is_there(layers[self.at])):
+            self.pace.tell(f"{self.place}, {layers[self.at].name}")
+            for number, ran in enumerate(self.runs):
+                yield from self._judge(layers[self.at], ran, number)
+            self.pace.step(LAYER_RUNS * len(self.runs) * self.costs[layers[self.at].name])
+            self.at += 1
+        self._release(piece)
+        if is_last:
+            yield from self._never_shown()
+
+    def _is_there(self, layer: Layer) -> bool:
+        names = (self.names.get(value) for value in (*layer.inputs, *layer.outputs))
+        return all(name is None or self._value(name, self.runs[0]) is not None for name in names)
+
+    def _value(self, name: str, ran: _Run) -> NDArray[Any] | None:
+        found = ran.feeds.get(name)
+        return ran.values.get(name) if found is None else found
+
+    def _judge(self, layer: Layer, ran: _Run, number: int) -> Iterator[LayerCertificate]:
+        if number and self._is_seen(layer, ran):
+            return
+        one = self._certify(layer, ran)
+        if one is not None:
+            yield one
+            ran.judged.update(_hidden_before(layer, ran))
+        elif layer.outputs[0] in ran.hidden:
+            ran.made[layer.name] = layer
+
+    def _release(self, piece: int) -> None:
+        still = {
+            self.names.get(value, value)
+            for layer in self.model.layers[self.at :]
             for value in (*layer.inputs, *layer.outputs)
-            if value in self.names
         }
-        judged: set[str] = set()
-        made: dict[str, Layer] = {}
-        ends = {value: layers[-1].name for value, layers in self.model.consumers().items()}
-        for layer in self.model.layers:
-            one = self._certify(layer, ran)
-            before = self._hidden_before(layer)
-            if one is not None:
-                yield one
-                judged.update(before)
-            elif layer.outputs[0] in self.hidden:
-                made[layer.name] = layer
-            for value in {*layer.inputs, *layer.outputs}:
-                if last.get(name := self.names.get(value, "")) == layer.name:
-                    ran.values.pop(name, None)
-                if ends.get(value) == layer.name:
-                    self.hidden.pop(value, None)
+        for ran in self.runs:
+            for name in [*ran.values]:
+                if name not in still and self.readers.get(name, -1) <= piece:
+                    del ran.values[name]
 
-        self.hidden.clear()
-        for layer in (layer for name, layer in made.items() if name not in judged):
-            yield self._unnamed(layer, layer.outputs[0])
-
-    def _hidden_before(self, layer: Layer) -> dict[str, Layer]:
-        """The layers whose values the file does not show, between this one and what it shows."""
-        found = (self.hidden[value].layers for value in layer.inputs if value in self.hidden)
-        return {name: one for layers in found for name, one in layers.items()}
+    def _never_shown(self) -> Iterator[LayerCertificate]:
+        for ran in self.runs:
+            for name, layer in ran.made.items():
+                if name not in ran.judged:
+                    yield self._unnamed(layer, layer.outputs[0])
 
     def _unnamed(self, layer: Layer, value: str) -> LayerCertificate:
         form = self.forms.get(layer.name, "")
@@ -166,54 +220,54 @@ class _Certifier:
         if isinstance(layer.operator, Identity) and self._is_elided(layer):
             return LayerCertificate(layer.name, operator, "elided", "exact", 0.0, 0.0, 0.0, "pass")
         for value in layer.inputs:
-            if value not in self.names and value not in self.hidden:
+            if value not in self.names and value not in ran.hidden:
                 return self._unnamed(layer, value)
-        if self._is_seen(layer, ran):
-            return None
-        inputs = widened(layer, [self._input(value, ran) for value in layer.inputs])
-        errors = {at: self.hidden[value].error for at, value in enumerate(layer.inputs)
-                  if value in self.hidden}  # fmt: skip
-        try:
-            exact = run_layer(layer, inputs)
-        except ShapeError as error:  # of what the file feeds it, for the model has been inferred
-            return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
+        inputs = [self._input(value, ran) for value in layer.inputs]
+        errors = {at: ran.hidden[value].error for at, value in enumerate(layer.inputs)
+                  if value in ran.hidden}  # fmt: skip
         if layer.outputs[0] not in self.names:
-            return self._hide(layer, form, inputs, errors, exact)
+            return self._hide(layer, form, inputs, errors, ran)
         computed = {v: ran.values[self.names[v]] for v in layer.outputs if v in self.names}
-        return _compare_layer(layer, form, inputs, errors, exact, computed)
+        return compare_layer(layer, form, inputs, errors, computed, self.plan)
 
     def _input(self, value: str, ran: _Run) -> NDArray[Any]:
-        found = self.hidden.get(value)
-        return ran.values[self.names[value]] if found is None else found.exact
+        found = ran.hidden.get(value)
+        if found is not None:
+            return found.exact
+        shown = self._value(self.names[value], ran)
+        assert shown is not None
+        return shown
 
     def _is_seen(self, layer: Layer, ran: _Run) -> bool:
-        """Whether the layer's very values are certified already."""
-        shown = [self.names.get(value) for value in (*layer.inputs, *layer.outputs)]
-        if self.names.get(layer.outputs[0]) is None or any(v in self.hidden for v in layer.inputs):
+        """Whether the layer's very values are those of the first run."""
+        first = self.runs[0]
+        if self.names.get(layer.outputs[0]) is None or any(v in ran.hidden for v in layer.inputs):
             return False
-        state = (layer.name, ran.stimulus, *(ran.digest(name) for name in shown if name))
-        if state in self.seen:
-            return True
-        self.seen.add(state)
-        return False
+        names = [self.names.get(value) for value in (*layer.inputs, *layer.outputs)]
+        return all(n is None or self._value(n, ran) is self._value(n, first) for n in names)
 
     def _hide(
         self,
         layer: Layer,
         form: str,
-        inputs: Sequence[Array],
+        inputs: Sequence[NDArray[Any]],
         errors: Mapping[int, Array],
-        exact: Sequence[Array],
+        ran: _Run,
     ) -> LayerCertificate | None:
         """Remember what the file does not show; the next layers are judged by it."""
-        layers = self._hidden_before(layer) | {layer.name: layer}
+        layers = _hidden_before(layer, ran) | {layer.name: layer}
         if len(layers) > MOST_HIDDEN or index_outputs(layer):
             return self._unnamed(layer, layer.outputs[0])
-        error = _permitted(layer, form, inputs, errors, exact[0]).bound
+        wide = widened(layer, inputs)
+        try:
+            exact = run_layer(layer, wide)
+        except ShapeError as error:  # of what the file feeds it, for the model has been inferred
+            return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
+        allowed = permitted(layer, form, wide, errors, exact[0]).bound
         for value, one in zip(layer.outputs, exact, strict=True):
             first = value == layer.outputs[0]
-            bound = error if first else EXACT.bound
-            self.hidden[value] = _Hidden(one, np.broadcast_to(bound, one.shape), layers)
+            bound = allowed if first else EXACT.bound
+            ran.hidden[value] = _Hidden(one, np.broadcast_to(bound, one.shape), layers)
         return None
 
     def _is_elided(self, layer: Layer) -> bool:
@@ -223,44 +277,7 @@ class _Certifier:
         return made is not None and made == self.names.get(layer.inputs[0])
 
 
-def _compare_layer(
-    layer: Layer,
-    form: str,
-    inputs: Sequence[Array],
-    errors: Mapping[int, Array],
-    exact: Sequence[Array],
-    computed: Mapping[str, NDArray[Any]],
-) -> LayerCertificate:
-    worst: LayerCertificate | None = None
-    for index, (value, want) in enumerate(zip(layer.outputs, exact, strict=True)):
-        if value not in computed:
-            continue  # nobody reads it, or its reader says that it is missing
-        got = computed[value]
-        if want.shape != got.shape:
-            reason = f"the shape is {got.shape}, the reference's is {want.shape}"
-            return uncertified(layer, form, reason, "fail")
-        choice = value in index_outputs(layer)
-        is_measured = index == 0 and not choice
-        permitted = _permitted(layer, form, inputs, errors, want) if is_measured else EXACT
-        one = _judged(layer, form, permitted.kind, worst_element(want, got, permitted.bound))
-        worst = one if worst is None else worse_layer(worst, one)
-    assert worst is not None
-    return worst
-
-
-def _permitted(
-    layer: Layer, form: str, inputs: Sequence[Array], errors: Mapping[int, Array], exact: Array
-) -> Allowance:
-    own = allowance(layer, inputs, exact, form)
-    return carried(layer, inputs, errors, exact, own) if errors else own
-
-
-def _judged(
-    layer: Layer, form: str, kind: str, found: tuple[float | None, float | None, float | None]
-) -> LayerCertificate:
-    error, limit, ratio = found
-    if limit is None:
-        return uncertified(layer, form, "no finite bound is known for its values")
-    operator = type(layer.operator).__name__
-    verdict: Verdict = "pass" if ratio is not None and ratio <= 1 else "fail"
-    return LayerCertificate(layer.name, operator, form, kind, error, limit, ratio, verdict)
+def _hidden_before(layer: Layer, ran: _Run) -> dict[str, Layer]:
+    """The layers whose values the file does not show, between this one and what it shows."""
+    found = (ran.hidden[value].layers for value in layer.inputs if value in ran.hidden)
+    return {name: one for layers in found for name, one in layers.items()}

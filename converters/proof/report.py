@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.operators import UPSAMPLING
 from upconv.converters.onnx_writer.options import COPIED
+from upconv.converters.proof.plan import Extent
 
 Array = NDArray[np.float64]
 Verdict = Literal["pass", "fail", "incomplete"]
+Judge = Literal["reference", "layers"]
+"""What an output of the whole file was compared with: the reference of the whole network, or what
+the run computed whose layers are certified one by one."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -25,7 +29,10 @@ RANKS: dict[Verdict, int] = {"pass": 0, "incomplete": 1, "fail": 2}
 
 @dataclass(frozen=True, slots=True)
 class LayerCertificate:
-    """The worst element of a layer over all runs; ratio is error over bound, None if infinite."""
+    """The worst element of a layer over all runs; ratio is error over bound, None if infinite.
+
+    `share` is how much of its `elements`, the values of its first output, was compared.
+    """
 
     layer: str
     operator: str
@@ -36,6 +43,8 @@ class LayerCertificate:
     ratio: float | None
     verdict: Verdict
     reason: str = ""
+    elements: int = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class OutputCertificate:
     tolerance: float
     verdict: Verdict
     reason: str = ""
+    against: Judge = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,27 @@ class Verification:
     outputs: tuple[OutputCertificate, ...]
     reasons: tuple[str, ...] = ()
     source: SourceFramework | None = None
+    extent: Extent = "full"
+    seed: int = 0
+
+    @property
+    def values(self) -> int:
+        """How many values the layers have, that were compared or might have been."""
+        return sum(one.elements for one in self.layers)
+
+    @property
+    def compared(self) -> float:
+        """The share of the layers' values that were compared."""
+        return self._share(lambda one: True)
+
+    @property
+    def under_theorem(self) -> float:
+        """The share that was compared and is exact, or within a bound that is proven."""
+        return self._share(lambda one: one.kind in ("exact", "bound"))
+
+    def _share(self, counted: Callable[[LayerCertificate], bool]) -> float:
+        found = sum(one.elements * one.share for one in self.layers if counted(one))
+        return found / self.values if self.values else 0.0
 
     @property
     def verdict(self) -> Verdict:
@@ -156,6 +187,9 @@ def as_json(verification: Verification) -> dict[str, Any]:
         "onnx": verification.onnx,
         "opset": verification.opset,
         "verdict": verification.verdict,
+        "proof": verification.extent,
+        "compared": verification.compared,
+        "under_theorem": verification.under_theorem,
         "reasons": list(verification.reasons),
         "source": _source(verification.source),
         "layers": [_record(one) for one in verification.layers],
@@ -170,7 +204,10 @@ def _source(source: SourceFramework | None) -> dict[str, str] | None:
 def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]:
     fields = type(certificate).__dataclass_fields__
     record = {name: getattr(certificate, name) for name in fields}
-    return {name: value for name, value in record.items() if name != "reason" or value}
+    return {name: value for name, value in record.items() if name not in _OPTIONAL or value}
+
+
+_OPTIONAL: Final = frozenset({"reason"})
 
 
 def summary(verification: Verification, besides: str = "") -> str:
@@ -191,9 +228,30 @@ def summary(verification: Verification, besides: str = "") -> str:
         copied = sum(one.form == COPIED for one in others)
         told = f", {copied} of them copied from the source" if copied else ""
         lines.append(f"  {len(others)} {pass_} most {worst:.2f} of their bounds{told}")
+    if verification.values:
+        lines.append(_coverage_line(verification))
     lines += [_output_line(one) for one in verification.outputs]
     lines += [f"  incomplete: {reason}" for reason in verification.reasons]
     return "\n".join(lines)
+
+
+def _coverage_line(verification: Verification) -> str:
+    """How much was compared, and how much of that is proven and not only within a tolerance."""
+    compared, proven = verification.compared, verification.under_theorem
+    sample = f", a sample of seed {verification.seed}" if verification.extent == "sampled" else ""
+    return (
+        f"  {_percent(compared)} of {verification.values:,} values compared{sample}; "
+        f"{_percent(proven)} exact or under the theorem"
+    )
+
+
+def _percent(share: float) -> str:
+    """Never rounded up to all.
+
+    >>> _percent(1.0), _percent(0.99999), _percent(0.0333)
+    ('100 %', '99.9 %', '3.3 %')
+    """
+    return "100 %" if share >= 1 else f"{int(share * 1000) / 10} %"
 
 
 def _layer_line(one: LayerCertificate) -> str:

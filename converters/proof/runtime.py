@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.temporaries import clear_abandoned, temporary_file
-from upconv.converters.readers.files.opening import read_regular, reason
+from upconv.converters.proof.skeleton import LARGE_FILE, ORDER, proto_of, skeleton
 
 Array = NDArray[Any]
-
-MAX_PROTOBUF: Final = (1 << 31) - 1
-"""Bytes that a message may have; what is larger keeps its weights in other files."""
 
 EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 
@@ -42,18 +37,15 @@ class OnnxFile:
     domains: frozenset[str] = frozenset()
 
 
-_ORDER: Final = "the model comes first, and then the ONNX file that was made from it"
-
-
 def read_onnx(path: str) -> OnnxFile:
     """Names of the values a file computes, external weights left alone.
 
     Raises UnreadableError where the file is no ONNX model.
     """
-    model = proto_of(path)
+    model = skeleton(path)
     graph = model.graph
     if not graph.node and not graph.input:
-        raise UnreadableError("holds no ONNX graph", path=path, hint=_ORDER)
+        raise UnreadableError("holds no ONNX graph", path=path, hint=ORDER)
     constants = {tensor.name for tensor in graph.initializer}
     computed = {name for node in graph.node for name in node.output if name}
     inputs = tuple(entry.name for entry in graph.input if entry.name not in constants)
@@ -69,43 +61,24 @@ def read_onnx(path: str) -> OnnxFile:
     )
 
 
-def proto_of(path: str) -> Any:
-    """The ModelProto of a file; raises UnreadableError where there is none."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        return onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF))
-    except FileNotFoundError:
-        raise UnreadableError("no such file", path=path, hint="check the path") from None
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {reason(error)}", path=path) from None
-    except (DecodeError, ValueError):
-        raise UnreadableError("no ONNX model, or a broken one", path=path, hint=_ORDER) from None
-
-
 def _shape(shape: Any) -> tuple[int | None, ...]:
     """Numbers below 1 are written for open sizes."""
     return tuple(d.dim_value if d.dim_value > 0 else None for d in shape.dim)
 
 
-@contextmanager
-def exposed(file: OnnxFile, values: Collection[str]) -> Iterator[str]:
-    """The path of a temporary copy of the file in which `values` are graph outputs too.
+def exposed(file: OnnxFile, values: Collection[str]) -> bytes:
+    """The file in which `values` are graph outputs too; large tensors stay where they are, so it
+    is run beside the file (`session`).
 
-    Protobuf merges concatenated messages, so the copy is the file's bytes and a few more; it
-    stands beside the file if it may: folders for temporary files are often small.
-
-    Raises UnreadableError where it cannot be made.
+    Raises UnreadableError where the file is no ONNX model.
     """
+    from onnx import ValueInfoProto
+
+    model = skeleton(file.path)
     extra = [name for name in values if name not in file.outputs and name not in file.inputs]
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(_copied(Path(file.path), _more_outputs(extra)))
-        except OSError as error:
-            reason = f"a copy that shows all values cannot be made: {error.strerror or error}"
-            raise UnreadableError(reason, path=file.path) from None
-        yield path
+    model.graph.output.extend(ValueInfoProto(name=name) for name in extra)
+    encoded: bytes = model.SerializeToString()
+    return encoded
 
 
 @contextmanager
@@ -117,26 +90,18 @@ def freed(path: str, beside: str) -> Iterator[str]:
     for entry in (*proto.graph.input, *proto.graph.output):
         for dim in entry.type.tensor_type.shape.dim:
             dim.Clear()
-    with _held(Path(beside), io.BytesIO(proto.SerializeToString()), b"") as copy:
+    with _held(Path(beside), proto.SerializeToString()) as copy:
         yield copy
 
 
 @contextmanager
-def _copied(source: Path, more: bytes) -> Iterator[str]:
-    """The path of a file with the source's bytes and `more`, held for as long as it is there."""
-    with source.open("rb") as original, _held(source, original, more) as copy:
-        yield copy
-
-
-@contextmanager
-def _held(source: Path, content: BinaryIO, more: bytes) -> Iterator[str]:
+def _held(source: Path, content: bytes) -> Iterator[str]:
     """The path of a new file, beside the source if it may be, held for as long as it is there."""
     folder = source.parent if os.access(source.parent, os.W_OK) else None
     handle, path = temporary_file(folder or tempfile.gettempdir(), 0o600, ".onnx")
     try:
         with os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(content, copy, 1 << 22)
-            copy.write(more)
+            copy.write(content)
             copy.flush()
             yield path
     finally:
@@ -149,18 +114,20 @@ def remove_copies(onnx_path: str) -> None:
         clear_abandoned(folder)
 
 
-def _more_outputs(names: Sequence[str]) -> bytes:
-    from onnx import GraphProto, ModelProto, ValueInfoProto
-
-    graph = GraphProto(output=[ValueInfoProto(name=name) for name in names])
-    encoded: bytes = ModelProto(graph=graph).SerializeToString()
+def untouched(file: OnnxFile) -> str | bytes:
+    """What a session of the file itself is made of. Of a large one it is the same graph with its
+    weights left where they are: onnxruntime would have them in memory twice while it reads them."""
+    if os.path.getsize(file.path) <= LARGE_FILE:
+        return file.path
+    encoded: bytes = skeleton(file.path).SerializeToString()
     return encoded
 
 
-def session(path: str, optimized: bool, shown: str = "") -> Any:
-    """An onnxruntime session on the CPU, with all graph optimizations or none.
+def session(model: str | bytes, optimized: bool, shown: str = "") -> Any:
+    """An onnxruntime session on the CPU of a file or of its bytes, with all graph optimizations or
+    none.
 
-    `shown` is the file that `path` is a copy of: external weights lie beside it. Raises
+    `shown` is the file that it is a copy of: external weights lie beside it. Raises
     UnreadableError, which calls the file so, where onnxruntime refuses the model.
     """
     import onnxruntime as ort
@@ -174,13 +141,15 @@ def session(path: str, optimized: bool, shown: str = "") -> Any:
     options.enable_mem_reuse = False
     options.enable_cpu_mem_arena = False  # it keeps, and doubles, what a run has given back
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    folder = os.path.join(os.path.dirname(os.path.abspath(shown or path)), "")
+    name = shown or str(model)
+    folder = os.path.join(os.path.dirname(os.path.abspath(name)), "")
     options.add_session_config_entry(EXTERNAL_WEIGHTS_FOLDER, folder)
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        name = shown or path
-        reason = _one_line(error).replace(path, name)
+        reason = _one_line(error)
+        if isinstance(model, str):
+            reason = reason.replace(model, name)
         raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 

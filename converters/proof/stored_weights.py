@@ -8,8 +8,11 @@ where a file has one of that name and size, its values are the source's or the f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,7 @@ from numpy.typing import NDArray
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.proof.runtime import MAX_PROTOBUF
-from upconv.converters.readers.files.opening import read_regular
+from upconv.converters.proof.skeleton import skeleton
 
 
 def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
@@ -28,14 +30,14 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
     """
     import onnx
 
-    graph = onnx.ModelProto.FromString(read_regular(path, MAX_PROTOBUF)).graph
+    graph = skeleton(path).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for layer in model.layers:
         for name, weight in layer.weights.items():
             tensor = tensors.get(f"{layer.name}/{name}")
             if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT:
                 continue
-            count = _count_differing(weight, _values(tensor, path))
+            count = _count_differing(weight, tensor, path)
             if count:
                 yield (
                     layer,
@@ -44,21 +46,39 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
                 break
 
 
+def _count_differing(weight: Weight, tensor: Any, path: str) -> int:
+    """How many values differ in a bit; none where the two have different sizes, for then the
+    initializer is not the weight but made of it."""
+    if not weight.present or weight.size != prod(tensor.dims):
+        return 0
+    assert weight.data is not None
+    found = 0
+    with _bytes_of(tensor, path) as copy:
+        for chunk in weight.data.chunks():
+            values = np.frombuffer(copy.read(len(chunk)), np.int32)
+            found += int(np.count_nonzero(np.frombuffer(chunk, np.int32) != values))
+    return found
+
+
+@contextmanager
+def _bytes_of(tensor: Any, path: str) -> Iterator[IO[bytes]]:
+    """The tensor's values as they are stored; those that `skeleton` left in the file are read
+    there, for a map of a file costs a page fault every 4 kB."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if entries.get("location") != Path(path).name:
+        yield BytesIO(_values(tensor, path).tobytes())
+        return
+    with open(path, "rb") as file:
+        file.seek(int(entries["offset"]))
+        yield file
+
+
 def _values(tensor: Any, path: str) -> NDArray[np.float32]:
     from onnx import checker, numpy_helper
 
     try:
-        return numpy_helper.to_array(tensor, str(Path(path).parent)).reshape(-1)
+        return np.asarray(numpy_helper.to_array(tensor, str(Path(path).parent)), "<f4")
     except (OSError, ValueError, checker.ValidationError) as error:
         raise UnreadableError(
             f"the weight '{tensor.name}' cannot be read: {error}", path=path
         ) from None
-
-
-def _count_differing(weight: Weight, values: NDArray[np.float32]) -> int:
-    """How many values differ in a bit; none where the two have different sizes, for then the
-    initializer is not the weight but made of it."""
-    if not weight.present or weight.size != values.size:
-        return 0
-    stored = np.ascontiguousarray(weight.array(), np.float32).reshape(-1)
-    return int(np.count_nonzero(stored.view(np.int32) != values.view(np.int32)))

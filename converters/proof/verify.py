@@ -17,11 +17,19 @@ from upconv.converters.onnx_writer.custom import DOMAIN
 from upconv.converters.onnx_writer.layout import channels_first
 from upconv.converters.passes.cut import frontier
 from upconv.converters.passes.live import live
+from upconv.converters.proof.comparing import uncertified
 from upconv.converters.proof.copied import verify_copied
-from upconv.converters.proof.end_to_end import Announce, Stimuli, certify_outputs
-from upconv.converters.proof.layer_by_layer import certify_layers, uncertified
+from upconv.converters.proof.end_to_end import (
+    WHOLE_RUNS,
+    Stimuli,
+    certify_outputs,
+    compare_outputs,
+)
+from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
+from upconv.converters.proof.pace import Announce, Pace, layer_costs
+from upconv.converters.proof.plan import Extent, Plan
 from upconv.converters.proof.report import (
     LayerCertificate,
     OutputCertificate,
@@ -51,10 +59,12 @@ def verify(
     seed: int = 0,
     progress: Announce = lambda message: None,
     data: str = "",
+    extent: Extent = "full",
 ) -> Verification:
     """Prove an ONNX file equal to a source model, in onnxruntime on this machine's CPU.
 
-    On noise and impulses, or on the inputs in the file or folder `data` (`own_inputs`).
+    On noise and impulses, or on the inputs in the file or folder `data` (`own_inputs`). Where the
+    `extent` is "sampled", on noise alone, and a share of the large layers (`plan`).
 
     Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it, UsageError
     where the input shapes are unknown or too large, or the two have different inputs.
@@ -75,17 +85,32 @@ def verify(
         require_same_shapes(model, file, {name: one.shape for name, one in feeds.items()})
     names = aliases(model, file)
     if customs:
-        return verify_copied(model, file, names, stimuli, progress)
-    layers = certify_layers(model, file, names, stimuli, progress)
-    progress("weights")
+        return verify_copied(model, file, names, stimuli, Pace(progress, 0.0))
+    plan = Plan(extent, seed)
+    if extent == "sampled":
+        stimuli = dict([next(iter(stimuli.items()))])
+    pace = Pace(progress, _work(model, stimuli, plan))
+    layers, computed = certify_layers(model, file, names, stimuli, pace, plan)
+    pace.tell("weights")
     for layer, reason in differing_weights(model, file.path):
         form = layers[layer.name].form if layer.name in layers else ""
         layers[layer.name] = uncertified(layer, form, reason, "fail")
-    outputs = certify_outputs(model, file, names, stimuli, progress)
-    reasons = tuple(missing_outputs(model, file))
-    return Verification(
-        model.path, onnx_path, file.opset, tuple(layers.values()), tuple(outputs), reasons
-    )
+    if extent == "sampled":
+        outputs = compare_outputs(model, file, stimuli, computed, pace)
+    else:
+        outputs = certify_outputs(model, file, names, stimuli, pace)
+    found = tuple(layers.values()), tuple(outputs), tuple(missing_outputs(model, file))
+    return Verification(model.path, onnx_path, file.opset, *found, extent=extent, seed=seed)
+
+
+def _work(model: Model, stimuli: Stimuli, plan: Plan) -> float:
+    """The size of a proof, in multiplications of onnxruntime's runs."""
+    total = 0.0
+    for feeds in stimuli.values():
+        costs = layer_costs(model, {name: one.shape for name, one in feeds.items()})
+        run = sum(costs.values())
+        total += run * (LAYER_RUNS * len(plan.levels) + WHOLE_RUNS[plan.extent])
+    return total
 
 
 def _made_stimuli(model: Model, seed: int) -> Stimuli:

@@ -1,25 +1,58 @@
-"""Convolution and inner product, in blocks that keep the working memory bounded."""
+"""Convolution and inner product, in blocks that stay in the processor's cache."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.reference.call import MEANINGS, Array, Blocks, Operands
-from upconv.converters.reference.threads import each, workers
+from upconv.converters.reference.threads import each
 from upconv.converters.reference.windows import Windows, region
 
-SCRATCH = 1 << 21
-"""Values in one block of unrolled windows."""
+SCRATCH = 1 << 17
+"""Values of one block's sums, 1 MB of them: they are added to once per tap."""
 
-LARGEST_SCRATCH = 1 << 23
-"""The same where the weights are larger than that, so that they are not walked for a few windows;
-and the values in one block of widened weights."""
+LARGEST_SCRATCH = 1 << 20
+"""Values in one block of unrolled windows, and in one block of widened weights."""
+
+LARGEST_TAPS: Final = 1 << 23
+"""Values of a weight that is widened and sorted by its taps as a whole."""
+
+FEWEST_PARTS: Final = 8
+"""Parts of a sum whose sizes stand for those of its products: of fewer, all may happen to be small.
+"""
+
+SHORTEST_PART: Final = 8
+"""Products in such a part, where there are as many: a matrix product of fewer is slow."""
+
+WORTH_SKIPPING: Final = 0.6
+"""The share of windows that differ from the one before, below which only these are computed."""
+
+Slices: TypeAlias = tuple[slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sums of a convolution at some rows of the first spatial axis of one entry of the batch.
+
+    values (C_out, rows, spatial out[1:]...). `sizes` is of the same shape where it was asked for:
+    the sum of |part| over parts of each sum, which is at most its sum of |x||w| and no less than
+    |values|. Both are only valid until the next block.
+    """
+
+    n: int
+    rows: slice
+    values: Array
+    sizes: Array | None
+
+
+Sink: TypeAlias = Callable[[Block], None]
 
 
 @MEANINGS.register(ops.Conv)
@@ -44,61 +77,202 @@ def convolve(
     """Convolution without a bias, in the precision of the weight.
 
     x (N, C_in, spatial in...), weight (C_out, C_in/groups, k...), result (N, C_out, spatial
-    out...), `spatial` the output's sizes. Windows are unrolled (im2col) block by block and
-    multiplied as matrices: y[n, o, i] = sum over c, j of x[n, c, s*i + d*j - p] * w[o, c, j].
+    out...), `spatial` the output's sizes:
+    y[n, o, i] = sum over c, j of x[n, c, s*i + d*j - p] * w[o, c, j].
     """
-    out: Array = np.zeros((x.shape[0], weight.shape[0], *spatial), weight.dtype)
-    if not out.size:
-        return out
-    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
-    flat = out.reshape(x.shape[0], groups, -1, prod(spatial))
-    whole = weight[...] if prod(weight.shape) <= LARGEST_SCRATCH else weight
-    blocks = list(_blocks(grouped.shape, prod(weight.shape), windows, spatial))
-    threads = workers(len(blocks))
-    shares = (blocks[first::threads] for first in range(threads))
-    each(partial(_fill, grouped, whole, windows, spatial, flat), shares)
+    out: Array = np.empty((x.shape[0], weight.shape[0], *spatial), weight.dtype)
+
+    def keep(block: Block) -> None:
+        out[block.n, :, block.rows] = block.values
+
+    if out.size:
+        each_block(Convolution(x, weight, windows, tuple(spatial), groups), keep)
     return out
 
 
-Block = tuple[int, slice, int]
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """What a convolution is of: see `convolve`."""
+
+    x: Array
+    weight: Blocks
+    windows: Windows
+    spatial: tuple[int, ...]
+    groups: int = 1
+
+    @property
+    def depth(self) -> int:
+        """Products in a sum."""
+        return prod(self.weight.shape[1:])
+
+    @property
+    def slides(self) -> bool:
+        """Whether a tap of all windows is one piece of a flat image, so that it need not be copied,
+        and the weights are few enough to be sorted by taps."""
+        is_small = prod(self.weight.shape) <= LARGEST_TAPS
+        return self.groups == 1 and set(self.windows.stride) == {1} and is_small
 
 
-def _blocks(
-    shape: Sequence[int], weights: int, windows: Windows, spatial: Sequence[int]
-) -> Iterator[Block]:
-    """(n, rows of the first spatial axis, channels of each group at a time) of blocks that are
-    no larger than the weights or SCRATCH; two at least where there are two rows."""
-    count, groups, per_group = shape[:3]
-    room = min(max(weights, SCRATCH), max(LARGEST_SCRATCH, SCRATCH))
-    row = groups * windows.taps * prod(spatial[1:])
-    channels = min(max(room // row, 1), per_group)
-    rows = min(max(room // (row * channels), 1), -(-spatial[0] // 2))
-    for n in range(count):
-        for top in range(0, spatial[0], rows):
-            yield n, slice(top, min(top + rows, spatial[0])), channels
+Chosen: TypeAlias = Callable[[Sequence[tuple[int, slice]]], Sequence[tuple[int, slice]]]
+"""Which of the blocks, (n, rows), are computed."""
 
 
-def _fill(
-    x: Array,
-    weight: Blocks,
-    windows: Windows,
-    spatial: Sequence[int],
-    out: Array,
-    blocks: Sequence[Block],
+def each_block(
+    work: Convolution, sink: Sink, sized: bool = False, chosen: Chosen | None = None
 ) -> None:
-    """The rows of these blocks of out (N, groups, C_out/groups, places), one after the other."""
-    across = prod(spatial[1:])
-    columns = np.empty(0, weight.dtype)  # kept, since fresh memory costs more than filling it
-    for n, rows, step in blocks:
-        places = out[n, :, :, rows.start * across : rows.stop * across]
-        for first in range(0, x.shape[2], step):
-            channels = slice(first, first + step)
-            view = _windows(x[n, :, channels], windows, rows, spatial, weight.dtype)
-            if columns.size < view.size:
-                columns = np.empty(view.size, weight.dtype)
-            unrolled = columns[: view.size].reshape(view.shape)
-            np.copyto(unrolled, view)
-            _accumulate(places, weight, channels, unrolled.reshape(len(view), -1, places.shape[2]))
+    """Give `sink` every block of a convolution, or those that are `chosen`, from several threads;
+    with `sized`, the sizes of parts beside the sums."""
+    blocks = list(_blocks(work, SCRATCH))
+    if chosen is not None:  # small ones, so that a few of them are a small share
+        blocks = list(chosen(list(_blocks(work, 1))))
+    by_taps = _sorted_by_taps(work) if work.slides else None
+    widened = work.weight[...] if prod(work.weight.shape) <= LARGEST_SCRATCH else work.weight
+
+    def compute(block: tuple[int, slice]) -> None:
+        n, rows = block
+        if by_taps is not None:
+            values, sizes = _slid(work, by_taps, n, rows, sized)
+        else:
+            values, sizes = _unrolled(work, widened, n, rows, sized)
+        sink(Block(n, rows, values, sizes))
+
+    each(compute, blocks)
+
+
+def _blocks(work: Convolution, most: int) -> Iterator[tuple[int, slice]]:
+    """(n, rows of the first spatial axis), of `most` values where that is a row; two per entry at
+    least where there are two rows."""
+    spatial = work.spatial
+    across = max(prod(spatial[1:]), 1)
+    rows = max(most // (work.weight.shape[0] * across), 1)
+    if not work.slides and most > 1:  # large weights are not to be walked for a few windows
+        rows = max(rows, LARGEST_SCRATCH // (work.windows.taps * across * work.groups), 1)
+    rows = min(rows, -(-spatial[0] // 2))
+    for n in range(work.x.shape[0]):
+        for top in range(0, spatial[0], rows):
+            yield n, slice(top, min(top + rows, spatial[0]))
+
+
+def part_of(depth: int) -> int:
+    """How many of a sum's `depth` products one part has."""
+    return max(-(-depth // FEWEST_PARTS), min(SHORTEST_PART, depth))
+
+
+# Windows that slide: each tap of all windows is one piece of the flat image
+
+
+def _sorted_by_taps(work: Convolution) -> Array:
+    """(taps, C_out, C_in)."""
+    outputs, inputs = work.weight.shape[:2]
+    weight = work.weight[...].reshape(outputs, inputs, -1)
+    return np.ascontiguousarray(np.moveaxis(weight, 2, 0))
+
+
+def _slid(
+    work: Convolution, taps: Array, n: int, rows: slice, sized: bool
+) -> tuple[Array, Array | None]:
+    """The sums of some rows: rows of the padded image behind each other are one long row, in which
+    the window that begins at place p reads tap j at p + offset(j). Places that are beyond the
+    output's last column are computed as well, and left out at the end."""
+    windows, count = work.windows, rows.stop - rows.start
+    out = (count, *work.spatial[1:])
+    box = tuple(size + extent - 1 for size, extent in zip(out, windows.extent, strict=True))
+    starts = (rows.start - windows.begin[0], *(-begin for begin in windows.begin[1:]))
+    band = region(work.x[n], starts, box, dtype=taps.dtype)
+    flat = np.ascontiguousarray(band).reshape(len(band), -1)
+    steps = [prod(box[axis + 1 :]) for axis in range(len(box))]
+    offsets = [
+        sum(map(int.__mul__, map(int.__mul__, offset, windows.dilation), steps))
+        for offset in windows.offsets()
+    ]
+    length = 1 + sum((size - 1) * step for size, step in zip(out, steps, strict=True))
+    places = _distinct(flat, offsets, length, box[-1])
+    sums = _tap_sums(taps, flat, offsets, length, None if places is None else places[0], sized)
+    inside = (slice(None), slice(None), *map(slice, work.spatial[1:]))
+    whole = (taps.shape[1], count, *box[1:])
+    values, sizes = (_laid_out(one, places, whole)[inside] if one is not None else None
+                     for one in sums)  # fmt: skip
+    assert values is not None
+    return values, sizes
+
+
+def _tap_sums(
+    taps: Array,
+    flat: Array,
+    offsets: Sequence[int],
+    length: int,
+    places: NDArray[np.int64] | None,
+    sized: bool,
+) -> tuple[Array, Array | None]:
+    """(C_out, places) of flat (C_in, pixels), and the sizes of its parts."""
+    count = length if places is None else len(places)
+    values = np.zeros((taps.shape[1], count), taps.dtype)
+    sizes = np.zeros_like(values) if sized else None
+    product = np.empty_like(values)
+    step = min(part_of(taps.shape[2] * len(taps)), taps.shape[2])
+    for tap, offset in zip(taps, offsets, strict=True):
+        columns = flat[:, offset : offset + length] if places is None else flat[:, places + offset]
+        for first in range(0, len(flat), step):
+            part = slice(first, first + step)
+            np.matmul(tap[:, part], columns[part], out=product)
+            _add(values, sizes, product)
+    return values, sizes
+
+
+def _add(values: Array, sizes: Array | None, product: Array) -> None:
+    values += product
+    if sizes is not None:
+        np.abs(product, out=product)
+        sizes += product
+
+
+Distinct: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def _distinct(flat: Array, offsets: Sequence[int], length: int, width: int) -> Distinct | None:
+    """(places of windows that differ from the one before, and for each place the last of these up
+    to it); None where most do. Behind an impulse there is nothing but the same background."""
+    if np.count_nonzero(flat[0, 1:] != flat[0, :-1]) > WORTH_SKIPPING * flat.shape[1]:
+        return None
+    moves = np.ones(flat.shape[1], np.bool_)
+    np.any(flat[:, 1:] != flat[:, :-1], axis=0, out=moves[1:])
+    differs = np.zeros(length, np.bool_)
+    for offset in set(offsets):
+        differs |= moves[offset : offset + length]
+    differs[::width] = True
+    places = np.flatnonzero(differs)
+    return (places, np.cumsum(differs) - 1) if len(places) < WORTH_SKIPPING * length else None
+
+
+def _laid_out(values: Array, places: Distinct | None, shape: tuple[int, ...]) -> Array:
+    """The values (C_out, places) in an array of this shape, whose last ones are left open."""
+    whole = np.empty((shape[0], prod(shape[1:])), values.dtype)
+    known = values if places is None else values[:, places[1]]
+    whole[:, : known.shape[1]] = known
+    return whole.reshape(shape)
+
+
+# Windows that are unrolled (im2col)
+
+
+def _unrolled(
+    work: Convolution, weight: Blocks, n: int, rows: slice, sized: bool
+) -> tuple[Array, Array | None]:
+    """The sums of some rows, from windows that are copied for some channels at a time."""
+    groups, across = work.groups, prod(work.spatial[1:])
+    x = work.x[n].reshape(groups, -1, *work.x.shape[2:])
+    places = (rows.stop - rows.start) * across
+    values = np.zeros((groups, work.weight.shape[0] // groups, places), work.weight.dtype)
+    sizes = np.zeros_like(values) if sized else None
+    room = LARGEST_SCRATCH // max(groups * work.windows.taps * places, 1)
+    step = max(min(room, x.shape[1]), 1)
+    for first in range(0, x.shape[1], step):
+        channels = slice(first, first + step)
+        view = _windows(x[:, channels], work.windows, rows, work.spatial, work.weight.dtype)
+        columns = np.ascontiguousarray(view).reshape(groups, -1, places)
+        _accumulate(values, sizes, weight, channels, columns, part_of(work.depth))
+    shape = (work.weight.shape[0], rows.stop - rows.start, *work.spatial[1:])
+    return values.reshape(shape), None if sizes is None else sizes.reshape(shape)
 
 
 def _windows(
@@ -112,15 +286,31 @@ def _windows(
     return block.view(band, (rows.stop - rows.start, *spatial[1:]))
 
 
-def _accumulate(out: Array, weight: Blocks, channels: slice, columns: Array) -> None:
-    """Add weight times columns to out (groups, C_out/groups, places), a view."""
-    groups, per_group = out.shape[:2]
-    step = min(max(LARGEST_SCRATCH // columns.shape[1], 1), per_group)
+def _accumulate(
+    values: Array,
+    sizes: Array | None,
+    weight: Blocks,
+    channels: slice,
+    columns: Array,
+    part: int,
+) -> None:
+    """Add weight times columns (groups, C/groups * taps, places) to values (groups, C_out/groups,
+    places), and the sizes of products of `part` rows to `sizes`."""
+    groups, per_group = values.shape[:2]
+    depth = columns.shape[1]
+    step = min(max(LARGEST_SCRATCH // depth, 1), per_group)
     for group in range(groups):
         for first in range(0, per_group, step):
             last = min(first + step, per_group)
-            matrix = weight[group * per_group + first : group * per_group + last, channels]
-            out[group, first:last] += matrix.reshape(last - first, -1) @ columns[group]
+            found = weight[group * per_group + first : group * per_group + last, channels]
+            matrix = found.reshape(last - first, -1)
+            to = group, slice(first, last)
+            if sizes is None:
+                values[to] += matrix @ columns[group]
+                continue
+            for start in range(0, depth, part):
+                inner = slice(start, start + part)
+                _add(values[to], sizes[to], matrix[:, inner] @ columns[group, inner])
 
 
 @MEANINGS.register(ops.Linear)

@@ -1,7 +1,8 @@
-"""One line of progress on standard error, where a person watches and after a second."""
+"""Progress on standard error: one line where a person watches, else one in ten seconds."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,21 +11,33 @@ from contextlib import contextmanager
 PATIENCE = 1.0
 """Seconds before the line appears."""
 
+INTERVAL = 10.0
+"""Seconds between lines where nobody watches: a log is to show that work goes on."""
+
+VARIABLE = "UPCONV_PROGRESS"
+"""Set to 0, it leaves these lines out."""
+
 WIDTH = 24
 """Characters of a bar."""
 
 
 @contextmanager
 def progress_line(verbose: bool = False) -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done: on one line that it writes again and again, silent
-    where standard error is no terminal; where `verbose`, each on a line of its own."""
+    """A function that shows what is being done: on one line that it writes again and again, on a
+    line in ten seconds where standard error is no terminal; where `verbose`, each on a line of its
+    own."""
     if verbose:
         yield _say
         return
-    started = time.monotonic()
+    started = shown = time.monotonic()
     watched = sys.stderr.isatty()
+    logged = not watched and os.environ.get(VARIABLE) != "0"
 
     def show(message: str) -> None:
+        nonlocal shown
+        if logged and time.monotonic() - shown >= INTERVAL:
+            shown = time.monotonic()
+            _say(message)
         if watched and time.monotonic() - started >= PATIENCE:
             sys.stderr.write(f"\r\x1b[K{message}")
             sys.stderr.flush()

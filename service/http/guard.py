@@ -21,9 +21,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
-HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
+HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (  # of answers that have none of their own
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -88,7 +89,9 @@ def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = [*message.get("headers", ())]
+                told = {name.lower() for name, _ in own}
+                message["headers"] = own + [each for each in HEADERS if each[0] not in told]
                 count(scope["method"], message["status"])
             await send(message)
 

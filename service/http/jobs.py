@@ -20,7 +20,7 @@ from upconv.service.jobs.artefacts import BYTES, TYPES
 from upconv.service.jobs.engine import UnknownJobError
 from upconv.service.jobs.job import Job, outcome_files
 from upconv.service.jobs.options import canonical
-from upconv.service.jobs.spec import KINDS, JobSpec
+from upconv.service.jobs.spec import KINDS, JobSpec, Named
 
 LONGEST_WAIT: Final = 60.0
 LONGEST_OPTIONS: Final = 1 << 20
@@ -75,7 +75,7 @@ async def submit(
     """Send files and ask for a job. The same files and options again are the same job. The status
     is 200 where the job is over, as it may be with `wait`, and 202 where it is not."""
     async with taken_form(request) as (words, files):
-        job = await run_in_threadpool(submit_files, parts, owner, words, files)
+        job = await run_in_threadpool(submit_files, parts, owner, words, files["files"])
     job = await until_over(parts.engine, job, wait)
     response.status_code = 200 if job.is_over else 202
     response.headers["location"] = f"/v1/jobs/{job.id}"
@@ -83,31 +83,44 @@ async def submit(
 
 
 @asynccontextmanager
-async def taken_form(request: Request) -> AsyncIterator[tuple[dict[str, str], list[UploadFile]]]:
-    """The words and the files of a form, as long as the request lasts."""
+async def taken_form(
+    request: Request, fields: Sequence[str] = ("files",)
+) -> AsyncIterator[tuple[dict[str, str], dict[str, list[UploadFile]]]]:
+    """The words of a form, and the files of these fields, as long as the request lasts."""
     async with request.form(
         max_files=MOST_FILES, max_fields=8, max_part_size=LONGEST_OPTIONS
     ) as form:
         words = {name: text for name, text in form.items() if isinstance(text, str)}
-        yield words, [part for part in form.getlist("files") if isinstance(part, UploadFile)]
+        yield (
+            words,
+            {
+                field: [part for part in form.getlist(field) if isinstance(part, UploadFile)]
+                for field in fields
+            },
+        )
 
 
 def submit_files(
     parts: Served, owner: str, words: Mapping[str, str], files: Sequence[UploadFile]
 ) -> Job:
-    """The job that a form asks for. Raises UsageError, DiskFullError, and what `keep_files` and
-    `Engine.submit` raise."""
+    """The job that a form asks for. Raises UsageError, and what `take_files` and `Engine.submit`
+    raise."""
     kind = words.get("kind") or "check"
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
         raise UsageError("there is no such kind of job", hint=f"kind is one of {', '.join(KINDS)}")
     options = canonical(known, words.get("options", ""))
-    store = parts.engine.store
+    named = take_files(parts, files)
+    return parts.engine.submit(JobSpec(owner, known, options, named, parts.version))
+
+
+def take_files(parts: Served, files: Sequence[UploadFile]) -> tuple[Named, ...]:
+    """The files, kept. Raises DiskFullError, and what `keep_files` raises."""
     if parts.engine.stored() > parts.disk:
         raise DiskFullError("the server's store is full", hint="ask again later")
-    named = keep_files(files, store, parts.upload)
+    named = keep_files(files, parts.engine.store, parts.upload)
     parts.engine.note_stored(named)
-    return parts.engine.submit(JobSpec(owner, known, options, named, parts.version))
+    return named
 
 
 @router.get("")
@@ -156,7 +169,7 @@ def download(job: JobId, name: str, parts: Parts, owner: Owner) -> FileResponse:
     if found is None:
         raise UnknownJobError("the job has no such file", hint="see its result.artefacts")
     return FileResponse(
-        parts.engine.store.path(found.sha256),
+        parts.engine.store.local(found.sha256),
         media_type=TYPES[found.name],
         filename=found.name,
         headers={"etag": f'"{found.sha256}"', "cache-control": "private, no-cache"},

@@ -20,7 +20,7 @@ from upconv.service.http.tokens import Tokens, read_tokens
 
 if TYPE_CHECKING:
     from upconv.service.http.app import Pages
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -33,6 +33,8 @@ class ServeSettings:
     port: int = 8000
     folder: str = "upconv-service"
     database: str = ""
+    artefacts: str = ""
+    scheduler: str = ""
     tokens: str = ""
     host_names: tuple[str, ...] = ()
     workers: int = 2
@@ -139,13 +141,15 @@ def _run(
 
 
 def _engine_settings(settings: ServeSettings) -> EngineSettings:
-    from upconv.service.jobs.engine import EngineSettings
+    from upconv.service.jobs.settings import EngineSettings
     from upconv.service.work.confinement import Confinement
 
     confinement = Confinement(memory=settings.memory, cpu_seconds=max(1, int(2 * settings.seconds)))
     return EngineSettings(
         Path(os.path.abspath(settings.folder)),
         settings.database,
+        settings.artefacts,
+        settings.scheduler,
         settings.workers,
         retention=settings.retention,
         seconds=settings.seconds,

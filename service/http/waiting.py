@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from upconv.service.http.schemas import job_answer
 from upconv.service.jobs.engine import Engine
-from upconv.service.jobs.job import Job
+from upconv.service.jobs.job import ENDS, Job
 
 LOOKED: Final = 0.05
 """Seconds between two looks at what a job told last, which cost nothing."""
@@ -46,15 +46,15 @@ async def _changes(engine: Engine, job: Job, look: float) -> AsyncIterator[Job]:
     def wake() -> None:
         loop.call_soon_threadsafe(told.set)
 
-    with engine.listening(job.id, wake):
+    with engine.runner.listening(job.id, wake):
         while not job.is_over:
-            before, begun, ended = engine.glance(job.id), time.monotonic(), told.is_set()
+            before, begun, ended = engine.runner.glance(job.id), time.monotonic(), told.is_set()
             job = await run_in_threadpool(engine.job, job.id, job.spec.owner)
             yield job
-            if ended or (before is not None and before.phase == "done"):
+            if ended or before == ENDS:
                 await asyncio.sleep(SOON)
                 continue
-            while engine.glance(job.id) is before and time.monotonic() - begun < ASKED:
+            while engine.runner.glance(job.id) is before and time.monotonic() - begun < ASKED:
                 if await _happens(told, look):
                     break
 

@@ -27,6 +27,9 @@ class Progress:
 WAITS: Final = Progress(0, "queued")
 """What is told of a job that the database has as running, and that waits for others."""
 
+ENDS: Final = Progress(100, "done")
+"""What is told of a job that the database is about to have as over."""
+
 
 @record(frozen=True, slots=True)
 class Job:

@@ -80,7 +80,8 @@ class VerifyOptions:
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class AuditOptions:
     """`sizes` are those to look at, as on the command line; `against` is the name of an uploaded
-    model to compare with, whose weights are `against_weights`."""
+    model to compare with, whose weights are `against_weights`. Both models may be named by a folder
+    of their own, which their weights are looked for in."""
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     model: Word = ""

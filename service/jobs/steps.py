@@ -139,8 +139,22 @@ class _Work:
             raise UsageError(f"{option} names '{name}', which was not sent")
         return name
 
-    def reading(self, options: ReadingOptions, models: tuple[str, ...]) -> Reading:
-        weights = self.known("weights", options.weights) or _lone_weights(self.names, models)
+    def inside(self, folder: str) -> tuple[str, ...]:
+        """The names in a folder of the upload, all where it is "" or names a file."""
+        below = tuple(name for name in self.names if name.startswith(f"{folder}/"))
+        return below or self.names
+
+    def model(self, option: str, name: str, models: tuple[str, ...]) -> str:
+        """The model of a name, or the only one in the folder of that name."""
+        if self.known(option, name) in (*self.names, *models):
+            return name
+        return _lone_model(tuple(one for one in models if one.startswith(f"{name}/")))
+
+    def reading(
+        self, options: ReadingOptions, models: tuple[str, ...], folder: str = ""
+    ) -> Reading:
+        names = self.inside(folder)
+        weights = self.known("weights", options.weights) or _lone_weights(names, models)
         return Reading(
             weights,
             parse_inputs(options.inputs),
@@ -300,9 +314,11 @@ def _audit(work: _Work, progress: Progress) -> Answer:
 
     options: AuditOptions = work.options
     progress(json.dumps([None, "finding the sizes"]))
-    against = work.known("against", options.against)
+    against = work.model("against", options.against, _models(work.names)) if options.against else ""
     model, read = _model_of(work, options, against)
     weights = work.known("against_weights", options.against_weights)
+    if against != options.against:  # it has a folder of its own
+        weights = weights or _lone_weights(work.inside(options.against), (against,))
     other = replace(read, weights=weights, inputs={})
     sizes = parse_sizes(options.sizes)
     result = audit(AuditRequest(model, read, sizes, against, other, True, _config("")))
@@ -328,8 +344,9 @@ def _model_of(
 ) -> tuple[str, ReadOptions]:
     """The model's path and how it is read; `other` is another model that was sent with it."""
     models = tuple(name for name in _models(work.names) if name != other)
-    model = work.known("model", options.model) or _lone_model(models)
-    return model, read_options(work.reading(options.reading, (model,)), _config(""))
+    model = work.model("model", options.model, models) if options.model else _lone_model(models)
+    reading = work.reading(options.reading, (model,), options.model)
+    return model, read_options(reading, _config(""))
 
 
 def _lone_model(models: tuple[str, ...]) -> str:

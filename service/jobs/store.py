@@ -6,8 +6,10 @@ writing the same again changes nothing. So a step that was cut short can run aga
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -18,6 +20,7 @@ from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.ir.temporaries import HOLDS, temporary_file
 from upconv.converters.readers.files.opening import open_regular
+from upconv.service.jobs.remote import Remote
 
 PIECE: Final = 1 << 20
 OF_ITS_OWNER: Final = 0o600
@@ -37,9 +40,10 @@ class Blob:
 
 @record(frozen=True, slots=True)
 class Store:
-    """The folder, which is made where it is missing."""
+    """The folder, which is made where it is missing, and a copy of it elsewhere, if any."""
 
     folder: Path
+    remote: Remote | None = None
 
     def path(self, sha256: str) -> Path:
         """Where a file of that content is, or would be. Raises ValueError for what is no hash."""
@@ -47,8 +51,25 @@ class Store:
             raise ValueError("no SHA-256")
         return self.folder / sha256[:2] / sha256[2:]
 
+    def local(self, sha256: str) -> Path:
+        """A file of that content, fetched where only the copy elsewhere has it. Raises
+        FileNotFoundError and OSError."""
+        path = self.path(sha256)
+        if self.remote is not None and not path.exists():
+            blob = self._keep(self.remote.pieces(sha256), sys.maxsize)
+            if blob.sha256 != sha256:
+                self.path(blob.sha256).unlink(missing_ok=True)
+                raise FileNotFoundError(errno.ENOENT, "the store has only a part of it", sha256)
+        return path
+
     def put(self, pieces: Iterable[bytes], limit: int) -> Blob:
         """Keep these bytes. Raises TooLargeError beyond `limit` of them, and OSError."""
+        blob = self._keep(pieces, limit)
+        if self.remote is not None:
+            self.remote.put(self.path(blob.sha256), blob.sha256)
+        return blob
+
+    def _keep(self, pieces: Iterable[bytes], limit: int) -> Blob:
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = temporary_file(self.folder, OF_ITS_OWNER)
         try:
@@ -74,6 +95,10 @@ class Store:
 
     def sizes(self) -> Iterator[int]:
         """The size of each file, what is being written included."""
+        if self.remote is not None:
+            for _, size, _ in self.remote.files():
+                yield size
+            return
         for _, size, _ in self._files():
             yield size
 
@@ -85,6 +110,10 @@ class Store:
             if stamp < limit and path.parent.name + path.name not in keep:
                 path.unlink(missing_ok=True)
                 gone += 1
+        if self.remote is not None:
+            for sha256, _, stamp in list(self.remote.files()):
+                if stamp < limit and sha256 not in keep:
+                    self.remote.remove(sha256)
         return gone
 
     def _files(self) -> Iterator[tuple[Path, int, float]]:

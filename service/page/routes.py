@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from upconv.converters.readers.files.json_plain import load_json
 from upconv.converters.readers.files.opening import read_regular
 from upconv.service.http.context import COOKIE, Owner, Parts, Served
-from upconv.service.http.jobs import JobId, submit_files, taken_form
+from upconv.service.http.jobs import JobId, submit_files, take_files, taken_form
 from upconv.service.jobs.example import EXAMPLE
 from upconv.service.jobs.job import Job, outcome_files
 from upconv.service.jobs.options import canonical
 from upconv.service.jobs.spec import JobSpec, Kind, Named
+from upconv.service.page.comparing import rows
+from upconv.service.reports.html.page import script_hash
 from upconv.service.work.rules import all_rules, find_rule
 
 HERE: Final = Path(__file__).parent
@@ -42,6 +46,11 @@ TITLES: Final[Mapping[Kind, str]] = {
 }
 CODE: Final = ("Example", "Use instead")
 """The sections of a rule's page that hold code."""
+
+FRAMED: Final = (
+    f"sandbox allow-scripts; default-src 'none'; script-src {script_hash()}; "
+    "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 static = StaticFiles(directory=HERE / "static")
@@ -75,8 +84,8 @@ async def send(request: Request, parts: Parts, owner: Owner) -> Response:
         kind = words.get("kind", "check")
         fill = {"fill_missing": words["fill"]} if words.get("fill") and kind in FILLED else {}
         asked = {"kind": kind, "options": json.dumps(fill)}
-        job = await run_in_threadpool(submit_files, parts, owner, asked, files)
-    return _sent(request, job)
+        job = await run_in_threadpool(submit_files, parts, owner, asked, files["files"])
+    return _sent(request, f"/jobs/{job.id}")
 
 
 @router.post("/example")
@@ -84,13 +93,11 @@ def example(request: Request, parts: Parts, owner: Owner) -> Response:
     blob = parts.engine.store.put([EXAMPLE], len(EXAMPLE))
     files = (Named("example.prototxt", blob.sha256, blob.size),)
     options = canonical("check", "")
-    return _sent(
-        request, parts.engine.submit(JobSpec(owner, "check", options, files, parts.version))
-    )
+    job = parts.engine.submit(JobSpec(owner, "check", options, files, parts.version))
+    return _sent(request, f"/jobs/{job.id}")
 
 
-def _sent(request: Request, job: Job) -> Response:
-    where = f"/jobs/{job.id}"
+def _sent(request: Request, where: str) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"href": where})
     return RedirectResponse(where, 303)
@@ -115,9 +122,20 @@ def show_job(request: Request, job: JobId, parts: Parts, owner: Owner) -> Respon
     )
 
 
+@router.get("/jobs/{job}/audit.html")
+def show_audit(job: JobId, parts: Parts, owner: Owner) -> Response:
+    """The audit's own page, for a frame: it has no origin and reaches nothing, its script is the
+    one of this version, and its styles stand in it."""
+    files = outcome_files(parts.engine.job(job, owner))
+    headers = {"content-security-policy": FRAMED, "x-frame-options": "SAMEORIGIN"}
+    return HTMLResponse(_text(parts, files, "audit.html"), headers=headers)
+
+
 def _text(parts: Served, files: tuple[Named, ...], name: str) -> str:
     """What a job wrote as text, "" where it did not."""
-    found = [read_regular(parts.engine.store.path(one.sha256)) for one in files if one.name == name]
+    found = [
+        read_regular(parts.engine.store.local(one.sha256)) for one in files if one.name == name
+    ]
     return found[0].decode("utf-8") if found else ""
 
 
@@ -125,6 +143,59 @@ def _read(parts: Served, files: tuple[Named, ...], name: str) -> Mapping[str, An
     """What a job wrote as JSON, None where it did not."""
     text = _text(parts, files, name)
     return load_json(text.encode()) if text else None
+
+
+SIDES: Final = (("left", "A", "a"), ("right", "B", "b"))
+"""The sides of a comparison: the form's field, what it is called, and the folder of its files."""
+
+
+@router.get("/compare")
+def ask_comparison(request: Request, owner: Owner) -> Response:
+    sides = [(side, f"Model {words}") for side, words, _ in SIDES]
+    return show(request, "compare.html", owner, sides=sides)
+
+
+@router.post("/compare")
+async def compare(request: Request, parts: Parts, owner: Owner) -> Response:
+    async with taken_form(request, [side for side, _, _ in SIDES]) as (_, files):
+        jobs = await run_in_threadpool(lambda: list(_comparing(parts, owner, files)))
+    return _sent(request, f"/compare/{'/'.join(job.id for job in jobs)}")
+
+
+def _comparing(
+    parts: Served, owner: str, files: Mapping[str, Sequence[UploadFile]]
+) -> Iterator[Job]:
+    """The audit of each model, and of the one against the other."""
+    asked = []
+    together: list[Named] = []
+    for side, _, folder in SIDES:
+        named = take_files(parts, files[side])
+        asked.append((named, "{}"))
+        together += [replace(file, name=f"{folder}/{file.name}") for file in named]
+    asked.append((tuple(together), json.dumps({"model": "a", "against": "b"})))
+    for named, options in asked:
+        spec = JobSpec(owner, "audit", canonical("audit", options), named, parts.version)
+        yield parts.engine.submit(spec)
+
+
+@router.get("/compare/{left}/{right}/{both}")
+def show_comparison(
+    request: Request, left: JobId, right: JobId, both: JobId, parts: Parts, owner: Owner
+) -> Response:
+    jobs = [parts.engine.job(job, owner) for job in (left, right, both)]
+    audits = [_read(parts, outcome_files(job), "audit.json") for job in jobs]
+    one, other, together = audits
+    return show(
+        request,
+        "compared.html",
+        owner,
+        waits=next((job for job in jobs if not job.is_over), None),
+        both=jobs[2],
+        differences=together["differences"] if together else (),
+        sides=[(words, jobs[at], audits[at]) for at, (_, words, _) in enumerate(SIDES)],
+        rows=list(rows(one["layers"], other["layers"])) if one and other else (),
+        most=MOST,
+    )
 
 
 @router.post("/jobs/{job}/cancel")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
     from upconv.converters.onnx_writer import UpsamplingFile, WriteOptions
     from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
+    from upconv.converters.proof.plan import Extent
     from upconv.converters.proof.report import Verdict, Verification
     from upconv.linter.finding import Finding, Report
 
@@ -43,8 +44,9 @@ class ConvertRequest:
     is where the proof goes as JSON. `part` is what of the model is converted, all of it where it
     names nothing. `unknown` layers are refused or become nodes of a domain of our own. `limits` are
     of the process that proves. `rules` says which rules look at the model first, and what is known
-    of it; where it is `strict`, an error that they find fails the conversion. `targets` are engines
-    that are to read the file alike: layers take the forms that they have in common.
+    of it; where it is `strict`, an error that they find fails the conversion. `extent` is how much
+    the proof compares. `targets` are engines that are to read the file alike: layers take the forms
+    that they have in common.
     """
 
     model: str | Model
@@ -63,6 +65,7 @@ class ConvertRequest:
     limits: Limits = Limits()
     rules: CheckRequest = CheckRequest()
     strict: bool = False
+    extent: Extent = "full"
     targets: tuple[str, ...] = ()
 
     @property
@@ -267,7 +270,7 @@ def proof_record(proof: Verification, found: list[dict[str, Any]]) -> dict[str, 
 def _proof_request(request: ConvertRequest, written: Path) -> VerifyRequest:
     """The child reads a file itself: a proof that began from our model would trust its reading."""
     asked = (request.model, str(written), request.options, request.fill, request.seed)
-    return VerifyRequest(*asked, part=request.part, limits=request.limits)
+    return VerifyRequest(*asked, part=request.part, limits=request.limits, extent=request.extent)
 
 
 def fill_kinds(text: str) -> tuple[str, ...]:

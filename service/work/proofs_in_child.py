@@ -14,6 +14,7 @@ from upconv.service.work.limits import GIGABYTE, Limits, bound_memory, bytes_for
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
+    from upconv.converters.proof.plan import Extent
     from upconv.converters.proof.report import Verification
     from upconv.converters.proof.source import SourceRun
 
@@ -30,6 +31,7 @@ class ProofRequest:
     data: str = ""
     part: Cut = Cut()
     limits: Limits = Limits()
+    extent: Extent = "full"
 
 
 def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verification:
@@ -40,7 +42,7 @@ def prove(request: ProofRequest, progress: Callable[[str], None]) -> Verificatio
 
     model = fill_missing(cut(_model(request), request.part), request.fill)
     _bound_memory(request, model)
-    return verify(model, request.onnx, request.seed, progress, request.data)
+    return verify(model, request.onnx, request.seed, progress, request.data, request.extent)
 
 
 def _bound_memory(request: ProofRequest, model: Model) -> None:

@@ -18,6 +18,7 @@ from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_again
 
 if TYPE_CHECKING:
     from upconv.converters.ir.model import Model
+    from upconv.converters.proof.plan import Extent
     from upconv.converters.proof.report import Verification
 
 Progress = Callable[[str], None]
@@ -29,6 +30,11 @@ ONE_THREAD: Final = "OPENBLAS_NUM_THREADS"
 """For the child's NumPy: the reference shares its blocks out among threads itself, and the matrix
 products' own threads beside them would only wait for each other, which takes half as long again."""
 
+TUNABLES: Final = "GLIBC_TUNABLES"
+HUGE_PAGES: Final = "glibc.malloc.hugetlb=1"
+"""For the child's onnxruntime: its values are large and new in each run, and a page fault every
+4 kB takes longer than many of its nodes. Where the system has no such pages nothing changes."""
+
 
 @record(frozen=True, slots=True)
 class VerifyRequest:
@@ -36,9 +42,9 @@ class VerifyRequest:
     itself, of which the runtime is judged, where none is named.
 
     `options` are of a model in a file. `fill` are the fillers that the conversion made weights
-    from, `part` the part that it took. `data` is a file or folder of inputs to compare on, "" for
-    made ones. `against` is who judges: our float64 reference, or the framework that the model is
-    from. `limits` are of each process that runs a model.
+    from, `part` the part that it took. `extent` is how much is compared. `data` is a file or folder
+    of inputs to compare on, "" for made ones. `against` is who judges: our float64 reference, or
+    the framework that the model is from. `limits` are of each process that runs a model.
     """
 
     model: str | Model
@@ -50,6 +56,7 @@ class VerifyRequest:
     against: Judge = "reference"
     part: Cut = Cut()
     limits: Limits = Limits()
+    extent: Extent = "full"
 
 
 def verify(request: VerifyRequest, progress: Progress = lambda message: None) -> Verification:
@@ -61,6 +68,11 @@ def verify(request: VerifyRequest, progress: Progress = lambda message: None) ->
     asked = _proof_request(request)
     if request.against == "reference":
         return _certify(asked, progress)
+    if request.extent != "full":
+        raise UsageError(
+            "--proof sampled is of layers, and the framework's run has none",
+            hint="use --against reference",
+        )
     if request.part != Cut():
         raise UsageError(
             "--outputs and --inputs cut the model, and its framework runs the whole",
@@ -94,6 +106,7 @@ def _proof_request(request: VerifyRequest) -> ProofRequest:
         request.data,
         request.part,
         request.limits,
+        request.extent,
     )
 
 
@@ -112,7 +125,7 @@ def _certify(request: ProofRequest, progress: Progress) -> Verification:
     from upconv.converters.proof.runtime import remove_copies
 
     clean = partial(remove_copies, request.onnx)
-    environment = {ONE_THREAD: "1", **os.environ}
+    environment = {ONE_THREAD: "1", TUNABLES: HUGE_PAGES, **os.environ}
     seconds = request.limits.seconds
     return run_in_child(prove, request, progress, clean, environment=environment, seconds=seconds)
 

@@ -178,6 +178,11 @@ class _Child:
 def serve(control: socket.socket, modules: Sequence[str], prepare: str) -> None:
     """In the template: fork whenever it is asked for, until nobody is there to ask, and import
     between whiles."""
+    with suppress(ConnectionError):  # nobody is there
+        _serve(control, modules, prepare)
+
+
+def _serve(control: socket.socket, modules: Sequence[str], prepare: str) -> None:
     asked = poll()
     asked.register(control, POLLIN)
     children: dict[int, _Child] = {}

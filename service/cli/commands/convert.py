@@ -66,7 +66,15 @@ if TYPE_CHECKING:
 @rule_options
 @click.option("--strict", is_flag=True, help="Errors that the rules find fail the conversion.")
 @limit_options
-@click.option("--no-verify", is_flag=True, help="Write without proving.")
+@click.option(
+    "--proof",
+    type=click.Choice(["full", "sampled", "none"]),
+    default="full",
+    show_default=True,
+    help="How much is proven: every value, a seeded share of large layers in about the time of two "
+    "runs, or nothing.",
+)
+@click.option("--no-verify", is_flag=True, help="Write without proving: --proof none.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
 def command(
@@ -86,6 +94,7 @@ def command(
     timeout: float,
     memory: float,
     verbose: bool,
+    proof: Literal["full", "sampled", "none"],
     no_verify: bool,
     seed: int,
     report: str | None,
@@ -136,7 +145,7 @@ def command(
         bilinear,
         external_data,
         only or "",
-        not no_verify,
+        not no_verify and proof != "none",
         seed,
         report or "",
         part,
@@ -144,6 +153,7 @@ def command(
         Limits(timeout, memory),
         rules,
         strict,
+        "sampled" if proof == "sampled" else "full",
         targets,
     )
     with progress_line(verbose) as progress:

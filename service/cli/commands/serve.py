@@ -48,6 +48,20 @@ DAY = 86400.0
     help="postgresql://...  [default: SQLite in --data]",
 )
 @click.option(
+    "--artefacts",
+    default="",
+    envvar="UPCONV_ARTEFACTS",
+    metavar="URL",
+    help="s3://bucket/prefix ...: uploads and artefacts are kept there too.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    envvar="UPCONV_SCHEDULER",
+    metavar="URL",
+    help="tcp://HOST:8786: jobs are done by the workers of this dask scheduler.",
+)
+@click.option(
     "--tokens",
     default="",
     type=click.Path(),

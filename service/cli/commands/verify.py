@@ -11,6 +11,7 @@ from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.model_options import model_options, options_of, part_options
 
 if TYPE_CHECKING:
+    from upconv.converters.proof.plan import Extent
     from upconv.service.work.proving import Judge
 
 
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What judges: our float64 reference, or the framework that MODEL is from. The framework "
     "then reads MODEL itself, so use it for files that you trust.",
+)
+@click.option(
+    "--proof",
+    type=click.Choice(["full", "sampled"]),
+    default="full",
+    show_default=True,
+    help="How much is compared: every value, or a seeded share of large layers in about the time "
+    "of two runs.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option(
@@ -48,6 +57,7 @@ def command(
     model: str,
     onnx: str,
     against: Judge,
+    proof: Extent,
     seed: int,
     data: str,
     fill_missing: str,
@@ -84,8 +94,8 @@ def command(
     kinds = fill_kinds(fill_missing)
     part, options = read_part(part_outputs, part_inputs, options_of(**common))
     limits = Limits(timeout, memory)
-    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part, limits)
+    request = VerifyRequest(model, onnx, options, kinds, seed, data, against, part, limits, proof)
     with progress_line(verbose) as progress:
-        proof = verify(request, progress)
-    click.echo(json.dumps(as_json(proof), indent=2) if format_ == "json" else str(proof))
-    return 0 if proof.verdict == "pass" else 1
+        found = verify(request, progress)
+    click.echo(json.dumps(as_json(found), indent=2) if format_ == "json" else str(found))
+    return 0 if found.verdict == "pass" else 1

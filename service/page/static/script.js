@@ -57,5 +57,6 @@ function following(job) {
   });
 }
 
-if (find("drop")) { dropping(); sending(); }
+if (find("drop")) { dropping(); }
+if (find("send")) { sending(); }
 if (find("job")) { following(find("job")); }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -99,9 +101,19 @@ def _template() -> Template:
     )
     style = PALETTE + STYLE + (TEMPLATES / "style.css").read_text("utf-8")
     environment.globals["style"] = _safe(style)
-    environment.globals["script"] = _safe((TEMPLATES / "page.js").read_text("utf-8"))
+    environment.globals["script"] = _safe(_script())
     environment.globals["version"] = version("upconv")
     return environment.get_template("report.html.j2")
+
+
+def _script() -> str:
+    return (TEMPLATES / "page.js").read_text("utf-8")
+
+
+def script_hash() -> str:
+    """The report's own script, as a content policy names the one that may run."""
+    digest = hashlib.sha256(_script().encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _safe(text: str) -> Any:

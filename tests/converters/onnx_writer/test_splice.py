@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fixtures.make_onnx import net, node, noise
 from upconv.converters.ir.dims import symbol
-from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.geometry import bilinear_taps
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.proof.verify import verify
@@ -174,3 +174,16 @@ def test_a_model_alone_is_not_whole(tmp_path: Path) -> None:
     proof = verify(open_model(str(path), ReadOptions()), str(path))
     assert proof.verdict == "incomplete"
     assert {one.layer: one.verdict for one in proof.layers} == {"up": "pass", "topk": "incomplete"}
+
+
+@pytest.mark.parametrize("where", ["/etc/passwd", "../outside.bin", "absent.bin"])
+def test_data_that_cannot_be_read_are_a_line(tmp_path: Path, where: str) -> None:
+    path = _file(tmp_path, _up(), TOP)
+    proto = onnx.load(path)
+    weight = next(one for one in proto.graph.initializer if one.name == "w")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value=where)
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(UnreadableError, match="its data cannot be read"):
+        write_onnx(open_model(str(path), ReadOptions()), tmp_path / "out.onnx", DEFAULTS)

@@ -8,6 +8,7 @@ import pytest
 from tests.converters.reference.build import convolution, noise, run, torch_of
 from upconv.converters.ir.operators import Linear
 from upconv.converters.reference import convolution as module
+from upconv.converters.reference.windows import Windows
 
 CASES: list[tuple[str, int, tuple[int, ...], int, dict[str, Any]]] = [
     ("plain", 3, (5, 7), 4, {"kernel": (3, 3)}),
@@ -83,3 +84,46 @@ def test_linear(transposed: bool, scratch: int, monkeypatch: pytest.MonkeyPatch)
 def test_linear_over_every_axis() -> None:
     y = run(Linear(2, axis=0), np.arange(3.0), weight=[[1, 0, 2], [0, 1, 0]])
     np.testing.assert_array_equal(y, [4, 1])
+
+
+BACKGROUND: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((19, 23), {"kernel": (3, 3), "pad": (1, 1)}),
+    ((31,), {"kernel": (4,), "pad": (3,)}),
+    ((6, 9, 11), {"kernel": (2, 3, 3), "pad": (1, 1, 0)}),
+    ((21, 17), {"kernel": (3, 2), "dilation": (3, 2), "pad": (2, 2)}),
+]
+
+
+@pytest.mark.parametrize(("size", "given"), BACKGROUND)
+def test_windows_that_repeat_are_torchs_too(size: tuple[int, ...], given: dict[str, Any]) -> None:
+    """Impulses on a background: most windows are the one before them."""
+    from torch.nn import functional
+
+    op = convolution(len(size), 5, **given)
+    x = np.full((2, 3, *size), 0.25)
+    x.reshape(-1)[[0, 7, -1, x.size // 2, x.size // 3]] = (1.0, -4.0, 16.0, -64.0, np.pi)
+    weight = noise(5, 3, *op.kernel, seed=1)
+    apply = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[len(size)]
+    expected = apply(*map(torch_of, (x, weight)), None, op.stride, op.pads_begin, op.dilation)
+    np.testing.assert_allclose(run(op, x, weight=weight), expected.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "channels", "size", "out", "given"), CASES)
+def test_sizes_of_parts_lie_between_the_sum_and_its_magnitude(
+    name: str, channels: int, size: tuple[int, ...], out: int, given: dict[str, Any]
+) -> None:
+    op = convolution(len(size), out, **given)
+    x, weight = noise(2, channels, *size), noise(out, channels // op.groups, *op.kernel, seed=1)
+    values = run(op, x, weight=weight)
+    magnitudes = run(op, np.abs(x), weight=np.abs(weight))
+    sizes = np.empty_like(values)
+
+    def keep(block: module.Block) -> None:
+        assert block.sizes is not None
+        sizes[block.n, :, block.rows] = block.sizes
+
+    windows, spatial = Windows.of(op), tuple(values.shape[2:])
+    work = module.Convolution(x, weight, windows, spatial, op.groups)
+    module.each_block(work, keep, sized=True)
+    assert (sizes >= np.abs(values) * (1 - 1e-12)).all()
+    assert (sizes <= magnitudes * (1 + 1e-12)).all()

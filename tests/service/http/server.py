@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from tests.support import ROOT
 
+PATH = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -102,17 +104,20 @@ def form(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[bytes, 
     return b"".join(parts), f"multipart/form-data; boundary={edge}"
 
 
-def start(folder: Path, *options: str) -> Server:
-    """Start a server, or start it again: the folder has its jobs. It listens once this returns."""
+def start(
+    folder: Path, *options: str, run: tuple[str, ...] = ("-m", "upconv"), **environment: str
+) -> Server:
+    """Start a server, or start it again: the folder has its jobs. It listens once this returns.
+    `run` is what Python runs; the environment is this process's and more."""
     folder.mkdir(exist_ok=True)
     log = folder / f"log-{len(list(folder.glob('log-*')))}"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "upconv", "serve", "--port", "0",
+            [sys.executable, *run, "serve", "--port", "0",
              "--data", str(folder / "data"), *options],
             stderr=stream,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": PATH, **environment},
             cwd=folder,
         )  # fmt: skip
     for _ in range(600):
@@ -125,8 +130,10 @@ def start(folder: Path, *options: str) -> Server:
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Server]:
-    server = start(folder, *options)
+def serving(
+    folder: Path, *options: str, run: tuple[str, ...] = ("-m", "upconv"), **environment: str
+) -> Iterator[Server]:
+    server = start(folder, *options, run=run, **environment)
     try:
         yield server
     finally:

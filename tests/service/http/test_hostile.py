@@ -105,23 +105,6 @@ def test_a_pickle_is_not_run(server: Server) -> None:
     assert not list(server.folder.rglob("ran-here"))
 
 
-def test_data_outside_of_the_upload_is_not_read(server: Server) -> None:
-    from onnx import TensorProto, helper
-
-    weight = TensorProto(name="w", data_type=1, dims=[3], data_location=TensorProto.EXTERNAL)
-    for key, said in (("location", "../../../../../../etc/passwd"), ("length", "12")):
-        weight.external_data.add(key=key, value=said)
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "w"], ["y"])], "g",
-        [value("x", 1, [1, 3])], [value("y", 1, [1, 3])], [weight],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    result = server.send({"m.onnx": model.SerializeToString()}, "convert").json["result"]
-    assert result["exit_code"] == 2
-    assert "root:" not in result["reason"]
-
-
 def test_a_configuration_does_not_lead_out(server: Server) -> None:
     config = b'baseline = "../../../../../etc/hostname"\ncache-dir = "/tmp/upconv-escaped"\n'
     options = {"config": "upconv.toml"}

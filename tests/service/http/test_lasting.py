@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ SLOW = SMALL.replace(b"dim: 5 dim: 7", b"dim: 250 dim: 350")
 
 
 def steps(server: Server, job: str) -> list[str]:
-    return [line["step"] for line in server.records() if line.get("job") == job and "step" in line]
+    """The steps of a job that were begun."""
+    begun = [line for line in server.records() if line["message"] == "step"]
+    return [line["step"] for line in begun if line["job"] == job]
 
 
 def wait_for_step(server: Server, job: str, step: str) -> None:
@@ -115,3 +118,22 @@ def test_beyond_this_machine_only_with_tokens(tmp_path: Path) -> None:
     assert done.code == 2
     assert "--add-token" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_files_that_are_kept_elsewhere_outlive_the_folder(tmp_path: Path) -> None:
+    options = ("--artefacts", f"file://{tmp_path / 'elsewhere'}")
+    first = start(tmp_path, *options)
+    try:
+        done = first.send({"a.prototxt": SMALL}).json
+        report = first.artefact(done, "report.json")
+        running = first.send({"b.prototxt": SLOW}, "convert", FILL, wait=0).json["id"]
+        wait_for_step(first, running, "prove")
+    finally:
+        first.kill()
+    shutil.rmtree(tmp_path / "data" / "artefacts")
+    with serving(tmp_path, *options) as second:
+        assert second.artefact(done, "report.json") == report
+        seen = over(second, running)
+        assert (seen["state"], seen["result"]["exit_code"]) == ("done", 0)
+        assert steps(second, running) == ["prove"]
+        assert second.artefact(seen, "model.onnx")

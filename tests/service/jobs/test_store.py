@@ -11,6 +11,7 @@ from upconv.converters.ir.errors import UsageError
 from upconv.service.jobs.artefacts import final_artefacts
 from upconv.service.jobs.names import require_tree, safe_name
 from upconv.service.jobs.options import canonical
+from upconv.service.jobs.remote import Remote
 from upconv.service.jobs.spec import JobSpec, Named, from_json
 from upconv.service.jobs.store import Store, TooLargeError
 
@@ -89,3 +90,58 @@ def test_an_onnx_file_without_a_verdict_is_no_artefact() -> None:
         )
     ]
     assert names == [["model.onnx"], [], ["model.onnx.failed"]]
+
+
+def test_what_is_kept_elsewhere_is_fetched_whole(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    store = Store(tmp_path / "here", Remote(f"file://{there}"))
+    blob = store.put([b"abc"], 10)
+    other = Store(tmp_path / "other", Remote(f"file://{there}"))
+    assert other.local(blob.sha256).read_bytes() == b"abc"
+    assert list(other.sizes()) == [3]
+    copy = there / blob.sha256[:2] / blob.sha256[2:]
+    copy.write_bytes(b"ab")  # cut short
+    third = Store(tmp_path / "third", Remote(f"file://{there}"))
+    with pytest.raises(FileNotFoundError):
+        third.local(blob.sha256)
+    assert [path for path in (tmp_path / "third").rglob("*") if path.is_file()] == []
+    store.put([b"abc"], 10)
+    assert third.local(blob.sha256).read_bytes() == b"abc"
+    with pytest.raises(FileNotFoundError):
+        third.local("0" * 64)
+    store.sweep((), -1)
+    assert not copy.exists()
+
+
+def test_a_url_that_nothing_understands_is_one_line() -> None:
+    with pytest.raises(UsageError, match="--artefacts nonsense://x"):
+        Remote("nonsense://x")
+
+
+def test_it_is_kept_in_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amazon's interface, as moto serves it."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+            ("no_proxy", "*"),
+        ):  # fmt: skip
+            monkeypatch.setenv(name, value)
+        import s3fs
+
+        s3fs.S3FileSystem().mkdir("models")
+        store = Store(tmp_path / "here", Remote("s3://models/upconv"))
+        blob = store.put([b"a" * 3_000_000], 10**7)
+        other = Store(tmp_path / "other", Remote("s3://models/upconv"))
+        assert other.local(blob.sha256).read_bytes() == b"a" * 3_000_000
+        assert list(other.sizes()) == [3_000_000]
+        with pytest.raises(FileNotFoundError):
+            other.local("0" * 64)
+        store.sweep((), -10)
+        assert list(other.sizes()) == []
+    finally:
+        server.stop()

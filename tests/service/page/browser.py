@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Browser:
 
     def find(self, css: str) -> str:
         found = self.command("POST", "/element", {"using": "css selector", "value": css})
-        return f"/element/{found[_ELEMENT]}"
+        return f"/element/{found[ELEMENT]}"
 
     def click(self, css: str) -> None:
         self.command("POST", f"{self.find(css)}/click")
@@ -58,6 +58,10 @@ class Browser:
 
     def run(self, script: str) -> Any:
         return self.command("POST", "/execute/sync", {"script": script, "args": []})
+
+    def wait_for_call(self, script: str) -> Any:
+        """The value that a script gives to the function that is its last argument."""
+        return self.command("POST", "/execute/async", {"script": script, "args": []})
 
     def resize(self, width: int, height: int) -> None:
         self.command("POST", "/window/rect", {"width": width, "height": height})

@@ -10,9 +10,10 @@ import pytest
 
 from tests.service.commands import upconv
 from tests.service.http.server import Answer, Server, form, serving, start
-from tests.service.http.test_jobs import NET, SMALL
+from tests.service.http.test_jobs import FILL, NET, SMALL
 from tests.service.http.test_lasting import SLOW
-from tests.service.page.browser import Browser, browsing
+from tests.service.page.browser import ELEMENT, Browser, browsing
+from tests.support import ROOT
 from upconv.service.work.rules import all_rules
 
 HTML = {"Accept": "text/html"}
@@ -99,9 +100,9 @@ def test_a_model_is_dropped_watched_and_read(
     assert browser.text("#chosen") == "net.prototxt"
     browser.click("input[value=convert]")
     browser.click("#send button")
-    seen = browser.wait_for("verdict: pass")
+    seen = browser.wait_for("certificate.json")
     assert "model.onnx" in seen
-    assert "certificate.json" in seen
+    assert "verdict: pass" in seen
     browser.go(server.url)
     assert "net.prototxt" in browser.text("table")
     assert complaints(browser) == [], server.log.read_text()
@@ -162,6 +163,90 @@ def test_it_fits_a_phone_and_has_names_for_all(server: Server, browser: Browser)
             browser.prefer(scheme)
             assert browser.run(_FAINT) == [], (path, scheme)
 
+
+def compare(server: Server, other: bytes) -> str:
+    """Where the comparison of two nets is shown, done."""
+    edge = "axe"
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="%s"; filename="net.prototxt"\r\n\r\n'
+    sides = [(head % side).encode() + text for side, text in (("left", SMALL), ("right", other))]
+    body = b"\r\n".join([*sides, f"--{edge}--\r\n".encode()])
+    type_ = f"multipart/form-data; boundary={edge}"
+    path = server.ask("POST", "/compare", body, {"Content-Type": type_, **HTML}).headers["location"]
+    for job in path.split("/")[2:]:
+        assert server.get(f"/v1/jobs/{job}?wait=60").json["state"] == "done"
+    return path
+
+
+def test_two_models_are_compared_side_by_side(server: Server) -> None:
+    page = server.get(compare(server, SMALL.replace(b"pad: 1", b"pad: 0")), HTML).body.decode()
+    assert "pad is 1 in A, 0 in B" in page
+    assert page.count('<section class="side"') == 2
+    assert "up: 2*(H-1)+4-2*1 = 2*H" in page
+    assert "up: 2*(H-1)+4 = 2*H+2" in page
+    assert page.count('<tr class="differs">') == 1
+    same = server.get(compare(server, SMALL), HTML).body.decode()
+    assert "<strong>Nothing</strong>" in same
+    assert 'class="differs"' not in same
+    body, type_ = form({}, {"net.prototxt": SMALL})
+    alone = server.ask("POST", "/compare", body, {"Content-Type": type_, **HTML})
+    assert (alone.status, b"no file was sent" in alone.body) == (400, True)
+
+
+def test_an_audits_report_is_in_its_page_and_reaches_nothing(
+    server: Server, browser: Browser
+) -> None:
+    job = server.send({"net.prototxt": SMALL}, "audit").json["id"]
+    framed = server.get(f"/jobs/{job}/audit.html")
+    policy = framed.headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert framed.body == server.artefact({"id": job}, "audit.html")
+    complaints(browser)
+    browser.go(f"{server.url}/jobs/{job}")
+    inside = browser.find("iframe")[9:]
+    browser.command("POST", "/frame", {"id": {ELEMENT: inside}})
+    assert "Every H and W runs" in browser.text("body")
+    assert browser.run("return self.origin") == "null"
+    browser.command("POST", "/frame", {"id": None})
+    assert complaints(browser) == []  # its own script was let run
+
+
+_AXE = ROOT / "build" / "axe.js"
+
+
+def test_axe_finds_nothing(server: Server, browser: Browser) -> None:
+    """On each page, on a desk and on a phone, light and dark (https://www.deque.com/axe/)."""
+    if not _AXE.is_file() or not _AXE.stat().st_size:
+        pytest.skip("no axe-core (make build/axe.js)")
+    axe = _AXE.read_text("utf-8")
+    jobs = [
+        server.send({"net.prototxt": NET}).json,
+        server.send({"net.prototxt": SMALL}, "convert", FILL).json,
+        server.send({"net.prototxt": SMALL}, "audit").json,
+        server.send({"net.prototxt": NET[:-40]}, "convert").json,
+    ]
+    paths = [
+        "/", "/compare", "/rules", "/rules/UP201", "/sign-in", "/nothing",
+        compare(server, SMALL.replace(b"pad: 1", b"pad: 0")),
+        *(f"/jobs/{job['id']}" for job in jobs), f"/jobs/{jobs[2]['id']}/audit.html",
+    ]  # fmt: skip
+    found = []
+    for path in paths:
+        browser.go(server.url + path)
+        browser.run(axe)
+        for width, scheme in ((1200, "light"), (500, "dark")):
+            browser.resize(width, 800)
+            browser.prefer(scheme)
+            found += [(path, width, scheme, *one) for one in browser.wait_for_call(_RUN_AXE)]
+    assert found == []
+
+
+_RUN_AXE = """\
+const done = arguments[arguments.length - 1];
+axe.run({iframes: false}).then((said) => done(said.violations.map(
+  (one) => [one.id, one.nodes.map((node) => node.html.slice(0, 120))])),
+  (error) => done([[String(error)]]));
+"""
 
 _UNNAMED = """\
 return Array.from(document.querySelectorAll('a,button,input,progress')).filter((one) =>

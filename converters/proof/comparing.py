@@ -1,0 +1,213 @@
+"""One layer's values beside its reference: in blocks where its sums can be had so, else whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.model import Layer
+from upconv.converters.proof.certificates import EXACT, Allowance, allowance, carried
+from upconv.converters.proof.choices import index_outputs
+from upconv.converters.proof.plan import Plan
+from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
+from upconv.converters.reference import run_layer, widened
+from upconv.converters.reference.bounded_blocks import Place, in_bounded_blocks
+from upconv.converters.reference.call import Array
+from upconv.converters.reference.threads import each
+
+Worst = tuple[float | None, float | None, float | None]
+"""(error, bound, ratio) of the worst element."""
+
+SLICE: Final = 1 << 18
+"""Values of a layer that are compared at a time, where its channels stand for themselves."""
+
+
+def compare_layer(
+    layer: Layer,
+    form: str,
+    inputs: Sequence[NDArray[Any]],
+    errors: Mapping[int, Array],
+    computed: Mapping[str, NDArray[Any]],
+    plan: Plan,
+) -> LayerCertificate:
+    """The certificate of a layer: `computed` are its outputs as far as the file shows them,
+    `errors` what its inputs may differ by, where they are not what the file shows."""
+    found = None
+    if not errors and set(computed) == set(layer.outputs) and len(layer.outputs) == 1:
+        found = _in_parts(layer, form, inputs, computed[layer.outputs[0]], plan)
+    if found is not None:
+        return found
+    wide = widened(layer, inputs)
+    try:
+        exact = run_layer(layer, wide)
+    except ShapeError as error:  # of what the file feeds it, for the model has been inferred
+        return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
+    return _compare_whole(layer, form, wide, errors, exact, computed)
+
+
+def uncertified(
+    layer: Layer, form: str, reason: str, verdict: Verdict = "incomplete"
+) -> LayerCertificate:
+    """The certificate of a layer that could not be compared, or is wrong without a number."""
+    operator = type(layer.operator).__name__
+    return LayerCertificate(layer.name, operator, form, "", None, None, None, verdict, reason)
+
+
+def permitted(
+    layer: Layer, form: str, inputs: Sequence[Array], errors: Mapping[int, Array], exact: Array
+) -> Allowance:
+    """What the first output of a layer may differ by."""
+    own = allowance(layer, inputs, exact, form)
+    return carried(layer, inputs, errors, exact, own) if errors else own
+
+
+def _compare_whole(
+    layer: Layer,
+    form: str,
+    inputs: Sequence[Array],
+    errors: Mapping[int, Array],
+    exact: Sequence[Array],
+    computed: Mapping[str, NDArray[Any]],
+) -> LayerCertificate:
+    worst: LayerCertificate | None = None
+    for index, (value, want) in enumerate(zip(layer.outputs, exact, strict=True)):
+        if value not in computed:
+            continue  # nobody reads it, or its reader says that it is missing
+        got = computed[value]
+        if want.shape != got.shape:
+            return _misshapen(layer, form, got.shape, want.shape)
+        choice = value in index_outputs(layer)
+        is_measured = index == 0 and not choice
+        allowed = permitted(layer, form, inputs, errors, want) if is_measured else EXACT
+        found = worst_element(want, got, allowed.bound)
+        one = _judged(layer, form, allowed.kind, found, got.size)
+        worst = one if worst is None else worse_layer(worst, one)
+    assert worst is not None
+    return worst
+
+
+def _misshapen(
+    layer: Layer, form: str, got: tuple[int, ...], want: tuple[int, ...]
+) -> LayerCertificate:
+    reason = f"the shape is {got}, the reference's is {want}"
+    return uncertified(layer, form, reason, "fail")
+
+
+def _judged(
+    layer: Layer, form: str, kind: str, found: Worst, elements: int, share: float = 1.0
+) -> LayerCertificate:
+    error, limit, ratio = found
+    if limit is None:
+        return uncertified(layer, form, "no finite bound is known for its values")
+    operator = type(layer.operator).__name__
+    verdict: Verdict = "pass" if ratio is not None and ratio <= 1 else "fail"
+    return LayerCertificate(
+        layer.name, operator, form, kind, error, limit, ratio, verdict, "", elements, share
+    )
+
+
+# In parts
+
+
+def _in_parts(
+    layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
+) -> LayerCertificate | None:
+    """The certificate of a layer that passes, by parts of its output that need no large copies.
+
+    None where it is not of the kind, or a part does not pass what is asked of it here, which may be
+    more than its bound: the whole layer then says which.
+    """
+    if isinstance(layer.operator, ops.Conv):
+        return _by_blocks(layer, form, inputs, got, plan)
+    if _stands_by_channels(layer, inputs, got):
+        return _by_channels(layer, form, inputs, got, plan)
+    return None
+
+
+def _by_blocks(
+    layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
+) -> LayerCertificate | None:
+    found: list[Worst] = []
+    compared: list[int] = []
+
+    def judge(place: Place, exact: Array, bound: Array) -> None:
+        values = got[place]
+        compared.append(values.size)
+        found.append(
+            worst_element(exact, values, bound)
+            if values.shape == exact.shape
+            else (None, None, None)
+        )
+
+    try:
+        in_bounded_blocks(layer, inputs, judge, plan.chooser(layer.name, got.size))
+    except (ShapeError, IndexError):
+        return None
+    return _of_parts(layer, form, "bound", found, got.size, sum(compared))
+
+
+def _stands_by_channels(layer: Layer, inputs: Sequence[NDArray[Any]], got: NDArray[Any]) -> bool:
+    """Whether each channel of the output comes from the same one of the inputs, in the same way."""
+    op = layer.operator
+    if got.ndim < 3 or got.size <= SLICE or layer.weights:
+        return False
+    if any(x.ndim != got.ndim or x.shape[:2] != got.shape[:2] for x in inputs):
+        return False
+    return isinstance(op, ops.Pool | ops.Relu) or (
+        isinstance(op, ops.Eltwise) and op.kind in ("sum", "difference", "max", "min")
+    )
+
+
+def _by_channels(
+    layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
+) -> LayerCertificate | None:
+    parts = list(_channel_slices(got.shape))
+    chooser = plan.chooser(layer.name, got.size)
+    chosen = parts if chooser is None else list(chooser(parts))
+    found: list[LayerCertificate] = []
+    compared: list[int] = []
+
+    def judge(part: tuple[int, slice]) -> None:
+        place = (slice(part[0], part[0] + 1), part[1])
+        values = got[place]
+        wide = widened(layer, [x[place] for x in inputs])
+        exact = run_layer(layer, wide)
+        one = _compare_whole(layer, form, wide, {}, exact, {layer.outputs[0]: values})
+        found.append(one)
+        compared.append(values.size)
+
+    try:
+        each(judge, chosen)
+    except ShapeError:
+        return None
+    if not all(one.kind in ("exact", "bound") for one in found):
+        return None
+    worst = [(one.max_abs_error, one.bound, one.ratio) for one in found]
+    return _of_parts(layer, form, found[0].kind, worst, got.size, sum(compared))
+
+
+def _channel_slices(shape: Sequence[int]) -> Iterator[tuple[int, slice]]:
+    """(n, channels) of parts of some SLICE values."""
+    step = max(SLICE // max(prod(shape[2:]), 1), 1)
+    for n in range(shape[0]):
+        for first in range(0, shape[1], step):
+            yield n, slice(first, min(first + step, shape[1]))
+
+
+def _of_parts(
+    layer: Layer, form: str, kind: str, found: Sequence[Worst], elements: int, compared: int
+) -> LayerCertificate | None:
+    """None where a part does not pass."""
+    if not found or any(ratio is None or ratio > 1 for _, _, ratio in found):
+        return None
+    worst = max(found, key=_ratio)
+    return _judged(layer, form, kind, worst, elements, compared / elements)
+
+
+def _ratio(one: Worst) -> float:
+    return one[2] or 0.0
