@@ -28,7 +28,8 @@ NAMES = {
     "AmbiguousError", "AuditResult", "Conversion", "Finding", "Inspection", "Model",
     "ModelComparison", "ProbeReading", "Report", "ShapeError", "UnreadableError",
     "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "audit",
-    "check", "compare", "convert", "from_torch", "inspect", "load", "probe_make", "probe_read", "verify",
+    "check", "compare", "convert", "from_torch", "inspect", "load", "probe_make",
+    "probe_read", "verify",
 }  # fmt: skip
 FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")

@@ -146,7 +146,8 @@ def _conv_transpose(seen: Seen) -> Pairs:
     if kernel:
         yield "kernel", kernel
         yield "extent", tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=False))
-    yield from _uneven(op, pads, axes)
+    left_open = bool(asked) or seen.text("auto_pad").startswith("SAME")
+    yield from _uneven(op if left_open else None, pads, axes)
 
 
 def _axes_of(seen: Seen) -> int | None:

@@ -14,42 +14,52 @@ from upconv.converters.passes.portable.chain import Step, chain
 def transposed(
     op: ops.ConvTranspose, layer: Layer, x: Shape, y: Shape
 ) -> Iterator[tuple[Layer, ...]]:
-    """With equal pads and a box cut out of it; and that with its dilation written out as zeros. Of
-    one axis: with a second one of size 1."""
+    """With equal pads by a longer kernel; that with its dilation written out as zeros; and both
+    with a box cut out instead. Of one axis: with a second one of size 1."""
     if op.target is not None or min(op.dilation) < 1 or len(layer.inputs) != 1:
         return
     forms = [(op, dict(layer.weights)), _undilated(op, layer.weights)]
-    if len(op.kernel) == 1:
+    for boxed in (False, True):
         for one, held in forms:
-            yield chain(layer, _widened(one, held, x, y))
-        return
-    for one, held in forms:
-        yield chain(layer, _boxed(one, held, y))
+            if len(op.kernel) == 1:
+                yield chain(layer, _widened(one, held, x, y, boxed))
+            else:
+                yield chain(layer, _even(one, held, y, boxed))
 
 
-def _boxed(op: ops.ConvTranspose, weights: Mapping[str, Weight], y: Shape) -> list[Step]:
-    """Pads that are equal, no output padding, and the box of it that is the output.
+def _even(
+    op: ops.ConvTranspose, weights: Mapping[str, Weight], y: Shape, boxed: bool
+) -> list[Step]:
+    """Pads that are equal, and no output padding, which is a smaller pad at the end.
 
-    An output padding is a smaller pad at the end; what is negative then is reached by zeros that
-    make the kernel longer, at that end.
+    Zeros make the kernel longer at the end where a pad is negative, and without `boxed` at the end
+    where it is the smaller one, so that both are the larger; with it both are the smaller, and the
+    box that is the output is cut out.
     """
     ends = tuple(e - o for e, o in zip(op.pads_end, op.output_padding, strict=True))
-    front = tuple(-(min(b, 0) // d) for b, d in zip(op.pads_begin, op.dilation, strict=True))
-    back = tuple(-(min(e, 0) // d) for e, d in zip(ends, op.dilation, strict=True))
+    least = (0,) * len(ends) if boxed else tuple(map(max, op.pads_begin, ends))
+    front = _taps(least, op.pads_begin, op.dilation)
+    back = _taps(least, ends, op.dilation)
     kernel = tuple(f + k + b for f, k, b in zip(front, op.kernel, back, strict=True))
     begin = tuple(b + f * d for b, f, d in zip(op.pads_begin, front, op.dilation, strict=True))
     end = tuple(e + f * d for e, f, d in zip(ends, back, op.dilation, strict=True))
-    even = tuple(map(min, begin, end))
-    none = (0,) * len(kernel)
+    even, none = tuple(map(min, begin, end)), (0,) * len(kernel)
     inner = replace(op, kernel=kernel, pads_begin=even, pads_end=even, output_padding=none)
     if kernel != op.kernel:
-        spread = _laid(weights["weight"], kernel, front, (1,) * len(kernel))
-        weights = {**weights, "weight": spread}
+        laid = _laid(weights["weight"], kernel, front, (1,) * len(kernel))
+        weights = {**weights, "weight": laid}
     steps: list[Step] = [("transposed", inner, weights)]
     if begin != even or end != even:
         offsets = tuple(b - e for b, e in zip(begin, even, strict=True))
         steps.append(("box", ops.Crop(2, offsets, y[2:]), {}))
     return steps
+
+
+def _taps(
+    least: tuple[int, ...], pads: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...]:
+    """How many taps of zeros bring a pad to what it is to be at least."""
+    return tuple(max(-((p - n) // d), 0) for n, p, d in zip(least, pads, dilation, strict=True))
 
 
 def _undilated(
@@ -83,7 +93,7 @@ def _laid(
 
 
 def _widened(
-    op: ops.ConvTranspose, weights: Mapping[str, Weight], x: Shape, y: Shape
+    op: ops.ConvTranspose, weights: Mapping[str, Weight], x: Shape, y: Shape, boxed: bool
 ) -> list[Step]:
     """One axis as the second of two: kernel 1 x k over (N, C, 1, L)."""
     wide = replace(
@@ -96,7 +106,7 @@ def _widened(
         output_padding=(0, *op.output_padding),
     )
     held = {**weights, "weight": _wide_weight(weights["weight"])}
-    inner = _boxed(wide, held, (*y[:2], 1, *y[2:]))
+    inner = _even(wide, held, (*y[:2], 1, *y[2:]), boxed)
     view, back = ops.Reshape((*x[:2], 1, *x[2:])), ops.Reshape(y)
     return [("wider", view, {}), *inner, ("back", back, {})]
 
