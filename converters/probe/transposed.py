@@ -17,6 +17,9 @@ from upconv.converters.ir.written import OnnxNode
 from upconv.converters.reference.run import run_layer
 
 Array = NDArray[np.float64]
+_LACKING: Final = (
+    "the bias is missing in planes of the first axis that its first tap does not reach"
+)
 MOST_BOXES: Final = 20_000
 
 
@@ -37,7 +40,8 @@ def readings(layer: Layer, node: OnnxNode, x: Array, got: Array, right: Array) -
             if np.array_equal(_box(whole, begin, got.shape[2:], bias), got):
                 shift = _words(op, node, begin, whole.shape[2:], got.shape[2:])
                 yield "; ".join(one for one in (name, shift) if one)
-    yield from _borders(layer, got, right)
+    if _lacks_bias(layer, x, got, right):
+        yield _LACKING
 
 
 def _kernels(layer: Layer) -> Iterator[tuple[str, Layer]]:
@@ -161,13 +165,15 @@ def _of_auto_pad(
     )
 
 
-def _borders(layer: Layer, got: Array, right: Array) -> Iterator[str]:
-    """Of three axes, values that are right but for some: engines unroll these otherwise."""
-    op = layer.operator
+def _lacks_bias(layer: Layer, x: Array, got: Array, right: Array) -> bool:
+    """Whether bias is added only in the planes of the first axis that tap 0 reaches."""
+    op, bias = layer.operator, layer.weights.get("bias")
     assert isinstance(op, ops.ConvTranspose)
-    if got.shape != right.shape or len(op.kernel) < 3 or not (got == right).any():
-        return
-    if any(op.output_padding):
-        yield "output_padding of three axes: pixels that it adds are others"
-    elif set(op.dilation) != {1}:
-        yield "dilation of three axes: some pixels are others"
+    if bias is None or got.shape != right.shape:
+        return False
+    places = np.arange(x.shape[2]) * op.stride[0] - op.pads_begin[0]
+    lacking = ~np.isin(np.arange(got.shape[2]), places)
+    lead = (1, -1, *(1 for _ in op.kernel))
+    last = np.asarray(bias.array(), np.float64).reshape(lead)
+    by_last = (1, 1, -1, *(1 for _ in op.kernel[1:]))
+    return np.array_equal(got, right - np.where(lacking.reshape(by_last), last, 0))

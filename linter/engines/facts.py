@@ -30,6 +30,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "pads_begin": tuple,
     "pads_end": tuple,
     "output_padding": tuple,
+    "bias": bool,
     "uneven": bool,
     "padded": bool,
     "single_channel_groups": bool,
@@ -131,6 +132,7 @@ def _conv_transpose(seen: Seen) -> Pairs:
     yield "auto_pad", seen.text("auto_pad", "NOTSET")
     group = seen.number("group", 1)
     yield "group", group
+    yield "bias", seen.gives(2)
     axes = _axes_of(seen)
     if axes is None:
         return

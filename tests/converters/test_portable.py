@@ -78,7 +78,7 @@ def test_antialias_is_one_too() -> None:
 @pytest.mark.parametrize("operator", TRANSPOSED, ids=str)
 def test_a_transposed_convolution_is_a_box_of_a_plainer_one(operator: ops.ConvTranspose) -> None:
     found = forms(operator, (2, 4, 5, 4, 3)[: 2 + len(operator.kernel)])
-    assert len(found) == 4
+    assert len(found) == 4 + (len(operator.kernel) == 3)
     for right, got in found:
         np.testing.assert_allclose(got, right, rtol=0, atol=1e-12)
 

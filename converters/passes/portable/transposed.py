@@ -15,9 +15,12 @@ def transposed(
     op: ops.ConvTranspose, layer: Layer, x: Shape, y: Shape
 ) -> Iterator[tuple[Layer, ...]]:
     """With equal pads by a longer kernel; that with its dilation written out as zeros; and both
-    with a box cut out instead. Of one axis: with a second one of size 1."""
+    with a box cut out instead. Of one axis: with a second one of size 1. Of three: the bias is a
+    sum behind it."""
     if op.target is not None or min(op.dilation) < 1 or len(layer.inputs) != 1:
         return
+    if "bias" in layer.weights and len(op.kernel) > 2:
+        yield chain(layer, _bias_behind(op, layer.weights))
     forms = [(op, dict(layer.weights)), _undilated(op, layer.weights)]
     for boxed in (False, True):
         for one, held in forms:
@@ -25,6 +28,11 @@ def transposed(
                 yield chain(layer, _widened(one, held, x, y, boxed))
             else:
                 yield chain(layer, _even(one, held, y, boxed))
+
+
+def _bias_behind(op: ops.ConvTranspose, weights: Mapping[str, Weight]) -> list[Step]:
+    rest = {name: weight for name, weight in weights.items() if name != "bias"}
+    return [("transposed", op, rest), ("bias", ops.Scale(1), {"bias": weights["bias"]})]
 
 
 def _even(
@@ -48,7 +56,11 @@ def _even(
     if kernel != op.kernel:
         laid = _laid(weights["weight"], kernel, front, (1,) * len(kernel))
         weights = {**weights, "weight": laid}
-    steps: list[Step] = [("transposed", inner, weights)]
+    steps = (
+        _bias_behind(inner, weights)
+        if len(kernel) > 2 and "bias" in weights
+        else [("transposed", inner, weights)]
+    )
     if begin != even or end != even:
         offsets = tuple(b - e for b, e in zip(begin, even, strict=True))
         steps.append(("box", ops.Crop(2, offsets, y[2:]), {}))
