@@ -193,7 +193,6 @@ def test_every_format_is_in_the_table_of_reports() -> None:
 def test_what_is_called_not_built_is_not_built() -> None:
     text = (ROOT / "docs" / "not-built.md").read_text("utf-8")
     named = re.findall(r"\| `([a-z]+)` \|$", text, re.MULTILINE)
-    assert len(named) >= 1
     assert set(named) & set(COMMANDS) == set()
 
 

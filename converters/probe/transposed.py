@@ -171,7 +171,8 @@ def _lacks_bias(layer: Layer, x: Array, got: Array, right: Array) -> bool:
     assert isinstance(op, ops.ConvTranspose)
     if bias is None or got.shape != right.shape:
         return False
-    places = np.arange(x.shape[2]) * op.stride[0] - op.pads_begin[0]
+    more = -(-op.output_padding[0] // op.stride[0])
+    places = np.arange(x.shape[2] + more) * op.stride[0] - op.pads_begin[0]
     lacking = ~np.isin(np.arange(got.shape[2]), places)
     lead = (1, -1, *(1 for _ in op.kernel))
     last = np.asarray(bias.array(), np.float64).reshape(lead)
