@@ -22,6 +22,7 @@ from upconv.service.http.jobs import DiskFullError
 from upconv.service.http.jobs import router as jobs
 from upconv.service.jobs.engine import UnknownJobError
 from upconv.service.jobs.line import BusyError
+from upconv.service.jobs.names import ClashError
 from upconv.service.jobs.store import TooLargeError
 from upconv.service.work.rules import UnknownRuleError
 
@@ -29,6 +30,7 @@ STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownJobError, 404),
     (UnknownRuleError, 404),
     (BusyError, 429),
+    (ClashError, 409),
     (TooLargeError, 413),
     (DiskFullError, 507),
     (UpconvError, 400),

@@ -16,14 +16,24 @@ from upconv.service.http.context import Owner, Parts, Served
 from upconv.service.http.schemas import ErrorAnswer, JobAnswer, JobsAnswer, job_answer
 from upconv.service.http.uploads import MOST_FILES, keep_files
 from upconv.service.http.waiting import events, until_over
-from upconv.service.jobs.artefacts import BYTES, TYPES
+from upconv.service.jobs.artefacts import BYTES, JSON, TYPES
 from upconv.service.jobs.engine import UnknownJobError
 from upconv.service.jobs.job import Job, outcome_files
-from upconv.service.jobs.options import canonical
-from upconv.service.jobs.spec import KINDS, JobSpec, Named
+from upconv.service.jobs.options import canonical, schema
+from upconv.service.jobs.spec import KINDS, JobSpec, Kind, Named
 
 LONGEST_WAIT: Final = 60.0
 LONGEST_OPTIONS: Final = 1 << 20
+
+
+def _asked(kind: Kind) -> dict[str, Any]:
+    """What a form of one kind of job has; a check is what is asked for where no kind is."""
+    return {
+        "title": kind,
+        "required": [] if kind == KINDS[0] else ["kind"],
+        "properties": {"kind": {"const": kind}, "options": schema(kind)},
+    }
+
 
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {
@@ -34,12 +44,8 @@ _FORM: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
-                        "kind": {"type": "string", "enum": list(KINDS), "default": "check"},
-                        "options": {
-                            "type": "string",
-                            "description": "JSON, as docs/service.md describes it",
-                            "examples": ['{"select": ["UP1"]}'],
-                        },
+                        "kind": {"type": "string", "enum": list(KINDS), "default": KINDS[0]},
+                        "options": {"type": "object"},
                         "files": {
                             "type": "array",
                             "minItems": 1,
@@ -47,13 +53,16 @@ _FORM: Final[dict[str, Any]] = {
                             "description": "Models and weights; what ends in .zip is expanded.",
                         },
                     },
-                }
+                    "anyOf": [_asked(kind) for kind in KINDS],
+                },
+                "encoding": {"options": {"contentType": JSON}},
             }
         },
     }
 }
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 408, 413, 421, 422, 429, 507)
+    status: {"model": ErrorAnswer}
+    for status in (400, 401, 403, 404, 408, 409, 413, 421, 422, 429, 507)
 }
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_ERRORS)

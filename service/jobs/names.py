@@ -20,6 +20,10 @@ _FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|\ud800-\udfff]')
 _REPOSITORY: Final = ".git"
 
 
+class ClashError(UsageError):
+    """Two files cannot be laid out together."""
+
+
 def safe_name(text: str) -> str:
     """The name itself, of a file inside of a folder.
 
@@ -43,20 +47,24 @@ def safe_name(text: str) -> str:
 
 
 def require_tree(names: Iterable[str]) -> None:
-    """Raise UsageError where two names are one, or one is a folder of another, on systems that do
+    """Raise ClashError where two names are one, or one is a folder of another, on systems that do
     not tell letters' cases apart too."""
     seen: dict[str, str] = {}
     for name in names:
         if name.casefold() in seen:
-            raise _refused(name, "there are two of it")
+            raise _clash(name, "there are two of it")
         seen[name.casefold()] = name
     for name in seen.values():
         above = name.casefold()
         while "/" in above:
             above = above.rpartition("/")[0]
             if above in seen:
-                raise _refused(seen[above], "it is a file and a folder")
+                raise _clash(seen[above], "it is a file and a folder")
 
 
 def _refused(text: str, why: str) -> UsageError:
     return UsageError(f"the name {text[:80]!r} is refused: {why}", hint="use relative names")
+
+
+def _clash(text: str, why: str) -> ClashError:
+    return ClashError(f"the name {text[:80]!r} is refused: {why}", hint="give each a name")

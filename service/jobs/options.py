@@ -117,3 +117,19 @@ def parse(kind: Kind, text: str) -> Any:
 def canonical(kind: Kind, text: str) -> str:
     """The options in one spelling, so that the same said twice is the same. Raises as `parse`."""
     return _TYPES[kind].dump_json(parse(kind, text)).decode()
+
+
+def schema(kind: Kind) -> dict[str, Any]:
+    """The options of a kind as a JSON schema that stands alone."""
+    whole = _TYPES[kind].json_schema()
+    parts = whole.pop("$defs", {})
+    alone: dict[str, Any] = _inlined(whole, parts)
+    return alone
+
+
+def _inlined(words: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(words, dict):
+        if "$ref" in words:
+            return _inlined(parts[words["$ref"].rpartition("/")[2]], parts)
+        return {name: _inlined(one, parts) for name, one in words.items()}
+    return [_inlined(one, parts) for one in words] if isinstance(words, list) else words

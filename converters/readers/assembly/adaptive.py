@@ -21,6 +21,9 @@ MAX_FOLLOWING: Final = 64
 MAX_CELLS: Final = 512
 """Irregular maxima are written cell by cell, up to so many along an axis."""
 
+MAX_MATRIX: Final = 1 << 24
+"""Numbers of the matrix of one axis's averages, which are no part of the file."""
+
 
 class Step(Protocol):
     """Append a layer on the way to a result; what it makes."""
@@ -61,6 +64,8 @@ def adapted(
             continue
         if not isinstance(size, int) or not isinstance(count, int):
             x = _following(step, x, rank, kind, (axis, size, count))
+        elif kind == "average" and size * count > MAX_MATRIX:
+            raise UnsupportedError(f"adaptive pooling of {size} pixels into {count} cells")
         elif kind == "average":
             x = along_axis(step, x, axis, rank, _averages(size, count))
         else:

@@ -151,7 +151,7 @@ _OPAQUE: Final[dict[str, tuple[str, Callable[[Call], Shape]]]] = {
 def _opaque(call: Call) -> Made:
     """Told by name, with the shape of what it gives."""
     what, shape = next(one for names, one in _OPAQUE.items() if call.node.op in names.split())
-    message = f"{call.node.op.removeprefix('_contrib_')} {what}, which no operator says"
+    message = f"{call.node.op} {what}, which no operator says"
     error = OpaqueError(message, **call.ask.place())
     with suppress(ConsequenceError):  # the operator is told whatever is known of its inputs
         error.shape = shape(call)

@@ -14,7 +14,7 @@ from upconv.converters.ir.tensors import weight_of
 from upconv.converters.readers.assembly import rearranging
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
 from upconv.converters.readers.assembly.reducing import Kind, reduced
-from upconv.converters.readers.mxnet.lowering import Call, Entry, Made, lowers
+from upconv.converters.readers.mxnet.lowering import GIVE_SIZE, Call, Entry, Made, lowers
 
 Bound: TypeAlias = "int | None"
 
@@ -336,8 +336,10 @@ def _sorted(call: Call) -> Made:
     up, axis = call.ask.flag("is_ascend", call.node.op != "topk"), call.axis("axis", -1)
     size = call.work.known(call.shape()[axis])
     top = call.ask.integer("k", 1 if call.node.op == "topk" else 0) or size
-    if not isinstance(top, int) or not 0 < top <= MAX_PICKED:
-        raise call.ask.unsupported("sorts an axis of an open size", "", "give --input")
+    if not isinstance(top, int):
+        raise call.ask.unsupported("sorts an axis of an open size", "", GIVE_SIZE)
+    if not 0 < top <= MAX_PICKED:
+        raise call.ask.invalid(f"the first {top} of an axis", "k")
     x = call.step(ops.Power(scale=-1.0), [call.x], "negative") if up else call.x
     wanted = ("value", "indices") if kind == "both" else (kind,)
     made: list[Entry] = []

@@ -22,6 +22,7 @@ Place: TypeAlias = tuple[int, int]
 VARIABLE: Final = "null"
 FUSED: Final = ("_sg_mkldnn_", "_sg_onednn_")
 """How operators begin that hold a graph for oneDNN."""
+_MOST_HEADS: Final = 1 << 12
 _USERS: Final = re.compile(
     r"__.*__|(?:.*_)?(?:lr_mult|wd_mult|ctx_group|force_mirroring|mirror_stage|profiler_scope)"
 )
@@ -89,8 +90,8 @@ def read_symbol(source: Source) -> Symbol:
         if node.op.startswith(FUSED):
             nodes[index] = _written_out(node, nodes)
     heads = tuple(_places(outer.get("heads"), len(listed), outer))
-    if not heads:
-        _fail("a symbol without outputs (heads)", outer)
+    if not 0 < len(heads) <= _MOST_HEADS:
+        _fail(f"a symbol with {len(heads)} outputs (heads)", outer)
     return Symbol(tuple(nodes), heads, _version(outer), outer.span)
 
 

@@ -156,4 +156,5 @@ class _Reader:
     def _quantized(self) -> str:
         """The name of a tensor that layers compute in whole numbers which stand for real ones."""
         made = (self.graph.tensors[at] for one in self.graph.operators for at in one.outputs)
-        return next((one.name for one in made if one.type in QUANTIZED and one.quantization), "")
+        names = (one.name for one in made if one.type in QUANTIZED and one.quantization)
+        return next(names, "").partition(";")[0]

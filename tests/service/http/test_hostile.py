@@ -57,8 +57,8 @@ ARCHIVES = {
     "claims 4 GB": (with_large_claim(zipped({"a.prototxt": SMALL}), 0xFFFFFFF0), 413),
     "claims less": (with_large_claim(zipped({"a.prototxt": SMALL * 100}), 10), 400),
     "twice": (zipped({"a.prototxt": SMALL}, twice="a.prototxt"), 400),
-    "file and folder": (zipped({"a": SMALL, "a/b.prototxt": SMALL}), 400),
-    "other case": (zipped({"a.prototxt": SMALL, "A.prototxt": SMALL}), 400),
+    "file and folder": (zipped({"a": SMALL, "a/b.prototxt": SMALL}), 409),
+    "other case": (zipped({"a.prototxt": SMALL, "A.prototxt": SMALL}), 409),
     "corrupt": (
         zipped({"a.prototxt": SMALL}).replace(b"\x00\x00\x00\x00a.", b"\x00\x00\x01\x00a."),
         400,

@@ -313,6 +313,10 @@ REFUSED = [
     ("Dropout", {"mode": "always"}, "random"),
     ("SoftmaxOutput", {}, "oneDNN"),
     ("Frobnicate", {}, "unknown operator"),
+    ("_contrib_AdaptiveAvgPooling2D", {"output_size": "(4000000000, 7)"}, "4000000000 cells"),
+    ("topk", {"k": 4000000000}, "the first 4000000000"),
+    ("tile", {"reps": "(0, 1)"}, "repeats a tensor"),
+    ("_arange", {"start": 4e9}, "4e+09 numbers"),
     ("MultiBoxDetection", {}, "non-maximum suppression"),
 ]
 
