@@ -25,7 +25,7 @@ from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
 from upconv.converters.readers.onnx.stated import stated_shapes
 from upconv.converters.readers.onnx.tensors import read_tensor
-from upconv.converters.readers.onnx.written import NodeSettings
+from upconv.converters.readers.onnx.written import NodeSettings, WrittenNode
 
 MAX_DEPTH: Final = 48
 MAX_NODES: Final = 100_000
@@ -121,13 +121,13 @@ class Evaluation:
             frame.entries.pop("", None)
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
-        written = Written(NodeSettings(node.attributes))
+        opset = frame.opsets.get(node.domain, 0)
+        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset))
         origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(
             frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)
         )
-        opset = frame.opsets.get(node.domain, 0)
         absent = next((one for one in node.inputs if one and one not in frame), "")
         found = () if absent else tuple(frame.entry(one) for one in node.inputs)
         call = Call(node, found, self.work, origin, opset, name, outputs or (name,))

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
+from upconv.converters.readers.assembly import rearranging
 from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
 from upconv.converters.readers.onnx.entries import Entry, Value
@@ -70,15 +71,15 @@ def _squeeze(call: Call) -> Entry:
     gone = ones if named is None else sorted(call.axes(named, len(shape)))
     if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in gone):
         raise call.invalid(f"squeezes axes {gone} of {'x'.join(map(str, shape))}")
-    return _chained(call, x, [ops.Reshape((), axis, 1) for axis in reversed(gone)])
+    return _chained(call, x, rearranging.dropped(gone))
 
 
 @lowers("Unsqueeze")
 def _unsqueeze(call: Call) -> Entry:
     x = call.value()
     named = call.listed(1, "axes") or ()
-    added = sorted(call.axes(named, call.rank(x) + len(named)))
-    return _chained(call, x, [ops.Reshape((1,), axis, 0) for axis in added])
+    added = call.axes(named, call.rank(x) + len(named))
+    return _chained(call, x, rearranging.added(added))
 
 
 def _chained(call: Call, x: str, steps: Sequence[ops.Operator]) -> Entry:
@@ -259,7 +260,7 @@ def _tile(call: Call) -> Entry:
     x, counts = call.value(), call.sizes(1, "repeats")
     if len(counts) != call.rank(x):
         raise call.invalid(f"{len(counts)} repeats for {call.rank(x)} axes")
-    return _chained(call, x, [ops.Tile(at, n) for at, n in enumerate(counts) if n != 1])
+    return _chained(call, x, rearranging.tiled(counts))
 
 
 @lowers("ConstantOfShape")

@@ -44,8 +44,8 @@ def _binary(call: Call) -> Entry:
 def _joined(call: Call, kind: Kind, left: Value, right: Value, suffix: str = "") -> Value:
     names, axes = aligned(call, [left, right])
     shapes = [call.shape(name, len(axes or ())) for name in names]
-    broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=False))
-    name = call.emit(ops.Eltwise(kind, broadcast=broadcast), names, suffix=suffix)
+    repeats = shapes[0] != shapes[1]  # sizes that only the image decides may be 1 on one side
+    name = call.emit(ops.Eltwise(kind, broadcast=repeats), names, suffix=suffix)
     return Value(name, axes)
 
 
