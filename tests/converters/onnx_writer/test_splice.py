@@ -20,8 +20,8 @@ from upconv.converters.proof.verify import verify
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
 
-TOP = node("TopK", "u,k", "y,places", axis=2)
-"""Not understood: its values are sorted, its places are whole numbers of 64 bits."""
+TOP = node("TopK", "u,k", "y,places", axis=2, largest=0)
+"""Not understood: the smallest values; its places are whole numbers of 64 bits."""
 
 
 DEFAULTS = WriteOptions()
