@@ -14,6 +14,7 @@ from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from upconv.linter.engines.profile import Entry, Target
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Crash:
     """A rule that failed, by its code and name, and why. What is no rule has no code."""
 

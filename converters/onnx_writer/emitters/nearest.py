@@ -18,6 +18,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.nearest import Line, line_of, simple_fraction
 from upconv.converters.onnx_writer.emitters.counting import counted
 from upconv.converters.onnx_writer.graph import GraphBuilder
 from upconv.converters.passes.lines import Line, line_of, simple_fraction
