@@ -11,9 +11,10 @@ from upconv.converters.ir.shapes import provably_differ
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
 from upconv.converters.readers.assembly.compositions import Kind, with_number
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
+from upconv.converters.readers.tensorflow.values import Entry, Missing
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "Add": "sum",
