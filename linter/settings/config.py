@@ -63,6 +63,7 @@ class Config:
     dialect: str | None = None
     keras_bilinear: str | None = None
     keras_backend: str | None = None
+    target: tuple[str, ...] = ()
 
 
 def read_config(path: str | Path) -> Config:

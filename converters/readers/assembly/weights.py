@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
-from upconv.converters.ir.tensors import ArrayData, TensorData, Weight
+from upconv.converters.ir.tensors import ArrayData, Filler, TensorData, Weight
 
 Ints: TypeAlias = tuple[int, ...]
 Order: TypeAlias = tuple[Callable[[Ints], Ints], Callable[[Any], Any]]
@@ -15,6 +15,20 @@ Order: TypeAlias = tuple[Callable[[Ints], Ints], Callable[[Any], Any]]
 
 FLAT: Order = (lambda shape: (prod(shape),), lambda values: values.reshape(-1))
 """All values in one axis."""
+
+
+CONSTANTS = {"zeros": 0.0, "ones": 1.0, "zero": 0.0, "one": 1.0}
+"""Initializers of Keras and MXNet that are a constant."""
+
+
+def filler_of(name: str, value: object) -> Filler:
+    """An initializer of Keras's or MXNet's, constants in Caffe's word; `value` is its setting."""
+    word = name.lower()
+    if word in CONSTANTS:
+        return Filler("constant", CONSTANTS[word])
+    if word == "constant" and isinstance(value, int | float):
+        return Filler("constant", float(value))
+    return Filler(name or "unknown", declared=bool(name))
 
 
 def repeated(times: int) -> Order:

@@ -7,14 +7,12 @@ from typing import TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.tensors import Filler, Weight, missing
-from upconv.converters.readers.assembly.weights import Order, laid_out
+from upconv.converters.readers.assembly.weights import Order, filler_of, laid_out
 from upconv.converters.readers.files.hdf5 import Dataset
 from upconv.converters.readers.files.json_spans import JsonObject
 from upconv.converters.readers.keras.lowering import KerasLayer, Step
 
 Shape: TypeAlias = tuple[Size | None, ...]
-
-INITIALIZERS = {"zeros": 0.0, "ones": 1.0, "zero": 0.0, "one": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +67,4 @@ def _filler(layer: KerasLayer, variable: Variable) -> Filler:
     given = layer.config.get(variable.initializer)
     settings = given.object("config") if isinstance(given, JsonObject) else None
     name = given.text("class_name") if isinstance(given, JsonObject) else str(given or "")
-    word = name.lower()
-    if word in INITIALIZERS:
-        return Filler("constant", INITIALIZERS[word])
-    value = settings.get("value") if settings else None
-    if word == "constant" and isinstance(value, int | float):
-        return Filler("constant", float(value))
-    return Filler(name or "unknown", declared=bool(name))
+    return filler_of(name, settings.get("value") if settings else None)

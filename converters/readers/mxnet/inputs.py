@@ -11,6 +11,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.tensors import Filler, TensorData
+from upconv.converters.readers.assembly.weights import filler_of
 from upconv.converters.readers.files.stored import MAX_AXES
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.lowering import Parameter
@@ -169,10 +170,4 @@ def _filler(node: Node) -> Filler:
         made = [text, {}]
     word = str(made[0]).lower() if isinstance(made, list) and made else ""
     settings = made[1] if isinstance(made, list) and len(made) > 1 else {}
-    constant = {"zeros": 0.0, "zero": 0.0, "ones": 1.0, "one": 1.0}.get(word)
-    if constant is not None:
-        return Filler("constant", constant)
-    value = settings.get("value") if isinstance(settings, dict) else None
-    if word == "constant" and isinstance(value, int | float):
-        return Filler("constant", float(value))
-    return Filler(word or "unknown", declared=bool(word))
+    return filler_of(word, settings.get("value") if isinstance(settings, dict) else None)

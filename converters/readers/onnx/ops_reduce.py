@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly import reducing
+from upconv.converters.readers.assembly.rearranging import extreme_places
 from upconv.converters.readers.assembly.reducing import Kind
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
@@ -78,15 +79,28 @@ def _global_norm(call: Call) -> Entry:
 
 @lowers("ArgMax", "ArgMin")
 def _places(call: Call) -> Entry:
-    x = call.value()
+    x, keep = call.value(), call.integer("keepdims", 1) != 0
     axis = call.axis(call.integer("axis", 0), call.rank(x))
-    if call.node.op == "ArgMin":
-        x = call.step(ops.Power(scale=-1.0), [x], "negative")
     ties: Literal["last", "first"] = "last" if call.flag("select_last_index") else "first"
-    operator = ops.ArgMax(axis, 1, "indices", ties)
-    if call.integer("keepdims", 1):
-        return call.emit(operator, [x], kind="int")
-    return call.emit(ops.Reshape((), axis, 1), [call.step(operator, [x], "places")], kind="int")
+    steps = extreme_places(axis, least=call.node.op == "ArgMin", keep=keep, ties=ties)
+    for index, operator in enumerate(steps[:-1]):
+        x = call.step(operator, [x], f"step{index}")
+    return call.emit(steps[-1], [x], kind="int")
+
+
+@lowers("TopK", since=10)
+def _largest(call: Call) -> tuple[Entry, ...]:
+    """The largest values, the first of equals first, and their places."""
+    x, (count,) = call.value(), call.numbers(1, "k")
+    axis = call.axis(call.integer("axis", -1), call.rank(x))
+    if not call.integer("largest", 1) or not (call.integer("sorted", 1) or count == 1):
+        raise call.unsupported("the smallest values, or the largest in no order")
+    values, places = (ops.ArgMax(axis, count, kind, "first") for kind in ("values", "indices"))
+    (largest,) = call.emit_many(values, [x], call.outputs[:1])
+    if len(call.outputs) == 1:
+        return (largest,)
+    title = f"{call.name}/places"
+    return (largest, *call.emit_many(places, [x], call.outputs[1:], kind="int", title=title))
 
 
 @lowers("CumSum", since=11)

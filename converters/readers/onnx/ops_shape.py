@@ -7,8 +7,11 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
+from upconv.converters.readers.assembly import rearranging
+from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.onnx.entries import Entry, Value
+from upconv.converters.readers.onnx.folding import fill_of
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
 NO_END: Final = 1 << 31
@@ -30,7 +33,7 @@ def extended(call: Call, index: int, axes: int) -> Entry:
         return entry
     if isinstance(entry, Known):
         shape = entry.shape + (1,) * axes
-        return Known(entry.kind, shape, values=entry.array().reshape(shape))
+        return known_of(entry.array().reshape(shape), entry.kind)
     own = call.rank(call.value(index))
     name = call.step(ops.Reshape((1,) * axes, own, 0), [call.value(index)], "aligned")
     return Value(name, call.kind(index))
@@ -40,16 +43,12 @@ def extended(call: Call, index: int, axes: int) -> Entry:
 def _shape(call: Call) -> Entry:
     sizes = _shape_entry(call)
     end = call.integer("end", len(sizes))
-    from upconv.converters.readers.onnx.folding import sizes_as_known
-
     return sizes_as_known(sizes[call.integer("start", 0) : end])
 
 
 @lowers("Size")
 def _size(call: Call) -> Entry:
-    from upconv.converters.readers.onnx.folding import scalar_of
-
-    return scalar_of(multiply(_shape_entry(call)))
+    return size_as_known(multiply(_shape_entry(call)))
 
 
 # Axes
@@ -72,15 +71,15 @@ def _squeeze(call: Call) -> Entry:
     gone = ones if named is None else sorted(call.axes(named, len(shape)))
     if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in gone):
         raise call.invalid(f"squeezes axes {gone} of {'x'.join(map(str, shape))}")
-    return _chained(call, x, [ops.Reshape((), axis, 1) for axis in reversed(gone)])
+    return _chained(call, x, rearranging.dropped(gone))
 
 
 @lowers("Unsqueeze")
 def _unsqueeze(call: Call) -> Entry:
     x = call.value()
     named = call.listed(1, "axes") or ()
-    added = sorted(call.axes(named, call.rank(x) + len(named)))
-    return _chained(call, x, [ops.Reshape((1,), axis, 0) for axis in added])
+    added = call.axes(named, call.rank(x) + len(named))
+    return _chained(call, x, rearranging.added(added))
 
 
 def _chained(call: Call, x: str, steps: Sequence[ops.Operator]) -> Entry:
@@ -261,14 +260,12 @@ def _tile(call: Call) -> Entry:
     x, counts = call.value(), call.sizes(1, "repeats")
     if len(counts) != call.rank(x):
         raise call.invalid(f"{len(counts)} repeats for {call.rank(x)} axes")
-    return _chained(call, x, [ops.Tile(at, n) for at, n in enumerate(counts) if n != 1])
+    return _chained(call, x, rearranging.tiled(counts))
 
 
 @lowers("ConstantOfShape")
 def _constant_of_shape(call: Call) -> Entry:
     """As large as the input: one number, repeated."""
-    from upconv.converters.readers.onnx.folding import fill_of, known_of
-
     value = known_of(fill_of(call))
     number = call.step(ops.Constant(()), [], "number", {"value": call.weight_of(value)})
     return call.emit(ops.Expand(call.sizes(0, "shape")), [number], kind=value.kind)
