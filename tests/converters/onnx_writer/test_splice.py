@@ -129,7 +129,8 @@ def test_a_copy_that_is_none_is_found(change: str, tmp_path: Path) -> None:
     model, out = _written(_file(tmp_path, _up(), TOP))
     made = onnx.load(out)
     if change == "another mode":
-        made.graph.node[1].attribute.append(helper.make_attribute("largest", 0))
+        (largest,) = (one for one in made.graph.node[1].attribute if one.name == "largest")
+        largest.i = 1
     elif change == "another tensor":
         (k,) = (one for one in made.graph.initializer if one.name == "k")
         k.CopyFrom(numpy_helper.from_array(np.array([3]), "k"))
