@@ -150,6 +150,10 @@ class Few:
         code = code_of(dtype)
         if code == self.dtype.code:
             return self
+        if code == "O":
+            return Few(self.items, self.shape, Type(code))
+        if code not in LETTERS:
+            raise TooHardError
         return made(map(_CASTS[code[0]], self.items), self.shape, code)
 
 

@@ -133,5 +133,12 @@ def test_a_range(bounds: tuple[int, ...]) -> None:
     assert isinstance(ours, Few)
 
 
+def test_a_range_beside_sizes_is_of_numbers() -> None:
+    """Where another input of the node may be a size all are objects, and what is made is none."""
+    given = [few.of_array(np.array(bound)).astype("O") for bound in (1, 7, 2)]
+    (made,) = folded("it", given, lambda three: arrangement.ranged(*three), UnreadableError)
+    assert (made.tolist(), made.dtype.kind) == ([1, 3, 5], "i")
+
+
 def test_whole_numbers_that_wrap_are_numpys() -> None:
     same(lambda both: elementwise.binary("multiply", *both), [np.array([1 << 30, 3], np.int32)] * 2)
