@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from upconv.converters.ir.errors import UnsupportedError, UsageError
 
 def net(path: Path, batch: int = 1) -> Path:
     """A transposed convolution with an output_shape, then nearest interpolation with ceil."""
-    stored = {
+    stored: dict[str, Any] = {
         "w": np.random.default_rng(0).standard_normal((2, 2, 3, 3)).astype(np.float32),
         "sizes": np.array([batch, 2, 13, 20], np.int64),
     }
