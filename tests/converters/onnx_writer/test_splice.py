@@ -20,8 +20,8 @@ from upconv.converters.proof.verify import verify
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
 
-TOP = node("TopK", "u,k", "y,places", axis=2)
-"""Not understood: its values are sorted, its places are whole numbers of 64 bits."""
+TOP = node("TopK", "u,k", "y,places", axis=2, largest=0)
+"""Not understood: the smallest values; its places are whole numbers of 64 bits."""
 
 
 DEFAULTS = WriteOptions()
@@ -129,7 +129,8 @@ def test_a_copy_that_is_none_is_found(change: str, tmp_path: Path) -> None:
     model, out = _written(_file(tmp_path, _up(), TOP))
     made = onnx.load(out)
     if change == "another mode":
-        made.graph.node[1].attribute.append(helper.make_attribute("largest", 0))
+        (largest,) = (one for one in made.graph.node[1].attribute if one.name == "largest")
+        largest.i = 1
     elif change == "another tensor":
         (k,) = (one for one in made.graph.initializer if one.name == "k")
         k.CopyFrom(numpy_helper.from_array(np.array([3]), "k"))
