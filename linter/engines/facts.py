@@ -17,6 +17,7 @@ from upconv.linter.engines.condition import Fact, Facts
 
 KNOWN: Final[Mapping[str, type]] = {
     "opset": int,
+    "part_of": str,
     "axes": int,
     "batch": int,
     "open_size": bool,
@@ -56,7 +57,8 @@ KNOWN: Final[Mapping[str, type]] = {
     "says_rounding": bool,
     "understood": bool,
 }
-"""Fact -> its type. `axes` counts the spatial ones; `extent` is the kernel with its dilation;
+"""Fact -> its type. `part_of` is the operator that the node says, or helps to say; `axes` counts
+the spatial ones; `extent` is the kernel with its dilation;
 `output_shape` is "none", "spatial" or "full" (N and C among it); `uneven`: begin and end pads
 differ, counting those that auto_pad or output_shape stand for; `fractional`: coordinates by a scale
 that is not the ratio of the sizes; `antialias`: and an axis becomes shorter; `understood`: false
@@ -116,6 +118,7 @@ def _nothing(seen: Seen) -> Pairs:
 
 def _sizes(seen: Seen) -> Pairs:
     yield "opset", seen.node.opset
+    yield "part_of", type(seen.layer.operator).__name__
     yield "understood", not isinstance(seen.layer.operator, ops.Unknown)
     if seen.x is None:
         return

@@ -21,7 +21,6 @@ from upconv.converters.ir.model import Layer
 from upconv.converters.ir.nearest import Line, line_of, simple_fraction
 from upconv.converters.onnx_writer.emitters.counting import counted
 from upconv.converters.onnx_writer.graph import GraphBuilder
-from upconv.converters.passes.lines import Line, line_of, simple_fraction
 
 SURE_PRODUCT: Final = 1 << 20
 """Off the boundaries by 1/m at least, a float32 coordinate is right while n*m is below this."""

@@ -11,8 +11,8 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.model import Layer, Shape
+from upconv.converters.ir.nearest import Line, line_of, simple_fraction
 from upconv.converters.ir.tensors import FloatArray, weight_of
-from upconv.converters.passes.lines import Line, line_of, simple_fraction
 from upconv.converters.passes.portable.chain import Step, chain
 
 LONGEST: Final = 4096

@@ -56,11 +56,10 @@ def _even(
     if kernel != op.kernel:
         laid = _laid(weights["weight"], kernel, front, (1,) * len(kernel))
         weights = {**weights, "weight": laid}
-    steps = (
-        _bias_behind(inner, weights)
-        if len(kernel) > 2 and "bias" in weights
-        else [("transposed", inner, weights)]
-    )
+    behind = len(kernel) > 2 and "bias" in weights
+    steps: list[Step] = [("transposed", inner, weights)]
+    if behind:
+        steps = _bias_behind(inner, weights)
     if begin != even or end != even:
         offsets = tuple(b - e for b, e in zip(begin, even, strict=True))
         steps.append(("box", ops.Crop(2, offsets, y[2:]), {}))

@@ -73,6 +73,16 @@ def float32(number: float) -> float:
     return array("f", (number,))[0]
 
 
+def shortest(number: float) -> str:
+    """The fewest digits that are this float32 number.
+
+    >>> shortest(float32(1.9999999))
+    '1.9999999'
+    """
+    texts = (f"{number:.{digits}g}" for digits in range(1, 10))
+    return next(text for text in texts if float32(float(text)) == float32(number))
+
+
 def scaled_sizes(sizes: Iterable[int], scale: float) -> list[int]:
     """floor(size * scale) of sizes below 2^24, as float32 rounds it: the product of two float32
     numbers is exact in Python's floats.
@@ -95,7 +105,8 @@ def _noise(scale: float, size: Size) -> str:
     for n, out in zip(sizes, scaled_sizes(sizes, scale), strict=True):
         right = n * meant.numerator // meant.denominator
         if out != right:
-            return f"the scale {scale:.9g} is not quite {meant}: {n} become {out}, and not {right}"
+            shown = shortest(scale)
+            return f"the scale {shown} is not quite {meant}: {n} become {out}, and not {right}"
     return ""
 
 

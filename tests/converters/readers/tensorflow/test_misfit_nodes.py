@@ -20,6 +20,8 @@ from upconv.linter.running.engine import check_path
 
 SEEDS: Final = 4
 NODES: Final = 12
+COUNTED: Final = 4
+"""One of so many is read once more, for what it became."""
 
 
 def _shape(sizes: Sequence[int]) -> str:
@@ -118,9 +120,9 @@ def _misfit(op: str, rng: random.Random) -> str:
     attributes = rng.choice(ATTRIBUTES)
     lines = [f'input: "{name}"' for name in inputs]
     lines += [f'attr {{ key: "{key}" value {{ {value} }} }}' for key, value in attributes.items()]
+    read = {"fixed", "open", *inputs}  # "sizes" reads "open"
     nodes = (
-        *DATA.values(),
-        *CONSTANTS.values(),
+        *(text for name, text in (DATA | CONSTANTS).items() if name in read),
         f'node {{ name: "misfit" op: "{op}" {" ".join(lines)} }}',
         'node { name: "first" op: "Relu" input: "misfit" }',
         'node { name: "second" op: "Add" input: "misfit:1" input: "fixed" }',
@@ -148,10 +150,12 @@ def test_misfit_nodes(seed: int, tmp_path: Path) -> None:
     assert len(operations) > 100
     known = 0
     for op in operations:
-        for _ in range(NODES):
+        for number in range(NODES):
             path.write_text(_misfit(op, rng))
             report = check_path(path)
             assert not report.crashed, [one.message for one in report.findings]
+            if number % COUNTED:
+                continue
             try:
                 model = read_tensorflow(str(path), ReadOptions())
             except UpconvError as error:
@@ -161,4 +165,5 @@ def test_misfit_nodes(seed: int, tmp_path: Path) -> None:
                 layer.name == "misfit" and not isinstance(layer.operator, Unknown)
                 for layer in model.layers
             )
-    assert known > 0.08 * NODES * len(operations), f"{known} misfits are layers"
+    looked = NODES // COUNTED * len(operations)
+    assert known > 0.08 * looked, f"{known} of {looked} misfits are layers"
