@@ -9,7 +9,17 @@ from typing import Any, Final
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from upconv.service.lsp import actions, completion, hover, names, notebooks, outline, sizes, texts
+from upconv.service.lsp import (
+    actions,
+    completion,
+    hover,
+    names,
+    notebook_events,
+    notebooks,
+    outline,
+    sizes,
+    texts,
+)
 from upconv.service.lsp.session import Session
 
 Handler = Callable[..., Any]
@@ -20,10 +30,10 @@ FEATURES: Final[tuple[tuple[str, Handler, Any], ...]] = (
     (types.TEXT_DOCUMENT_DID_CHANGE, texts.did_change, None),
     (types.TEXT_DOCUMENT_DID_SAVE, texts.did_save, None),
     (types.TEXT_DOCUMENT_DID_CLOSE, texts.did_close, None),
-    (types.NOTEBOOK_DOCUMENT_DID_OPEN, notebooks.did_open, None),
-    (types.NOTEBOOK_DOCUMENT_DID_CHANGE, notebooks.did_change, None),
-    (types.NOTEBOOK_DOCUMENT_DID_SAVE, notebooks.did_save, None),
-    (types.NOTEBOOK_DOCUMENT_DID_CLOSE, notebooks.did_close, None),
+    (types.NOTEBOOK_DOCUMENT_DID_OPEN, notebook_events.did_open, None),
+    (types.NOTEBOOK_DOCUMENT_DID_CHANGE, notebook_events.did_change, None),
+    (types.NOTEBOOK_DOCUMENT_DID_SAVE, notebook_events.did_save, None),
+    (types.NOTEBOOK_DOCUMENT_DID_CLOSE, notebook_events.did_close, None),
     (types.WORKSPACE_DID_CHANGE_WATCHED_FILES, texts.did_change_files, None),
     (
         types.TEXT_DOCUMENT_DIAGNOSTIC,

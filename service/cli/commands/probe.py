@@ -11,7 +11,13 @@ from upconv.service.cli.model_options import model_options, options_of
 
 @click.group()
 def command() -> None:
-    """Ask an engine how it reads a model: make whole-number models for it, and read its outputs."""
+    """Ask an engine how it reads a model: make whole-number models for it, and read its outputs.
+
+    \b
+    Examples:
+      upconv probe make net.onnx -o probe
+      upconv probe read probe outputs-0.npz outputs-1.npz
+    """
 
 
 @command.command()
