@@ -6,6 +6,8 @@ VENV    ?= .venv
 WORKERS ?= auto
 SECONDS ?= 60
 TARGETS ?=
+QUICK   ?=
+BASE    ?= main
 
 BIN := $(VENV)/bin
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
@@ -16,10 +18,10 @@ FCN8S := build/fcn8s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint golden docs bench fuzz serve clean
+.PHONY: help run test lint golden docs bench bench-compare fuzz serve editor clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.base ## Check a small FCN-8s, convert it to ONNX and prove the two equal
 	$(BIN)/python fixtures/make_weights.py fixtures/fcn8s/fcn8s.prototxt $(FCN8S)/fcn8s.caffemodel
@@ -44,14 +46,30 @@ docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the si
 	$(BIN)/python docs/make_pictures.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev ## Measure parsing, start-up, conversion; prints a table
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## Measure, into build/bench as Markdown and JSON; QUICK=1 in a few minutes
+	$(BIN)/python -m benchmarks.report build/bench/bench.md build/bench/bench.json $(if $(QUICK),--quick)
+	$(if $(QUICK),,$(BIN)/python -m benchmarks)
+
+bench-compare: $(VENV)/.dev ## What changed since a commit: BASE=main; the quick benchmarks of both
+	git worktree remove --force build/bench/base 2>/dev/null || true
+	git worktree add --detach build/bench/base $(BASE)
+	rm -rf build/bench/base/benchmarks && cp -r benchmarks build/bench/base/
+	cd build/bench/base && $(abspath $(BIN))/python -m benchmarks.report $(CURDIR)/build/bench/base.md $(CURDIR)/build/bench/base.json --quick
+	git worktree remove --force build/bench/base
+	$(BIN)/python -m benchmarks.report build/bench/new.md build/bench/new.json --quick
+	$(BIN)/python -m benchmarks.report --compare build/bench/base.json build/bench/new.json
 
 fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer, TARGETS="hdf5 keras" for some
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
 
 serve: $(VENV)/.service ## Serve the API and its page on http://127.0.0.1:8000
 	$(BIN)/upconv serve
+
+editor: ## Build the extension for VS Code, build/upconv.vsix; wants npm
+	@mkdir -p build
+	cp -R editors/vscode build/
+	cp LICENSE build/vscode/
+	cd build/vscode && npm install --no-audit --no-fund --silent && npx vsce package --out ../upconv.vsix
 
 clean: ## Remove build output and caches; .venv stays
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

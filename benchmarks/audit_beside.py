@@ -27,6 +27,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.converters.audit import torch_nets
+
 LAST: Final = 256
 WIDE: Final = 64
 """The width, and the depth of volumes, at which heights are tried."""
@@ -43,50 +45,6 @@ for size in range(1, int(sys.argv[3]) + 1):
         pass
 print(json.dumps(taken))
 """
-
-
-class Fcn8s(nn.Module):  # type: ignore[misc]
-    """FCN-8s: padded by 100, skips cropped, the score cropped to the image."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(
-            nn.Conv2d(1, 1, 3, padding=100 if n == 0 else 1) for n in range(5)
-        )
-        self.fc = nn.Conv2d(1, 1, 7)
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(1, 1, 4, stride=2) for _ in range(2))
-        self.last = nn.ConvTranspose2d(1, 1, 16, stride=8)
-
-    def forward(self, x: Any) -> Any:
-        y, pools = x, []
-        for stage in self.stages:
-            y = functional.max_pool2d(stage(y), 2, ceil_mode=True)
-            pools.append(y)
-        y = self.fc(y)
-        for up, skip, offset in zip(self.ups, (pools[3], pools[2]), (5, 9), strict=True):
-            y = up(y)
-            height, width = y.shape[2:]
-            y = y + skip[:, :, offset : offset + height, offset : offset + width]
-        return self.last(y)[:, :, 31 : 31 + x.shape[2], 31 : 31 + x.shape[3]]
-
-
-class UNet(nn.Module):  # type: ignore[misc]
-    """A U-Net of four levels that joins by concatenation."""
-
-    def __init__(self, ceil: bool) -> None:
-        super().__init__()
-        self.ceil = ceil
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(1, 1, 2, stride=2) for _ in range(4))
-        self.heads = nn.ModuleList(nn.Conv2d(2, 1, 1) for _ in range(4))
-
-    def forward(self, x: Any) -> Any:
-        skips = []
-        for _ in self.ups:
-            skips.append(x)
-            x = functional.max_pool2d(x, 2, ceil_mode=self.ceil)
-        for up, head, skip in zip(self.ups, self.heads, reversed(skips), strict=True):
-            x = head(torch.cat((up(x), skip), 1))
-        return x
 
 
 class Valid(nn.Module):  # type: ignore[misc]
@@ -115,31 +73,13 @@ class Patches(nn.Module):  # type: ignore[misc]
         return x + self.back(torch.relu(self.cut(x)))
 
 
-class VNet(nn.Module):  # type: ignore[misc]
-    """A V-Net of three levels, in volumes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.ModuleList(nn.Conv3d(1, 1, 2, stride=2) for _ in range(3))
-        self.up = nn.ModuleList(nn.ConvTranspose3d(1, 1, 2, stride=2) for _ in range(3))
-
-    def forward(self, x: Any) -> Any:
-        skips = []
-        for down in self.down:
-            skips.append(x)
-            x = down(x)
-        for up, skip in zip(self.up, reversed(skips), strict=True):
-            x = torch.cat((up(x), skip), 1).sum(1, keepdim=True)
-        return x
-
-
 NETS: Final[Mapping[str, tuple[Callable[[], Any], int]]] = {
-    "FCN-8s": (Fcn8s, 2),
-    "U-Net, floor": (lambda: UNet(ceil=False), 2),
-    "U-Net, ceil": (lambda: UNet(ceil=True), 2),
+    "FCN-8s": (torch_nets.NETS["FCN-8s"], 2),
+    "U-Net, floor": (torch_nets.NETS["U-Net, floor"], 2),
+    "U-Net, ceil": (torch_nets.NETS["U-Net, ceil"], 2),
     "encoder without pads": (Valid, 2),
     "patches of 14": (Patches, 2),
-    "V-Net": (VNet, 3),
+    "V-Net": (torch_nets.NETS["V-Net"], 3),
 }
 """Name -> the net, and how many axes its images have."""
 
@@ -219,7 +159,7 @@ def rows(name: str, python: str, folder: Path) -> list[str]:
     model = open_model(str(traced), ReadOptions(inputs={"x": (1, 1, *letters)}))
     path = folder / "net.onnx"
     write_onnx(model, path)
-    spent = min(repeat(lambda: input_sizes(model), number=1, repeat=3))
+    spent = min(repeat(lambda: input_sizes(model), time.process_time, number=1, repeat=9))
     runs = input_sizes(model).axes[0].runs
     assert runs is not None
     export = suggested(net, shape(140 if "14" in name else 128))

@@ -1,9 +1,11 @@
-"""Write one page per rule into docs/rules, their index, the formats, and the README's table.
+"""Write one page per rule into docs/rules and one per engine into docs/engines, their indexes, the
+formats, and the README's table.
 
     python docs/make_rules.py           # write
     python docs/make_rules.py --check   # name what is stale, and exit with 1
 
-The pages are the rules' docstrings, so this file holds no words about any rule.
+The pages are the rules' docstrings and the engines' profiles, so this file holds no words about
+any of them.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import sys
 from pathlib import Path
 
 from upconv.converters.readers.formats import FORMATS
+from upconv.linter.engines.page import engine_page, index_page
+from upconv.linter.engines.profile import profiles
 from upconv.linter.page import FAMILIES, prose, rule_page
 from upconv.linter.rule import Rule
 from upconv.linter.rules import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 RULE_PAGES = ROOT / "docs" / "rules"
+ENGINE_PAGES = ROOT / "docs" / "engines"
 MARK = "<!-- {name}: {end} -->"
 
 
@@ -90,20 +95,24 @@ def files() -> dict[Path, str]:
     readme, formats_page = ROOT / "README.md", ROOT / "docs" / "formats.md"
     made = {RULE_PAGES / f"{rule.code}.md": rule_page(rule) for rule in RULES.values()}
     made[RULE_PAGES / "index.md"] = index()
+    made |= {ENGINE_PAGES / f"{name}.md": engine_page(one) for name, one in profiles().items()}
+    made[ENGINE_PAGES / "index.md"] = index_page()
     made[formats_page] = between(formats_page, "formats", formats())
     made[readme] = between(readme, "rules", table("docs/rules/"))
     return made
 
 
 def stale() -> list[Path]:
-    """Files that differ from what would be written, and pages of rules that are no more."""
+    """Files that differ from what would be written, and pages of what is no more."""
     made = files()
     changed = [p for p, text in made.items() if not p.is_file() or p.read_text("utf-8") != text]
-    return changed + sorted(set(RULE_PAGES.glob("*.md")) - set(made))
+    there = {page for folder in (RULE_PAGES, ENGINE_PAGES) for page in folder.glob("*.md")}
+    return changed + sorted(there - set(made))
 
 
 def write() -> None:
-    RULE_PAGES.mkdir(exist_ok=True)
+    for folder in (RULE_PAGES, ENGINE_PAGES):
+        folder.mkdir(exist_ok=True)
     made = files()
     for path in stale():
         if path in made:

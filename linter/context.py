@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import ShapeError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
@@ -13,6 +14,7 @@ from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
@@ -22,8 +24,12 @@ from upconv.linter.hit import Hit
 from upconv.linter.notices import NOTICES
 from upconv.linter.running.suppress import Ignore
 
+if TYPE_CHECKING:
+    from upconv.linter.engines.facts import Seen
+    from upconv.linter.engines.profile import Entry, Target
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Crash:
     """A rule that failed, by its code and name, and why. What is no rule has no code."""
 
@@ -60,7 +66,8 @@ class Context:
     """One file under check.
 
     `model` is None where the file could not be read; `failures` then say why. `crashes` and
-    `unused` are filled by the engine before the closing rules run.
+    `unused` are filled by the engine before the closing rules run. `targets` are the engines that
+    the model is to run in.
     """
 
     path: str
@@ -69,6 +76,7 @@ class Context:
     failures: list[UpconvError] = field(default_factory=list)
     crashes: list[Crash] = field(default_factory=list)
     unused: list[tuple[Ignore, str]] = field(default_factory=list)
+    targets: tuple[str, ...] = ()
 
     @property
     def net(self) -> Model:
@@ -107,6 +115,23 @@ class Context:
     def interpolators(self) -> tuple[Interpolator, ...]:
         """The transposed convolutions that are bilinear interpolation."""
         return tuple(find_interpolators(self))
+
+    @cached_property
+    def portability(self) -> tuple[tuple[Target, Seen, Entry], ...]:
+        """What the targets do otherwise with the model's nodes, or with those that would be written
+        for it."""
+        if not self.targets:
+            return ()
+        from upconv.linter.engines.nodes import nodes_of
+        from upconv.linter.engines.profile import targets_of
+
+        targets, seen = targets_of(self.targets), list(nodes_of(self.net, self.open_inference))
+        return tuple(
+            (target, node, entry)
+            for node in seen
+            for target in targets
+            for entry in target.verdicts(node)
+        )
 
     @cached_property
     def upsamples(self) -> bool:

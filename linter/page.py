@@ -25,6 +25,7 @@ FAMILIES: Final = {
     "UP2": Family("weights", "Fillers and weights"),
     "UP3": Family("porting", "Porting between frameworks"),
     "UP4": Family("onnx", "ONNX and its runtimes"),
+    "UP5": Family("engines", "Engines"),
 }
 """What the first digit of a code says."""
 

@@ -24,11 +24,11 @@ from upconv.linter.rules import RULES
 from upconv.linter.settings.config_values import KEYS, config_record
 from upconv.service.cli.main import COMMANDS, cli
 
-GENERATED = ROOT / "docs" / "rules"
+GENERATED = (ROOT / "docs" / "rules", ROOT / "docs" / "engines")
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if not p.is_relative_to(GENERATED)),
+    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent not in GENERATED),
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(upconv [^`\n]+)`")
@@ -193,7 +193,6 @@ def test_every_format_is_in_the_table_of_reports() -> None:
 def test_what_is_called_not_built_is_not_built() -> None:
     text = (ROOT / "docs" / "not-built.md").read_text("utf-8")
     named = re.findall(r"\| `([a-z]+)` \|$", text, re.MULTILINE)
-    assert len(named) >= 1
     assert set(named) & set(COMMANDS) == set()
 
 
@@ -244,7 +243,7 @@ def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r"^ +- ([\w/-]+\.md)$", text, re.MULTILINE))
     docs = ROOT / "docs"
     wanted = {path.relative_to(docs).as_posix() for path in PAGES if path.is_relative_to(docs)}
-    assert listed == wanted | {"rules/index.md"}
+    assert listed == wanted | {"rules/index.md", "engines/index.md"}
 
 
 def test_drawn_pictures_are_fresh() -> None:

@@ -26,9 +26,10 @@ from upconv.service.work.portable import portable
 
 NAMES = {
     "AmbiguousError", "AuditResult", "Conversion", "Finding", "Inspection", "Model",
-    "ModelComparison", "Report", "ShapeError", "UnreadableError", "UnsupportedError",
-    "UpconvError", "UsageError", "Verification", "__version__", "audit", "check", "compare",
-    "convert", "from_torch", "inspect", "load", "verify",
+    "ModelComparison", "ProbeReading", "Report", "ShapeError", "UnreadableError",
+    "UnsupportedError", "UpconvError", "UsageError", "Verification", "__version__", "audit",
+    "check", "compare", "convert", "from_torch", "inspect", "load", "probe_make",
+    "probe_read", "verify",
 }  # fmt: skip
 FUNCTIONS = ("audit", "check", "compare", "convert", "from_torch", "inspect", "load", "verify")
 ERRORS = ("AmbiguousError", "ShapeError", "UnreadableError", "UnsupportedError", "UsageError")

@@ -1,8 +1,8 @@
 """The layers that make feature maps larger: checked, converted to ONNX, and proven equal.
 
-`load`, `check`, `convert`, `inspect`, `verify`, `audit`, `compare` and `from_torch` do what the
-command line does; see docs/python.md. What stands in `__all__` is the public interface. Nothing is
-imported before it is used, so `import upconv` costs nothing.
+`load`, `check`, `convert`, `inspect`, `verify`, `audit`, `compare`, `probe_make`, `probe_read` and
+`from_torch` do what the command line does; see docs/python.md. What stands in `__all__` is the
+public interface. Nothing is imported before it is used, so `import upconv` costs nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
         load,
         verify,
     )
+    from upconv.service.python.probes import probe_make, probe_read
     from upconv.service.reports.result import AuditResult, ModelComparison
     from upconv.service.work.conversion import Conversion
     from upconv.service.work.inspection import Inspection
+    from upconv.service.work.probing import ProbeReading
 
     __version__: str
 
@@ -46,6 +48,7 @@ __all__ = [
     "Inspection",
     "Model",
     "ModelComparison",
+    "ProbeReading",
     "Report",
     "ShapeError",
     "UnreadableError",
@@ -61,6 +64,8 @@ __all__ = [
     "from_torch",
     "inspect",
     "load",
+    "probe_make",
+    "probe_read",
     "verify",
 ]
 
@@ -72,6 +77,7 @@ _HOMES = {
     "Inspection": "service.work.inspection",
     "Model": "converters.ir.model",
     "ModelComparison": "service.reports.result",
+    "ProbeReading": "service.work.probing",
     "Report": "linter.finding",
     "ShapeError": "converters.ir.errors",
     "UnreadableError": "converters.ir.errors",
@@ -86,6 +92,8 @@ _HOMES = {
     "from_torch": "service.python.calls",
     "inspect": "service.python.calls",
     "load": "service.python.calls",
+    "probe_make": "service.python.probes",
+    "probe_read": "service.python.probes",
     "verify": "service.python.calls",
 }
 """Name -> the module that has it."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Like, Size, leaves, substitute, symbol
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import targets
+from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Axis:
     """One spatial axis of one layer: its index among the spatial axes, and the sizes there."""
 

@@ -33,12 +33,12 @@ not written out: `Unsayable` says so. Nothing is ever read off from samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm, prod
 from typing import Final, Literal
 
 from upconv.converters.ir.dims import Dim, Extreme, Like, Product, Quotient, Size, Symbol
+from upconv.converters.ir.records import record
 
 LONGEST: Final = 1 << 16
 """How many sizes, head and cycle together, are written out at most."""
@@ -51,7 +51,7 @@ class Unsayable(Exception):
     """Why a set of sizes cannot be said exactly; the text goes on from "because"."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Growth:
     """f(1), f(2), ...: the head's values, then the cycle's, each time raised by `rise`."""
 

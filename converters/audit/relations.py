@@ -23,6 +23,7 @@ from upconv.converters.ir.dims import (
     multiply,
     symbol,
 )
+from upconv.converters.ir.records import record
 
 Kind = Literal["==", ">="]
 
@@ -159,7 +160,7 @@ def solutions(relation: Relation, growths: Growths) -> SizeSet:
     return zeros(growth) if relation.kind == "==" else not_negative(growth)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Scaled:
     """factor * (product of sizes) + extra."""
 

@@ -6,7 +6,6 @@ Sizes follow one input of every layer: a Crop's reference, else the first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
@@ -18,6 +17,7 @@ from upconv.converters.ir.dims import Like, Size, leaves, substitute, symbol
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import targets
+from upconv.converters.ir.records import record
 
 
 class Shaped(Protocol):
@@ -30,7 +30,7 @@ class Shaped(Protocol):
     def inference(self) -> Inference: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Step:
     """One layer of a branch that changes the size along an axis.
 

@@ -12,15 +12,17 @@ AxisMap(scale=Fraction(1, 2), shift=Fraction(-1, 4))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Any, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer, Model
+from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import Shape
 
@@ -38,9 +40,19 @@ class AxisMap:
         >>> AxisMap(Fraction(2), Fraction(1)).after(AxisMap(Fraction(3), Fraction(5)))
         AxisMap(scale=Fraction(6, 1), shift=Fraction(8, 1))
         """
+        if outer.is_identity:  # most layers: fractions are slow
+            return self
+        if self.is_identity:
+            return outer
         return AxisMap(outer.scale * self.scale, outer.scale * self.shift + outer.shift)
 
+    @property
+    def is_identity(self) -> bool:
+        return self is IDENTITY or (self.scale == 1 and self.shift == 0)
+
     def inverse(self) -> AxisMap:
+        if self.is_identity:
+            return self
         return AxisMap(1 / self.scale, -self.shift / self.scale)
 
 
@@ -48,7 +60,7 @@ IDENTITY = AxisMap()
 Maps: TypeAlias = tuple[AxisMap, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Site:
     """The layer a map is asked for: the shapes of its inputs and outputs (None while unknown)."""
 
@@ -270,10 +282,23 @@ def carriers(layer: Layer) -> tuple[str, ...]:
     return layer.inputs[:1]
 
 
-def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> dict[str, Maps]:
+def ancestors(
+    model: Model,
+    value: str,
+    shapes: Mapping[str, Shape | None],
+    of_layers: Mapping[str, Maps | None] | None = None,
+    behind: Container[str] = frozenset(),
+) -> dict[str, Maps]:
     """Every value that `value` depends on through maps, with the map from `value`'s indices to
-    its coordinates; where paths disagree, the first carrier's path counts."""
+    its coordinates; where paths disagree, the first carrier's path counts. `of_layers` are layers'
+    maps by their names, where they are known already; values `behind` are not gone to."""
     producers = model.producers()
+
+    def maps_of(layer: Layer) -> Maps | None:
+        if of_layers is None:
+            return layer_maps(layer, shapes, producers)
+        return of_layers[layer.name]
+
     start = shapes.get(value)
     if start is None or len(start) < 3:
         return {}
@@ -281,11 +306,11 @@ def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> d
     queue = [value]
     for current in queue:
         layer = producers.get(current)
-        maps = layer_maps(layer, shapes, producers) if layer is not None else None
+        maps = maps_of(layer) if layer is not None else None
         if layer is None or maps is None or len(maps) != len(found[current]):
             continue
         for source in carriers(layer):
-            if source not in found:
+            if source not in found and source not in behind:
                 inner = found[current]
                 found[source] = tuple(a.after(b) for a, b in zip(inner, maps, strict=True))
                 queue.append(source)
@@ -293,16 +318,22 @@ def ancestors(model: Model, value: str, shapes: Mapping[str, Shape | None]) -> d
 
 
 def relative_map(
-    model: Model, value: str, reference: str, shapes: Mapping[str, Shape | None]
+    model: Model,
+    value: str,
+    reference: str,
+    shapes: Mapping[str, Shape | None],
+    of_layers: Mapping[str, Maps | None] | None = None,
 ) -> Maps | None:
     """Where pixel i of `reference` lies in `value`, through their latest common ancestor.
 
     For a Crop of `value` to `reference` the shift is the offset it ought to have (pycaffe's
     coord_map.crop). None where no chain of maps joins the two.
     """
-    left = ancestors(model, value, shapes)
-    right = ancestors(model, reference, shapes)
+    right = ancestors(model, reference, shapes, of_layers)
     order = {name: index for index, name in enumerate(shapes)}
+    first = min(map(order.__getitem__, right), default=0)
+    behind = set(islice(order, first))  # what only leads to values before all of these
+    left = ancestors(model, value, shapes, of_layers, behind)
     common = [name for name in left if name in right]
     if not common:
         return None

@@ -325,3 +325,14 @@ def onnx_transposed_pads(full: Any, target: Any, *, upper: bool) -> tuple[Any, A
     total = full - target
     half = total // 2
     return (half, total - half) if upper else (total - half, half)
+
+
+def cells_inside(count: int, kernel: int, stride: int, begin: int, size: int) -> list[int]:
+    """How many cells of each of `count` windows lie inside an axis of this size; 1 for a window
+    that lies outside, of which nothing is seen.
+
+    >>> cells_inside(3, 2, 2, 1, 4)
+    [1, 2, 1]
+    """
+    starts = (stride * index - begin for index in range(count))
+    return [max(min(start + kernel, size) - max(start, 0), 1) for start in starts]

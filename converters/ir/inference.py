@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, leaves, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
 from upconv.converters.ir.weight_shapes import check_weights
 
@@ -20,7 +20,7 @@ MOST_BITS: Final = 1 << 10
 """Of a number in a size: layer by layer each may have twice as many as the one before."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Inference:
     """Value name -> shape (None where it cannot be known), and every contradiction found."""
 
@@ -55,6 +55,18 @@ def infer(model: Model) -> Inference:
     return Inference(shapes, tuple(errors))
 
 
+def _are_ordinary(shapes: Iterable[Shape]) -> bool:
+    """Whether all sizes are those of tensors, in numbers that do not grow on and on."""
+    for shape in shapes:
+        for size in shape:
+            if isinstance(size, int):
+                if not 0 <= size <= LARGEST:
+                    return False
+            elif bits_of(size) > MOST_BITS:
+                return False
+    return True
+
+
 def _require_countable(inputs: Iterable[Shape], results: tuple[Shape, ...]) -> None:
     """Raise ShapeError for a size that no tensor has, where it is this layer that makes it."""
     found = next(_uncountable(results), None)
@@ -77,7 +89,8 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     """
     unknown = (None,) * len(layer.outputs)
     if isinstance(layer.operator, Unknown):
-        return (_stated(layer.operator, shapes), *unknown[1:])
+        stated = tuple(_stated(one, shapes) for one in layer.operator.shapes)
+        return (*stated, *unknown)[: len(unknown)]
     given = input_shapes(layer, shapes)
     if given is None:
         return unknown
@@ -85,9 +98,10 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
         results = SHAPES[type(layer.operator)](layer.operator, given)
     except TooLongError as error:
         raise ShapeError(str(error), "axis", unknown) from None
-    _require_countable(given.inputs, results)
-    if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
-        return unknown  # the layer that began it is told of; numbers are not to grow on and on
+    if not _are_ordinary(results):
+        _require_countable(given.inputs, results)
+        if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
+            return unknown  # the layer that began it is told of; numbers are not to grow on and on
     try:
         if given.inputs:
             check_weights(layer, given.x)
@@ -97,16 +111,14 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     return results
 
 
-def _stated(operator: Unknown, shapes: Mapping[str, Shape | None]) -> Shape | None:
+def _stated(said: Shape, shapes: Mapping[str, Shape | None]) -> Shape | None:
     """The shape that is said of a layer's output; None where it is like one that is not known."""
-    if operator.shape is None:
-        return None
 
     def size_of(leaf: Symbol | Like) -> Size | None:
         shape = None if isinstance(leaf, Symbol) else shapes[leaf.tensor]
         return None if shape is None or isinstance(leaf, Symbol) else shape[leaf.axis]
 
-    found = tuple(substitute(size, size_of) for size in operator.shape)
+    found = tuple(substitute(size, size_of) for size in said)
     still = (leaf for size in found for leaf in leaves(size))
     return None if any(isinstance(leaf, Like) for leaf in still) else found
 

@@ -126,16 +126,18 @@ def factored(kernels: Float32) -> Factors | None:
 
 
 def depthwise_kernels(op: ConvTranspose, layer: Layer) -> Float32 | None:
-    """The kernels (C, k_h, k_w) of a layer that keeps channels apart, else None: grouped by
-    channel, or a dense weight (C, C, k_h, k_w) that is zero off its diagonal, as FCN stores it."""
+    """The kernels (C, k...) of a layer that keeps channels apart, else None: grouped by channel, or
+    a dense weight (C, C, k...) that is zero off its diagonal, as FCN stores it."""
     shape = layer.weights["weight"].shape or ()
-    if len(op.kernel) != 2 or not shape or shape[0] != op.out_channels:
+    if not shape or shape[0] != op.out_channels:
         return None
     if op.groups == op.out_channels:
         return layer.weights["weight"].array()[:, 0]
     if op.groups != 1:
         return None
     dense = layer.weights["weight"].array()
+    if np.any(dense[0, 1:]):
+        return None  # learned, and need not be walked
     channels = np.arange(op.out_channels)
     diagonal = dense[channels, channels]
     return diagonal if np.count_nonzero(dense) == np.count_nonzero(diagonal) else None

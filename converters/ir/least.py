@@ -15,7 +15,6 @@ and never wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import ceil, prod
@@ -33,6 +32,7 @@ from upconv.converters.ir.dims import (
     maximum,
     minimum,
 )
+from upconv.converters.ir.records import record
 
 _LARGE: Final = 1 << 20
 CHOICES: Final = 3
@@ -41,7 +41,7 @@ MOST_PARTS: Final = 200
 """How many arguments of a maximum are tried, how many forms, how long an expression."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Form:
     """sum(factor * letter) + constant."""
 

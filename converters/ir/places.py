@@ -86,6 +86,7 @@ class Coordinates:
         self._shapes = shapes
         self._producers = model.producers()
         self._inputs = {entry.name for entry in model.inputs}
+        self._of_layers: dict[str, Maps | None] = {}
         self.places: dict[str, PixelMap] = {}
         self.crops: list[CropFit] = []
         for entry in model.inputs:
@@ -99,7 +100,7 @@ class Coordinates:
         if ours is None or theirs is None or len(ours.maps) != len(theirs.maps):
             return None
         if ours.root != theirs.root:
-            return relative_map(self._model, value, reference, self._shapes)
+            return relative_map(self._model, value, reference, self._shapes, self._of_layers)
         return tuple(
             right.after(left.inverse()) for left, right in zip(ours.maps, theirs.maps, strict=True)
         )
@@ -110,7 +111,7 @@ class Coordinates:
             self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
-        maps = layer_maps(layer, self._shapes, self._producers)
+        maps = self._of_layers[layer.name] = layer_maps(layer, self._shapes, self._producers)
         base = self._base(layer)
         if maps is not None and isinstance(layer.operator, ops.Crop):
             maps = self._mended(layer, layer.operator, maps)

@@ -25,30 +25,63 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as record
 else:
     from collections.abc import Callable
-    from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields
+    from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+    from inspect import get_annotations
     from operator import attrgetter
 
-    def record(*, frozen: bool, slots: bool) -> Callable[[type], type]:
-        """Decorator: the class is a frozen, slotted record. `InitVar`, `init=False` and
-        `__post_init__` are not supported."""
+    def record(*, frozen: bool, slots: bool, eq: bool = True) -> Callable[[type], type]:
+        """Decorator: the class is a frozen, slotted record, one like itself alone where it has no
+        `eq`. `InitVar`, `init=False` and `__post_init__` are not supported."""
         assert frozen, "a record is frozen"
         assert slots, "a record has slots"
-        return _record
+        return _compared if eq else _record
+
+    @dataclass(init=False, repr=False, eq=False)
+    class _Sample:
+        """Without this text dataclass would write one."""
+
+        one: int
+
+    _SAMPLE = fields(_Sample)[0]
+
+    def _slotted(cls: type) -> type:
+        """The class with slots and what `dataclasses` knows its own by. That module would look for
+        a ClassVar in the text of each annotation, and take as long as all the rest."""
+        members, declared = dict(vars(cls)), {}  # type: dict[str, object], dict[str, Field]
+        for name, annotation in get_annotations(cls).items():
+            default = members.pop(name, MISSING)
+            one = default if isinstance(default, Field) else field(default=default)
+            one.name, one.type, one.kw_only = name, annotation, False
+            one._field_type = _SAMPLE._field_type
+            declared[name] = one
+        for name in ("__dict__", "__weakref__"):
+            members.pop(name, None)
+        names = tuple(declared)
+        members |= {"__slots__": names, "__match_args__": names, "__dataclass_fields__": declared}
+        members["__dataclass_params__"] = _Sample.__dataclass_params__
+        made = type(cls)(cls.__name__, cls.__bases__, members)
+        made.__qualname__ = cls.__qualname__
+        made.__doc__ = cls.__doc__ or f"{cls.__name__}({', '.join(names)})"
+        return made
 
     def _record(cls: type) -> type:
-        made = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-        compared = tuple(field.name for field in fields(made) if field.compare)
-        values = attrgetter(*compared) if compared else lambda self: ()
+        made = _slotted(cls)
         made.__init__ = _initializer(made, fields(made))
-        made.__eq__ = lambda self, other: (
-            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-        )
-        made.__hash__ = lambda self: hash(values(self))
         if "__repr__" not in vars(cls):
             made.__repr__ = _represent
         made.__setattr__ = made.__delattr__ = _refuse
         made.__getstate__ = _state
         made.__setstate__ = _restore
+        return made
+
+    def _compared(cls: type) -> type:
+        made = _record(cls)
+        compared = tuple(field.name for field in fields(made) if field.compare)
+        values = attrgetter(*compared) if compared else lambda self: ()
+        made.__eq__ = lambda self, other: (
+            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+        )
+        made.__hash__ = lambda self: hash(values(self))
         return made
 
     def _initializer(made: type, declared: tuple[Field, ...]) -> Callable[..., None]:
@@ -90,5 +123,5 @@ else:
         return [getattr(self, field.name) for field in fields(self)]
 
     def _restore(self, state: list[object]) -> None:
-        for field, value in zip(fields(self), state, strict=True):
-            object.__setattr__(self, field.name, value)
+        for one, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, one.name, value)

@@ -144,6 +144,26 @@ class Settings(Protocol):
         """The block of a protobuf text that holds the layer's sizes and fillers."""
 
 
+class OnnxNode(Protocol):
+    """A node of an ONNX graph, as a file has it or as one would be written."""
+
+    @property
+    def operator(self) -> str: ...
+
+    @property
+    def opset(self) -> int: ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of tensors, "" where one is left out."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+    def attribute(self, name: str) -> str | int | float | tuple[int, ...] | None:
+        """A word, a number or whole numbers; None where the node does not say it."""
+
+
 @record(frozen=True, slots=True)
 class StatedShape:
     """The shape that a file gives a value which layers compute, axes in the file's own order."""
@@ -226,7 +246,8 @@ class Written:
     or the file's outermost one; `call` the call that makes the layer in source code. `fork_type`
     is the type, in today's words, of a layer that only forks of the framework have. `stored_at`
     says where the layer's arrays are in a file of arrays, `shapes` which shapes the file states
-    for what the layer of that name reads. `comments` are a file's, with their texts.
+    for what the layer of that name reads. `comments` are a file's, with their texts. `node` is the
+    node of an ONNX file that the layer is, or is a part of.
     """
 
     settings: Settings = NOTHING
@@ -236,6 +257,7 @@ class Written:
     stored_at: str = ""
     shapes: Callable[[str], Iterable[StatedShape]] = _no_shapes
     comments: Comments = tuple
+    node: OnnxNode | None = None
 
 
 SPELLINGS: Final = {

@@ -19,6 +19,10 @@ Pinned: the newest version a library knows would lock out runtimes that read the
 COPIED: Final = "copied"
 """The form of a layer of an ONNX file whose node is copied as it is."""
 
+GROUPED: Final = "grouped"
+"""The form of a layer whose dense weight keeps channels apart, and the name of the initializer that
+holds its diagonal, behind the layer's."""
+
 ExternalData = Literal["auto", "always", "never"]
 Bilinear = Literal["auto", "conv-transpose", "separable", "matmul"]
 UnknownLayers = Literal["refuse", "custom-op"]
@@ -39,8 +43,9 @@ class WriteOptions:
     `external_data`: weights in a file of their own beside the model, "auto" above 1 GiB.
     `bilinear` is the form of transposed convolutions whose kernels are products of a column and
     a row: "conv-transpose" keeps the one node that the source has, "separable" writes a k x 1 and
-    a 1 x k grouped node, "matmul" two matrix products; "auto" is separable where the factors give
-    back the stored kernel bit for bit (bilinear kernels of factors 2, 4, 8 ...), else one node.
+    a 1 x k grouped node, "matmul" two matrix products; "auto" is the cheaper of these two
+    (`form_costs`) where the factors give back the stored kernel bit for bit (bilinear kernels of
+    factors 2, 4, 8 ...), else one node. One node that keeps channels apart is grouped.
     `unknown` layers are refused, or written as nodes of a domain of our own.
     """
 

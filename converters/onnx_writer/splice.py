@@ -71,6 +71,8 @@ def write_spliced(model: Model, target: Path, options: WriteOptions) -> Written:
         message = "has nodes that are not understood, and more data than one file can hold"
         raise UnsupportedError(message, path=model.path)
     opset = max((one.version for one in proto.opset_import if not one.domain), default=1)
+    if options.opset not in (opset, WriteOptions().opset):
+        raise _other_opset(model, opset, options.opset)
     splicing = _Splicing(proto, infer(model), model, options)
     problems: list[UnsupportedError] = []
     for layer in _rewritten(model, proto.graph, options):
@@ -100,6 +102,18 @@ def _loaded(path: str) -> ModelProto:
     except DecodeError as error:
         raise UnsupportedError(f"protobuf does not read it: {error}", path=path) from None
     return proto
+
+
+def _other_opset(model: Model, own: int, asked: int) -> UnsupportedError:
+    """Copied nodes mean what their opset says: only who knows them can move them to another."""
+    first = next(one for one in live(model).layers if isinstance(one.operator, Unknown))
+    return UnsupportedError(
+        f"is not understood, so its node is copied in the file's opset, {own}, and cannot be "
+        f"written in opset {asked}",
+        path=model.path,
+        layer=first.name,
+        hint="leave --opset out, or move the file with onnx.version_converter first",
+    )
 
 
 def _of_opset(layer: Layer, opset: int) -> UnsupportedError:

@@ -7,7 +7,7 @@ where a file has one of that name and size, its values are the source's or the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from math import prod
@@ -18,8 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.kernels import depthwise_kernels
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.tensors import Weight
+from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.ir.tensors import Weight, weight_of
+from upconv.converters.onnx_writer.options import GROUPED
 from upconv.converters.proof.skeleton import skeleton
 
 
@@ -33,7 +36,7 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
     graph = skeleton(path).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for layer in model.layers:
-        for name, weight in layer.weights.items():
+        for name, weight in _written(layer, tensors).items():
             tensor = tensors.get(f"{layer.name}/{name}")
             if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT:
                 continue
@@ -44,6 +47,18 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
                     f"{count} of the {weight.size} values of its {name} are not the source's",
                 )
                 break
+
+
+def _written(layer: Layer, tensors: Mapping[str, Any]) -> dict[str, Weight]:
+    """The weights of a layer by the names that the writer gives them; of a dense one that it wrote
+    grouped, the diagonal."""
+    found = dict(layer.weights)
+    op = layer.operator
+    if isinstance(op, ConvTranspose) and f"{layer.name}/{GROUPED}" in tensors:
+        kernels = depthwise_kernels(op, layer) if found["weight"].present else None
+        if kernels is not None:
+            found[GROUPED] = weight_of(kernels[:, None])
+    return found
 
 
 def _count_differing(weight: Weight, tensor: Any, path: str) -> int:

@@ -7,13 +7,13 @@ hold one and the same kernel for every channel, which is what interpolation look
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import BILINEAR_TOLERANCE, taps
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import input_channels
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upconv.linter.context import Context
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FixedKernel:
     """What a known kernel does to a constant 1 (its smallest and largest result inside of the
     output), and by how many output pixels it shifts, per axis, against half-pixel alignment."""

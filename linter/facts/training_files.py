@@ -29,7 +29,7 @@ def untouched_by(net: str, beside: Iterable[str]) -> str:
     none, or no code that runs it, so that nothing can be said."""
     texts = {path: _text(path) for path in beside}
     names = re.compile(
-        rf"""(?m)^\s*(?:train_)?net\s*:\s*["'](?:[^"'\n]*/)?{re.escape(_base(net))}["']"""
+        rf"""(?m)^[ \t]*+(?:train_)?net\s*:\s*["'](?:[^"'\n]*/)?{re.escape(_base(net))}["']"""
     )
     solver = next((path for path, text in texts.items() if names.search(text)), None)
     code = [text for path, text in texts.items() if not path.endswith(".prototxt")]

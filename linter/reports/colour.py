@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TextIO
+
+from upconv.converters.ir.records import record
 
 _CODES: Final = {
     "error": "1;31",
@@ -17,7 +18,7 @@ _CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Paint:
     """Wraps words in ANSI colours, or leaves them alone."""
 

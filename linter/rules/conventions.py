@@ -330,12 +330,16 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/util/insert_splits.cpp
     """
-    overwriters = {value: _overwriters(context, value) for value in context.consumers}
+    written = {layer.name: set(map(_blob, layer.outputs)) for layer in context.net.layers}
+    overwriters = {
+        value: [layer for layer in readers if _blob(value) in written[layer.name]]
+        for value, readers in context.consumers.items()
+    }
     for layer in context.net.layers:
         for value in layer.inputs:
             blob = _blob(value)
             over = next(iter(overwriters[value]), None)
-            if over is not None and not _overwrites(layer, value, blob):
+            if over is not None and blob not in written[layer.name]:
                 yield Hit(
                     f"'{blob}' is read here as it is before '{over.name}' overwrites it in place",
                     f"give '{over.name}' a top of its own, or move it",
@@ -344,17 +348,6 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
                 break
 
 
-def _overwriters(context: Context, value: str) -> list[Layer]:
-    blob = _blob(value)
-    return [layer for layer in context.consumers[value] if _overwrites(layer, value, blob)]
-
-
 def _blob(value: str) -> str:
     """The blob whose value at some time this is."""
     return value.split("@", maxsplit=1)[0]
-
-
-def _overwrites(layer: Layer, value: str, blob: str) -> bool:
-    return value in layer.inputs and any(
-        out != value and _blob(out) == blob for out in layer.outputs
-    )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TRANSPOSED: Final = "Transpose"
 
-_KERAS: Final = re.compile(r"""^["'\s]*(?:import|from)[ \t]+keras\b""", re.MULTILINE)
+_KERAS: Final = re.compile(r"""^["' \t]*+(?:import|from)[ \t]+keras\b""", re.MULTILINE)
 _KERAS_3: Final = re.compile(
     r"\bkeras\.(?:ops|random|saving|distribution|KerasTensor|StatelessScope|config)\b"
     r"|from keras import (?:\w+, )*(?:ops|random|saving)\b|KERAS_BACKEND"

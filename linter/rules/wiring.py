@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -286,10 +287,11 @@ def same_input_twice(context: Context) -> Iterator[Hit]:
         op = layer.operator
         if isinstance(op, ops.Eltwise) and op.kind == "product":
             continue
-        again = [name for at, name in enumerate(layer.inputs) if name in layer.inputs[:at]]
-        if again:
+        times = Counter(layer.inputs)
+        again = next((name for name in layer.inputs if times[name] > 1), None)
+        if again is not None:
             yield Hit(
-                f"the merge reads '{again[0]}' {layer.inputs.count(again[0])} times",
+                f"the merge reads '{again}' {times[again]} times",
                 "name the other branch",
                 layer,
                 severity="info" if isinstance(op, ops.Concat) else None,

@@ -106,6 +106,7 @@ def options_digest(options: CheckOptions) -> str:
         options.severities,
         [repr(entry) for entry in options.overrides],
         options.folds,
+        options.targets,
     )
     return repr(words)
 

@@ -53,7 +53,8 @@ Step: TypeAlias = Callable[[Context], None]
 class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
     codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
-    nothing `folds`, each finding is told for itself."""
+    nothing `folds`, each finding is told for itself. `targets` are the engines that models are to
+    run in."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -62,6 +63,7 @@ class CheckOptions:
     severities: tuple[tuple[str, Severity], ...] = ()
     overrides: tuple[Override, ...] = ()
     folds: bool = True
+    targets: tuple[str, ...] = ()
 
     def wants(self, code: str) -> bool:
         """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
@@ -160,7 +162,8 @@ def _judged(
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
         reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
         return FileReport(relative_path(path, options.root), "", "skipped", reason)
-    return _report(Context(path, _source_of(model), model), options, step)
+    context = Context(path, _source_of(model), model, targets=options.targets)
+    return _report(context, options, step)
 
 
 _READING: Final = "the reader"

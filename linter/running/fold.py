@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from upconv.converters.ir.records import record
 from upconv.linter.finding import Fix, Place, Severity, Silencer
 from upconv.linter.hit import Hit
 from upconv.linter.rule import Rule
@@ -20,7 +21,7 @@ MOST: Final = 1000
 with more has them all for one reason, and nobody reads them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Judged:
     """A hit with its rule, where it is shown, whose layer it is, how bad it is, and what silences
     it, and why."""

@@ -30,7 +30,7 @@ _STAT: Final = 40
 """Bytes of an entry before its object's digest: times, device, inode, mode, owner, size."""
 
 _EXTENDED: Final = 0x4000
-_SHA256: Final = re.compile(rb"(?im)^\s*objectformat\s*=\s*sha256\s*$")
+_SHA256: Final = re.compile(rb"(?im)^[ \t]*+objectformat\s*=\s*sha256\s*$")
 
 
 @record(frozen=True, slots=True)

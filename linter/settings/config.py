@@ -26,10 +26,15 @@ SHARED_FILE: Final = "pyproject.toml"
 MAX_BYTES: Final = 1 << 20
 """Of a file of settings."""
 MOST_PARTS: Final = 64
-_LONG_KEY: Final = re.compile(rf"""(?:[\w\-"']++[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}""")
+_PART: Final = r"""(?:[\w\-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_KEYS: Final = re.compile(
+    rf"""(?P<long>(?:{_PART}[ \t]*+\.[ \t]*+){{{MOST_PARTS}}})"""
+    r"""|[\w\-]++|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[^\w\-"']++"""
+)
+"""Each match takes in all of a word, a text or what lies between, so that none is read twice."""
 
 _OURS: Final = re.compile(
-    r"""^\s*\[?\[?\s*["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
+    r"""^[ \t]*+\[?\[?[ \t]*+["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
 )
 """What a pyproject.toml with our table has on some line; most have none and are not parsed."""
 
@@ -58,6 +63,7 @@ class Config:
     dialect: str | None = None
     keras_bilinear: str | None = None
     keras_backend: str | None = None
+    target: tuple[str, ...] = ()
 
 
 def read_config(path: str | Path) -> Config:
@@ -117,7 +123,7 @@ def _read(path: Path) -> Config | None:
 def _parsed(text: str, path: Path) -> Any:
     import tomllib
 
-    long = _LONG_KEY.search(text)
+    long = next((match for match in _KEYS.finditer(text) if match["long"]), None)
     if long is not None:  # which Python's reader takes apart in time that grows with the square
         line = text.count("\n", 0, long.start()) + 1
         raise UsageError(f"has a key of more than {MOST_PARTS} parts", path=f"{path}:{line}")

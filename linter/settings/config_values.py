@@ -141,6 +141,17 @@ def _dialect(key: str, value: Any) -> str:
     return str(value)
 
 
+def _engines(key: str, value: Any) -> tuple[str, ...]:
+    from upconv.linter.engines.profile import targets_of
+
+    words = _strings(key, value)
+    try:
+        targets_of(words)
+    except UsageError as error:
+        raise ConfigError(key, error.message, error.hint) from None
+    return words
+
+
 def _boolean(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -194,6 +205,7 @@ KEYS: Final[Mapping[str, Check]] = {
     "dialect": _dialect,
     "keras-bilinear": _choice(("half-pixel", "asymmetric")),
     "keras-backend": _choice(("tensorflow", "torch", "jax", "theano")),
+    "target": _engines,
 }
 """Key -> its check."""
 

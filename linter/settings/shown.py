@@ -26,6 +26,7 @@ DEFAULTS: Final = {
     "dialect": "none",
     "keras-bilinear": "what the file's version means",
     "keras-backend": "what the file records, else tensorflow",
+    "target": "none",
 }
 """Key -> what holds where nothing is said."""
 

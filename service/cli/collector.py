@@ -12,7 +12,8 @@ ROUNDS: Final = 20
 """Runs over the young that come before one over the older."""
 
 
-def collect_seldom() -> None:
+def collect_seldom(times: int = 1) -> None:
     """Let the trees of texts grow in peace: they have no cycles to find, and looking for some takes
-    half the time of parsing a large net. Only a command does it, whose process is its own."""
-    gc.set_threshold(YOUNG, ROUNDS, ROUNDS)
+    half the time of parsing a large net. Only a command does it, whose process is its own; one that
+    keeps large trees and makes them anew with every keystroke, so many `times` as seldom."""
+    gc.set_threshold(YOUNG * times, ROUNDS, ROUNDS)

@@ -19,6 +19,8 @@ COMMANDS = {
     "rule": "show a rule's page, or list the rules",
     "formats": "list the model formats and what is built for each",
     "format": "lay out prototxt files, comments kept",
+    "probe": "ask an engine itself how it reads a model",
+    "engines": "list the profiles of engines and their age",
     "serve": "serve check, convert, verify and audit over HTTP",
     "lsp": "serve an editor: findings, sizes and fixes while you type",
 }

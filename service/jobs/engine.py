@@ -60,6 +60,8 @@ FRESH: Final = 3600.0
 _LOG: Final = logging.getLogger("upconv.jobs")
 
 
+PAGE: Final = 500
+
 COUNTED: Final = 60.0
 """Seconds between two counts of what is stored, which look at every file."""
 
@@ -164,7 +166,7 @@ class Engine:
     def counts(self) -> dict[State, int]:
         """How many jobs there are in each state."""
         counts = dict.fromkeys(STATES, 0)
-        for status in DBOS.list_workflows(load_input=False):
+        for status in _all(load_input=False):
             counts[state_of(status)] += 1
         return counts
 
@@ -223,15 +225,18 @@ class Engine:
     def sweep(self, fresh: float = FRESH) -> None:
         """Remove jobs that ended long ago, and the files that no job speaks of."""
         oldest = time.time() - self.settings.retention
-        rest: list[Job] = []
-        old: list[Job] = []
-        for status in DBOS.list_workflows():
+        kept: set[str] = set()
+        old: list[str] = []
+        for status in _all():
             job = self._job(status)
-            (old if job.finished is not None and job.finished < oldest else rest).append(job)
+            if job.finished is not None and job.finished < oldest:
+                old.append(job.id)
+                continue
+            kept |= {file.sha256 for file in (*job.spec.files, *outcome_files(job))}
+            if not job.is_over:
+                kept |= set(self._between(job.id))
         if old:
-            DBOS.delete_workflows([job.id for job in old])
-        kept = {file.sha256 for job in rest for file in (*job.spec.files, *outcome_files(job))}
-        kept |= {sha for job in rest if not job.is_over for sha in self._between(job.id)}
+            DBOS.delete_workflows(old)
         self.store.sweep(kept, min(fresh, self.settings.retention))
 
     def _between(self, job: str) -> Iterable[str]:
@@ -239,6 +244,14 @@ class Engine:
         for step in DBOS.list_workflow_steps(job):
             for _, sha256, _ in (step["output"] or {}).get("artefacts", ()):
                 yield sha256
+
+
+def _all(load_input: bool = True) -> Iterator[WorkflowStatus]:
+    """Every job, a page at a time: there may be more than memory should hold."""
+    seen = 0
+    while found := DBOS.list_workflows(limit=PAGE, offset=seen, load_input=load_input):
+        yield from found
+        seen += len(found)
 
 
 _served: list[Engine] = []

@@ -42,6 +42,7 @@ class CheckOptions:
     fail_on: Literal["error", "warning", "info"] | None = None
     show_silenced: bool = False
     config: Word = ""
+    targets: Words | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -59,6 +60,7 @@ class ConvertOptions:
     prove: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     strict: bool = False
+    targets: Words = ()
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

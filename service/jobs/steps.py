@@ -206,6 +206,7 @@ def _check_request(work: _Work, options: CheckOptions) -> CheckRequest:
         exclude=options.exclude,
         fail_on=options.fail_on,
         show_silenced=options.show_silenced,
+        targets=options.targets,
         config=_config(work.known("config", options.config)),
     )
 
@@ -242,6 +243,7 @@ def _write(work: _Work, progress: Progress) -> Answer:
         unknown=options.unknown,
         prove=False,
         rules=CheckRequest(config=_config("")),
+        targets=options.targets,
     )
     done = convert(request)
     found = [finding_record(finding) for finding in done.findings]

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
+
+from pygls.uris import to_fs_path
 
 from upconv.converters.ir.records import record
 from upconv.service.lsp.positions import Lines
@@ -80,11 +81,8 @@ def path_of(uri: str) -> str:
     >>> path_of("file:///a%20b/net.prototxt"), path_of("untitled:Untitled-1")
     ('/a b/net.prototxt', 'Untitled-1')
     """
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return unquote(parts.path).rpartition("/")[2] or uri
-    path: str = url2pathname(parts.path)
-    return f"//{parts.netloc}{path}" if parts.netloc and parts.netloc != "localhost" else path
+    path: str | None = to_fs_path(uri) if uri.startswith("file:") else None
+    return path or unquote(urlsplit(uri).path).rpartition("/")[2] or uri
 
 
 _ENDINGS: Final = {"python": ".py", "json": ".json", "prototxt": ".prototxt", "pbtxt": ".pbtxt"}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from upconv.service.lsp import actions, completion, hover, names, outline, sizes, texts
+from upconv.service.lsp import actions, completion, hover, names, notebooks, outline, sizes, texts
 from upconv.service.lsp.session import Session
 
 Handler = Callable[..., Any]
@@ -20,6 +20,10 @@ FEATURES: Final[tuple[tuple[str, Handler, Any], ...]] = (
     (types.TEXT_DOCUMENT_DID_CHANGE, texts.did_change, None),
     (types.TEXT_DOCUMENT_DID_SAVE, texts.did_save, None),
     (types.TEXT_DOCUMENT_DID_CLOSE, texts.did_close, None),
+    (types.NOTEBOOK_DOCUMENT_DID_OPEN, notebooks.did_open, None),
+    (types.NOTEBOOK_DOCUMENT_DID_CHANGE, notebooks.did_change, None),
+    (types.NOTEBOOK_DOCUMENT_DID_SAVE, notebooks.did_save, None),
+    (types.NOTEBOOK_DOCUMENT_DID_CLOSE, notebooks.did_close, None),
     (types.WORKSPACE_DID_CHANGE_WATCHED_FILES, texts.did_change_files, None),
     (
         types.TEXT_DOCUMENT_DIAGNOSTIC,
@@ -56,6 +60,9 @@ _OURS: Final = (
     types.TEXT_DOCUMENT_DID_OPEN,
     types.TEXT_DOCUMENT_DID_CHANGE,
     types.TEXT_DOCUMENT_DID_CLOSE,
+    types.NOTEBOOK_DOCUMENT_DID_OPEN,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE,
 )
 """What pygls would do itself; see documents.py."""
 
@@ -64,7 +71,9 @@ def made() -> LanguageServer:
     """A server that is ready to be started."""
     from importlib.metadata import version
 
-    server = LanguageServer("upconv", version("upconv"), types.TextDocumentSyncKind.Incremental)
+    server = LanguageServer(
+        "upconv", version("upconv"), types.TextDocumentSyncKind.Incremental, notebooks.SYNC
+    )
     for message in _OURS:
         server.protocol.fm.builtin_features.pop(message)
     session = Session(server)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
     from upconv.converters.readers.files.prototxt import Message
+    from upconv.service.lsp.notebooks import Notebook
     from upconv.service.work.looking import Look
 
 PAUSE: Final = 0.03
@@ -39,6 +40,8 @@ class Session:
     def __init__(self, server: LanguageServer) -> None:
         self.server = server
         self.documents: dict[str, Document] = {}
+        self.notebooks: dict[str, Notebook] = {}
+        self.cells: dict[str, Document] = {}
         self.folders = Folders(self.warn)
         self.looker = Looker(self.folders, self._finished)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -73,7 +76,7 @@ class Session:
 
     def document(self, uri: str) -> Document:
         """An open text. Raises JsonRpcInvalidParams where it is not open."""
-        found = self.documents.get(uri)
+        found = self.documents.get(uri) or self.cells.get(uri)
         if found is None:
             raise JsonRpcInvalidParams(f"{uri} is not open")
         return found
@@ -111,6 +114,31 @@ class Session:
         found: Message | None = document.tree[1]
         return found
 
+    # Notebooks, whose cells are texts, too.
+
+    def notebook_opened(self, book: Notebook) -> None:
+        uri = book.whole.shot.uri
+        self.notebooks[uri], self.documents[uri] = book, book.whole
+        self.later(uri, 0.0)
+
+    def notebook_changed(self, book: Notebook) -> None:
+        self.later(book.whole.shot.uri, PAUSE)
+
+    def notebook_closed(self, uri: str) -> None:
+        book = self.notebooks.pop(uri)
+        self.closed(uri)
+        for cell in book.cells:
+            self.cell_closed(cell.shot.uri)
+
+    def cell_closed(self, uri: str) -> None:
+        self.cells.pop(uri, None)
+        self._push(uri, None, [])
+
+    def notebook_of(self, uri: str) -> Notebook | None:
+        """The notebook that a cell belongs to."""
+        books = self.notebooks.values()
+        return next((b for b in books for cell in b.cells if cell.shot.uri == uri), None)
+
     def report_of(self, path: str) -> Path:
         """Where a report on a file is written: in a folder that goes with the session."""
         if self._folder is None:
@@ -144,8 +172,7 @@ class Session:
         try:
             document, look = await self.look(uri)
             version = document.shot.version
-            if not self.pulls:
-                self._push(uri, version, diagnostics(look, document.lines))
+            self._publish(uri, document, look, version)
             await self._deepen(uri, document, look, version)
         except (JsonRpcContentModified, JsonRpcInvalidParams):
             return  # changed or closed: whoever did it has us called again
@@ -162,7 +189,16 @@ class Session:
         if self.pulls:
             self._refresh()
         else:
-            self._push(uri, version, diagnostics(deep, document.lines))
+            self._publish(uri, document, deep, version)
+
+    def _publish(self, uri: str, document: Document, look: Look, version: int) -> None:
+        book = self.notebooks.get(uri)
+        if book is None:
+            self._push(uri, version, diagnostics(look, document.lines))
+            return
+        found = book.findings(look)
+        for cell in book.cells:
+            self._push(cell.shot.uri, cell.shot.version, found[cell.shot.uri])
 
     @property
     def pulls(self) -> bool:

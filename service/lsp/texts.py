@@ -50,11 +50,13 @@ async def diagnostic(
     session: Session, params: types.DocumentDiagnosticParams
 ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
     """What is found in a text now, or that it is what the editor knows."""
-    document, look = await session.look(params.text_document.uri)
+    uri = params.text_document.uri
+    book = session.notebook_of(uri)
+    document, look = await session.look(book.whole.shot.uri if book is not None else uri)
     version = document.shot.version
     if document.deep is not None and document.deep[0] == version:
         look = document.deep[1]
-    items = diagnostics(look, document.lines)
+    items = diagnostics(look, document.lines) if book is None else book.findings(look)[uri]
     known = blake2b(repr(items).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
     if known == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(known)

@@ -75,6 +75,7 @@ def check(
     keras_backend: KerasBackend | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
+    target: str | Iterable[str] | None = None,
     fail_on: Severity | None = None,
     baseline: Path | None = None,
     jobs: int = 1,
@@ -84,9 +85,10 @@ def check(
 ) -> Report:
     """What the rules find in files, folders or models.
 
-    `select` and `ignore` are codes, prefixes or names of rules. `jobs` processes share the files
-    out; `cache` keeps results beside the configuration. Raises UsageError for what cannot be
-    checked; a file that cannot be read is a finding, UP001.
+    `select` and `ignore` are codes, prefixes or names of rules. `target` are engines that models
+    are to run in, as in "openvino-2026", by default those of the configuration. `jobs` processes
+    share the files out; `cache` keeps results beside the configuration. Raises UsageError for what
+    cannot be checked; a file that cannot be read is a finding, UP001.
     """
     from upconv.linter.finding import Severity
     from upconv.service.work.checking import CheckRequest, check
@@ -99,6 +101,7 @@ def check(
         reading=_reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend),
         select=_words(select),
         ignore=_words(ignore),
+        targets=None if target is None else _words(target),
         fail_on=fail_on,
         baseline=_text(baseline),
         jobs=jobs,
@@ -129,6 +132,7 @@ def convert(
     outputs: str | Iterable[str] = (),
     cut_inputs: str | Iterable[str] = (),
     unknown: UnknownLayers = "refuse",
+    target: str | Iterable[str] = (),
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     baseline: Path | None = None,
@@ -139,6 +143,7 @@ def convert(
     """Write a model as ONNX, and prove in onnxruntime that the file computes the same.
 
     `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
+    `target` are engines that are to read the file alike: layers take the forms they have in common.
     The errors that the rules find in the model are the result's `findings`; `select`, `ignore` and
     `baseline` are those of `check`. Where the proof fails, or there is an error and `strict` is
     true, there is no `out`, but an `out`.failed. Raises UnreadableError,
@@ -173,6 +178,7 @@ def convert(
         unknown,
         rules=rules,
         strict=strict,
+        targets=_words(target),
     )
     return convert(request, *_given(progress))
 
@@ -353,11 +359,12 @@ def _reading(
     _require_one_of("phase", phase, Phase)
     _require_one_of("keras_bilinear", keras_bilinear, KerasBilinear)
     _require_one_of("keras_backend", keras_backend, KerasBackend)
-    shapes = {name: _shape(name, shape) for name, shape in (inputs or {}).items()}
+    shapes = {name: shape_of(name, shape) for name, shape in (inputs or {}).items()}
     return Reading(_text(weights) or "", shapes, phase, dialect, keras_bilinear, keras_backend)
 
 
-def _shape(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
+def shape_of(name: str, shape: str | Sequence[int | str]) -> tuple[Size, ...]:
+    """A shape as the work takes it."""
     text = shape if isinstance(shape, str) else "x".join(map(str, shape))
     return parse_shape(f"{name}={text}", text)
 

@@ -182,6 +182,7 @@ def _findings(request: AuditRequest) -> FileReport:
         config.ignore,
         config.severities,
         config.overrides,
+        targets=config.target,
     )
     if isinstance(model, str):
         return check_path(path, options)

@@ -33,7 +33,8 @@ class CheckRequest:
     themselves, of which a mended copy is made otherwise. `exclude` are patterns of files that a
     search leaves out, from the current folder, besides the configuration's. `add_ignore` is the
     reason of the ignore comments that are to be written for what is found. `config` is a
-    configuration, or the file that holds it, or None for the closest.
+    configuration, or the file that holds it, or None for the closest. `targets` are the engines
+    that the models are to run in.
     """
 
     paths: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class CheckRequest:
     cache: bool | None = None
     cache_dir: str | None = None
     config: str | Config | None = None
+    targets: tuple[str, ...] | None = None
 
 
 @record(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Settings:
             self.codes["ignore"] or config.ignore,
             config.severities,
             config.overrides,
+            targets=config.target if self._request.targets is None else self.run.target,
         )
 
     def leaves_out(self, path: Path) -> bool:
@@ -160,8 +163,20 @@ def _said(request: CheckRequest) -> dict[str, Any]:
         "fail_on": request.fail_on,
         "jobs": request.jobs,
         "cache": request.cache,
+        "target": None if request.targets is None else known_targets(request.targets),
     }
     return {name: value for name, value in words.items() if value is not None}
+
+
+def known_targets(texts: Sequence[str]) -> tuple[str, ...]:
+    """The engines of an option that may be repeated and hold commas. Raises UsageError for one that
+    nobody knows."""
+    words = tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
+    if words:
+        from upconv.linter.engines.profile import targets_of
+
+        targets_of(words)
+    return words
 
 
 def _codes(texts: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.reports.wording import json_text
-from upconv.service.work.check_request import CheckRequest
+from upconv.service.work.check_request import CheckRequest, known_targets
 from upconv.service.work.limits import Limits
 from upconv.service.work.proving import VerifyRequest, verify
 from upconv.service.work.staging import (
@@ -45,7 +45,8 @@ class ConvertRequest:
     names nothing. `unknown` layers are refused or become nodes of a domain of our own. `limits` are
     of the process that proves. `rules` says which rules look at the model first, and what is known
     of it; where it is `strict`, an error that they find fails the conversion. `extent` is how much
-    the proof compares.
+    the proof compares. `targets` are engines that are to read the file alike: layers take the forms
+    that they have in common.
     """
 
     model: str | Model
@@ -65,6 +66,7 @@ class ConvertRequest:
     rules: CheckRequest = CheckRequest()
     strict: bool = False
     extent: Extent = "full"
+    targets: tuple[str, ...] = ()
 
     @property
     def writing(self) -> WriteOptions:
@@ -163,7 +165,7 @@ def convert(request: ConvertRequest, progress: Progress = lambda message: None) 
     whole = _read_model(request)
     part = cut(whole, request.part)
     found = _errors_in(part, whole, request)
-    source = fill_missing(part, request.fill)
+    source = _portable(fill_missing(part, request.fill), request)
     blank = Conversion("", request.out, request.opset, found=found, strict=request.strict)
     if request.only:
         return _only_layers(source, request, blank)
@@ -203,7 +205,7 @@ def _errors_in(part: Model, whole: Model, request: ConvertRequest) -> Report:
     """
     from upconv.service.work.checking import check_read
 
-    report = check_read(part, request.rules)
+    report = check_read(part, replace(request.rules, targets=()))  # the source is not what runs
     gone = {layer.name for layer in whole.layers} - {layer.name for layer in part.layers}
     files = (
         replace(file, findings=tuple(one for one in file.findings if _is_error(one, gone)))
@@ -214,6 +216,14 @@ def _errors_in(part: Model, whole: Model, request: ConvertRequest) -> Report:
 
 def _is_error(finding: Finding, gone: Collection[str]) -> bool:
     return finding.severity == "error" and finding.layer not in gone
+
+
+def _portable(model: Model, request: ConvertRequest) -> Model:
+    if not request.targets:
+        return model
+    from upconv.service.work.targeting import for_targets
+
+    return for_targets(model, known_targets(request.targets), request.opset)
 
 
 def _only_layers(source: Model, request: ConvertRequest, blank: Conversion) -> Conversion:

@@ -116,6 +116,7 @@ def _options(request: CheckRequest, settings: Settings, paths: Iterable[str]) ->
         "ignore": list(request.ignore),
         "fail_on": request.fail_on,
         "show_silenced": request.show_silenced,
+        "targets": None if request.targets is None else list(settings.run.target),
         "config": _name(settings.run.path, settings.root) if settings.run.path else "",
     }
 

@@ -1,13 +1,12 @@
 """`make fuzz`: every harness for a while, guided by coverage where atheris is installed.
 
-python -m tests.fuzz [SECONDS [TARGET ...]]
-
 Inputs that fail are left in build/fuzz/TARGET; what they show is mended, and their kind becomes a
 test. Without atheris (extra `fuzz`) the seeded mutations of the tests go on for as long.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import subprocess
 import sys
@@ -27,17 +26,25 @@ EACH: Final = 60
 
 
 def main() -> int:
-    arguments = sys.argv[1:]
-    seconds = int(arguments[0]) if arguments else EACH
-    names = arguments[1:] or list(TARGETS)
-    if wrong := [name for name in names if name not in TARGETS]:
-        print(f"no target {', '.join(wrong)}; there are {', '.join(TARGETS)}")
-        return 2
+    options = _options()
+    seconds, names = options.seconds, options.targets or list(TARGETS)
     guided = find_spec("atheris") is not None
     failed = [name for name in names if not (_guided if guided else _plain)(name, seconds)]
     for name in failed:
         print(f"{name}: fails; the inputs are in {BUILD / name}")
     return int(bool(failed))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.fuzz", description=__doc__)
+    parser.add_argument(
+        "seconds", nargs="?", type=int, default=EACH, help="for each target (%(default)s)"
+    )
+    parser.add_argument("targets", nargs="*", help=f"all, or some of {', '.join(TARGETS)}")
+    options = parser.parse_args()
+    if wrong := [name for name in options.targets if name not in TARGETS]:
+        parser.error(f"no target {', '.join(wrong)}; there are {', '.join(TARGETS)}")
+    return options
 
 
 def _guided(name: str, seconds: int) -> bool:

@@ -8,6 +8,7 @@ a limit on the size of files.
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import resource
@@ -212,11 +213,19 @@ def run(
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = argparse.ArgumentParser("python -m tests.fuzz.killing", description=__doc__)
+    parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS, help="(%(default)s)")
+    parser.add_argument("seed", nargs="?", type=int, default=0, help="(%(default)s)")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root, small_disk(Path(root)) as folder:
         print("a full tmpfs" if os.path.ismount(folder) else "a limit on the size of files")
-        counts = run(rounds, seed, folder, tuple(COMMANDS), lambda text: print(text, flush=True))
+        counts = run(
+            options.rounds,
+            options.seed,
+            folder,
+            tuple(COMMANDS),
+            lambda text: print(text, flush=True),
+        )
     for name in COMMANDS:
         each = [(how, counts[name, how, True], counts[name, how, False]) for how in HOW]
         told = (f"{how}: {well} well, {not_well} not" for how, well, not_well in each)

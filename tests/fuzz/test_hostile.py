@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
 from tests.fuzz.bounded import SECONDS, in_memory, in_time
-from tests.fuzz.hostile import KINDS, TENTH, special_files
+from tests.fuzz.hostile import KINDS, made, special_files
+from tests.fuzz.making import TENTH, WEIGHTS
 from tests.service.commands import upconv
 from tests.support import ROOT
 from upconv.converters.ir.errors import UpconvError
@@ -22,6 +24,7 @@ from upconv.converters.readers.files.budgets import Budget, Meter
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.finding import FileReport
 from upconv.linter.running.engine import CheckOptions, check_path
+from upconv.linter.settings.config import read_config
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits are the system's"),
@@ -32,9 +35,9 @@ GOOD = ROOT / "fixtures" / "rules" / "UP201" / "good.prototxt"
 
 def _report(path: Path) -> FileReport | None:
     """The report of a file; None where the command itself is refused."""
-    weights = path.suffix == ".safetensors"
-    model = path.with_name("net.py") if weights else path
-    options = CheckOptions(ReadOptions(weights=str(path) if weights else ""))
+    net = WEIGHTS.get(path.suffix)
+    model = path.with_name(net) if net else path
+    options = CheckOptions(ReadOptions(weights=str(path) if net else ""))
     try:
         return check_path(model, options)
     except UpconvError:
@@ -55,8 +58,7 @@ def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_budgets")
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_file_is_answered_in_bounds(kind: str, tmp_path: Path) -> None:
-    KINDS[kind](tmp_path)
-    files = sorted(path for path in tmp_path.iterdir() if path.name != "net.py")
+    files = made(kind, tmp_path)
     assert files
     for path in files:
         with in_time(SECONDS if TENTH == 1 else SECONDS / 3), in_memory():
@@ -65,6 +67,30 @@ def test_each_file_is_answered_in_bounds(kind: str, tmp_path: Path) -> None:
         unreadable = [f for f in (report.findings if report else ()) if f.code == "UP001"]
         assert all("not enough memory" not in f.message for f in unreadable), path.name
         path.unlink()
+
+
+LONG: Final = 500_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = '" + "9" * LONG,
+        "9" * LONG,
+        '"\\' * LONG,
+        "'" * LONG,
+        '"!".' * LONG + "a = 1",
+        "\n" * LONG,
+    ],
+    ids=["text", "digits", "escapes", "quotes", "quoted parts", "lines"],
+)
+@pytest.mark.parametrize("name", ["upconv.toml", "pyproject.toml"])
+def test_long_settings_are_read_in_time_that_grows_with_their_length(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with in_time(2), suppress(UpconvError):
+        read_config(tmp_path / name)
 
 
 def test_what_is_no_file_stops_no_search(tmp_path: Path) -> None:

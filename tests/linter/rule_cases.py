@@ -35,7 +35,9 @@ def case_options(folder: Path, which: str, scratch: Path) -> CheckOptions:
     unless it is selected is."""
     select = (folder.name,) if RULES[folder.name].status == "preview" else ()
     read = ReadOptions(weights=_weights(folder, which, scratch))
-    return CheckOptions(read, root=folder, select=select)
+    targets = folder / "targets.json"  # the engines that the models are to run in
+    chosen = tuple(json.loads(targets.read_text("utf-8"))) if targets.is_file() else ()
+    return CheckOptions(read, root=folder, select=select, targets=chosen)
 
 
 def summary(report: FileReport) -> list[dict[str, Any]]:

@@ -97,25 +97,37 @@ def _of_planes(layer: Layer, shapes: Shapes) -> ops.Operator | None:
     return ops.Unpool(y[2:]) if flat and multiply(y[2:]) == multiply(op.size) else None
 
 
+def _of_line(layer: Layer, shapes: Shapes) -> ops.Operator | None:
+    """An interpolation of a line that is seen as an image of one row."""
+    (x, seen, y), op = shapes, layer.operator
+    assert isinstance(op, ops.Resize)
+    if len(x) != 3 or len(seen) != 4 or (*seen[:2], *seen[3:]) != x or seen[2] != 1:
+        return None
+    alike = op.scale is None and (op.size or op.factor or (0,))[0] == 1 and len(y) == 3
+    size, factor = op.size and op.size[1:], op.factor and op.factor[1:]
+    return replace(op, size=size, factor=factor) if alike else None
+
+
 INSIDE: Final[dict[type, Callable[[Layer, Shapes], ops.Operator | None]]] = {
     ops.GroupNorm: _of_groups,
     ops.Permute: _of_shuffle,
     ops.SpaceToDepth: _of_blocks,
     ops.DepthToSpace: _of_blocks,
     ops.Unpool: _of_planes,
+    ops.Resize: _of_line,
 }
 """Operator between two reshapes -> what it is without them."""
 
 
 def truncated(layer: Layer, values: Values) -> str | None:
-    """The value whose whole part an unpooling takes for its indices: they are whole numbers."""
+    """The value whose whole part a layer is."""
     op = layer.operator
     if not isinstance(op, ops.Eltwise) or op.kind != "product" or len(layer.inputs) != 2:
         return None
-    sign, whole = (values.producers.get(value) for value in layer.inputs)
-    if sign is None or whole is None or sign.operator != ops.Sign():
+    sign, cut = (values.producers.get(value) for value in layer.inputs)
+    if sign is None or cut is None or sign.operator != ops.Sign():
         return None
-    size = values.operator(whole.inputs[0], ops.Abs) if whole.operator == ops.Floor() else None
+    size = values.operator(cut.inputs[0], ops.Abs) if cut.operator == ops.Floor() else None
     return sign.inputs[0] if size is not None and size.inputs == sign.inputs else None
 
 
@@ -124,8 +136,22 @@ def unpooled(layer: Layer, values: Values) -> Layer | None:
     op, y = layer.operator, values.shapes.get(layer.outputs[0]) if layer.outputs else None
     if not isinstance(op, ops.Unpool) or y is None:
         return None
-    index = values.producers.get(layer.inputs[1])
-    whole = truncated(index, values) if index is not None else None
-    inputs = (layer.inputs[0], whole or layer.inputs[1])
+    inputs = (layer.inputs[0], whole(layer.inputs[1], values))
     made = replace(layer, operator=ops.Unpool(y[2:]), inputs=inputs)
     return made if made != layer else None
+
+
+def picked(layer: Layer, values: Values) -> Layer | None:
+    """What is picked by numbers that are whole ones anyhow."""
+    op = layer.operator
+    computed = isinstance(op, ops.Gather) and op.indices is None
+    if not computed and not isinstance(op, ops.Embedding):
+        return None
+    inputs = (*layer.inputs[:-1], whole(layer.inputs[-1], values))
+    return replace(layer, inputs=inputs) if inputs != layer.inputs else None
+
+
+def whole(value: str, values: Values) -> str:
+    """The value that an operator reads as whole numbers, behind what takes their whole parts."""
+    made = values.producers.get(value)
+    return (truncated(made, values) if made is not None else None) or value

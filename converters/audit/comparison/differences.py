@@ -9,11 +9,12 @@ from typing import Literal
 
 from upconv.converters.audit.comparison.matching import Pair, kind_of
 from upconv.converters.audit.comparison.settings import Settings, settings_of
+from upconv.converters.audit.comparison.values import resolved
 from upconv.converters.audit.comparison.weights import weight_differences
 from upconv.converters.audit.growth import Growths, Unsayable
 from upconv.converters.audit.size_sets import SizeSet, zeros
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Dim, Like, Size, Symbol, is_constant, leaves, substitute
+from upconv.converters.ir.dims import Dim, Size, Symbol, is_constant, leaves
 from upconv.converters.ir.geometry import effective_kernel
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
@@ -102,11 +103,11 @@ def _settings_of(layer: Layer, shapes: Mapping[str, Shape | None]) -> Settings:
     """A layer's settings, with the sizes of other values in them written as what they are."""
     op = layer.operator
     if isinstance(op, ops.Crop):
-        op = replace(op, offsets=tuple(_resolved(one, shapes) for one in op.offsets))
+        op = replace(op, offsets=tuple(resolved(one, shapes) for one in op.offsets))
     elif isinstance(op, ops.Pad):
-        op = replace(op, begin=tuple(_resolved(one, shapes) for one in op.begin))
+        op = replace(op, begin=tuple(resolved(one, shapes) for one in op.begin))
     elif isinstance(op, ops.StridedSlice):
-        op = replace(op, start=_resolved(op.start, shapes))
+        op = replace(op, start=resolved(op.start, shapes))
     elif isinstance(op, ops.Pool):
         op = _reached(op, layer, shapes)
     return settings_of(replace(layer, operator=op), _rank(layer, shapes))
@@ -124,14 +125,6 @@ def _reached(op: ops.Pool, layer: Layer, shapes: Mapping[str, Shape | None]) -> 
         )
     ]
     return replace(op, pads_end=tuple(ends))
-
-
-def _resolved(size: Size, shapes: Mapping[str, Shape | None]) -> Size:
-    def known(leaf: Symbol | Like) -> Size | None:
-        shape = shapes.get(leaf.tensor) if isinstance(leaf, Like) else None
-        return shape[leaf.axis] if isinstance(leaf, Like) and shape is not None else None
-
-    return substitute(size, known)
 
 
 def _alike(a: object, b: object, running: Mapping[str, SizeSet]) -> bool | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
-from upconv.converters.audit.comparison.canonical import COMMUTATIVE
+from upconv.converters.audit.comparison.merges import COMMUTATIVE
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record

@@ -111,6 +111,12 @@ def _strided(op: ops.StridedSlice, rank: int) -> Settings:
     return plain(op, rank) | {"start": _written(op.start)}
 
 
+@SETTINGS.register(ops.Slice)
+def _slice(op: ops.Slice, rank: int) -> Settings:
+    """Where it is cut is the sizes of the parts."""
+    return {"axis": op.axis % rank if rank else op.axis}
+
+
 @SETTINGS.register(ops.Log)
 def _log(op: ops.Log, rank: int) -> Settings:
     """By the natural logarithm of its base, which is what files store."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from upconv.converters.ir.dims import Like, Size, Symbol, substitute
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
@@ -26,3 +27,17 @@ class Values:
         while (found := self.operator(value, kind)) is not None and len(found.inputs) == 1:
             value = found.inputs[0]
         return value
+
+    def resolved(self, size: Size) -> Size:
+        """A size with those of other values in it written as what they are."""
+        return resolved(size, self.shapes)
+
+
+def resolved(size: Size, shapes: Mapping[str, Shape | None]) -> Size:
+    """A size with those of other values in it written as what they are, where that is known."""
+
+    def known(leaf: Symbol | Like) -> Size | None:
+        shape = shapes.get(leaf.tensor) if isinstance(leaf, Like) else None
+        return shape[leaf.axis] if isinstance(leaf, Like) and shape is not None else None
+
+    return substitute(size, known)

@@ -9,6 +9,7 @@ sizes, alignment, float64 reference, ONNX emission, certificate) live in modules
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
@@ -168,13 +169,27 @@ class Unknown:
     `reason` says why it is not understood, where that is more than its type. `fields` are what its
     file says of it, as far as a reader keeps that: names and their values, all of one kind. `shape`
     is that of its first output, where the layer's framework says it and only the values are not
-    known.
+    known; `others` are the sizes of further outputs, one after the other, and `axes` how many of
+    them each has.
     """
 
     type: str
     reason: str = ""
     fields: tuple[tuple[str, tuple[int, ...] | tuple[float, ...] | tuple[str, ...]], ...] = ()
     shape: tuple[Size, ...] | None = None
+    others: tuple[Size, ...] = ()
+    axes: tuple[int, ...] = ()
+
+    @property
+    def shapes(self) -> tuple[tuple[Size, ...], ...]:
+        """The shapes of the outputs that one is said of.
+
+        >>> Unknown("LSTM", shape=(7, 1, 8), others=(1, 8, 1, 8), axes=(2, 2)).shapes
+        ((7, 1, 8), (1, 8), (1, 8))
+        """
+        ends = [sum(self.axes[: at + 1]) for at in range(len(self.axes))]
+        rest = (self.others[end - many : end] for end, many in zip(ends, self.axes, strict=True))
+        return () if self.shape is None else (self.shape, *rest)
 
 
 Operator: TypeAlias = (
@@ -294,6 +309,17 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     >>> [str(size) for size in targets(Crop(2, (0, 0), (like("skip", 2), 7)))]
     ['size(skip, 2)']
     """
-    values = (getattr(operator, entry.name) for entry in fields(operator))
-    each = (value if isinstance(value, tuple) else (value,) for value in values)
-    return tuple(size for sizes in each for size in sizes if isinstance(size, Dim))
+    found: list[Dim] = []
+    kind: type = type(operator)
+    for name in _field_names(kind):
+        value = getattr(operator, name)
+        if isinstance(value, tuple):
+            found += [size for size in value if isinstance(size, Dim)]
+        elif isinstance(value, Dim):
+            found.append(value)
+    return tuple(found)
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields(kind))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import ShapeError
+from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
 
 Shape: TypeAlias = tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputShapes:
     """What a shape function is asked with: the shapes of the inputs, how many outputs the layer
     has, and how to turn `like(tensor, axis)` into that tensor's size."""

@@ -18,7 +18,9 @@ from upconv.converters.ir.geometry import conv_transpose_size
 from upconv.converters.ir.kernels import Factors, depthwise_kernels, factored
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve
+from upconv.converters.onnx_writer.form_costs import matmul_cost, separable_cost
 from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.options import GROUPED, Bilinear
 
 Array = NDArray[np.float32]
 
@@ -29,17 +31,37 @@ def factored_form(
     """Emit the separable or the MatMul form and return its name; "" where the layer must stay as
     it is: asked for as such, not two-dimensional, not depthwise, or not a product."""
     wanted = graph.options.bilinear
-    if wanted == "conv-transpose" or not all(axis.plain for axis in axes):
+    if wanted == "conv-transpose" or len(axes) != 2 or not all(axis.plain for axis in axes):
         return ""
     kernels = depthwise_kernels(op, layer)
     factors = None if kernels is None else factored(kernels)
     if factors is None or (wanted == "auto" and not factors.exact):
         return ""
+    if wanted == "auto":
+        wanted = _cheaper(layer, graph, axes)
     if wanted == "matmul" and _fits_matrices(layer, graph, axes):
         _matmul(layer, graph, axes, factors)
         return "matmul"
     _separable(layer, graph, axes, factors)
     return "separable"
+
+
+def grouped_weight(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> str:
+    """The weight (C, 1, k...) of a dense layer that keeps channels apart, as FCN stores it, ""
+    where it is none: what is left out are products with zero, so that no finite value changes."""
+    if op.groups != 1 or op.out_channels < 2:
+        return ""
+    kernels = depthwise_kernels(op, layer)
+    return "" if kernels is None else graph.constant(kernels[:, None], f"{layer.name}/{GROUPED}")
+
+
+def _cheaper(layer: Layer, graph: GraphBuilder, axes: Sequence[TransposedAxis]) -> Bilinear:
+    """By the model of costs; of sizes that are not known, the one that is never far off."""
+    known = [size for size in graph.shape(layer.inputs[0])[2:] if isinstance(size, int)]
+    strides = [axis.stride for axis in axes]
+    if len(known) < len(axes) or matmul_cost(known, strides) >= separable_cost(strides):
+        return "separable"
+    return "matmul"
 
 
 MATRIX_LIMIT: Final = 1 << 24

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.bilinear import factored_form
+from upconv.converters.onnx_writer.emitters.bilinear import factored_form, grouped_weight
 from upconv.converters.onnx_writer.emitters.boxes import cut
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve, plan
 from upconv.converters.onnx_writer.graph import GraphBuilder
+from upconv.converters.onnx_writer.options import GROUPED
 from upconv.converters.onnx_writer.table import EMITTERS
 
 
@@ -79,5 +80,8 @@ def _conv_transpose(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) ->
         return form
     x = graph.tensor(layer.inputs[0])
     bias = graph.optional_weight("bias")
-    weight = graph.weight("weight")
-    return transposed(graph, x, weight, bias, axes, op.groups, layer.outputs[0])
+    grouped = grouped_weight(op, layer, graph)
+    weight = grouped or graph.weight("weight")
+    groups = op.out_channels if grouped else op.groups
+    form = transposed(graph, x, weight, bias, axes, groups, layer.outputs[0])
+    return form.replace("ConvTranspose", GROUPED) if grouped else form

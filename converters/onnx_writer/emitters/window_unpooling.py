@@ -8,6 +8,7 @@ from onnx import TensorProto
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.geometry import cells_inside
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.emitters.transposed import transposed
 from upconv.converters.onnx_writer.emitters.transposed_axes import plan_axis
@@ -57,9 +58,8 @@ def _lengths(
     float32 of shape (count); a window with no cell inside is cropped, whatever it is divided by."""
     known = (graph.known(count), graph.known(target))
     if isinstance(known[0], int) and isinstance(known[1], int):
-        starts = np.arange(known[0]) * stride - begin
-        cells = np.minimum(starts + kernel, known[1]) - np.maximum(starts, 0)
-        return graph.constant(np.maximum(cells, 1).astype(np.float32))
+        cells = cells_inside(known[0], kernel, stride, begin, known[1])
+        return graph.constant(np.array(cells, np.float32))
     limit = graph.node("Squeeze", (graph.size(count * stride - begin),))
     first = graph.node("Range", (graph.index(-begin), limit, graph.index(stride)))
     ends = graph.node("Add", (first, graph.ints((kernel,))))

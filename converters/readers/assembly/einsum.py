@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from string import ascii_letters
 from typing import Final, TypeAlias
 
@@ -11,11 +10,12 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.operators import Operator
+from upconv.converters.ir.records import record
 
 DOTS: Final = "..."
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Term:
     """A value and the letters of its axes."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.geometry import fixed_same_pads, same_pads
 from upconv.converters.ir.operators import Crop, Eltwise, Operator, Pad, Pool, Power
+from upconv.converters.ir.records import record
 
 Setting: TypeAlias = tuple[int, int, int]
 """(kernel, stride, dilation) of one axis."""
@@ -16,7 +16,7 @@ Emit: TypeAlias = Callable[[Operator, Sequence[str], str], str]
 """(operator, inputs, suffix) -> the name of the output of a layer that is appended."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SamePads:
     """What SAME means for each spatial axis: amounts that are part of the operator, and where the
     begin changes with a size that is open, a Pad in front of it."""

@@ -8,6 +8,7 @@ time however many layers there are already.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
@@ -155,13 +156,15 @@ class Workspace:
         outputs: Sequence[str],
         *,
         told: bool = True,
-        shape: Shape | None = None,
+        shapes: Sequence[Shape] = (),
     ) -> tuple[str, ...]:
         """Append a layer that is not understood, as `add` does; the error says why, in a notice
-        where it is to be `told`. `shape` is that of its first output, where it is known."""
+        where it is to be `told`. `shapes` are those of its first outputs, as far as known."""
         if told:
             self.refuse(error, name, origin)
-        operator = Unknown(type_name, error.message, shape=shape)
+        first, others = (shapes[0] if shapes else None), shapes[1:]
+        more, axes = tuple(chain.from_iterable(map(tuple, others))), tuple(map(len, others))
+        operator = Unknown(type_name, error.message, shape=first, others=more, axes=axes)
         return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
     def append(self, layer: Layer) -> None:

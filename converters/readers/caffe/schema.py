@@ -9,7 +9,7 @@ in `layer_types`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from upconv.converters.ir.similar import similar
@@ -328,17 +328,16 @@ def unknown_of_layer(block: Message) -> Iterator[tuple[Field, str, tuple[str, ..
     for field in block.fields:
         kind = known.get(field.name)
         if kind is None:
-            near = suggestions(field.name, "LayerParameter")
-            if any("." in name for name in near) or any(
-                isinstance(value, Message) for value in field.values
-            ):
-                yield field, "LayerParameter", near
+            belongs_deeper = field.name in _holders("LayerParameter")
+            if belongs_deeper or any(isinstance(value, Message) for value in field.values):
+                yield field, "LayerParameter", suggestions(field.name, "LayerParameter")
         elif kind not in _SCALARS and kind != OPEN and kind not in _UNREAD:
             for value in field.values:
                 if isinstance(value, Message):
                     yield from (one for one in _unknown(value, kind) if one[1] not in _UNREAD)
 
 
+@lru_cache(4096)
 def suggestions(field: str, type_name: str) -> tuple[str, ...]:
     """What a field unknown to a message may have been meant to be.
 

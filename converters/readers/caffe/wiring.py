@@ -237,8 +237,8 @@ class _Wirer:
     def _invent(self, layer: WrittenLayer, index: int) -> Value:
         """Stand an input in for a bottom that nothing writes, so that reading can go on."""
         blob = layer.bottoms[index]
-        scalars = layer.node.all("bottom")
-        span = scalars[index].span if index < len(scalars) else layer.span
+        written = layer.node.nth("bottom", index)
+        span = written.span if written is not None else layer.span
         message = f"reads '{blob}', which no layer before it writes"
         kind, hint = self._why_dangling(blob)
         self._notice(kind, message, span, layer, hint)

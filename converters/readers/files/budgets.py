@@ -28,7 +28,7 @@ class Budget:
 PROTOBUF_TEXT: Final = Budget("a protobuf text", steps=600_000, bytes=1 << 26, depth=200)
 """A step is a field, an element of a list or the end of a block; ten of them are a node."""
 
-PROTOTXT: Final = Budget("a prototxt", steps=300_000, bytes=1 << 26, depth=200)
+PROTOTXT: Final = Budget("a prototxt", steps=150_000, bytes=1 << 26, depth=200)
 """The same of a Caffe net, where a step costs more: the largest seen have 20,000."""
 
 GRAPH: Final = Budget("a TensorFlow graph", steps=100_000, bytes=1 << 20, depth=100)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import Wire
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ MAX_AXES: Final = 32
 MAX_EXPANDED: Final = 1 << 28
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredTensor:
     """A tensor in a file: where its values lie, and nothing read before it is asked for.
 
@@ -63,9 +64,7 @@ class StoredTensor:
         size = ITEM_SIZES[self.dtype]
         steps = tuple(step * size for step in self.strides)
         values = np.ndarray(self.shape, dtype, self._wire.view, self.begin, steps)
-        if self.dtype == "bfloat16":
-            return (values.astype("<u4") << 16).view("<f4")
-        return values
+        return widened(values) if self.dtype == "bfloat16" else values
 
     def number(self) -> int | float:
         """The only value of a tensor without axes, as Python has it."""
@@ -86,7 +85,7 @@ class StoredTensor:
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The float32 bytes in order, at most `size` at a time; see `tensors.TensorData`."""
         if not self.is_plain:
-            yield from _converted_chunks(self.array(), size)
+            yield from float32_chunks(self.array(), size)
             return
         end = self.begin + 4 * prod(self.shape)
         for start in range(self.begin, end, size):
@@ -95,7 +94,23 @@ class StoredTensor:
             self._wire.release(start, stop)
 
 
-def _converted_chunks(values: FloatArray, size: int) -> Iterator[memoryview]:
+def widened(bits: Any) -> Any:
+    """The float32 numbers of which bfloat16 has the upper halves, given as whole numbers."""
+    import numpy as np
+
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def as_float32(values: Any) -> FloatArray:
+    """Values of any type as float32, what is beyond its range as infinite."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
+
+
+def float32_chunks(values: FloatArray, size: int) -> Iterator[memoryview]:
+    """The little-endian float32 bytes in order, at most `size` at a time."""
     import numpy as np
 
     flat = np.ascontiguousarray(values, "<f4").reshape(-1)

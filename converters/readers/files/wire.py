@@ -15,10 +15,10 @@ import re
 import struct
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.opening import open_regular, reason
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Field(NamedTuple):
     repeats: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FixedRun:
     """`count` little-endian values of equal size in the buffer, the first at byte `start`.
 
@@ -206,9 +206,18 @@ class Wire:
 
         Raises UnreadableError where the message is broken, after the fields before that place.
         """
-        stop = len(self.view) if end is None else end
+        view, new = self.view, tuple.__new__
+        stop = len(view) if end is None else end
         position = start
         while position < stop:
+            tag = view[position]
+            length = view[position + 1] if position + 1 < stop else 0x80
+            last = position + 2 + length
+            if 7 < tag < 0x80 and tag & 7 == LENGTH and length < 0x80 and last <= stop:
+                self._spend(position)  # most fields of most files: a short text or message
+                yield new(Field, (tag >> 3, LENGTH, length, position + 2, last, 1))
+                position = last
+                continue
             try:
                 field = self._field(position, stop)
             except _HeadEndsError:
@@ -243,6 +252,13 @@ class Wire:
         if _FIXED_SIZES.get(field.wire_type) == size:
             return FixedRun(field.start, field.repeats, size + 1)
         return FixedRun(field.start, 0, size)
+
+    def unpacked(self, run: FixedRun, letter: str) -> tuple[Any, ...]:
+        """The values of a run, which is short; `letter` is `struct`'s, as in "f"."""
+        if run.stride == struct.calcsize(letter):
+            return struct.unpack_from(f"<{run.count}{letter}", self.view, run.start)
+        places = range(run.start, run.end, run.stride)
+        return tuple(struct.unpack_from(f"<{letter}", self.view, place)[0] for place in places)
 
     def elements(self, run: FixedRun, dtype: str) -> NDArray[Any]:
         """View a run as an array (count,), read-only as the map is; `dtype` as in "<f4"."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
@@ -66,7 +67,8 @@ def joined(layer: KerasLayer, step: Step, inputs: Sequence[Value], op: ops.Eltwi
     shapes = [step.shape(value) for value in values]
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes) or not _broadcasts(known):
-        return step.add(op, values)
+        # sizes that only the image decides may be 1 on one side
+        return step.add(replace(op, broadcast=len(set(shapes)) > 1), values)
     if len({len(shape) for shape in known}) > 1:
         raise layer.unsupported(f"joins tensors of {', '.join(map(text_of, known))}")
     if len(values) == 2 and op.kind in _SCALES and not op.coefficients:

@@ -219,9 +219,10 @@ class _Reader:
             work.undo(mark)
             told = not isinstance(error, ConsequenceError)
             shape = error.shape if isinstance(error, OpaqueError) else None
+            shapes = [] if shape is None else [shape]
             names = dict.fromkeys(one for one in entries if isinstance(one, str))
             return work.unknown(
-                node.name, node.op, error, names, origin, outputs, told=told, shape=shape
+                node.name, node.op, error, names, origin, outputs, told=told, shapes=shapes
             )
 
     def _leave(self, found: tuple[Entry, ...], place: Place, name: str, work: Workspace) -> None:

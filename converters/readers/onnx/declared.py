@@ -10,8 +10,9 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import text_of
+from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.onnx.messages import Message
-from upconv.converters.readers.onnx.tensors import DType, dtype_of
+from upconv.converters.readers.onnx.tensors import dtype_of
 
 Sizes: TypeAlias = tuple[int | str | None, ...]
 

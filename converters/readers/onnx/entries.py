@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 from upconv.converters.ir.records import record
-from upconv.converters.readers.onnx.tensors import Kind, Stored
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from upconv.converters.readers.assembly.element_types import Kind
+from upconv.converters.readers.assembly.known import Known
 
 
 @record(frozen=True, slots=True)
@@ -18,30 +15,6 @@ class Value:
 
     name: str
     kind: Kind = "float"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """A tensor whose values are known: a weight in its file, or a small array of numbers.
-
-    An array of objects holds sizes, which may depend on the network's inputs.
-    """
-
-    kind: Kind
-    shape: tuple[int, ...]
-    stored: Stored | None = None
-    values: NDArray[Any] | None = field(default=None, repr=False)
-
-    @property
-    def is_symbolic(self) -> bool:
-        return self.values is not None and self.values.dtype == object
-
-    def array(self) -> NDArray[Any]:
-        """The values; of a stored tensor a view of the file."""
-        if self.values is not None:
-            return self.values
-        assert self.stored is not None, "values or a file"
-        return self.stored.native()
 
 
 @record(frozen=True, slots=True)

@@ -7,21 +7,25 @@ operator and a notice, so that everything else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.origin import Origin, Written
 from upconv.converters.ir.records import record
+from upconv.converters.readers.assembly.folding.arrays import Array, NotFoldableError, listed
+from upconv.converters.readers.assembly.known import Known, known_of
 from upconv.converters.readers.assembly.workspace import Workspace
-from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
+from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
 from upconv.converters.readers.onnx.refusals import refusal
+from upconv.converters.readers.onnx.stated import stated_shapes
 from upconv.converters.readers.onnx.tensors import read_tensor
-from upconv.converters.readers.onnx.written import NodeSettings
+from upconv.converters.readers.onnx.written import NodeSettings, WrittenNode
 
 MAX_DEPTH: Final = 48
 MAX_NODES: Final = 100_000
@@ -117,18 +121,20 @@ class Evaluation:
             frame.entries.pop("", None)
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
-        written = Written(NodeSettings(node.attributes))
+        opset = frame.opsets.get(node.domain, 0)
+        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset))
         origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(
             frame.prefix + (one or f"{node.name}:{at}") for at, one in enumerate(node.outputs)
         )
-        opset = frame.opsets.get(node.domain, 0)
-        call = Call(node, (), self.work, origin, opset, name, outputs or (name,))
+        absent = next((one for one in node.inputs if one and one not in frame), "")
+        found = () if absent else tuple(frame.entry(one) for one in node.inputs)
+        call = Call(node, found, self.work, origin, opset, name, outputs or (name,))
         mark = len(self.work.layers)
         try:
-            found = tuple(frame.find(one) if one else None for one in node.inputs)
-            call = replace(call, entries=found)
+            if absent:
+                frame.find(absent)
             for entry in found:
                 if isinstance(entry, Lost):
                     raise call.unsupported(entry.reason)
@@ -175,8 +181,9 @@ class Evaluation:
             call.origin,
             call.outputs,
             told=not follows,
+            shapes=stated_shapes(call)[: len(call.outputs)],
         )
-        self.dark.update(made)
+        self.dark.update(value for value in made if self.work.rank(value) is None)
         return tuple(Value(name) for name in made)
 
     def _captured(self, call: Call) -> tuple[str, ...]:
@@ -193,8 +200,6 @@ class Evaluation:
     # Constants, functions, branches
 
     def _constant(self, call: Call) -> Entry:
-        import numpy as np
-
         attributes = call.node.attributes
         if "value" in attributes:
             tensor = attributes["value"].message("t", "tensor")
@@ -202,17 +207,9 @@ class Evaluation:
                 raise call.invalid("a constant without its value")
             found = read_tensor(tensor, self.folder)
             return Known(found.dtype.kind, found.shape, found)
-        for name, read in (("value_int", "i"), ("value_ints", "ints")):
+        for name, read in _CONSTANTS.items():
             if name in attributes:
-                whole = attributes[name].ints(read)
-                listed = np.array(whole if read == "ints" else (whole or [0])[-1], np.int64)
-                return Known("int", listed.shape, values=listed)
-        if "value_float" in attributes:
-            number = np.array(attributes["value_float"].number("f"), np.float32)
-            return Known("float", (), values=number)
-        if "value_floats" in attributes:
-            numbers = np.array(attributes["value_floats"].floats("floats"), np.float32)
-            return Known("float", numbers.shape, values=numbers)
+                return known_of(read(attributes[name]))
         raise call.unsupported("a constant of text, or a sparse one")
 
     def _inlined(self, call: Call, function: Message, frame: Frame) -> tuple[Entry, ...]:
@@ -255,12 +252,18 @@ class Evaluation:
         return frame.depth + 1
 
 
+_CONSTANTS: Final[Mapping[str, Callable[[Message], Array]]] = {
+    "value_int": lambda found: listed([found.integer("i")], "i8").reshape(()),
+    "value_ints": lambda found: listed(found.ints("ints"), "i8"),
+    "value_float": lambda found: listed([found.number("f")], "f4").reshape(()),
+    "value_floats": lambda found: listed(found.floats("floats"), "f4"),
+}
+"""Attributes of a Constant that are no tensor."""
+
+
 def _folded(call: Call, must: bool) -> tuple[Entry, ...] | None:
     """What is known of a node's outputs at once; None where it is to be a layer, which is no choice
-    where it `must` be known. NumPy is not imported before a file needs it."""
-    from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
-    from upconv.converters.readers.onnx.folding import FOLDS, fold
-
+    where it `must` be known."""
     if call.node.op not in FOLDS:
         return None
     try:

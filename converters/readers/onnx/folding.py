@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final, TypeAlias
+from math import prod
+from typing import Final, TypeAlias
 
-import numpy as np
-
-from upconv.converters.ir.dims import Dim, Size
-from upconv.converters.readers.assembly.folding import arrangement, elementwise
+from upconv.converters.ir.dims import Size
+from upconv.converters.readers.assembly.element_types import Kind
+from upconv.converters.readers.assembly.folding import arrangement, elementwise, few
 from upconv.converters.readers.assembly.folding.arrays import (
     Array,
     NotFoldableError,
     folded,
-    is_symbolic,
-    objects,
-    of_sizes,
     require_readable,
 )
-from upconv.converters.readers.onnx.entries import Known
+from upconv.converters.readers.assembly.known import Known, known_of, settled
 from upconv.converters.readers.onnx.lowering import Call
-from upconv.converters.readers.onnx.tensors import Kind, dtype_of
+from upconv.converters.readers.onnx.tensors import dtype_of
 
 Fold: TypeAlias = Callable[[Call, Sequence["Array | None"]], "Array | list[Array]"]
 
@@ -46,7 +43,7 @@ def _folded(
     call: Call, known: Sequence[Known], settle: Callable[[Size], Size]
 ) -> tuple[Known, ...]:
     """Sizes as they are, or told by the inputs' letters: these compare where those do not."""
-    arrays = [_settled(entry.array(), settle) for entry in known]
+    arrays = [settled(entry.array(), settle) for entry in known]
 
     def compute(given: list[Array]) -> Array | list[Array]:
         rest = iter(given)
@@ -56,29 +53,11 @@ def _folded(
     return tuple(known_of(array, _kind(call, array)) for array in made)
 
 
-def _settled(array: Array, settle: Callable[[Size], Size]) -> Array:
-    if not is_symbolic(array):
-        return array
-    items = [settle(item) if isinstance(item, Dim) else item for item in array.reshape(-1)]
-    return objects(items).reshape(array.shape)
-
-
-def known_of(array: Array, kind: Kind = "float") -> Known:
-    """An array as a tensor; that of objects has the kind that is said."""
-    kinds: dict[str, Kind] = {"f": "float", "b": "bool", "i": "int", "u": "int"}
-    return Known(kinds.get(array.dtype.kind, kind), array.shape, values=array)
-
-
-def sizes_as_known(sizes: Sequence[Size]) -> Known:
-    """Sizes as a one-dimensional tensor."""
-    return known_of(of_sizes(sizes), "int")
-
-
 def _kind(call: Call, array: Array) -> Kind:
     """What the numbers of an array of sizes are."""
     if call.node.op == "Cast":
         return dtype_of(call.integer("to", 1)).kind
-    return "bool" if array.dtype == bool else call.kind()
+    return "bool" if array.dtype.kind == "b" else call.kind()
 
 
 def _first(arrays: Sequence[Array | None]) -> Array:
@@ -134,7 +113,7 @@ def _reduced(name: str) -> Fold:
 
 def _modulo(call: Call, given: Sequence[Array | None]) -> Array:
     if call.flag("fmod"):
-        return np.asarray(np.fmod(_first(given), _at(given, 1)))
+        return elementwise.binary("fmod", _first(given), _at(given, 1))
     return elementwise.binary("mod", _first(given), _at(given, 1))
 
 
@@ -168,7 +147,7 @@ def _squeeze(call: Call, given: Sequence[Array | None]) -> Array:
 
 
 def _unsqueeze(call: Call, given: Sequence[Array | None]) -> Array:
-    return np.expand_dims(_first(given), tuple(_ints(call, given, 1, "axes") or ()))
+    return arrangement.widened(_first(given), _ints(call, given, 1, "axes") or ())
 
 
 def _reshape(call: Call, given: Sequence[Array | None]) -> Array:
@@ -188,7 +167,7 @@ def fill_of(call: Call) -> Array:
     found = call.node.attributes.get("value")
     tensor = found.message("t", "tensor") if found is not None else None
     if tensor is None:
-        return np.zeros((), np.float32)
+        return few.made([0.0], (), "f4")
     from upconv.converters.readers.onnx.external import folder_of
     from upconv.converters.readers.onnx.tensors import read_tensor
 
@@ -203,7 +182,9 @@ def _eye_like(call: Call, given: Sequence[Array | None]) -> Array:
     if x.ndim != 2:
         raise call.invalid(f"its input has {x.ndim} axes, not 2")
     rows, columns = x.shape
-    return np.asarray(np.eye(rows, columns, call.integer("k", 0)).astype(x.dtype))
+    import numpy as np
+
+    return np.eye(rows, columns, call.integer("k", 0)).astype(np.asarray(x).dtype)
 
 
 def _split(call: Call, given: Sequence[Array | None]) -> list[Array]:
@@ -212,14 +193,14 @@ def _split(call: Call, given: Sequence[Array | None]) -> list[Array]:
     if parts is None:
         count = call.integer("num_outputs", len(call.outputs))
         each = -(-x.shape[axis] // count)
-        parts = [each] * count
-    return list(np.split(x, np.cumsum(parts)[:-1].tolist(), axis))
+        parts = [*[each] * (count - 1), x.shape[axis] - each * (count - 1)]
+    return arrangement.split(x, parts, axis)
 
 
 def _flatten(call: Call, given: Sequence[Array | None]) -> Array:
     x, axis = _first(given), call.integer("axis", 1)
     axis = axis if axis >= 0 else axis + x.ndim
-    return x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1)
+    return x.reshape(prod(x.shape[:axis]), -1)
 
 
 FOLDS: Final[Mapping[str, Fold]] = {
@@ -248,7 +229,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "Mod": _modulo,
     "Cast": _cast,
     "Where": lambda call, given: elementwise.where(_first(given), _at(given, 1), _at(given, 2)),
-    "Concat": lambda call, given: np.concatenate(
+    "Concat": lambda call, given: arrangement.joined(
         [one for one in given if one is not None], call.integer("axis", 1)
     ),
     "Gather": _gather,
@@ -266,8 +247,3 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "EyeLike": _eye_like,
 }
 """Operator -> what it makes of known tensors."""
-
-
-def scalar_of(value: Any) -> Known:
-    """A number or a size as a tensor without axes."""
-    return known_of(of_sizes((value,)).reshape(()), "int")

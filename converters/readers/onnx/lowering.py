@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from upconv.converters.ir.dims import Dim, Size
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.model import Notice, NoticeKind, Shape
-from upconv.converters.ir.operators import Constant, Identity, Operator, SizeOf
+from upconv.converters.ir.operators import Constant, Identity, Operator, Reshape, SizeOf
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.records import record
-from upconv.converters.ir.tensors import ArrayData, Weight
+from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly import known
 from upconv.converters.readers.assembly.compositions import Composition, composed
+from upconv.converters.readers.assembly.element_types import Kind
+from upconv.converters.readers.assembly.folding.arrays import Array
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace, apart
-from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.messages import Message, Node
-from upconv.converters.readers.onnx.tensors import Kind
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @record(frozen=True, slots=True)
@@ -133,17 +133,10 @@ class Call:
         if not entry.is_symbolic:
             weight = self.weight_of(entry)
             return self.step(Constant(entry.shape), [], what, {"value": weight})
-        if entry.shape not in ((), (1,)):
-            raise self.unsupported("a list of sizes is used as data")
         return self._size(entry, what)
 
     def _size(self, entry: Known, what: str) -> str:
-        size = entry.array().reshape(-1)[0]
-        if not isinstance(size, int | Dim):
-            raise self.unsupported("a fraction of a size is used as data")
-        from upconv.converters.ir.operators import Reshape
-
-        name = self.step(SizeOf(size), [], what)
+        name = self.step(SizeOf(known.only_size(entry, self)), [], what)
         return name if not entry.shape else self.step(Reshape((1,), 0, 0), [name], f"{what}/axis")
 
     def known(self, index: int, what: str) -> Known:
@@ -155,39 +148,21 @@ class Call:
             raise self.invalid(f"{self.node.op} without its {what}")
         raise self.unsupported(f"its {what} is computed by the network")
 
-    def array(self, index: int, what: str) -> NDArray[Any]:
+    def array(self, index: int, what: str) -> Array:
         """Known numbers, none of which depends on the size of the network's input."""
-        found = self.known(index, what)
-        if found.is_symbolic:
-            sizes = [self.work.known(n) if isinstance(n, Dim) else n for n in found.array().flat]
-            if not all(isinstance(size, int) for size in sizes):
-                hint = "give fixed sizes with --input"
-                raise self.unsupported(f"its {what} depends on the input's size", hint)
-            import numpy as np
-
-            return np.array(sizes, np.int64).reshape(found.shape)
-        return found.array()
+        return known.numbers(self.known(index, what), what, self, self.work)
 
     def scalar(self, index: int, what: str) -> float:
         """A known tensor of one number, as that number."""
-        found = self.array(index, what)
-        if found.size != 1:
-            raise self.invalid(f"its {what} is {found.size} numbers where one is expected")
-        return float(found.reshape(-1)[0])
+        return known.scalar(self.known(index, what), what, self, self.work)
 
     def numbers(self, index: int, what: str) -> tuple[int, ...]:
         """Known whole numbers, flat."""
-        found = self.array(index, what)
-        if found.dtype.kind not in "iu":
-            raise self.invalid(f"its {what} is not of whole numbers")
-        return tuple(found.reshape(-1).tolist())
+        return known.whole_numbers(self.known(index, what), what, self, self.work)
 
     def sizes(self, index: int, what: str) -> tuple[Size, ...]:
         """Known sizes, flat, which may depend on the network's input."""
-        found = self.known(index, what).array().reshape(-1).tolist()
-        if not all(isinstance(size, int | Dim) for size in found):
-            raise self.invalid(f"its {what} is not of whole numbers")
-        return tuple(found)
+        return known.sizes(self.known(index, what), what, self)
 
     def listed(self, index: int, name: str) -> tuple[int, ...] | None:
         """Whole numbers that older opsets have as an attribute and newer ones as an input."""
@@ -234,12 +209,7 @@ class Call:
 
     def weight_of(self, found: Known, order: Order | None = None, key: object = None) -> Weight:
         """Uses of one tensor share one weight."""
-        shape = found.shape if order is None else order[0](found.shape)
-        source: object = found.stored if found.stored is not None else found
-        place = (source, shape, key)
-        if place not in self.work.weights:
-            self.work.weights[place] = _weight(found, shape, order)
-        return self.work.weights[place]
+        return known.weight_of(self.work, found, order, key)
 
     # Layers
 
@@ -303,20 +273,6 @@ class Call:
         """The call under another name, for what is one node here and several in older words."""
         outputs = tuple(f"{one}/{suffix}" for one in self.outputs)
         return replace(self, name=f"{self.name}/{suffix}", outputs=outputs)
-
-
-def _weight(found: Known, shape: tuple[int, ...], order: Order | None) -> Weight:
-    if order is None and found.stored is not None:
-        return Weight(shape, found.stored)
-
-    def compute() -> Any:
-        import numpy as np
-
-        with np.errstate(over="ignore"):
-            values = np.asarray(found.array(), np.float32)
-        return (order[1](values) if order else values).reshape(shape)
-
-    return Weight(shape, ArrayData(shape, compute))
 
 
 Lowering: TypeAlias = Callable[[Call], "Entry | tuple[Entry, ...]"]

@@ -6,7 +6,7 @@ Fields and their numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.records import record
@@ -49,6 +49,9 @@ FIELDS: Final[Mapping[str, Mapping[str, int]]] = {
 """Message -> field -> number, of what is read."""
 
 
+_NONE: Final[list[Field]] = []
+
+
 class Message:
     """A message in bytes start..end of a buffer. A field that is absent has no values; of one that
     is not repeated the last counts. Every method raises UnreadableError where the file is broken.
@@ -70,7 +73,7 @@ class Message:
             for field in self.wire.fields(self.start, self.end):
                 found.setdefault(field.number, []).append(field)
             self._fields = found
-        return self._fields.get(self._numbers[name], [])
+        return self._fields.get(self._numbers[name], _NONE)
 
     def has(self, name: str) -> bool:
         return bool(self.fields(name))
@@ -87,8 +90,10 @@ class Message:
         return [self.wire.text(one) for one in self.fields(name) if one.wire_type == LENGTH]
 
     def text(self, name: str) -> str:
-        found = self.texts(name)
-        return found[-1] if found else ""
+        for field in reversed(self.fields(name)):
+            if field.wire_type == LENGTH:
+                return self.wire.text(field)
+        return ""
 
     def ints(self, name: str) -> list[int]:
         return [signed(n) for field in self.fields(name) for n in self.wire.varints(field)]
@@ -101,11 +106,10 @@ class Message:
         found = [field for field in self.fields(name) if field.wire_type == FIXED32]
         return self.wire.float32(found[-1]) if found else 0.0
 
-    def floats(self, name: str) -> list[float]:
-        import numpy as np
-
-        runs = [self.wire.fixed_run(field, 4) for field in self.fields(name)]
-        return [float(n) for run in runs for n in np.asarray(self.wire.elements(run, "<f4"))]
+    def floats(self, name: str, letter: Literal["f", "d"] = "f") -> list[float]:
+        size = {"f": 4, "d": 8}[letter]
+        runs = [self.wire.fixed_run(field, size) for field in self.fields(name)]
+        return [number for run in runs for number in self.wire.unpacked(run, letter)]
 
     def fail(self, message: str) -> UnreadableError:
         """The error of this place."""

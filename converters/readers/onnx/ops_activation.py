@@ -9,7 +9,8 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.compositions import Composition
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.assembly.known import Known
+from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_shape import extended
 from upconv.converters.readers.onnx.refusals import TrainingModeError

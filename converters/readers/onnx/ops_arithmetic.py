@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.assembly.known import Known
+from upconv.converters.readers.onnx.entries import Entry, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
 from upconv.converters.readers.onnx.ops_activation import truncated
 from upconv.converters.readers.onnx.ops_shape import extended
@@ -97,7 +98,7 @@ def _with_known(call: Call, kind: Kind, x: Value, other: Known, reverse: bool) -
 
 
 def _with_number(call: Call, kind: Kind, x: Value, other: Known, reverse: bool) -> Value | None:
-    number = float(other.array().reshape(-1)[0])
+    number = float(other.array().reshape(-1).tolist()[0])
     if kind in ("max", "min"):
         bounds = (number, inf) if kind == "max" else (-inf, number)
         return call.emit(ops.Clip(*bounds), [x.name], kind=x.kind)
@@ -167,7 +168,7 @@ def _compare(call: Call) -> Entry:
     kind = _COMPARISONS[call.node.op]
     other = _aligned(call)
     if isinstance(other, Known) and not other.is_symbolic and other.shape == ():
-        number = float(other.array().reshape(()))
+        number = float(other.array().reshape(-1).tolist()[0])
         return call.emit(ops.Compare(kind, number), [call.value()], kind="bool")
     pair = [call.value(0), call.operand(other, "input1")]
     return call.emit(ops.Compare(kind), pair, kind="bool")
@@ -193,7 +194,7 @@ def _where(call: Call) -> Entry:
     for index in (1, 2):
         entry = call.entry(index)
         if isinstance(entry, Known) and entry.shape == () and not entry.is_symbolic:
-            numbers[index - 1] = float(entry.array().reshape(()))
+            (numbers[index - 1],) = map(float, entry.array().reshape(-1).tolist())
         else:
             inputs.append(call.value(index))
     return call.emit(ops.Where(*numbers), inputs, kind=call.kind(1))

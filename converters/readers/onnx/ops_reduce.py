@@ -88,6 +88,21 @@ def _places(call: Call) -> Entry:
     return call.emit(steps[-1], [x], kind="int")
 
 
+@lowers("TopK", since=10)
+def _largest(call: Call) -> tuple[Entry, ...]:
+    """The largest values, the first of equals first, and their places."""
+    x, (count,) = call.value(), call.numbers(1, "k")
+    axis = call.axis(call.integer("axis", -1), call.rank(x))
+    if not call.integer("largest", 1) or not (call.integer("sorted", 1) or count == 1):
+        raise call.unsupported("the smallest values, or the largest in no order")
+    values, places = (ops.ArgMax(axis, count, kind, "first") for kind in ("values", "indices"))
+    (largest,) = call.emit_many(values, [x], call.outputs[:1])
+    if len(call.outputs) == 1:
+        return (largest,)
+    title = f"{call.name}/places"
+    return (largest, *call.emit_many(places, [x], call.outputs[1:], kind="int", title=title))
+
+
 @lowers("CumSum", since=11)
 def _cum_sum(call: Call) -> Entry:
     x = call.value()

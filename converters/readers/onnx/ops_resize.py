@@ -5,7 +5,8 @@ Interpolation is separable: axes with other coordinates than the rest become a R
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cache
 from math import floor, prod
@@ -61,33 +62,41 @@ class Kernel:
 
 def _factor(call: Call, scale: float) -> Fraction:
     """The factor that a float32 number is meant to be: 6/5 for 1.2000000476."""
-    import numpy as np
-
     if not 0 < scale < LONGEST:
         raise call.invalid(f"the scale {scale}")
     simple = Fraction(scale).limit_denominator(SIMPLE)
-    return simple if np.float32(float(simple)) == np.float32(scale) else Fraction(scale)
+    return simple if float32(float(simple)) == float32(scale) else Fraction(scale)
+
+
+def float32(number: float) -> float:
+    """The float32 number next to one, as `scaled_sizes` has it."""
+    return array("f", (number,))[0]
+
+
+def scaled_sizes(sizes: Iterable[int], scale: float) -> list[int]:
+    """floor(size * scale) of sizes below 2^24, as float32 rounds it: the product of two float32
+    numbers is exact in Python's floats.
+
+    >>> scaled_sizes((10, 49), 0.1)
+    [1, 4]
+    """
+    factor = float32(scale)
+    return [int(product) for product in array("f", [size * factor for size in sizes])]
 
 
 @cache
 def _noise(scale: float, size: Size) -> str:
     """What is wrong with a scale that is nearly a ratio of small numbers, and gives another size
     than that ratio would: of this size, or of any where it is open. "" where nothing is."""
-    import numpy as np
-
     meant = Fraction(scale).limit_denominator(_PLAIN)
     if not 0 < abs(float(meant) / scale - 1) < _NEAR:
         return ""
-    sizes = np.array([size]) if isinstance(size, int) else np.arange(1, LONGEST)
-    made = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
-    wanted = sizes * meant.numerator // meant.denominator
-    off = np.flatnonzero(made != wanted)
-    if not off.size:
-        return ""
-    n, out, right = (int(each[off[0]]) for each in (sizes, made, wanted))
-    return (
-        f"the scale {np.float32(scale)!s} is not quite {meant}: {n} become {out}, and not {right}"
-    )
+    sizes = (size,) if isinstance(size, int) else range(1, LONGEST)
+    for n, out in zip(sizes, scaled_sizes(sizes, scale), strict=True):
+        right = n * meant.numerator // meant.denominator
+        if out != right:
+            return f"the scale {scale:.9g} is not quite {meant}: {n} become {out}, and not {right}"
+    return ""
 
 
 def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float | None]:
@@ -95,12 +104,10 @@ def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float
 
     floor(size * scale) in float32, which for an open size must be a formula.
     """
-    import numpy as np
-
     factor, size = _factor(call, scale), call.shape(name)[axis]
     noise = _noise(scale, call.work.known(size))
     if isinstance(size, int):
-        out = floor(float(np.float32(size) * np.float32(scale)))
+        (out,) = scaled_sizes((size,), scale)
         if noise:
             call.note("noisy-scale", noise)
         if out < 1:
@@ -108,9 +115,8 @@ def _scaled(call: Call, name: str, axis: int, scale: float) -> tuple[Size, float
         return out, None if size * factor == out else float(factor)
     if factor.denominator == 1:
         return size * factor.numerator, None
-    sizes = np.arange(1, LONGEST)
-    rounded = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
-    if (rounded != sizes * factor.numerator // factor.denominator).any():
+    sizes = range(1, LONGEST)
+    if scaled_sizes(sizes, scale) != [n * factor.numerator // factor.denominator for n in sizes]:
         raise call.unsupported(
             noise or f"the scale {scale!r} gives sizes that no formula of whole numbers says",
             "give the sizes, or fixed ones with --input",

@@ -1,4 +1,4 @@
-"""GridSample, whose modes have other words since opset 20."""
+"""GridSample, whose modes have other words since opset 20, and the pooling of regions."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ _PADDINGS: Final[dict[str, Literal["zeros", "border", "reflection"]]] = {
     "border": "border",
     "reflection": "reflection",
 }
+
+
+@lowers("MaxRoiPool")
+def _regions(call: Call) -> Entry:
+    size = call.ints("pooled_shape")
+    if size is None or len(size) != 2 or min(size) < 1:
+        raise call.invalid("its pooled_shape is not that of an image")
+    operator = ops.RoiMaxPool(size, call.number("spatial_scale", 1.0))
+    return call.emit(operator, [call.value(0), call.value(1)])

@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
 from upconv.converters.readers.assembly import rearranging
+from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
-from upconv.converters.readers.onnx.entries import Entry, Known, Value
+from upconv.converters.readers.onnx.entries import Entry, Value
+from upconv.converters.readers.onnx.folding import fill_of
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
 NO_END: Final = 1 << 31
@@ -31,7 +33,7 @@ def extended(call: Call, index: int, axes: int) -> Entry:
         return entry
     if isinstance(entry, Known):
         shape = entry.shape + (1,) * axes
-        return Known(entry.kind, shape, values=entry.array().reshape(shape))
+        return known_of(entry.array().reshape(shape), entry.kind)
     own = call.rank(call.value(index))
     name = call.step(ops.Reshape((1,) * axes, own, 0), [call.value(index)], "aligned")
     return Value(name, call.kind(index))
@@ -41,16 +43,12 @@ def extended(call: Call, index: int, axes: int) -> Entry:
 def _shape(call: Call) -> Entry:
     sizes = _shape_entry(call)
     end = call.integer("end", len(sizes))
-    from upconv.converters.readers.onnx.folding import sizes_as_known
-
     return sizes_as_known(sizes[call.integer("start", 0) : end])
 
 
 @lowers("Size")
 def _size(call: Call) -> Entry:
-    from upconv.converters.readers.onnx.folding import scalar_of
-
-    return scalar_of(multiply(_shape_entry(call)))
+    return size_as_known(multiply(_shape_entry(call)))
 
 
 # Axes
@@ -268,8 +266,6 @@ def _tile(call: Call) -> Entry:
 @lowers("ConstantOfShape")
 def _constant_of_shape(call: Call) -> Entry:
     """As large as the input: one number, repeated."""
-    from upconv.converters.readers.onnx.folding import fill_of, known_of
-
     value = known_of(fill_of(call))
     number = call.step(ops.Constant(()), [], "number", {"value": call.weight_of(value)})
     return call.emit(ops.Expand(call.sizes(0, "shape")), [number], kind=value.kind)

@@ -11,6 +11,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, is_constant, multiply
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
+from upconv.converters.readers.assembly.known import size_as_known
 from upconv.converters.readers.assembly.same_padding import same_padding
 from upconv.converters.readers.onnx.entries import Entry, Places, Value
 from upconv.converters.readers.onnx.lowering import Call, lowers
@@ -285,11 +286,7 @@ def _in_plane(call: Call, size: Sequence[Size]) -> str:
         return x
     if plane * planes > EXACT:
         raise call.unsupported("indices that float32 does not hold")
-    import numpy as np
-
-    from upconv.converters.readers.onnx.folding import known_of
-
-    number = call.operand(known_of(np.array(plane, np.int64)), "plane")
+    number = call.operand(size_as_known(plane), "plane")
     return call.step(ops.Eltwise("floor_mod", broadcast=True), [x, number], "places")
 
 

@@ -13,10 +13,11 @@ from upconv.converters.ir.operators import Constant
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.written import Written
 from upconv.converters.readers.assembly.inputs import lettered, overridden
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.wire import Wire, map_file
 from upconv.converters.readers.onnx.declared import Declared, broken_promises, declared
-from upconv.converters.readers.onnx.entries import Entry, Known, Lost, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.evaluation import (
     Evaluation,
     Frame,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.records import record
+from upconv.converters.readers.assembly.element_types import DType
+from upconv.converters.readers.assembly.folding import few
+from upconv.converters.readers.assembly.folding.arrays import Array
+from upconv.converters.readers.assembly.folding.few import Few, TooHardError
+from upconv.converters.readers.files.stored import as_float32, float32_chunks, widened
 from upconv.converters.readers.files.wire import LENGTH
 from upconv.converters.readers.onnx.external import EXTERNAL, Folder, Range, external_range
 from upconv.converters.readers.onnx.messages import Message
@@ -18,55 +22,35 @@ if TYPE_CHECKING:
 
     from upconv.converters.ir.tensors import FloatArray
 
-Kind: TypeAlias = Literal["float", "int", "bool", "other"]
-
 MAX_AXES: Final = 64
 MAX_SIZE: Final = 1 << 48
 
 
-@record(frozen=True, slots=True)
-class DType:
-    """An element type: its name, NumPy's type of it ("" for one without numbers), and the field of
-    a TensorProto that lists its values. What lies in fewer bits than NumPy has is `bits`."""
-
-    name: str
-    numpy: str
-    values: str = "int32_data"
-
-    @property
-    def kind(self) -> Kind:
-        """What its numbers are."""
-        if self.name == "bfloat16" or self.numpy[1:2] == "f":
-            return "float"
-        kinds: dict[str, Kind] = {"b": "bool", "i": "int", "u": "int"}
-        return kinds.get(self.numpy[1:2], "other")
-
-
 DTYPES: Final = {
     1: DType("float", "<f4", "float_data"),
-    2: DType("uint8", "|u1"),
-    3: DType("int8", "|i1"),
-    4: DType("uint16", "<u2"),
-    5: DType("int16", "<i2"),
-    6: DType("int32", "<i4"),
+    2: DType("uint8", "|u1", "int32_data"),
+    3: DType("int8", "|i1", "int32_data"),
+    4: DType("uint16", "<u2", "int32_data"),
+    5: DType("int16", "<i2", "int32_data"),
+    6: DType("int32", "<i4", "int32_data"),
     7: DType("int64", "<i8", "int64_data"),
-    8: DType("string", ""),
-    9: DType("bool", "|b1"),
-    10: DType("float16", "<f2"),
+    8: DType("string"),
+    9: DType("bool", "|b1", "int32_data"),
+    10: DType("float16", "<f2", "int32_data"),
     11: DType("double", "<f8", "double_data"),
     12: DType("uint32", "<u4", "uint64_data"),
     13: DType("uint64", "<u8", "uint64_data"),
-    14: DType("complex64", ""),
-    15: DType("complex128", ""),
-    16: DType("bfloat16", "<u2"),
-    **dict.fromkeys((17, 18, 19, 20, 24), DType("float8", "")),
-    **dict.fromkeys((21, 22, 25, 26), DType("an integer of few bits", "")),
-    23: DType("float4", ""),
+    14: DType("complex64"),
+    15: DType("complex128"),
+    16: DType("bfloat16", "<u2", "int32_data"),
+    **dict.fromkeys((17, 18, 19, 20, 24), DType("float8")),
+    **dict.fromkeys((21, 22, 25, 26), DType("an integer of few bits")),
+    23: DType("float4"),
 }
 """TensorProto.DataType -> the type."""
 
-UNDEFINED: Final = DType("an unknown type", "")
-_FIXED: Final = {"float_data": ("<f4", 4), "double_data": ("<f8", 8)}
+UNDEFINED: Final = DType("an unknown type")
+_FLOATS: Final[dict[str, Literal["f", "d"]]] = {"float_data": "f", "double_data": "d"}
 
 
 def dtype_of(number: int) -> DType:
@@ -74,7 +58,7 @@ def dtype_of(number: int) -> DType:
     return DTYPES.get(number, UNDEFINED)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Stored:
     """A tensor in a file: a `TensorData`, and its values in their own type.
 
@@ -86,22 +70,71 @@ class Stored:
     message: Message
     raw: Range | None = None
 
-    def native(self) -> NDArray[Any]:
-        """The values in their own type (bfloat16 as float32), read-only where they are a view."""
+    def native(self) -> Array:
+        """The values in their own type (bfloat16 as float32): few of them without NumPy, else
+        read-only where they are a view."""
+        found = self._few() if prod(self.shape) <= few.MOST else None
+        return self._numpy() if found is None else found
+
+    def _few(self) -> Few | None:
+        """Few values without NumPy; None for those that it has to turn into others."""
+        form = self.dtype.numpy, self.shape
+        if self.dtype.name == "bfloat16":
+            return None
+        if self.raw is not None:
+            return few.of_bytes(self.raw.wire.view[self.raw.start : self.raw.end], *form)
+        if self.dtype.name == "float16":
+            return None
+        letter = _FLOATS.get(self.dtype.values)
+        values = self.message.floats(self.dtype.values, letter) if letter else self._integers()
+        self._require_all(len(values))
+        try:
+            return few.made(values, self.shape, few.code_of(self.dtype.numpy))
+        except TooHardError:  # numbers beyond the type
+            return None
+
+    def _integers(self) -> list[int]:
+        return self.message.ints(self.dtype.values)
+
+    def _require_all(self, count: int) -> None:
+        if count != prod(self.shape):
+            raise self.message.fail(f"{count} values for the shape {self.shape}")
+
+    def _numpy(self) -> NDArray[Any]:
         import numpy as np
 
         if self.raw is None:
-            return self._listed()
-        dtype = np.dtype(self.dtype.numpy)
-        values = np.ndarray((prod(self.shape),), dtype, self.raw.wire.view, self.raw.start)
-        return self._widened(values).reshape(self.shape)
+            values = self._listed()
+        else:
+            dtype, start = np.dtype(self.dtype.numpy), self.raw.start
+            values = np.ndarray((prod(self.shape),), dtype, self.raw.wire.view, start)
+        if self.dtype.name == "bfloat16":
+            values = widened(values)
+        return values.reshape(self.shape)
+
+    def _listed(self) -> NDArray[Any]:
+        import numpy as np
+
+        letter = _FLOATS.get(self.dtype.values)
+        values = self._runs(letter) if letter else np.array(self._integers(), np.int64)
+        self._require_all(len(values))
+        if self.dtype.name == "float16":
+            return values.astype(np.uint16).view(np.float16)
+        return values.astype(np.dtype(self.dtype.numpy))
+
+    def _runs(self, letter: str) -> NDArray[Any]:
+        import numpy as np
+
+        message, dtype = self.message, np.dtype(f"<{letter}")
+        runs = [
+            message.wire.fixed_run(f, dtype.itemsize) for f in message.fields(self.dtype.values)
+        ]
+        parts = [message.wire.elements(run, dtype.str) for run in runs]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype)
 
     def array(self) -> FloatArray:
         """The values as float32, a view of the file where it stores those."""
-        import numpy as np
-
-        with np.errstate(over="ignore"):
-            return np.asarray(self.native(), np.float32)
+        return as_float32(self._numpy())
 
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The little-endian float32 bytes in order, at most `size` at a time; the system may have
@@ -113,42 +146,7 @@ class Stored:
                 yield wire.view[at:end]
                 wire.release(at, end)
             return
-        import numpy as np
-
-        flat = np.ascontiguousarray(self.array(), "<f4").reshape(-1)
-        step = max(size // 4, 1)
-        for start in range(0, flat.size, step):
-            yield flat[start : start + step].data.cast("B")
-
-    def _listed(self) -> NDArray[Any]:
-        import numpy as np
-
-        values = _numbers(self.message, self.dtype.values)
-        if len(values) != prod(self.shape):
-            raise self.message.fail(f"{len(values)} values for the shape {self.shape}")
-        if self.dtype.name == "float16":
-            return values.astype(np.uint16).view(np.float16).reshape(self.shape)
-        values = values.astype(np.dtype(self.dtype.numpy))
-        return self._widened(values).reshape(self.shape)
-
-    def _widened(self, values: NDArray[Any]) -> NDArray[Any]:
-        """bfloat16, the upper half of a float32, as float32."""
-        import numpy as np
-
-        if self.dtype.name != "bfloat16":
-            return values
-        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-
-
-def _numbers(message: Message, name: str) -> NDArray[Any]:
-    import numpy as np
-
-    if name not in _FIXED:
-        return np.array(message.ints(name), np.int64)
-    dtype, size = _FIXED[name]
-    runs = [message.wire.fixed_run(field, size) for field in message.fields(name)]
-    parts = [message.wire.elements(run, dtype) for run in runs]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+        yield from float32_chunks(self.array(), size)
 
 
 def read_tensor(message: Message, folder: Folder) -> Stored:
@@ -165,10 +163,13 @@ def read_tensor(message: Message, folder: Folder) -> Stored:
         raise UnsupportedError(f"its tensor is of the type {dtype.name}", path=message.wire.path)
     if message.has("segment"):
         raise UnsupportedError("a tensor in segments", path=message.wire.path)
-    size = prod(shape) * int(dtype.numpy[2:])
+    size = prod(shape) * dtype.item_size
     if message.integer("data_location") == EXTERNAL:
         return Stored(shape, dtype, message, external_range(message, folder, size))
     raw = [field for field in message.fields("raw_data") if field.wire_type == LENGTH]
+    listed = message.fields(dtype.values) if dtype.values in _FLOATS and not raw else []
+    if len(listed) == 1 and listed[0].wire_type == LENGTH:
+        raw = listed  # floats in one piece lie as their bytes do
     if not raw:
         return Stored(shape, dtype, message)
     if raw[-1].value != size:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
 from upconv.converters.ir.written import NOTHING, Block
-from upconv.converters.readers.onnx.messages import Message
+from upconv.converters.readers.onnx.messages import Message, Node
 
 
 @record(frozen=True, slots=True)
@@ -29,6 +29,36 @@ class NodeSettings:
     @property
     def params(self) -> Block:
         return NOTHING
+
+
+@record(frozen=True, slots=True)
+class WrittenNode:
+    """An `OnnxNode` of a file."""
+
+    node: Node
+    opset: int
+
+    @property
+    def operator(self) -> str:
+        return self.node.op
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.node.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.node.outputs
+
+    def attribute(self, name: str) -> str | int | float | tuple[int, ...] | None:
+        found = self.node.attributes.get(name)
+        if found is None:
+            return None
+        if found.has("s"):
+            return found.text("s")
+        if found.has("f"):
+            return found.number("f")
+        return tuple(found.ints("ints")) if found.has("ints") else found.integer("i")
 
 
 @record(frozen=True, slots=True)

@@ -234,7 +234,7 @@ def _join(kind: JoinKind, average: bool = False) -> Merger:
     """Element by element; what has one pixel or channel is repeated."""
 
     def merge(call: Call, shapes: Sequence[Shape], channels_first: bool) -> Made:
-        repeats = any(1 in sizes and set(sizes) != {1} for sizes in zip(*shapes, strict=True))
+        repeats = len(set(shapes)) > 1  # sizes that only the image decides may be 1 on one side
         weights = (1 / len(shapes),) * len(shapes) if average else ()
         return Made(ops.Eltwise(kind, weights, broadcast=repeats))
 

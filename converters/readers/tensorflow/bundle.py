@@ -14,14 +14,15 @@ from math import prod
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.files.crc32c import crc32c, unmasked
 from upconv.converters.readers.files.opening import open_regular
 from upconv.converters.readers.files.sstable import Table, is_table
 from upconv.converters.readers.files.wire import Wire, map_file
 from upconv.converters.readers.tensorflow.graphdef import read_shape
 from upconv.converters.readers.tensorflow.messages import Record, WireRecord, first_record, int_of
-from upconv.converters.readers.tensorflow.schema import DType, dtype_of
-from upconv.converters.readers.tensorflow.tensors import Stored, item_size
+from upconv.converters.readers.tensorflow.schema import dtype_of
+from upconv.converters.readers.tensorflow.tensors import Stored
 
 MAX_SHARDS: Final = 100_000
 _LITTLE: Final = 0
@@ -83,7 +84,7 @@ class Bundle:
             raise UnsupportedError(f"'{entry.name}' is stored in slices", path=self.path)
         if not entry.dtype.numpy:
             raise UnsupportedError(f"'{entry.name}' holds {entry.dtype.name}", path=self.path)
-        if entry.size != prod(entry.shape) * item_size(entry.dtype):
+        if entry.size != prod(entry.shape) * entry.dtype.item_size:
             raise self._error(entry, f"{entry.size} bytes cannot hold the shape {entry.shape}")
         raw = self._bytes(entry)
         return Stored(entry.shape, entry.dtype, raw=raw, check=_once(self._check(entry, raw)))

@@ -14,11 +14,12 @@ from upconv.converters.ir.errors import UnsupportedError, UpconvError
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.axes import Value
 from upconv.converters.readers.assembly.folding.arrays import NotFoldableError
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
-from upconv.converters.readers.tensorflow.folding import FOLDS, fold, numbers_of, placeholder_of
+from upconv.converters.readers.tensorflow.folding import FOLDS, fold, placeholder_of
 from upconv.converters.readers.tensorflow.lowering import LOWERINGS, OF_PLACES, Call, named
-from upconv.converters.readers.tensorflow.values import Dead, Entry, Known, Missing, Part, Places
+from upconv.converters.readers.tensorflow.values import Dead, Entry, Missing, Part, Places
 from upconv.converters.readers.tensorflow.variables import VARIABLES, Variables
 
 _BRANCH: Final = (
@@ -100,7 +101,7 @@ class Evaluation:
             return Missing(call.name, sizes if whole else None)
         if whole and found.shape != sizes:
             raise call.invalid(f"the checkpoint has the shape {found.shape}, the graph {sizes}")
-        return Known(found.dtype, found.shape, found)
+        return Known(found.dtype.kind, found.shape, found)
 
     def unknown(self, call: Call, error: UpconvError) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice."""
@@ -151,7 +152,7 @@ def _folded(call: Call, known: Sequence[Known]) -> tuple[Known, ...]:
     except NotFoldableError:
         if not any(entry.is_symbolic for entry in known):
             raise
-        return fold(call.node, [numbers_of(entry, call.work.known) for entry in known])
+        return fold(call.node, known, call.work.known)
 
 
 OF_SIZES: Final = frozenset({"Range", "Fill"})
@@ -198,4 +199,4 @@ def _constant(call: Call) -> Entry:
     tensor = call.node.tensor("value")
     if tensor is None:
         raise call.invalid("a constant without its value")
-    return Known(tensor.dtype, tensor.shape, tensor)
+    return Known(tensor.dtype.kind, tensor.shape, tensor)

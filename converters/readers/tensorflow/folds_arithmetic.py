@@ -67,7 +67,7 @@ _UNARY: Final[Mapping[str, str]] = {
 def _binary(node: Node, arrays: list[Array]) -> Array:
     """Div divides truly what are floats, which a size no longer tells."""
     a, b = arrays
-    truly = node.op == "Div" and node.dtype("T").is_float
+    truly = node.op == "Div" and node.dtype("T").kind == "float"
     return elementwise.binary("true_divide" if truly else _BINARY[node.op], a, b)
 
 

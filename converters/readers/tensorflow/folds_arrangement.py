@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import numpy as np
-
 from upconv.converters.readers.assembly.folding import arrangement
 from upconv.converters.readers.assembly.folding.arrangement import number, numbers
 from upconv.converters.readers.assembly.folding.arrays import Array, NotFoldableError, shape_of
@@ -17,11 +15,11 @@ from upconv.converters.readers.tensorflow.slices import index_of
 _OF_ARRAYS: Final[Mapping[str, Callable[..., Array]]] = {
     "Reshape": lambda x, sizes: x.reshape(numbers(sizes)),
     "Transpose": lambda x, order: x.transpose(numbers(order)),
-    "ExpandDims": lambda x, axis: np.expand_dims(x, number(axis)),
-    "ReverseV2": lambda x, axes: np.flip(x, tuple(numbers(axes))),
+    "ExpandDims": lambda x, axis: arrangement.widened(x, (number(axis),)),
+    "ReverseV2": lambda x, axes: arrangement.flipped(x, numbers(axes)),
     "Fill": arrangement.filled,
-    "BroadcastTo": lambda x, sizes: np.broadcast_to(x, shape_of(sizes)),
-    "BroadcastArgs": arrangement.joint_shape,
+    "BroadcastTo": lambda x, sizes: arrangement.repeated(x, shape_of(sizes)),
+    "BroadcastArgs": arrangement.joint_shape_of,
     "Tile": arrangement.tiled,
     "LinSpace": arrangement.spaced,
     "Range": arrangement.ranged,
@@ -37,12 +35,12 @@ def _of_arrays(node: Node, arrays: list[Array]) -> Array:
 @folds("Squeeze")
 def _squeeze(node: Node, arrays: list[Array]) -> Array:
     axes = node.integers("squeeze_dims")
-    return np.squeeze(arrays[0], axis=axes or None)
+    return arrays[0].squeeze(tuple(axes) or None)
 
 
 @folds("Pack")
 def _pack(node: Node, arrays: list[Array]) -> Array:
-    return np.stack(arrays, axis=node.integer("axis"))
+    return arrangement.stacked(arrays, node.integer("axis"))
 
 
 @folds("Unpack")
@@ -52,17 +50,18 @@ def _unpack(node: Node, arrays: list[Array]) -> list[Array]:
 
 @folds("ConcatV2")
 def _concat_v2(node: Node, arrays: list[Array]) -> Array:
-    return np.concatenate(arrays[:-1], axis=number(arrays[-1]))
+    return arrangement.joined(arrays[:-1], number(arrays[-1]))
 
 
 @folds("Concat")
 def _concat(node: Node, arrays: list[Array]) -> Array:
-    return np.concatenate(arrays[1:], axis=number(arrays[0]))
+    return arrangement.joined(arrays[1:], number(arrays[0]))
 
 
 @folds("Split")
 def _split(node: Node, arrays: list[Array]) -> list[Array]:
-    return np.split(arrays[1], node.integer("num_split", 1), axis=number(arrays[0]))
+    axis, x, count = number(arrays[0]), arrays[1], node.integer("num_split", 1)
+    return arrangement.split(x, [x.shape[axis] // count] * count, axis)
 
 
 @folds("Slice")
@@ -77,7 +76,7 @@ def _slice(node: Node, arrays: list[Array]) -> Array:
 @folds("StridedSlice")
 def _strided(node: Node, arrays: list[Array]) -> Array:
     x, begin, end, strides = arrays
-    return np.asarray(x[index_of(node, x.ndim, *map(numbers, (begin, end, strides)))])
+    return x[index_of(node, x.ndim, *map(numbers, (begin, end, strides)))]
 
 
 @folds("Gather", "GatherV2")

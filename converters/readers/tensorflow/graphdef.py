@@ -8,9 +8,10 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Span
+from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.files.budgets import GRAPH
 from upconv.converters.readers.tensorflow.messages import Record, first_record, int_of, text_of
-from upconv.converters.readers.tensorflow.schema import DType, dtype_of
+from upconv.converters.readers.tensorflow.schema import dtype_of
 from upconv.converters.readers.tensorflow.tensors import Stored, read_tensor
 
 MAX_RANK: Final = 32

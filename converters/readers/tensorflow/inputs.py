@@ -10,12 +10,12 @@ from typing import Final
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.origin import Origin
 from upconv.converters.readers.assembly.axes import Value, layout
+from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.options import ReadOptions
 from upconv.converters.readers.tensorflow.flat import FlatNode, Key, Place
 from upconv.converters.readers.tensorflow.graphdef import FileShape, Node
-from upconv.converters.readers.tensorflow.schema import DType
 
 _PASSES: Final = frozenset(
     """
@@ -162,7 +162,9 @@ def _lettered(
 ) -> Shape | None:
     """The shape in the model's own order, with letters for what is open."""
     known = entry.shape
-    if known is None or (not known and entry.dtype.is_float):  # () is what old files leave out
+    if known is None or (
+        not known and entry.dtype.kind == "float"
+    ):  # () is what old files leave out
         known = around.convolved_shape(entry.place)
     if known is None:
         return None

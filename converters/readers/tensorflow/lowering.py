@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from upconv.converters.ir.dims import Dim, Size
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.operators import Constant, Operator, SizeOf
 from upconv.converters.ir.origin import Origin
-from upconv.converters.ir.tensors import ArrayData, Weight, missing
+from upconv.converters.ir.tensors import Weight, missing
+from upconv.converters.readers.assembly import known
 from upconv.converters.readers.assembly.axes import (
     Axes,
     Copies,
@@ -21,6 +22,8 @@ from upconv.converters.readers.assembly.axes import (
     plain,
     real,
 )
+from upconv.converters.readers.assembly.folding.arrays import Array
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
@@ -30,14 +33,10 @@ from upconv.converters.readers.tensorflow.values import (
     Batched,
     Dead,
     Entry,
-    Known,
     Missing,
     Part,
     Places,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +99,7 @@ class Call:
         return Value(name, plain(len(operator.shape)))
 
     def _size_as_tensor(self, entry: Known, index: int) -> Value:
-        (size, *more) = entry.array().reshape(-1).tolist()
-        if more or not isinstance(size, int | Dim):
-            raise self.unsupported("an input that is computed from the input's size")
-        name = self.emit(SizeOf(size), [], suffix=f"size{index}")
+        name = self.emit(SizeOf(known.only_size(entry, self)), [], suffix=f"size{index}")
         return Value(name, (Copies(),) * len(entry.shape))
 
     def known(self, index: int, what: str) -> Known:
@@ -115,28 +111,17 @@ class Call:
             raise self.unsupported(f"its {what} is a variable without values", "give --weights")
         raise self.unsupported(f"its {what} is computed by the network")
 
-    def numbers(self, index: int, what: str) -> NDArray[Any]:
+    def numbers(self, index: int, what: str) -> Array:
         """Known numbers, none of which depends on the size of the network's input."""
-        found = self.known(index, what)
-        if found.is_symbolic:
-            raise self.unsupported(f"its {what} depends on the input's size")
-        if not found.dtype.numpy:
-            raise self.invalid(f"its {what} is of the type {found.dtype.name}")
-        return found.array()
+        return known.numbers(self.known(index, what), what, self, self.work)
 
     def scalar(self, index: int, what: str) -> float:
         """A known tensor of one number, as that number."""
-        found = self.numbers(index, what)
-        if found.size != 1:
-            raise self.invalid(f"its {what} is {found.size} numbers where one is expected")
-        return float(found.reshape(-1)[0])
+        return known.scalar(self.known(index, what), what, self, self.work)
 
     def ints(self, index: int, what: str) -> tuple[int, ...]:
         """Known whole numbers, flat."""
-        found = self.numbers(index, what)
-        if found.dtype.kind not in "iu":
-            raise self.invalid(f"its {what} is not of whole numbers")
-        return tuple(found.reshape(-1).tolist())
+        return known.whole_numbers(self.known(index, what), what, self, self.work)
 
     def integer(self, index: int, what: str, default: int = 0) -> int:
         """One known whole number; the default for an empty tensor."""
@@ -147,10 +132,7 @@ class Call:
 
     def size_list(self, index: int, what: str) -> tuple[Size, ...]:
         """Known sizes, flat, which may depend on the network's input."""
-        found = self.known(index, what).array().reshape(-1)
-        if not all(isinstance(size, int | Dim) for size in found.tolist()):
-            raise self.unsupported(f"its {what} is no whole number")
-        return tuple(found.tolist())
+        return known.sizes(self.known(index, what), what, self)
 
     def number(self, size: Size, what: str) -> int:
         """A size that must be a number now."""
@@ -223,21 +205,15 @@ class Call:
         order: Order | None = None,
         key: object = None,
     ) -> Weight:
-        """An input as a weight in the representation's `order`; `key` tells orders apart. Uses of
-        one tensor share one weight."""
+        """An input as a weight in the representation's `order`; `key` tells orders apart."""
         own = self.weight_shape(index, what)
         entry = self.entry(index)
-        made = own if order is None else order[0](own)
         if isinstance(entry, Missing):
-            return missing(made)
+            return missing(own if order is None else order[0](own))
         assert isinstance(entry, Known), "a weight is known or missing"
-        if entry.is_symbolic or not entry.dtype.numpy:
+        if entry.is_symbolic or entry.kind == "other":
             raise self.unsupported(f"its {what} is no tensor of numbers")
-        source: object = entry.stored if entry.stored is not None else entry
-        place = (source, made, key)
-        if place not in self.work.weights:
-            self.work.weights[place] = _present(entry, made, order)
-        return self.work.weights[place]
+        return known.weight_of(self.work, entry, order, key)
 
     # Layers
 
@@ -280,20 +256,6 @@ _NOT_DATA: Final[dict[type, str]] = {
     Dead: "the output of a branch that is not taken",
     Places: "the indices of a pooling for more than an unpooling",
 }
-
-
-def _present(entry: Known, shape: tuple[int, ...], order: Order | None) -> Weight:
-    if order is None and entry.stored is not None:
-        return Weight(shape, entry.stored)
-
-    def compute() -> Any:
-        import numpy as np
-
-        with np.errstate(over="ignore"):
-            values = np.asarray(entry.array(), np.float32)
-        return (order[1](values) if order else values).reshape(shape)
-
-    return Weight(shape, ArrayData(shape, compute))
 
 
 def named(name: str, outputs: int) -> list[str]:

@@ -11,9 +11,10 @@ from upconv.converters.ir.shapes import provably_differ
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last
 from upconv.converters.readers.assembly.compositions import Kind, with_number
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import Entry, Known, Missing
+from upconv.converters.readers.tensorflow.values import Entry, Missing
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "Add": "sum",
@@ -43,8 +44,8 @@ def _binary(call: Call) -> Entry:
 def _joined(call: Call, kind: Kind, left: Value, right: Value, suffix: str = "") -> Value:
     names, axes = aligned(call, [left, right])
     shapes = [call.shape(name, len(axes or ())) for name in names]
-    broadcast = any((a == 1) != (b == 1) for a, b in zip(*shapes, strict=False))
-    name = call.emit(ops.Eltwise(kind, broadcast=broadcast), names, suffix=suffix)
+    repeats = shapes[0] != shapes[1]  # sizes that only the image decides may be 1 on one side
+    name = call.emit(ops.Eltwise(kind, broadcast=repeats), names, suffix=suffix)
     return Value(name, axes)
 
 

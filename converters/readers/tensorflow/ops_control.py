@@ -51,7 +51,7 @@ def _cast(call: Call) -> Entry:
     value = call.value()
     if after.name == "bool" != before.name:
         return call.unary(ops.Compare("not_equal", 0.0), value)
-    if after.name in _WHOLE and before.is_float and value.name not in call.work.whole:
+    if after.name in _WHOLE and before.kind == "float" and value.name not in call.work.whole:
         value = call.real(value)
         value = Value(composed(compositions.TRUNCATED, value.name, call.step), value.axes)
         call.work.whole.add(value.name)

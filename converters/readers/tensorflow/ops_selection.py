@@ -7,10 +7,11 @@ from math import prod
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Dim, Size, ceil_div, maximum
 from upconv.converters.readers.assembly.axes import Value, plain
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.picking import MAX_PICKED
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_shape import axis_at, counted, without_axes
-from upconv.converters.readers.tensorflow.values import Entry, Known
+from upconv.converters.readers.tensorflow.values import Entry
 
 
 @lowers("Gather", "GatherV2")

@@ -11,9 +11,9 @@ from upconv.converters.ir.dims import Size, like, multiply
 from upconv.converters.ir.geometry import inferred_axis
 from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Axes, Copies, Value, channels_last, plain
-from upconv.converters.readers.tensorflow.folding import scalar, sizes_as_known
+from upconv.converters.readers.assembly.known import Known, size_as_known, sizes_as_known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
-from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
+from upconv.converters.readers.tensorflow.values import Batched, Entry
 
 _UNBOUNDED: Final = (1 << 31) - 1
 
@@ -41,12 +41,12 @@ def _shape_of(call: Call, index: int) -> Known:
 def _size(call: Call) -> Entry:
     value = call.value()
     call.ranked(value)
-    return scalar(multiply(value.sizes))
+    return size_as_known(multiply(value.sizes))
 
 
 @lowers("Rank")
 def _rank(call: Call) -> Entry:
-    return scalar(len(call.ranked(call.value())))
+    return size_as_known(len(call.ranked(call.value())))
 
 
 # Axes

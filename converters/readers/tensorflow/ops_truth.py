@@ -7,9 +7,10 @@ from typing import Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly.axes import Value
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers
 from upconv.converters.readers.tensorflow.ops_arithmetic import aligned, number_of
-from upconv.converters.readers.tensorflow.values import Entry, Known
+from upconv.converters.readers.tensorflow.values import Entry
 
 Relation = Literal["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
 
@@ -63,9 +64,9 @@ def _select(call: Call) -> Entry:
     element by element. Select's condition is as long as both, or one number a sample."""
     condition = call.entry(0)
     if isinstance(condition, Known):
-        truths = call.numbers(0, "condition").reshape(-1)
-        if len(truths) and truths.min() == truths.max():
-            return call.entry(1 if truths[0] else 2)
+        truths = call.numbers(0, "condition")
+        if truths.size and truths.all() == truths.any():
+            return call.entry(1 if truths.all() else 2)
     numbers = [number_of(call, index) for index in (1, 2)]
     chosen = [call.tensor(i) for i, number in zip((1, 2), numbers, strict=True) if number is None]
     truth = call.tensor(0)

@@ -15,8 +15,9 @@ from typing import Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, multiply
 from upconv.converters.readers.assembly.axes import Value, channels_last, plain
+from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.tensorflow.lowering import Call, lowers_places
-from upconv.converters.readers.tensorflow.values import Argmax, Column, Entry, Known, Places
+from upconv.converters.readers.tensorflow.values import Argmax, Column, Entry, Places
 
 _MAP: Final = 4
 """Axes of a pooling's output."""
@@ -165,7 +166,7 @@ def _count(call: Call, entry: Entry, like: Places) -> Column:
     whole = [call.work.known(size) for size in Value(like.source.name, channels_last(_MAP)).sizes]
     sizes = [size for size in whole if isinstance(size, int)]
     if isinstance(entry, Known) and not entry.is_symbolic and len(sizes) == _MAP:
-        given = entry.array().reshape(-1)
+        given = entry.numpy().reshape(-1)
         for axis in (0, 3) if given.size == prod(sizes) else ():
             if np.array_equal(given, np.indices(sizes)[axis].reshape(-1)):
                 return Column(axis=axis)

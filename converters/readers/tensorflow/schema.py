@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from upconv.converters.readers.assembly.element_types import DType
+
 Kind: TypeAlias = Literal["text", "bytes", "int", "float", "double", "bool", "enum", "record"]
 
 
@@ -80,20 +82,6 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         "TensorSliceProto": "",
     }.items()
 }
-
-
-@dataclass(frozen=True, slots=True)
-class DType:
-    """An element type: its name, how its values lie in a file (NumPy's words), and the field of a
-    TensorProto that lists them. `numpy` is "" for what is no number."""
-
-    name: str
-    numpy: str = ""
-    values: str = ""
-
-    @property
-    def is_float(self) -> bool:
-        return self.name in ("float", "double", "half", "bfloat16")
 
 
 DTYPES: Final[Mapping[int, DType]] = {

@@ -8,8 +8,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.readers.assembly.element_types import DType
+from upconv.converters.readers.files.stored import as_float32, float32_chunks, widened
 from upconv.converters.readers.tensorflow.messages import Record, int_of
-from upconv.converters.readers.tensorflow.schema import DType, dtype_of
+from upconv.converters.readers.tensorflow.schema import dtype_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,37 +46,26 @@ class Stored:
         if self.check is not None:
             self.check()
         values = np.frombuffer(self.raw, np.dtype(self.dtype.numpy))
-        return widened(values, self.dtype).reshape(self.shape)
+        return _widened(values, self.dtype).reshape(self.shape)
 
     def array(self) -> FloatArray:
         """The values as float32, a view of the file where it stores those."""
-        import numpy as np
-
-        with np.errstate(over="ignore"):
-            return np.asarray(self.native(), np.float32)
+        return as_float32(self.native())
 
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The little-endian float32 bytes in order, at most `size` at a time."""
-        import numpy as np
-
         if self.raw is not None and self.dtype.numpy == "<f4":
             if self.check is not None:
                 self.check()
             yield from (self.raw[at : at + size] for at in range(0, len(self.raw), size))
             return
-        flat = np.ascontiguousarray(self.array(), "<f4").reshape(-1)
-        step = max(size // 4, 1)
-        for start in range(0, flat.size, step):
-            yield flat[start : start + step].data.cast("B")
+        yield from float32_chunks(self.array(), size)
 
 
-def widened(values: NDArray[Any], dtype: DType) -> NDArray[Any]:
-    """Values read as NumPy's type, bfloat16 (the upper half of a float32) made float32."""
-    import numpy as np
-
-    if dtype.name != "bfloat16":
-        return values
-    return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+def _widened(values: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    """Values read as NumPy's type, which for bfloat16 are the bits."""
+    found: NDArray[Any] = widened(values) if dtype.name == "bfloat16" else values
+    return found
 
 
 def read_tensor(record: Record, shape: tuple[int, ...]) -> Stored:
@@ -90,21 +81,12 @@ def read_tensor(record: Record, shape: tuple[int, ...]) -> Stored:
     count = prod(shape)
     content = record.data("tensor_content")
     if content and len(content[-1]):
-        if len(content[-1]) != count * item_size(dtype):
+        if len(content[-1]) != count * dtype.item_size:
             raise record.fail(f"{len(content[-1])} bytes of {dtype.name} for the shape {shape}")
         return Stored(shape, dtype, raw=content[-1])
     if count > MAX_REPEATED:
         raise record.fail(f"a constant of {count} values that are not in the file")
     return Stored(shape, dtype, listed=lambda: _listed(record, dtype, shape))
-
-
-def item_size(dtype: DType) -> int:
-    """Bytes of one value.
-
-    >>> item_size(dtype_of(19))
-    2
-    """
-    return int(dtype.numpy[2:])
 
 
 def _listed(record: Record, dtype: DType, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -113,7 +95,7 @@ def _listed(record: Record, dtype: DType, shape: tuple[int, ...]) -> NDArray[Any
     values = record.numbers(dtype.values)
     if dtype.values == "half_val":
         bits = values.astype(np.uint16)
-        values = widened(bits, dtype) if dtype.name == "bfloat16" else bits.view(np.float16)
+        values = widened(bits) if dtype.name == "bfloat16" else bits.view(np.float16)
     elif dtype.numpy:
         values = values.astype(np.dtype(dtype.numpy))
     count = prod(shape)

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.readers.assembly.axes import Value
-from upconv.converters.readers.tensorflow.schema import DType
-from upconv.converters.readers.tensorflow.tensors import Stored
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """A tensor whose values are known: weights in their file, or small arrays of numbers.
-
-    An array of objects holds sizes, which may depend on the network's inputs.
-    """
-
-    dtype: DType
-    shape: tuple[int, ...]
-    stored: Stored | None = None
-    values: NDArray[Any] | None = field(default=None, repr=False)
-
-    @property
-    def is_symbolic(self) -> bool:
-        return self.values is not None and self.values.dtype == object
-
-    def array(self) -> NDArray[Any]:
-        """The values; of a stored tensor a view of the file."""
-        if self.values is not None:
-            return self.values
-        assert self.stored is not None, "values or a file"
-        return self.stored.native()
+from upconv.converters.readers.assembly.known import Known
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.origin import Origin
+from upconv.converters.readers.assembly.element_types import DType
+from upconv.converters.readers.assembly.known import Known, known_of
 from upconv.converters.readers.assembly.table import Table as Entries
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.tensorflow.evaluation import evaluated
 from upconv.converters.readers.tensorflow.lowering import Call
 from upconv.converters.readers.tensorflow.made_nodes import Attribute, node_of
-from upconv.converters.readers.tensorflow.schema import DTYPES, DType
+from upconv.converters.readers.tensorflow.schema import DTYPES
 from upconv.converters.readers.tensorflow.tensors import Stored
-from upconv.converters.readers.tensorflow.values import Entry, Known
+from upconv.converters.readers.tensorflow.values import Entry
 from upconv.converters.readers.tflite.schema import QUANTIZED, TYPES, Graph, Operator, Tensor
 
 if TYPE_CHECKING:
@@ -116,8 +118,8 @@ class Step:
 def changed(known: Known, order: Order) -> Known:
     """A weight in another order, as a view that is made when it is used."""
     shape = order[0](known.shape)
-    stored = Stored(shape, known.dtype, listed=lambda: order[1](known.array()))
-    return Known(known.dtype, shape, stored)
+    dtype = FLOAT if known.kind == "float" else DTYPES[9]
+    return Known(known.kind, shape, Stored(shape, dtype, listed=lambda: order[1](known.numpy())))
 
 
 def listed(numbers: Any) -> Known:
@@ -125,8 +127,7 @@ def listed(numbers: Any) -> Known:
     import numpy as np
 
     values = np.array(numbers)
-    dtype = FLOAT if values.dtype.kind == "f" else DTYPES[9]
-    return Known(dtype, values.shape, values=values.astype(dtype.numpy))
+    return known_of(values.astype("<f4" if values.dtype.kind == "f" else "<i8"))
 
 
 def stored(graph: Graph, tensor: Tensor) -> Known:
@@ -143,8 +144,8 @@ def stored(graph: Graph, tensor: Tensor) -> Known:
     raw = graph.buffer.view[slice(*tensor.span)]
     plain = Stored(shape, DType(name, kind), raw)
     if tensor.type not in QUANTIZED or tensor.quantization is None:
-        return Known(plain.dtype, shape, plain)
-    return Known(FLOAT, shape, Stored(shape, FLOAT, listed=lambda: _real(tensor, plain)))
+        return Known(plain.dtype.kind, shape, plain)
+    return Known(FLOAT.kind, shape, Stored(shape, FLOAT, listed=lambda: _real(tensor, plain)))
 
 
 def _real(tensor: Tensor, stored: Stored) -> NDArray[Any]:

@@ -8,8 +8,9 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.readers.assembly import compositions
 from upconv.converters.readers.assembly.axes import Value, layout
 from upconv.converters.readers.assembly.compositions import composed
+from upconv.converters.readers.assembly.known import known_of
 from upconv.converters.readers.tensorflow.made_nodes import Attribute
-from upconv.converters.readers.tensorflow.values import Batched, Entry, Known
+from upconv.converters.readers.tensorflow.values import Batched, Entry
 from upconv.converters.readers.tflite.codes import SAME
 from upconv.converters.readers.tflite.lowering import (
     NUMBERS,
@@ -71,7 +72,7 @@ def _prelu(step: Step) -> Entry:
         x, weight = call.spatial(0, rank, last=True), call.weight(1, "alpha", flat)
         return Value(call.emit(ops.PRelu(), [x], {"slope": weight}), layout(rank, last=True))
     below = step.do("Minimum", [step.entry(0), listed(0.0)], "below")
-    less = Known(alpha.dtype, alpha.shape, values=alpha.array() - 1)
+    less = known_of(alpha.numpy() - 1)
     return step.do("AddV2", [step.entry(0), step.do("Mul", [below, less], "scaled")])
 
 

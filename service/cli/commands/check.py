@@ -33,6 +33,14 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 @model_options
 @rule_options
 @click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    envvar="UPCONV_TARGET",
+    metavar="ENGINES",
+    help="Engines that the models are to run in, as in openvino-2026,ncnn.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
@@ -142,6 +150,7 @@ def command(show_files: bool, show_settings: bool, watch: bool, server: str, **g
       upconv check net.onnx --fix                       write the mended net.fixed.onnx
       upconv check . --select UP107 --add-ignore "trained so"
       upconv check models/ --watch
+      upconv check net.onnx --target openvino-2026,tensorrt-10
       upconv check . --output sarif:upconv.sarif        for code scanning
       upconv check . --server https://upconv.example.com
     """
@@ -211,6 +220,7 @@ def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -
     said = reading(**{name: given.pop(name) for name in READING})
     name = given.pop("stdin_filename")
     given["config"] = given["config"] or None
+    given["targets"] = given["targets"] or None
     levels = _levels(unsafe_fixes) if fix or wanted.diff else ()
     text = sys.stdin.buffer.read() if STDIN in given["paths"] else b""
     return CheckRequest(

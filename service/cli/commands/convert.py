@@ -55,6 +55,14 @@ if TYPE_CHECKING:
     help="What layers that are not understood become: custom-op writes them as nodes of the domain "
     "upconv, with their fields as attributes, and the proof is incomplete.",
 )
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    envvar="UPCONV_TARGET",
+    metavar="ENGINES",
+    help="Write forms that these engines read alike, as in openvino-2026,ncnn or all-measured.",
+)
 @rule_options
 @click.option("--strict", is_flag=True, help="Errors that the rules find fail the conversion.")
 @limit_options
@@ -78,6 +86,7 @@ def command(
     fill_missing: str,
     unknown: UnknownLayers,
     external_data: ExternalData,
+    targets: tuple[str, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     baseline: str | None,
@@ -111,6 +120,7 @@ def command(
       upconv convert unet.keras -o unet.onnx --strict
       upconv convert scripted.pt --input x=1x3xHxW -o scripted.onnx
       upconv convert net.prototxt --weights net.caffemodel --outputs conv9 -o part.onnx
+      upconv convert net.onnx -o portable.onnx --target openvino-2026,ncnn
     """
     from upconv.linter.reports.colour import wants_colour
     from upconv.service.cli.check_output import tell_traces
@@ -144,6 +154,7 @@ def command(
         rules,
         strict,
         "sampled" if proof == "sampled" else "full",
+        targets,
     )
     with progress_line(verbose) as progress:
         done = convert(request, progress)

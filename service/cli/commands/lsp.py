@@ -31,8 +31,10 @@ def command(tcp: str, stdio: bool) -> int:
         raise UsageError("the language server is not installed", hint="pip install 'upconv[lsp]'")
     if tcp and stdio:
         raise UsageError("--tcp and --stdio: one of the two")
+    from upconv.service.cli.collector import collect_seldom
     from upconv.service.lsp.server import serve_stdio, serve_tcp
 
+    collect_seldom(10)
     if tcp:
         serve_tcp(*_place(tcp))
     else:

@@ -7,8 +7,9 @@ their images are, so that an encoder goes down and a decoder up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from math import log2
 from typing import Final, Literal
 
@@ -35,6 +36,9 @@ STAIR: Final = 36
 
 GAP: Final = 15
 ROW_GAP: Final = 30
+CLEAR: Final = 84
+"""How far right of another a branch starts, to stand clear of the way up to that one."""
+
 SHIFT: Final = 80
 """How far a box is moved to the right before it stands below others."""
 
@@ -192,6 +196,10 @@ def _levels(audit: Audit) -> dict[str, int]:
         if value not in levels:
             size = _pixels(shape)
             levels[value] = round(log2(whole / size)) if whole and size else 0
+    for layer in audit.model.layers:
+        merged = [value for value in carriers(layer) if value in levels]
+        if len({audit.numbers.get(value) for value in merged}) == 1:
+            levels.update(dict.fromkeys(merged, levels[merged[0]]))
     return levels
 
 
@@ -228,40 +236,107 @@ def _with_outputs(audit: Audit, found: _Growing) -> None:
             found.boxes[index] = replace(found.boxes[index], kind="io")
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Boxes in one line. `depth`: how much smaller the images are that the first of them is made
+    of; `last`: the last of them, which ends at `end`; `climbed`: where the last one stands that
+    comes up from another row."""
+
+    depth: int
+    end: float
+    last: int
+    climbed: float = 0
+
+
 def _placed(found: _Growing) -> NetPath:
-    """Each box right of what it reads, in the row of its level; those that would overlap stand one
-    below the other."""
+    """Each box right of what it reads, in the row of its level.
+
+    A row has a lane for each branch that would stand over another. What goes on in a branch stays
+    in its lane; a branch from further down starts further right and has a lane further down, so
+    that the ways up to them do not cross.
+    """
     before: dict[int, list[int]] = {}
-    for source, target in found.edges:
-        before.setdefault(target, []).append(source)
+    unread: dict[int, int] = {}
+    for index, target in found.edges:
+        before.setdefault(target, []).append(index)
+        unread[index] = unread.get(index, 0) + 1
     xs: dict[int, float] = {}
-    slots: dict[int, int] = {}
-    ends: dict[int, list[float]] = {}
-    for box in found.boxes:
+    lane_of: dict[int, _Lane] = {}
+    rows: dict[int, list[_Lane]] = {}
+    for box in _upper_first(found, before):
+        sources = [found.boxes[index] for index in before.get(box.index, ())]
         x = float(LEFT)
-        for source in before.get(box.index, ()):
-            step = WIDE + GAP if found.boxes[source].level == box.level else STAIR
-            x = max(x, xs[source] + step)
-        lanes = ends.setdefault(box.level, [])
-        lane = next((n for n, end in enumerate(lanes) if end + GAP <= x + SHIFT), len(lanes))
-        if lane == len(lanes):
-            lanes.append(0)
-        x = max(x, lanes[lane] + GAP) if lanes[lane] else x
-        lanes[lane] = x + WIDE
-        xs[box.index], slots[box.index] = x, lane
+        for source in sources:
+            step = WIDE + GAP if source.level == box.level else STAIR
+            x = max(x, xs[source.index] + step)
+            unread[source.index] -= 1
+        depth = max([box.level, *(source.level for source in sources)])
+        own = next((lane_of[s.index] for s in sources if s.level == box.level), None)
+        lanes = rows.setdefault(box.level, [])
+        lane = _lane(lanes, own, x, [one for one in lanes if unread.get(one.last)])
+        if lane is None:
+            ways = (one.climbed for one in lanes if one.climbed and one.depth <= depth)
+            x = max([x, *(way + CLEAR for way in ways)])
+            lane = _Lane(depth, x, box.index)
+            lanes.append(lane)
+        else:
+            x = max(x, lane.end + GAP)
+        lane.end, lane.last = x + WIDE, box.index
+        lane.climbed = x if depth > box.level else lane.climbed
+        xs[box.index], lane_of[box.index] = x, lane
+    return _stacked(found, xs, lane_of, rows)
+
+
+def _upper_first(found: _Growing, before: Mapping[int, Sequence[int]]) -> Iterator[Box]:
+    """The boxes, each behind all that it reads, and of several the one whose images are largest."""
+    behind: dict[int, list[int]] = {}
+    waiting = {target: len(sources) for target, sources in before.items()}
+    for source, target in found.edges:
+        behind.setdefault(source, []).append(target)
+    ready = [(box.level, box.index) for box in found.boxes if box.index not in waiting]
+    heapify(ready)
+    while ready:
+        _, index = heappop(ready)
+        yield found.boxes[index]
+        for target in behind.get(index, ()):
+            waiting[target] -= 1
+            if not waiting[target]:
+                heappush(ready, (found.boxes[target].level, target))
+
+
+def _lane(
+    lanes: Sequence[_Lane], own: _Lane | None, x: float, open_: Sequence[_Lane]
+) -> _Lane | None:
+    """The lane of what a box goes on from, or the first one with room, if no branch in another
+    lane is still to be read: the way to it would cross that. None for a new one."""
+    if own is not None and own.end + GAP <= x + SHIFT:
+        return own
+    free = (one for one in lanes if one.end + GAP <= x + SHIFT)
+    return next((one for one in free if all(other is one for other in open_)), None)
+
+
+def _stacked(
+    found: _Growing,
+    xs: Mapping[int, float],
+    lane_of: Mapping[int, _Lane],
+    rows: Mapping[int, list[_Lane]],
+) -> NetPath:
+    """Rows one below the other, each with its lanes, those of deeper branches further down."""
     tops: dict[int, float] = {}
+    heights: dict[int, float] = {}
     y = 30.0
-    for level in sorted(ends):
+    for level in sorted(rows):
         tops[level] = y
-        y += len(ends[level]) * (HIGH + ROW_GAP)
+        for lane in sorted(rows[level], key=lambda one: one.depth):
+            heights[id(lane)] = y
+            y += HIGH + ROW_GAP
     boxes = tuple(
-        replace(b, x=xs[b.index], y=tops[b.level] + slots[b.index] * (HIGH + ROW_GAP))
-        for b in found.boxes
+        replace(box, x=xs[box.index], y=heights[id(lane_of[box.index])]) for box in found.boxes
     )
     edges = tuple(Edge(*pair, reference) for pair, reference in found.edges.items())
-    rows = tuple((_row(level), top) for level, top in tops.items())
+    named = tuple((_row(level), top) for level, top in tops.items())
     width = max((box.x for box in boxes), default=0.0) + WIDE + 8
-    return NetPath(boxes, edges, rows, width, y, found.of_layer)
+    return NetPath(boxes, edges, named, width, y, found.of_layer)
 
 
 def _row(level: int) -> str:

@@ -89,7 +89,9 @@ def hed() -> str:
     return text + merge("fuse", " ".join(sides), "Concat")
 
 
-def u_net(depth: int, rounding: str, joined: str = "Concat") -> str:
+def u_net(
+    depth: int, rounding: str, joined: str = "Concat", up: str = "kernel_size: 2 stride: 2"
+) -> str:
     """A U-Net with poolings by 2 that round as said, and no Crops."""
     text, current = HEAD, "data"
     for level in range(depth):
@@ -97,10 +99,46 @@ def u_net(depth: int, rounding: str, joined: str = "Concat") -> str:
         current = f"pool{level}"
         text += pool(current, f"down{level}", f"kernel_size: 2 stride: 2 round_mode: {rounding}")
     for level in reversed(range(depth)):
-        text += deconv(f"up{level}", current, "kernel_size: 2 stride: 2")
+        text += deconv(f"up{level}", current, up)
         text += merge(f"join{level}", f"down{level} up{level}", joined)
         current = f"join{level}"
     return text + conv("score", current, "kernel_size: 1")
+
+
+def keras_u_net() -> str:
+    """Keras' usual U-Net: what doubles there doubles here, with a kernel of 4 and a pad."""
+    return u_net(4, "FLOOR", up="kernel_size: 4 stride: 2 pad: 1")
+
+
+def torch_u_net(depth: int = 4) -> str:
+    """PyTorch's usual U-Net, which pads to the skip: Caffe enlarges by more, and crops."""
+    text, current = HEAD, "data"
+    for level in range(depth):
+        text += conv(f"down{level}", current)
+        current = f"pool{level}"
+        text += pool(current, f"down{level}", "kernel_size: 2 stride: 2 round_mode: FLOOR")
+    for level in reversed(range(depth)):
+        text += deconv(f"up{level}", current, "kernel_size: 4 stride: 2")
+        text += crop(f"crop{level}", f"up{level} down{level}", 1)
+        text += merge(f"join{level}", f"down{level} crop{level}", "Concat")
+        current = f"join{level}"
+    return text + conv("score", current, "kernel_size: 1")
+
+
+def v_net(depth: int = 3) -> str:
+    """V-Net: strided convolutions down, transposed ones up, in volumes."""
+    text = 'input: "data" input_shape { dim: 1 dim: 1 dim: 16 dim: 16 dim: 16 }\n'
+    current = "data"
+    for level in range(depth):
+        text += conv(f"down{level}", current, "kernel_size: 2 stride: 2", out=1)
+        current = f"down{level}"
+    for level in reversed(range(depth)):
+        skip = f"down{level - 1}" if level else "data"
+        text += deconv(f"up{level}", current, "kernel_size: 2 stride: 2", out=1)
+        text += merge(f"join{level}", f"{skip} up{level}", "Concat")
+        current = f"back{level}"
+        text += conv(current, f"join{level}", out=1)
+    return text
 
 
 def valid_u_net() -> str:

@@ -1,179 +1,97 @@
-"""The sizes that files of PyTorch, ONNX and Keras accept, against running them."""
+"""The sizes that files of PyTorch, ONNX and Keras accept, against running them.
+
+`benchmarks/audit_brute_force.py` runs all nets of all formats at every size; here are some of them,
+at the sizes at which something changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from tests.converters.audit.test_input_sizes import one
-from upconv.converters.audit.input_sizes import InputSizes, input_sizes
-from upconv.converters.audit.size_sets import NONE
-from upconv.converters.ir.dims import Size, symbol
-from upconv.converters.onnx_writer import write_onnx
-from upconv.converters.readers.formats import open_model
+from benchmarks.audit_brute_force import FORMATS, Net, running_in_torch
+from tests.converters.audit import torch_nets
+from upconv.converters.ir.open_sizes import NO_SIZES
 from upconv.converters.readers.options import ReadOptions
+from upconv.service.work.auditing import audit_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks, as they save
 
-
-class UNet(nn.Module):  # type: ignore[misc]
-    """A U-Net; joins by concatenation or, repeating axes of 1, by sums."""
-
-    def __init__(self, depth: int, ceil: bool, sums: bool) -> None:
-        super().__init__()
-        self.sums = sums
-        self.pools = nn.ModuleList(nn.MaxPool2d(2, ceil_mode=ceil) for _ in range(depth))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(1, 1, 2, stride=2) for _ in range(depth))
-        self.head = nn.Conv2d(2, 1, 1)
-
-    def forward(self, x: Any) -> Any:
-        skips = []
-        for pool in self.pools:
-            skips.append(x)
-            x = pool(x)
-        for up, skip in zip(self.ups, reversed(skips), strict=True):
-            x = up(x)
-            x = x + skip if self.sums else self.head(torch.cat((x, skip), 1))
-        return x
-
-
-class VNet(nn.Module):  # type: ignore[misc]
-    """Strided convolutions down, transposed ones up, in three axes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.ModuleList(nn.Conv3d(1, 1, 2, stride=2) for _ in range(3))
-        self.up = nn.ModuleList(nn.ConvTranspose3d(1, 1, 2, stride=2) for _ in range(3))
-        self.join = nn.ModuleList(nn.Conv3d(2, 1, 5, padding=2) for _ in range(3))
-
-    def forward(self, x: Any) -> Any:
-        skips = []
-        for down in self.down:
-            skips.append(x)
-            x = down(x)
-        for up, join, skip in zip(self.up, self.join, reversed(skips), strict=True):
-            x = join(torch.cat((up(x), skip), 1))
-        return x
-
-
-def fits(net: nn.Module, shape: tuple[int, ...]) -> tuple[bool, bool]:
-    """Whether the net runs on an input of this shape, and whether its output is as large."""
-    with torch.no_grad():
-        try:
-            result = net.to("meta")(torch.zeros(shape, device="meta"))
-        except RuntimeError:
-            return False, False
-    return True, tuple(result.shape[2:]) == shape[2:]
-
-
-def audited(path: Path, name: str, *shape: Size) -> InputSizes:
-    return input_sizes(open_model(str(path), ReadOptions(inputs={name: shape})))
-
-
-H, W, D = symbol("H"), symbol("W"), symbol("D")
-NETS: dict[str, Callable[[], nn.Module]] = {
-    "floor": lambda: UNet(3, ceil=False, sums=False),
-    "ceil": lambda: UNet(2, ceil=True, sums=False),
-    "sums": lambda: UNet(2, ceil=True, sums=True),
+SAMPLE = {
+    ".pt2": ("FCN-8s", "SegNet", "PyTorch U-Net"),
+    "TorchScript": ("FCN-8s", "U-Net, ceil", "SegNet", "PSPNet", "PyTorch U-Net", "V-Net"),
+    ".onnx": ("FCN-8s", "HED", "SegNet", "PSPNet", "DeepLab", "V-Net"),
+    ".keras": ("FCN-16s", "PSPNet"),
 }
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_torchscript_u_nets(name: str, tmp_path: Path) -> None:
-    net = NETS[name]().eval()
-    path = tmp_path / "net.pt"
-    torch.jit.trace(net, torch.zeros(1, 1, 32, 32)).save(str(path))
-    axis = one(audited(path, "x", 1, 1, H, W), "H")
-    assert axis.runs is not None
-    assert axis.same_size is not None
-    for size in range(1, 129):
-        runs, same = fits(net, (1, 1, size, 32))
-        assert (size in axis.runs, size in axis.same_size) == (runs, same), size
+def telling(net: Net, last: int) -> Iterator[dict[str, int]]:
+    """The smallest sizes, the bounds of every run of sizes that fit, and pairs of both."""
+    for axis in net.audit.axes:
+        if axis.letter in NO_SIZES:
+            continue
+        runs = axis.sizes.runs
+        assert runs is not None
+        inside = [size in runs for size in range(last + 2)]
+        bounds = {n for n in range(1, last + 1) if inside[n - 1 : n + 2] != [inside[n]] * 3}
+        for size in {1, 2, *sorted(bounds)[:8], *sorted(bounds)[-4:], last}:
+            yield {**net.usual, axis.letter: size}
+    height, width = list(net.usual)[-2:]
+    yield from ({**net.usual, height: h, width: w} for h, w in ((1, 64), (63, 65), (64, 48)))
 
 
-def test_a_traced_v_net_has_three_axes(tmp_path: Path) -> None:
-    net = VNet().eval()
-    path = tmp_path / "net.pt"
-    torch.jit.trace(net, torch.zeros(1, 1, 16, 16, 16)).save(str(path))
-    found = audited(path, "x", 1, 1, D, H, W)
-    for letter, place in (("D", 2), ("H", 3), ("W", 4)):
-        axis = one(found, letter)
-        for size in range(1, 64):
-            shape = [1, 1, 16, 16, 16]
-            shape[place] = size
-            assert fits(net, tuple(shape))[0] is (size in (axis.runs or NONE)), (letter, size)
+@pytest.mark.parametrize(
+    ("form", "name"), [(form, name) for form, names in SAMPLE.items() for name in names]
+)
+def test_sizes_are_those_that_run(form: str, name: str, tmp_path: Path) -> None:
+    if form == ".keras":
+        pytest.importorskip("keras")
+    net = FORMATS[form](name, tmp_path)
+    for image in telling(net, 40 if name == "V-Net" else 130):
+        assert net.agrees(image), (image, net.run(tuple(image.values())))
 
 
-def test_an_export_with_open_sizes(tmp_path: Path) -> None:
-    """torch.export suggests a multiple; the rule is what runs."""
-    net = UNet(2, ceil=False, sums=False).eval()
+def test_sums_that_repeat_an_axis_of_one(tmp_path: Path) -> None:
+    """A skip of one pixel is added to two."""
+    path, made = tmp_path / "net.pt", torch_nets.UNet(2, ceil=True, sums=True).eval()
+    torch.jit.trace(made, torch.zeros(1, 1, 32, 32)).save(str(path))
+    net = Net(audit_model(str(path), ReadOptions()), running_in_torch(made))
+    runs = net.audit.axes[0].sizes.runs
+    assert runs is not None
+    assert runs.rule("H") == "H == 1 or H % 4 == 0"
+    assert all(net.agrees({"H": size, "W": 32}) for size in range(1, 129))
+
+
+def test_an_export_by_multiples(tmp_path: Path) -> None:
+    """torch.export suggests a multiple, which bounds the file's sizes; the rule is what runs."""
+    made = torch_nets.UNet(2, ceil=False).eval()
     height, width = torch.export.Dim("h", min=2, max=64), torch.export.Dim("w", min=2, max=64)
     shapes = {"x": {2: 4 * height, 3: 4 * width}}
-    path = tmp_path / "net.pt2"
-    program = torch.export.export(net, (torch.zeros(1, 1, 32, 32),), dynamic_shapes=shapes)
-    torch.export.save(program, path)
-    axis = one(audited(path, "x", 1, 1, H, W), "H")
-    assert axis.runs is not None
-    assert [fits(net, (1, 1, n, 32))[0] for n in range(1, 100)] == [
-        n in axis.runs for n in range(1, 100)
-    ]
+    program = torch.export.export(made, (torch.zeros(1, 1, 32, 32),), dynamic_shapes=shapes)
+    torch.export.save(program, tmp_path / "net.pt2")
+    audit = audit_model(str(tmp_path / "net.pt2"), ReadOptions())
+    assert all(Net(audit, running_in_torch(made)).agrees({"H": n, "W": 32}) for n in range(1, 99))
 
 
-@pytest.mark.parametrize("name", ["floor", "ceil"])
-def test_onnx_files_in_onnxruntime(name: str, tmp_path: Path) -> None:
-    import onnxruntime
+class Grown(torch.nn.Module):  # type: ignore[misc]
+    """Beside a margin of a pixel, an interpolation to the size with the margin: its ratio changes
+    with the size."""
 
-    source = tmp_path / "net.pt"
-    torch.jit.trace(NETS[name]().eval(), torch.zeros(1, 1, 32, 32)).save(str(source))
-    path = tmp_path / "net.onnx"
-    write_onnx(open_model(str(source), ReadOptions(inputs={"x": (1, 1, H, W)})), path)
-    axis = one(audited(path, "x", 1, 1, H, W), "H")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    assert axis.runs is not None
-    assert axis.same_size is not None
-    for size in range(1, 97):
-        image = np.zeros((1, 1, size, 32), np.float32)
-        try:
-            made: Any = session.run(None, {"x": image})[0]
-        except Exception:  # whatever onnxruntime raises
-            made = None
-        assert (made is not None) is (size in axis.runs), size
-        if made is not None:
-            assert (made.shape == image.shape) is (size in axis.same_size)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = [n // 2 * 2 + 2 for n in x.shape[2:]]
+        grown = torch.nn.functional.interpolate(x, size=size, mode="bilinear")
+        return torch.nn.functional.pad(x, (1, 1, 1, 1)) + grown
 
 
-def test_keras_files_in_keras(tmp_path: Path) -> None:
-    """Keras builds the model for each size, and refuses those at which its joins do not fit."""
-    import keras
-    from keras import layers
-
-    def built(height: int | None, width: int | None) -> Any:
-        x = keras.Input((height, width, 1))
-        skips, y = [], x
-        for _ in range(2):
-            skips.append(y)
-            y = layers.MaxPooling2D(2)(y)
-        for skip in reversed(skips):
-            y = layers.Conv2DTranspose(1, 3, strides=2, padding="same")(y)
-            y = layers.Concatenate()([y, skip])
-        return keras.Model(x, y)
-
-    path = tmp_path / "net.keras"
-    built(None, None).save(path)
-    name = open_model(str(path), ReadOptions()).inputs[0].name
-    axis = one(audited(path, name, 1, H, W, 1), "H")
-    assert axis.runs is not None
-    for size in (*range(4, 21), 223, 224, 226):
-        try:
-            fitting = built(size, 16).output_shape[1] == size
-        except ValueError:
-            fitting = False
-        assert fitting is (size in axis.runs), size
+def test_a_ratio_that_changes_with_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.trace(Grown(), torch.zeros(1, 1, 32, 32)).save(str(path))
+    audit = audit_model(str(path), ReadOptions())
+    assert audit.axes[0].sizes.runs is not None
+    assert audit.axes[0].sizes.runs.rule("H") == "H % 2 == 0"
+    (off,) = audit.misaligned
+    assert (off.kind, off.layer.name) == ("scale", "add")
+    assert "is 16/17 pixel of 'pad'" in off.message

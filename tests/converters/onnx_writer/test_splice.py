@@ -149,6 +149,11 @@ def test_an_opset_that_is_not_written_is_refused_where_something_is(tmp_path: Pa
     assert verify(model, str(out)).verdict == "pass"
 
 
+def test_another_opset_than_that_of_copied_nodes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="copied in the file's opset, 17, and cannot"):
+        _written(_file(tmp_path, _up(), TOP), WriteOptions(opset=20))
+
+
 def test_what_the_graphs_of_a_node_read_keeps_its_inputs(tmp_path: Path) -> None:
     branches = {}
     for name, op in (("then_branch", "Relu"), ("else_branch", "Neg")):

@@ -31,6 +31,7 @@ phase = "TRAIN"
 dialect = "segnet"
 keras-bilinear = "asymmetric"
 keras-backend = "torch"
+target = ["ncnn", "openvino-2026"]
 
 [severity]
 UP201 = "info"
@@ -72,6 +73,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     assert config.severities == (("UP201", "info"),)
     assert config.exclude == ("vendor/",)
+    assert config.target == ("ncnn", "openvino-2026")
     assert config.overrides == (
         Override("per-file-ignores.'old/*.prototxt'", tmp_path, ("old/*.prototxt",), (), ("UP2",)),
         Override("per-layer-ignores.'up*'", tmp_path, (), ("up*",), ("UP208",)),

@@ -17,7 +17,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SERVER = (sys.executable, "-m", "upconv", "lsp")
 
 EVERYTHING = types.ClientCapabilities(

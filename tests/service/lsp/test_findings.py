@@ -315,3 +315,49 @@ def test_capabilities_are_those_that_are_there(session: Editor) -> None:
     assert told.text_document_sync.change == types.TextDocumentSyncKind.Incremental
     assert isinstance(told.code_action_provider, types.CodeActionOptions)
     assert told.code_action_provider.resolve_provider
+
+
+# Cells that the editor keeps apart.
+
+
+def test_the_cells_of_a_notebook_are_looked_at_together(tmp_path: Path) -> None:
+    code = [
+        "import torch.nn as nn\n'\U0001f600 \"\\\\'",
+        '# \U0001f600 "\nup = nn.ConvTranspose2d(8, 8, 3, stride=2)',
+    ]
+    book = tmp_path.as_uri() + "/net.ipynb"
+    uris = [f"vscode-notebook-cell:/net.ipynb#{at}" for at in range(3)]
+    cells = [types.NotebookCell(types.NotebookCellKind.Code, uri) for uri in uris]
+    texts = [
+        types.TextDocumentItem(uri, "python", 1, text)
+        for uri, text in zip(uris, code, strict=False)
+    ]
+    with editor(tmp_path) as one:
+        notebook = types.NotebookDocument(book, "jupyter-notebook", 1, cells[:2])
+        opened = types.DidOpenNotebookDocumentParams(notebook, texts)
+        one.tell(types.NOTEBOOK_DOCUMENT_DID_OPEN, opened)
+        assert one.pushed(uris[0], 1) == []
+        found = one.pushed(uris[1], 1)
+        assert found
+        assert {word for _, word in shown(code[1], found)} & {"3", "nn.ConvTranspose2d"}
+        assert one.findings(uris[1]) == found
+        start = types.Position(1, 30)
+        change = types.TextDocumentContentChangePartial(types.Range(start, start), "4, 4, 2) # ")
+        which = types.VersionedTextDocumentIdentifier(2, uris[1])
+        changed_text = types.NotebookDocumentCellContentChanges(which, [change])
+        array = types.NotebookCellArrayChange(0, 0, [cells[2]])
+        item = types.TextDocumentItem(uris[2], "python", 1, "import torch")
+        structure = types.NotebookDocumentCellChangeStructure(array, [item])
+        event = types.NotebookDocumentChangeEvent(
+            cells=types.NotebookDocumentCellChanges(structure, text_content=[changed_text])
+        )
+        version = types.VersionedNotebookDocumentIdentifier(2, book)
+        one.tell(
+            types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+            types.DidChangeNotebookDocumentParams(version, event),
+        )
+        after = code[1].replace("nn.ConvTranspose2d(", "nn.ConvTranspose2d(4, 4, 2) # ", 1)
+        again = one.pushed(uris[1], 2)
+        assert all(word for _, word in shown(after, again))
+        assert again != found
+        assert one.pushed(uris[2], 1) == []

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from math import prod
 from typing import Any
 
-import numpy as np
-
+from upconv.converters.readers.assembly.folding import few
 from upconv.converters.readers.assembly.folding.arrays import (
     MAX_VALUES,
     Array,
     NotFoldableError,
+    by_either,
     require_small,
     shape_of,
+    whole,
 )
+from upconv.converters.readers.assembly.folding.few import joint_shape
 
 
 def numbers(array: Array) -> list[int]:
     """An array of whole numbers as a list; TypeError where one is a size that is open."""
-    return [int(item) for item in array.reshape(-1)]
+    return [int(item) for item in array.reshape(-1).tolist()]
 
 
 def number(array: Array) -> int:
@@ -29,14 +33,15 @@ def number(array: Array) -> int:
 
 def unstacked(x: Array, axis: int) -> list[Array]:
     """The entries of an axis, which goes."""
-    return [np.asarray(x.take(index, axis), x.dtype) for index in range(x.shape[axis])]
+    front: tuple[Any, ...] = (slice(None),) * (axis % x.ndim)
+    return [x[(*front, at)] for at in range(x.shape[axis])]
 
 
 def picked(x: Array, indices: Array, axis: int) -> Array:
     """Entries of an axis by their numbers; the axes of `indices` take its place."""
     rows = x.size // max(x.shape[axis], 1)
     require_small(rows, indices.size)
-    return np.asarray(np.take(x, indices.astype(np.int64), axis=axis), x.dtype)
+    return x.take(indices.astype("<i8"), axis)
 
 
 def sliced(
@@ -51,24 +56,68 @@ def sliced(
     named = range(len(begin)) if axes is None else axes
     for axis, *bounds in zip(named, begin, end, steps or [1] * len(begin), strict=True):
         index[axis] = slice(*bounds)
-    return np.asarray(x[tuple(index)])
+    return x[tuple(index)]
+
+
+def widened(x: Array, axes: Sequence[int]) -> Array:
+    """The array with axes of size 1 at these places of the result."""
+    rank = x.ndim + len(axes)
+    if not all(-rank <= axis < rank for axis in axes):
+        raise ValueError(f"axes {list(axes)} of {rank}")
+    added = {axis % rank for axis in axes}
+    rest = iter(x.shape)
+    shape = [1 if axis in added else next(rest, 1) for axis in range(rank)]
+    if len(added) < len(axes):
+        raise ValueError(f"axes {list(axes)} of which two are one")
+    return x.reshape(shape)
+
+
+def flipped(x: Array, axes: Sequence[int]) -> Array:
+    """The array with some axes backwards."""
+    turned = {axis % x.ndim for axis in axes}
+    return x[tuple(slice(None, None, -1 if at in turned else 1) for at in range(x.ndim))]
+
+
+def joined(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays behind each other along an axis."""
+    return by_either("concatenate", arrays, axis)
+
+
+def stacked(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays as the entries of a new axis."""
+    return joined([widened(array, (axis,)) for array in arrays], axis)
+
+
+def split(x: Array, sizes: Sequence[int], axis: int) -> list[Array]:
+    """Parts of an axis, of so many entries each."""
+    if sum(sizes) != x.shape[axis]:
+        raise ValueError(f"parts of {list(sizes)} from an axis of {x.shape[axis]}")
+    front: tuple[Any, ...] = (slice(None),) * (axis % x.ndim)
+    ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+    pairs = zip(ends, sizes, strict=True)
+    return [x[(*front, slice(end - size, end))] for end, size in pairs]
 
 
 def filled(sizes: Array, value: Array) -> Array:
     """A tensor of these sizes, every value the same; it takes no memory."""
-    return np.broadcast_to(value, shape_of(sizes))
+    return repeated(value, shape_of(sizes))
+
+
+def repeated(x: Array, shape: Sequence[int]) -> Array:
+    """The array repeated along its axes of size 1."""
+    return by_either("broadcast_to", [x], tuple(shape))
 
 
 def expanded(x: Array, sizes: Array) -> Array:
     """The array repeated along its axes of size 1 to what NumPy's rule makes of both shapes."""
-    shape = np.broadcast_shapes(x.shape, shape_of(sizes))
+    shape = joint_shape(x.shape, shape_of(sizes))
     require_small(*shape)
-    return np.broadcast_to(x, shape)
+    return repeated(x, shape)
 
 
-def joint_shape(first: Array, second: Array) -> Array:
+def joint_shape_of(first: Array, second: Array) -> Array:
     """The shape that NumPy's rule makes of two."""
-    return np.array(np.broadcast_shapes(shape_of(first), shape_of(second)), np.int64)
+    return whole(joint_shape(shape_of(first), shape_of(second)))
 
 
 def tiled(x: Array, counts: Array) -> Array:
@@ -77,15 +126,19 @@ def tiled(x: Array, counts: Array) -> Array:
     if len(times) != x.ndim:
         raise ValueError(f"{len(times)} counts for {x.ndim} axes")
     require_small(x.size, *times)
-    return np.tile(x, times)
+    pairs = list(zip(times, x.shape, strict=True))
+    apart = x.reshape([*chain.from_iterable((1, size) for size in x.shape)])
+    return repeated(apart, [*chain.from_iterable(pairs)]).reshape([*map(prod, pairs)])
 
 
 def spaced(start: Array, stop: Array, count: Array) -> Array:
     """So many numbers from `start` to `stop`, both included."""
-    first, last, many = (array.reshape(-1)[0] for array in (start, stop, count))
+    first, last, many = (array.reshape(-1).tolist()[0] for array in (start, stop, count))
     if many > MAX_VALUES:
         raise NotFoldableError("a range too long")
-    return np.linspace(first, last, int(many)).astype(start.dtype)
+    import numpy as np
+
+    return np.linspace(first, last, int(many)).astype(np.asarray(start).dtype)
 
 
 def ranged(start: Array, limit: Array, step: Array) -> Array:
@@ -95,4 +148,9 @@ def ranged(start: Array, limit: Array, step: Array) -> Array:
         raise NotFoldableError("a range that depends on the input's size")
     if (last - first) / by > MAX_VALUES:
         raise NotFoldableError("a range too long")
-    return np.arange(first, last, by).astype(start.dtype)
+    if isinstance(start, few.Few) and all(isinstance(item, int) for item in (first, last, by)):
+        listed = range(first, last, by)
+        return few.made(listed, (len(listed),), "i8").astype(start.dtype.code)
+    import numpy as np
+
+    return np.arange(first, last, by).astype(np.asarray(start).dtype)

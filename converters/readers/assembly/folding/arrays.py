@@ -1,24 +1,26 @@
 """Arrays of what is known now: numbers, or objects where some depend on the network's input.
 
 An object is a whole number, a size (`dims.Dim`), or on the way to one a float or a `Fraction` of
-sizes. NumPy's functions work on them element by element.
+sizes. Few values are kept without NumPy, and what it does to them as far as Python does the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any, Final, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.errors import UnsupportedError, UpconvError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.bounds import excess
+from upconv.converters.readers.assembly.folding import few
+from upconv.converters.readers.assembly.folding.few import Few, TooHardError
 
-Array: TypeAlias = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "Few | NDArray[Any]"
 
 MAX_VALUES: Final = 1 << 26
 """Elements that folding makes at most."""
@@ -28,7 +30,7 @@ class NotFoldableError(UnsupportedError):
     """The result cannot be known now."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fraction:
     """A size over a whole number above 1 that does not divide it for every size."""
 
@@ -56,8 +58,7 @@ def folded(
     symbolic = any(map(is_symbolic, inputs))
     arrays = [as_objects(array) for array in inputs] if symbolic else list(inputs)
     try:
-        with np.errstate(all="ignore"):
-            made = compute(arrays)
+        made = _computed(arrays, compute)
     except TypeError as error:  # a size that is open where NumPy needs a number
         if symbolic:
             raise NotFoldableError(f"{name} by the input's size") from None
@@ -65,13 +66,46 @@ def folded(
     except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise misfit(f"{name} does not fit its constant inputs: {error}") from None
     many = made if isinstance(made, list) else [made]
-    return [_settled(np.asarray(array), misfit) for array in many]
+    return [_settled(array, misfit) for array in many]
+
+
+def _computed(
+    arrays: list[Array], compute: Callable[[list[Array]], Array | list[Array]]
+) -> Array | list[Array]:
+    """Without NumPy where all arrays are of few values and it is not asked for more."""
+    if all(isinstance(array, Few) for array in arrays):
+        try:
+            return compute(arrays)
+        except TooHardError:
+            pass
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        return compute([np.asarray(array) for array in arrays])
+
+
+def by_either(
+    name: Literal["broadcast_to", "concatenate", "where"], arrays: Sequence[Array], *rest: Any
+) -> Array:
+    """One of NumPy's functions that `few` has too; only "concatenate" takes the arrays as one."""
+    given = [list(arrays)] if name == "concatenate" else arrays
+    if all(isinstance(array, Few) for array in arrays):
+        try:
+            made: Array = getattr(few, name)(*given, *rest)
+        except TooHardError:
+            pass
+        else:
+            return made
+    import numpy as np
+
+    found: Array = getattr(np, name)(*given, *rest)
+    return found
 
 
 def _settled(array: Array, misfit: Callable[[str], UpconvError]) -> Array:
     """The array, of plain numbers where it can be."""
     require_small(array.size)
-    if array.dtype != object:
+    if not is_symbolic(array):
         return array
     items = array.reshape(-1).tolist()
     for item in items:
@@ -80,7 +114,7 @@ def _settled(array: Array, misfit: Callable[[str], UpconvError]) -> Array:
             number = isinstance(size, int)
             raise misfit(f"computes {problem}") if number else NotFoldableError(problem)
     if all(isinstance(item, int) for item in items):
-        return np.array(items, np.int64).reshape(array.shape)
+        return whole(items).reshape(array.shape)
     return array
 
 
@@ -92,19 +126,33 @@ def require_small(*sizes: int) -> None:
 
 def is_symbolic(array: Array) -> bool:
     """Whether an array holds objects."""
-    return array.dtype == object
+    return array.dtype.kind == "O"
 
 
 def objects(items: Sequence[Any]) -> Array:
     """A one-dimensional array of objects."""
-    made = np.empty(len(items), object)
-    made[:] = list(items)
+    return listed(items, "O")
+
+
+def whole(items: Sequence[int]) -> Array:
+    """A one-dimensional array of whole numbers."""
+    return listed(items, "i8")
+
+
+def listed(items: Sequence[Any], code: str) -> Array:
+    """A one-dimensional array of a type by NumPy's name."""
+    if len(items) <= few.MOST:
+        return few.made(items, (len(items),), code)
+    import numpy as np
+
+    made = np.empty(len(items), code)
+    made[:] = items
     return made
 
 
 def as_objects(array: Array) -> Array:
     """Plain Python numbers, which sizes can be added to; whole floats become integers."""
-    if array.dtype == object:
+    if is_symbolic(array):
         return array
     items = [
         int(item) if isinstance(item, float) and item.is_integer() else item
@@ -116,7 +164,7 @@ def as_objects(array: Array) -> Array:
 def of_sizes(sizes: Sequence[Size]) -> Array:
     """Sizes as a one-dimensional array, of plain numbers where all are known."""
     if all(isinstance(size, int) for size in sizes):
-        return np.array(sizes, np.int64)
+        return whole([size for size in sizes if isinstance(size, int)])
     return objects(sizes)
 
 
@@ -125,8 +173,8 @@ def shape_of(sizes: Array) -> tuple[int, ...]:
 
     Raises NotFoldableError where it is not, or depends on the network's input.
     """
-    listed = sizes.reshape(-1).tolist()
-    if not all(isinstance(size, int) for size in listed):
+    found = sizes.reshape(-1).tolist()
+    if not all(isinstance(size, int) for size in found):
         raise NotFoldableError("a tensor as large as the input")
-    require_small(*listed)
-    return tuple(listed)
+    require_small(*found)
+    return tuple(found)

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import ceil, floor
-from typing import Any, Final, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Like, Size, Symbol, ceil_div, maximum, minimum
+from upconv.converters.readers.assembly.folding import few
 from upconv.converters.readers.assembly.folding.arrays import (
     Array,
     Fraction,
     NotFoldableError,
+    by_either,
+    is_symbolic,
     objects,
     require_small,
 )
+from upconv.converters.readers.assembly.folding.few import Few, joint_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Ratio: TypeAlias = tuple[Size, int]
 """(numerator, denominator > 0)."""
@@ -157,67 +162,55 @@ _OF_SIZES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 """What is done to sizes, where NumPy's functions would not do or not be exact."""
 
 
-def _divide(a: Array, b: Array) -> Array:
+def _divide(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """A true division of floats and, of whole numbers, one that rounds to zero."""
+    import numpy as np
+
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         return np.asarray(np.trunc(np.true_divide(a, b)), a.dtype)
     return np.asarray(np.true_divide(a, b))
 
 
-_BINARY: Final[Mapping[str, Callable[[Array, Array], Any]]] = {
-    **{name: getattr(np, name) for name in _COMPARISONS},
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "true_divide": np.true_divide,
+def _squared_difference(a: NDArray[Any], b: NDArray[Any]) -> Any:
+    return (a - b) ** 2
+
+
+_OWN_BINARY: Final[Mapping[str, Callable[[NDArray[Any], NDArray[Any]], Any]]] = {
     "divide": _divide,
-    "floor_divide": np.floor_divide,
-    "mod": np.mod,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "power": np.power,
-    "squared_difference": lambda a, b: np.square(a - b),
-    "logical_and": np.logical_and,
-    "logical_or": np.logical_or,
+    "squared_difference": _squared_difference,
 }
+"""What NumPy has no function for, or under this name another."""
 
 
 def binary(name: str, a: Array, b: Array) -> Array:
     """An operation on two arrays, repeated along axes of size 1. "divide" rounds whole numbers to
     zero, and sizes."""
-    shape = np.broadcast_shapes(a.shape, b.shape)
-    require_small(*shape)
-    if object in (a.dtype, b.dtype) and name in _OF_SIZES:
-        return np.asarray(np.frompyfunc(_OF_SIZES[name], 2, 1)(a, b), object)
-    result = np.asarray(_BINARY[name](a, b))
-    return result.astype(a.dtype) if result.dtype.kind == "f" and a.dtype == b.dtype else result
+    require_small(*joint_shape(a.shape, b.shape))
+    of_sizes = _OF_SIZES.get(name) if is_symbolic(a) or is_symbolic(b) else None
+    if isinstance(a, Few) and isinstance(b, Few):
+        return few.mapped(of_sizes, [a, b], "O") if of_sizes else few.binary(name, a, b)
+    import numpy as np
+
+    if of_sizes:
+        return np.asarray(np.frompyfunc(of_sizes, 2, 1)(a, b), object)
+    left, right = np.asarray(a), np.asarray(b)
+    result = np.asarray((_OWN_BINARY.get(name) or getattr(np, name))(left, right))
+    same = result.dtype.kind == "f" and left.dtype == right.dtype
+    return result.astype(left.dtype) if same else result
 
 
-_UNARY: Final[Mapping[str, Callable[[Array], Any]]] = {
-    "negative": np.negative,
-    "absolute": np.abs,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "square": np.square,
-    "exp": np.exp,
-    "log": np.log,
-    "log1p": np.log1p,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round": np.round,
-    "sign": np.sign,
-    "tanh": np.tanh,
-    "sin": np.sin,
-    "cos": np.cos,
-    "expm1": np.expm1,
-    "reciprocal": lambda x: 1 / x,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "relu": lambda x: np.maximum(x, 0),
-    "logical_not": np.logical_not,
-    "zeros_like": np.zeros_like,
-    "ones_like": np.ones_like,
-}
+def _own_unary(name: str) -> Callable[[NDArray[Any]], Any] | None:
+    """What NumPy has no function for."""
+    import numpy as np
+
+    functions: dict[str, Callable[[NDArray[Any]], Any]] = {
+        "rsqrt": lambda x: 1 / np.sqrt(x),
+        "reciprocal": lambda x: 1 / x,
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "softplus": lambda x: np.logaddexp(x, 0),
+        "relu": lambda x: np.maximum(x, 0),
+    }
+    return functions.get(name)
 
 
 def _floor(value: Any) -> Any:
@@ -255,44 +248,46 @@ _OF_A_SIZE: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 def unary(name: str, x: Array) -> Array:
     """An operation on each value."""
-    if x.dtype != object:
-        return np.asarray(_UNARY[name](x)).astype(x.dtype if x.dtype.kind == "f" else None)
-    if name not in _OF_A_SIZE:
-        raise NotFoldableError(f"{name} of a size")
-    return np.asarray(np.frompyfunc(_OF_A_SIZE[name], 1, 1)(x), object)
+    if is_symbolic(x):
+        if name not in _OF_A_SIZE:
+            raise NotFoldableError(f"{name} of a size")
+        return objects([_OF_A_SIZE[name](item) for item in x.reshape(-1).tolist()]).reshape(x.shape)
+    if isinstance(x, Few):
+        return few.unary(name, x)
+    import numpy as np
+
+    made = np.asarray((_own_unary(name) or getattr(np, name))(x))
+    return made.astype(x.dtype) if x.dtype.kind == "f" else made
 
 
 def cast(x: Array, dtype: str) -> Array:
     """The values as another type; sizes and fractions of them as whole numbers where it is one."""
-    if x.dtype != object:
+    if not is_symbolic(x):
         return x.astype(dtype)
-    return unary("truncate", x) if np.dtype(dtype).kind in "iu" else x
+    return unary("truncate", x) if dtype.lstrip("<|")[0] in "iu" else x
 
 
 def where(condition: Array, yes: Array, no: Array) -> Array:
     """Values of `yes` where the condition holds, else of `no`."""
-    require_small(*np.broadcast_shapes(condition.shape, yes.shape, no.shape))
-    return np.where(condition.astype(bool), yes, no)
-
-
-_REDUCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
-    "prod": np.multiply.reduce,
-    "sum": np.add.reduce,
-    "max": np.max,
-    "min": np.min,
-    "mean": np.mean,
-    "all": np.all,
-    "any": np.any,
-}
+    require_small(*joint_shape(condition.shape, yes.shape, no.shape))
+    if is_symbolic(condition) and any(
+        isinstance(item, Dim | Fraction) for item in condition.reshape(-1).tolist()
+    ):
+        raise NotFoldableError("a choice that depends on the input's size")
+    return by_either("where", [condition.astype("|b1"), yes, no])
 
 
 def reduced(name: str, x: Array, axes: tuple[int, ...], *, keepdims: bool = False) -> Array:
     """Products, sums ... along axes."""
-    if x.dtype == object and name not in ("prod", "sum"):
+    if is_symbolic(x) and name not in ("prod", "sum"):
         raise NotFoldableError(f"{name} of sizes")
-    if x.dtype == object and not axes:
+    if is_symbolic(x) and not axes:
         return x
-    made = _REDUCTIONS[name](x, axis=axes, keepdims=keepdims)
-    if x.dtype != object:
+    if isinstance(x, Few):
+        return few.reduced(name, x, axes, keepdims=keepdims)
+    import numpy as np
+
+    made = getattr(np, name)(x, axis=axes, keepdims=keepdims)
+    if not is_symbolic(x):
         return np.asarray(made, x.dtype if x.dtype.kind == "f" else None)
     return made if isinstance(made, np.ndarray) else objects([made]).reshape(())

@@ -76,11 +76,12 @@ STRING_OR_COMMENT: Final = compiled(rf"({STRING}) | (\#[^\n]*+) | [\"'][^\n]*+")
 
 RESUME: Final = compiled(
     rf"""
-    ({STRING} | \#[^\n]*+ | (?<!\S)//[^\n]*+ | (?<!\S)/\*(?:[^*]|\*(?!/))*+(?:\*/)?+)
+    ((?<!\\){STRING} | \#[^\n]*+ | (?<!\S)//[^\n]*+ | (?<!\S)/\*(?:[^*]|\*(?!/))*+(?:\*/)?+)
   | (?<! [\w.+\-/$@%] ) (?= {NAME} [ \t]*+ (?: : | {OPEN} ) )
   | (?= [{{}}>] )
   | (?<= \n ) (?= (?: <{{7}} | ={{7}} | \|{{7}} ) [ \t\r\n] )
 """
 )
 """Where reading can go on after an error; a match of group 1 only skips strings and comments,
-C's among them, so that several in a row are one error."""
+C's among them, so that several in a row are one error. A quote behind a backslash begins none: each
+that was tried as a beginning is read to the end of its line."""

@@ -187,6 +187,11 @@ class Message:
         """Every value of a field in order, bracketed lists expanded."""
         return list(self._by_name().get(name, ()))
 
+    def nth(self, name: builtins.str, index: builtins.int) -> Value | None:
+        """One value of a field; None where it has fewer."""
+        values = self._by_name().get(name, ())
+        return values[index] if index < len(values) else None
+
     def texts(self, name: builtins.str) -> list[builtins.str]:
         """The single values of a field as they are spelled, without quotes."""
         values = self._by_name().get(name, ())

@@ -140,7 +140,9 @@ def test_whole_arithmetic_on_sizes(first: str, second: str, a: int, b: int) -> N
     made = fold(program, of_sizes((H, W)))
     for height, width in ((1, 1), (7, 2), (12, 33), (640, 481)):
         inner = binary(first, np.array([height, width]), np.array([a, b]))
-        if inner.min() < 0:  # whole division rounds negative numbers another way; no size is one
+        if (
+            min(inner.tolist()) < 0
+        ):  # whole division rounds negative numbers another way; no size is one
             continue
         assert at(made, height, width) == program(np.array([height, width])).reshape(-1).tolist()
 
@@ -148,7 +150,7 @@ def test_whole_arithmetic_on_sizes(first: str, second: str, a: int, b: int) -> N
 def test_a_size_over_one_that_divides_it() -> None:
     made = fold(lambda x, y: binary("true_divide", x, y), of_sizes((6 * H,)), of_sizes((H,)))
     assert made.tolist() == [6]
-    assert made.dtype == np.int64
+    assert made.dtype.kind == "i"
 
 
 def test_sizes_are_moved_like_numbers() -> None:
@@ -182,7 +184,7 @@ def test_sizes_are_moved_like_numbers() -> None:
             np.tile(np.arange(4).reshape(2, 2), (2, 3)),
         ),
         (lambda: arrangement.ranged(*map(np.array, (1, 10, 3))), np.array([1, 4, 7])),
-        (lambda: arrangement.joint_shape(np.array([2, 1]), np.array([3])), np.array([2, 3])),
+        (lambda: arrangement.joint_shape_of(np.array([2, 1]), np.array([3])), np.array([2, 3])),
         (
             lambda: arrangement.spaced(np.array(0.0), np.array(1.0), np.array(5)),
             np.linspace(0, 1, 5),
@@ -201,7 +203,7 @@ def test_operations_on_numbers(compute: Callable[[], Array], truth: Array) -> No
 def test_products_along_an_axis() -> None:
     made = fold(lambda x: reduced("prod", x, (0,)), of_sizes((2, H, W)))
     assert made.shape == ()
-    assert evaluate(made.item(), {"H": 5, "W": 7}) == 70
+    assert evaluate(made.tolist(), {"H": 5, "W": 7}) == 70
 
 
 @pytest.mark.parametrize(

@@ -162,22 +162,52 @@ def test_the_branch_that_is_taken(tmp_path: Path, taken: bool) -> None:
 def test_what_is_not_known_stops_only_what_needs_it(tmp_path: Path) -> None:
     model = proto(
         [
-            node("TopK", ["x", "k"], "t", "i"),
+            node("GatherND", ["x", "k"], "t"),
             node("Relu", ["t"], "y"),
             helper.make_node("Fused", ["x"], ["f"], domain="com.microsoft"),
             node("Tanh", ["x"], "z"),
         ],
         {"x": [1, 8]},
-        {"k": np.array([2])},
+        {"k": np.array([[0, 2]])},
         outputs=("y", "f", "z"),
     )
     made = read(model, tmp_path)
     assert sorted(unknown(made).values()) == [
         "an operator of the domain 'com.microsoft', Fused",
-        "the largest values with their places",
+        "values picked by tuples of numbers (GatherND)",
     ]
     assert len(made.notices) == 2
     assert made.layer("Tanh#3").operator == ops.Tanh()
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_the_largest_values_and_their_places(axis: int, tmp_path: Path) -> None:
+    top = helper.make_node("TopK", ["x", "k"], ["v", "i"], axis=axis)
+    cast = helper.make_node("Cast", ["i"], ["places"], to=TensorProto.FLOAT)
+    kept = {"k": np.array([2])}
+    model = proto([top, cast], {"x": [2, 3, 4]}, kept, outputs=("v", "places"))
+    x = np.round(noise(2, 3, 4))  # with equals, of which the first comes first
+    made = read(model, tmp_path)
+    for ours, theirs in zip(meant(made, {"x": x}), computed(model, {"x": x}), strict=True):
+        assert_close(ours, theirs)
+
+
+def test_the_smallest_values_are_refused(tmp_path: Path) -> None:
+    top = helper.make_node("TopK", ["x", "k"], ["v", "i"], largest=0)
+    made = read(proto([top], {"x": [1, 8]}, {"k": np.array([2])}, outputs=("v",)), tmp_path)
+    assert list(unknown(made).values()) == ["the smallest values, or the largest in no order"]
+
+
+def test_the_largest_of_regions(tmp_path: Path) -> None:
+    pool = helper.make_node(
+        "MaxRoiPool", ["x", "regions"], ["y"], pooled_shape=[2, 3], spatial_scale=0.5
+    )
+    model = proto([pool], {"x": [2, 3, 8, 9], "regions": [2, 5]})
+    made = read(model, tmp_path)
+    assert made.layers[0].operator == ops.RoiMaxPool((2, 3), 0.5)
+    regions = np.array([[0, 0, 0, 15, 13], [1, 4, 2, 11, 9]], np.float32)
+    feeds = {"x": noise(2, 3, 8, 9), "regions": regions}
+    assert_close(meant(made, feeds)[0], computed(model, feeds)[0])
 
 
 def test_softmax_before_opset_13_is_over_all_that_follows(tmp_path: Path) -> None:

@@ -1,0 +1,252 @@
+"""What upconv costs, as Markdown and JSON: `make bench`, `QUICK=1 make bench`.
+
+    python -m benchmarks.report OUT.md OUT.json [--quick]
+    python -m benchmarks.report --compare BASE.json NEW.json
+
+Every figure is processor time, the least of alternating rounds, and a ratio to a contender that ran
+between them; the spread is how far the median lies above the least. Walls say little on a machine
+that others use.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import convert_size, parse_speed
+from benchmarks.bilinear_forms import CASES, forms_of
+from benchmarks.scaling import in_place
+from benchmarks.timing import Time, children_seconds, command, machine, race
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+FCN: Final = ROOT / "fixtures/fcn8s/fcn8s.prototxt"
+UPCONV: Final = (sys.executable, "-m", "upconv")
+NETS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: seconds, its ratio to `beside` in the same run, the spread of its rounds, and the
+    peak in MiB where it was measured."""
+
+    group: str
+    what: str
+    seconds: float
+    spread: float
+    beside: str = ""
+    ratio: float | None = None
+    peak: float | None = None
+
+
+def rows_of(group: str, times: Mapping[str, Time], beside: str) -> Iterator[Row]:
+    base = times[beside].least
+    for name, taken in times.items():
+        ratio = taken.least / base if base else None
+        yield Row(group, name, taken.least, taken.spread, beside, ratio)
+
+
+def parsing(quick: bool) -> Iterator[Row]:
+    texts, cls = [parse_speed.made_up_net(500 if quick else 2000)], parse_speed.net_class()
+    contenders: dict[str, Callable[[], Any]] = {
+        "text_format": partial(parse_speed.theirs(cls), texts),
+        "tree with spans": partial(parse_speed.ours, texts),
+        "tree, every value read": partial(parse_speed.ours_read, texts),
+    }
+    yield from rows_of("parsing prototxt", race(contenders, 3 if quick else 7), "text_format")
+
+
+def cold(quick: bool) -> Iterator[Row]:
+    contenders = {
+        "python -c pass": command(sys.executable, "-c", "pass"),
+        "upconv check, one FCN-8s": command(*UPCONV, "check", str(FCN)),
+    }
+    times = race(contenders, 5 if quick else 15, children_seconds)
+    yield from rows_of("a cold check", times, "python -c pass")
+
+
+def folder_of_nets(quick: bool) -> Iterator[Row]:
+    """A folder of nets: nothing remembered, all remembered, and all but one."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, cache = Path(scratch, "nets"), Path(scratch, "cache")
+        folder.mkdir()
+        text = FCN.read_text("utf-8")
+        count = NETS // 10 if quick else NETS
+        for index in range(count):
+            (folder / f"net{index}.prototxt").write_text(f"# {index}\n{text}", "utf-8")
+        words = (*UPCONV, "check", str(folder), "--jobs", "1", "--cache-dir", str(cache))
+        check = command(*words, "--format", "concise")
+
+        def forgotten() -> None:
+            shutil.rmtree(cache, ignore_errors=True)
+            check()
+
+        changes = iter(range(10**6))
+
+        def one_changed() -> None:
+            (folder / "net0.prototxt").write_text(f"# changed {next(changes)}\n{text}", "utf-8")
+            check()
+
+        contenders = {"cold": forgotten, "warm": check, "one changed": one_changed}
+        times = race(contenders, 2 if quick else 5, children_seconds)
+        yield from rows_of(f"checking {count} nets", times, "cold")
+
+
+def conversion(quick: bool) -> Iterator[Row]:
+    """A large caffemodel, without its proof, beside copying it."""
+    with tempfile.TemporaryDirectory(prefix="upconv-bench-") as name:
+        net, weights = convert_size.made_net(Path(name))
+        size = f"{weights.stat().st_size / 1e6:.0f} MB"
+        out = str(Path(name, "out.onnx"))
+        words = (*UPCONV, "convert", str(net), "--weights", str(weights), "-o", out)
+        peaks: list[float] = []
+        contenders = {
+            "cp": command("cp", str(weights), str(Path(name, "copy"))),
+            "upconv convert": command(*words, "--proof", "none", peak=peaks),
+        }
+        times = race(contenders, 2 if quick else 5, children_seconds)
+        for row in rows_of(f"converting {size}", times, "cp"):
+            is_ours = row.what != "cp"
+            yield Row(**{**asdict(row), "peak": max(peaks) if is_ours else None})
+
+
+def forms(quick: bool) -> Iterator[Row]:
+    """Forms of a bilinear layer in onnxruntime, one thread, beside a copy of its output."""
+    for channels, factor, size in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            contenders = forms_of(channels, factor, size, Path(folder))
+            times = race(contenders, 7 if quick else 25)
+        yield from rows_of(f"bilinear C{channels} f{factor} {size}x{size}", times, "copy")
+
+
+def proof(quick: bool) -> Iterator[Row]:
+    """The proof of a small FCN-8s, in this process, beside one inference of it."""
+    import numpy as np
+    import onnxruntime as ort
+
+    from upconv.converters.onnx_writer import write_onnx
+    from upconv.converters.proof.verify import verify
+    from upconv.converters.readers.formats import open_model
+    from upconv.converters.readers.options import ReadOptions
+
+    with tempfile.TemporaryDirectory() as folder:
+        weights, out = Path(folder, "net.caffemodel"), Path(folder, "net.onnx")
+        make = [sys.executable, str(ROOT / "fixtures/make_weights.py"), str(FCN), str(weights)]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        model = open_model(str(FCN), ReadOptions(weights=str(weights)))
+        write_onnx(model, out)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = ort.InferenceSession(str(out), options, providers=["CPUExecutionProvider"])
+        entry = session.get_inputs()[0]
+        x = np.random.default_rng(0).standard_normal(entry.shape, dtype=np.float32)
+        contenders: dict[str, Callable[[], Any]] = {
+            "one inference": lambda: session.run(None, {entry.name: x}),
+            "proof, full": lambda: verify(model, str(out)),
+            "proof, sampled": lambda: verify(model, str(out), extent="sampled"),
+        }
+        times = race(contenders, 2 if quick else 5)
+        yield from rows_of("FCN-8s, small", times, "one inference")
+
+
+def growth(quick: bool) -> Iterator[Row]:
+    """A check of nets of more and more layers; the ratio of the last is the exponent."""
+    sizes = (100, 1000) if quick else (100, 1000, 10_000)
+    with tempfile.TemporaryDirectory() as folder:
+        contenders = {"python -c pass": command(sys.executable, "-c", "import upconv")}
+        for size in sizes:
+            path = Path(folder, f"{size}.prototxt")
+            path.write_text(in_place(size), "utf-8")
+            words = (*UPCONV, "check", str(path), "--no-cache", "--format", "concise")
+            contenders[f"{size} layers"] = command(*words)
+        times = race(contenders, 2 if quick else 3, children_seconds)
+    start = times["python -c pass"].least
+    least = [max(times[f"{size} layers"].least - start, 1e-3) for size in sizes]
+    exponent = math.log(least[-1] / least[-2]) / math.log(sizes[-1] / sizes[-2])
+    for size in sizes:
+        taken = times[f"{size} layers"]
+        is_last = size == sizes[-1]
+        beside = "exponent of the last step" if is_last else ""
+        yield Row(
+            "growth with layers", f"{size} layers", taken.least, taken.spread,
+            beside, exponent if is_last else None,
+        )  # fmt: skip
+
+
+GROUPS: Final = (parsing, cold, folder_of_nets, conversion, forms, proof, growth)
+
+
+def markdown(rows: list[Row], about: Mapping[str, Any]) -> str:
+    lines = [
+        "Processor time, the least of alternating rounds. Ratios are within one run. The spread is",
+        "how far the median lies above the least.",
+        "",
+        *(f"- {name}: {value}" for name, value in about.items()),
+    ]
+    group = ""
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            lines += ["", f"## {group}", "", "| What | ms | ratio to | | spread | peak MiB |"]
+            lines += ["| --- | --- | --- | --- | --- | --- |"]
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        peak = "" if row.peak is None else f"{row.peak:.0f}"
+        lines.append(
+            f"| {row.what} | {1e3 * row.seconds:.2f} | {row.beside} | {ratio} | "
+            f"{100 * row.spread:.0f} % | {peak} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def compared(base: list[Row], new: list[Row]) -> str:
+    """Each ratio that both have, and how much the new one is of the old."""
+    old = {(row.group, row.what): row for row in base}
+    lines = ["| What | before | after | after/before |", "| --- | --- | --- | --- |"]
+    changes = []
+    for row in new:
+        before = old.get((row.group, row.what))
+        if before is None or not before.ratio or not row.ratio or row.what == row.beside:
+            continue
+        changes.append(row.ratio / before.ratio)
+        figures = f"{before.ratio:.2f} | {row.ratio:.2f} | {changes[-1]:.2f}"
+        lines.append(f"| {row.group}: {row.what} | {figures} |")
+    middle = statistics.median(changes) if changes else 1.0
+    return "\n".join([*lines, "", f"Median of after/before: {middle:.2f}"])
+
+
+def loaded(path: str) -> list[Row]:
+    return [Row(**row) for row in json.loads(Path(path).read_text("utf-8"))["rows"]]
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--compare"]:
+        print(compared(loaded(arguments[1]), loaded(arguments[2])))
+        return
+    quick = "--quick" in arguments
+    text_path, json_path = (Path(one) for one in arguments[:2])
+    about = machine() | {"quick": quick}
+    rows: list[Row] = []
+    for group in GROUPS:
+        for row in group(quick):
+            rows.append(row)
+            print(f"{row.group}: {row.what} {1e3 * row.seconds:.2f} ms", flush=True)
+    for path in (text_path, json_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    text_path.write_text(markdown(rows, about), "utf-8")
+    json_path.write_text(
+        json.dumps({"machine": about, "rows": [asdict(r) for r in rows]}, indent=2)
+    )
+
+
+if __name__ == "__main__":
+    main()

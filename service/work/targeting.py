@@ -1,0 +1,89 @@
+"""A model in forms that every engine it is to run in reads alike, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from upconv.converters.ir.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.inference import Inference
+    from upconv.converters.ir.model import Layer, Model
+    from upconv.linter.engines.facts import Seen
+    from upconv.linter.engines.profile import Target
+
+
+def for_targets(model: Model, names: Sequence[str], opset: int) -> Model:
+    """The model with every upsampling layer in the first form that no target is known to refuse or
+    to misread.
+
+    Raises UsageError for a target that nobody knows, UnsupportedError that lists the layers for
+    which there is no such form, one a line.
+    """
+    from upconv.converters.ir.inference import infer
+    from upconv.linter.engines.profile import targets_of
+
+    targets, inference = targets_of(tuple(names)), infer(model)
+    chosen: list[Layer] = []
+    lacking: list[str] = []
+    for layer in model.layers:
+        form, problems = _form(model, layer, inference, targets, opset)
+        chosen += form
+        lacking += problems
+    if lacking:
+        hint = "leave the target out, or the layer; `upconv check --target` has the evidence"
+        raise UnsupportedError("\n".join(dict.fromkeys(lacking)), hint=hint)
+    return replace(model, layers=tuple(chosen))
+
+
+def _form(
+    model: Model, layer: Layer, inference: Inference, targets: Sequence[Target], opset: int
+) -> tuple[tuple[Layer, ...], list[str]]:
+    """(the layers to write, what stands against them all)."""
+    from upconv.converters.ir.inference import infer
+    from upconv.converters.passes.portable import alternatives
+
+    problems = _problems(model, (layer,), inference, targets, opset)
+    if not problems:
+        return (layer,), []
+    for other in alternatives(layer, inference):
+        at = next(i for i, one in enumerate(model.layers) if one.name == layer.name)
+        layers = (*model.layers[:at], *other, *model.layers[at + 1 :])
+        changed = replace(model, layers=layers)
+        if not _problems(changed, other, infer(changed), targets, opset):
+            return other, []
+    return (layer,), problems
+
+
+def _problems(
+    model: Model,
+    layers: Sequence[Layer],
+    inference: Inference,
+    targets: Sequence[Target],
+    opset: int,
+) -> list[str]:
+    """What the targets do otherwise with what is written for these layers."""
+    return [
+        f"{layer.name}: {target.name}: {entry.says}"
+        for layer in layers
+        for seen in _written(model, layer, inference, opset)
+        for target in targets
+        for entry in target.verdicts(seen)
+        if entry.effect != "slow"
+    ]
+
+
+def _written(model: Model, layer: Layer, inference: Inference, opset: int) -> list[Seen]:
+    """The nodes of a layer: what the writer makes of it, or its own where that copies them."""
+    from upconv.converters.ir.operators import Unknown
+    from upconv.linter.engines.facts import Seen
+    from upconv.linter.engines.nodes import JUDGED, emitted
+
+    if isinstance(layer.operator, Unknown):
+        node = layer.origin.written.node
+        return [] if node is None else [Seen(node, layer, inference.shapes)]
+    if not isinstance(layer.operator, JUDGED):
+        return []
+    return emitted(model, layer, inference, opset)
