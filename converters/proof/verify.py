@@ -66,7 +66,8 @@ def verify(
     On noise and impulses, or on the inputs in the file or folder `data` (`own_inputs`). Where the
     `extent` is "sampled", on noise alone, and a share of the large layers (`plan`).
 
-    Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it, UsageError
+    Raises UnreadableError where the file is no ONNX model or onnxruntime refuses it,
+    UnsupportedError for a model that computes in whole numbers, and UsageError
     where the input shapes are unknown or too large, or the two have different inputs.
     """
     whole, model = model, live(model)

@@ -203,7 +203,7 @@ class Workspace:
     def note_whole_numbers(self, quantized: str, origin: Origin) -> None:
         """Say of a quantised model that it computes in whole numbers which stand for real ones: its
         layers are those of the real ones, whose sizes are the same, and its numbers are not."""
-        error = UpconvError(
+        error = UnsupportedError(
             f"the model computes in whole numbers ('{quantized:.60}' is quantised)",
             where=origin,
             path=self.path,

@@ -11,7 +11,9 @@ import pytest
 from tests.converters.readers.onnx.support import assert_close
 from tests.converters.readers.tflite.support import reasons
 from tests.support import shared_folder
+from upconv.converters.ir.dims import symbol
 from upconv.converters.ir.errors import UnsupportedError
+from upconv.converters.ir.inference import infer
 from upconv.converters.ir.operators import Conv, ConvTranspose
 from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.proof.verify import verify
@@ -66,3 +68,7 @@ def test_what_is_refused(name: str, reason: str, shared: Path, tmp_path: Path) -
         kinds = [type(layer.operator) for layer in model.layers]
         assert kinds.count(Conv) == 2
         assert kinds.count(ConvTranspose) == 1
+        assert infer(model).shapes["output_0"] == (symbol("N"), 4, 24, 20)
+        assert [notice.kind for notice in model.notices] == ["whole-number-arithmetic"]
+        with pytest.raises(UnsupportedError, match=reason):
+            verify(model, str(tmp_path / "net.onnx"))
