@@ -12,6 +12,7 @@ import pytest
 from fixtures.make_tflite import Net
 from tests.converters.readers.tflite.support import interpreted, meant, noise, read, reasons
 from upconv.converters.ir import operators as ops
+from upconv.converters.readers.tflite.codes import CUSTOM, name_of
 
 
 def agree(data: bytes, folder: Path, *feeds: Any) -> None:
@@ -240,3 +241,13 @@ def test_a_dilation_written_as_blocks_of_the_batch(tmp_path: Path) -> None:
     (layer, *_) = read(data, tmp_path).layers
     assert isinstance(layer.operator, ops.Conv)
     assert layer.operator.dilation == (2, 2)
+
+
+def test_every_operator_of_the_schema_has_its_name() -> None:
+    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
+
+    schema = {code: name for name, code in vars(BuiltinOperator).items() if name.isupper()}
+    rest = {CUSTOM, BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES}
+    assert {code: name_of(code) for code in schema if code not in rest} == {
+        code: name for code, name in schema.items() if code not in rest
+    }
