@@ -27,6 +27,11 @@ from upconv.converters.readers.torch.state.state_dict import (
 
 WEIGHT: Final = ".weight"
 BIAS: Final = ".bias"
+_OF_OTHERS: Final = frozenset(
+    {".caffemodel", ".h5", ".hdf5", ".keras", ".params", ".pb", ".index", ".onnx", ".tflite"}
+)
+"""Files in which other frameworks have weights."""
+
 ANOTHER: Final = "these are the weights of another version of this code"
 
 
@@ -34,13 +39,13 @@ def with_weights(model: Model, path: str) -> Model:
     """The model of a Python file, with what a state_dict holds for its layers.
 
     Weights of other frameworks are not for Python code; they leave the model as it is. A file that
-    cannot be read becomes a notice.
+    cannot be read, or is nobody's, becomes a notice.
     """
     wanted = dict(_attributes(model.layers))
     if not path or not wanted:
         return model
     try:
-        if not is_state_dict(path):
+        if not is_state_dict(path) and PurePath(path).suffix.lower() in _OF_OTHERS:
             return model
         state = open_state_dict(path)
     except UpconvError as error:

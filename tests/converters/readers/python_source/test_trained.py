@@ -217,3 +217,19 @@ def test_a_broken_file_is_one_error(tmp_path: Path) -> None:
     ((code, message),) = said(read(tmp_path, UNET, weights))
     assert code == "unreadable-part"
     assert "header" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("w.safetensors", (1 << 33).to_bytes(8, "little") + b"{}"),
+        ("w.safetensors", b"\x93 nothing of the kind"),
+        ("w.bin", b"nothing"),
+        ("w.pth", b""),
+    ],
+)
+def test_weights_that_are_nobodys_are_told(name: str, data: bytes, tmp_path: Path) -> None:
+    weights = tmp_path / name
+    weights.write_bytes(data)
+    ((kind, _),) = said(read(tmp_path, UNET, weights))
+    assert kind == "unreadable-part"
