@@ -27,7 +27,7 @@ from upconv.converters.readers.torch.row import PYTORCH, SAFETENSORS
 from upconv.converters.readers.unread import LFS_POINTER, UNREAD_ENDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from upconv.converters.ir.model import Model
     from upconv.converters.ir.source import Source, Span
@@ -134,30 +134,34 @@ def open_text(source: Source, options: ReadOptions) -> Model:
 def is_candidate(path: str) -> bool:
     """Whether a search takes a file for a model: by its ending, and by its content where that may
     be told without reading it all or costs less than reading it."""
-    extension = Head(path).extension
-    entries = [entry for entry in FORMATS if extension in entry.searched]
-    if any(extension in entry.texts for entry in entries):
+    entries, is_enough, mentions = _searched(Head(path).extension)
+    if is_enough:
         return Path(path).is_file()  # no pipe, no device, no link to one or to nothing
-    looked_into = next((entry for entry in entries if entry.mentions is not None), None)
-    if looked_into is None or looked_into.mentions is None:
+    if mentions is None:
         return bool(entries) and may_hold_model(path)
     try:
-        data = read_regular(path)
+        return mentions(read_regular(path))
     except OSError:
         return False
-    return looked_into.mentions(data)
 
 
 def is_candidate_text(source: Source) -> bool:
     """The same of a text that is not on disk yet, as an editor has it."""
     head = Head(source.path, source.text[:HEAD_BYTES].encode("utf-8", "replace"))
-    entries = [entry for entry in FORMATS if head.extension in entry.searched]
-    if any(head.extension in entry.texts for entry in entries):
-        return True
-    looked_into = next((entry for entry in entries if entry.mentions is not None), None)
-    if looked_into is not None and looked_into.mentions is not None:
-        return looked_into.mentions(source.text.encode("utf-8", "replace"))
-    return any(entry.open_text is not None and entry.surely(head) for entry in entries)
+    entries, is_enough, mentions = _searched(head.extension)
+    if mentions is not None and not is_enough:
+        return mentions(source.text.encode("utf-8", "replace"))
+    return is_enough or any(e.open_text is not None and e.surely(head) for e in entries)
+
+
+def _searched(
+    extension: str,
+) -> tuple[list[Format], bool, Callable[[bytes], bool] | None]:
+    """The formats that files of an ending may be of, whether the ending alone says so, and what
+    tells by the content."""
+    entries = [entry for entry in FORMATS if extension in entry.searched]
+    looking = (entry.mentions for entry in entries if entry.mentions is not None)
+    return entries, any(extension in entry.texts for entry in entries), next(looking, None)
 
 
 def may_hold_model(path: str) -> bool:
