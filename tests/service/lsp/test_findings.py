@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,6 @@ from upconv.linter.running.engine import CheckOptions, check_source
 RULES = ROOT / "fixtures" / "rules"
 BAD = (RULES / "UP201" / "bad.prototxt").read_text(encoding="utf-8")
 LAYER = 'layer { name: "n" type: "Deconvolution" bottom: "x" top: "y"\n'
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("nets").resolve()
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> Iterator[Editor]:
-    with editor(folder) as one:
-        yield one
 
 
 def codes(found: list[types.Diagnostic]) -> list[object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lsprotocol import types
 
-from tests.service.lsp.editor import Editor, changed, editor, edits_of, offset
+from tests.service.lsp.editor import Editor, changed, edits_of, offset
 from tests.support import ROOT
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.table import shape_text
@@ -18,17 +17,6 @@ from upconv.converters.readers.options import ReadOptions
 
 FCN = ROOT / "fixtures" / "fcn8s" / "fcn8s.prototxt"
 TEXT = FCN.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("nets").resolve()
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> Iterator[Editor]:
-    with editor(folder) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
