@@ -42,7 +42,7 @@ _AUXILIARY: Final = {0: 0, 1: 1, 2: 2}
 """Storage type (dense, row_sparse, csr) -> arrays of indices beside the data."""
 _HEADER: Final = re.compile(
     rb"\s*\{\s*'descr':\s*'([<>|=]?\w{1,3})',\s*'fortran_order':\s*(True|False),"
-    rb"\s*'shape':\s*\(([\d, ]*)\),?\s*\}\s*"
+    rb"\s*'shape':\s*\(((?:\d{1,19}, *)*(?:\d{1,19})?)\),?\s*\}\s*"
 )
 
 
@@ -212,7 +212,7 @@ def _npy(archive: Zip, wire: Wire, member: Member) -> StoredTensor:
         archive.fail(f"the member '{member.name:.100}' is no array of NumPy")
     kind = found[1].decode().replace("|", "").replace("=", "<")
     kind = {"b1": "?", "<b1": "?"}.get(kind, kind)
-    shape = tuple(int(size[:20]) for size in found[3].split(b",") if size.strip())
+    shape = tuple(int(size) for size in found[3].split(b",") if size.strip())
     if kind not in ITEM_SIZES or found[2] == b"True" or len(shape) > MAX_AXES:
         archive.fail(f"the member '{member.name:.100}' is an array that is not read")
     if prod(shape) * ITEM_SIZES[kind] != end - first - length:

@@ -78,6 +78,16 @@ def test_a_file_cut_anywhere_is_one_error(tmp_path: Path) -> None:
             read_params(str(path))
 
 
+@pytest.mark.parametrize("shape", [b"(3 2)", b"(3,,2)", b"(, 2)", b"(3, 2", b"(-3,2)", b"(3_3,)"])
+def test_a_shape_that_numpy_does_not_write_is_one_error(shape: bytes, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.params", {"arg:w": np.zeros((3, 2), np.float32)})
+    data = path.read_bytes()
+    assert b"(3, 2)" in data
+    path.write_bytes(data.replace(b"(3, 2)", shape.ljust(6)))
+    with pytest.raises(UnreadableError, match="is no array of NumPy"):
+        read_params(str(path))
+
+
 def test_mxnets_own_files(shared: Path) -> None:
     """Each encoding as the version that has it wrote it; sparse ones made dense."""
     folder = shared / "goldens/mxnet/params-format"
