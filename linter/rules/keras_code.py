@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from upconv.converters.ir.written import Call
     from upconv.linter.context import Context
 
-_TRANSPOSED: Final = "Transpose"
-
 _KERAS: Final = re.compile(r"""^["' \t]*+(?:import|from)[ \t]+keras\b""", re.MULTILINE)
 _KERAS_3: Final = re.compile(
     r"\bkeras\.(?:ops|random|saving|distribution|KerasTensor|StatelessScope|config)\b"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
-from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.assembly.element_types import DType
 from upconv.converters.readers.files.stored import as_float32, float32_chunks, widened
 from upconv.converters.readers.tensorflow.messages import Record, int_of
@@ -118,8 +117,3 @@ def _strings(record: Record, shape: tuple[int, ...]) -> NDArray[Any]:
     values = np.empty(count, object)
     values[:] = padded
     return values.reshape(shape)
-
-
-def shape_error(path: str, name: str, found: tuple[int, ...], wanted: str) -> UnreadableError:
-    """The error of a stored tensor that has another shape than the graph says."""
-    return UnreadableError(f"'{name}' is stored as {found}, the graph says {wanted}", path=path)

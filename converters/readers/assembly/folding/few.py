@@ -189,11 +189,6 @@ def of_bytes(data: bytes | memoryview, dtype: str, shape: tuple[int, ...]) -> Fe
     return Few(unpack(f"<{len(data) // calcsize(letter)}{letter}", data), shape, Type(code))
 
 
-def of_array(array: NDArray[Any]) -> Few:
-    """An array of NumPy's, which has few values."""
-    return Few(tuple(array.reshape(-1).tolist()), array.shape, Type(code_of(array.dtype.str)))
-
-
 def _offsets(shape: Sequence[int]) -> list[list[int]]:
     """Of each axis how far its entries are from its first."""
     steps = [prod(shape[at + 1 :]) for at in range(len(shape))]

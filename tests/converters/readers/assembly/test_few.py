@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.readers.assembly.folding import arrangement, elementwise, few
+from upconv.converters.readers.assembly.folding import arrangement, elementwise
 from upconv.converters.readers.assembly.folding.arrays import Array, folded, listed
-from upconv.converters.readers.assembly.folding.few import Few
+from upconv.converters.readers.assembly.folding.few import Few, Type, code_of
 
 TYPES = ("<f4", "<f8", "<f2", "<i8", "<i4", "|u1", "|b1")
 _ELEMENTS: dict[str, Any] = {
@@ -23,6 +23,11 @@ _ELEMENTS: dict[str, Any] = {
     "u": st.integers(0, 255),
     "b": st.booleans(),
 }
+
+
+def few_of(array: np.ndarray[Any, Any]) -> Few:
+    """The values of an array without NumPy."""
+    return Few(tuple(array.reshape(-1).tolist()), array.shape, Type(code_of(array.dtype.str)))
 
 
 @st.composite
@@ -44,7 +49,7 @@ def same(compute: Callable[[list[Array]], Any], given: Sequence[np.ndarray[Any, 
         except UnreadableError:
             return "refused"
 
-    ours, theirs = made([few.of_array(one) for one in given]), made(list(given))
+    ours, theirs = made([few_of(one) for one in given]), made(list(given))
     if isinstance(ours, str) or isinstance(theirs, str):
         assert ours == theirs
         return
@@ -129,13 +134,13 @@ def test_moved(how: str, given: list[np.ndarray[Any, Any]]) -> None:
 def test_a_range(bounds: tuple[int, ...]) -> None:
     given = [np.array(bound, np.int32) for bound in bounds]
     same(lambda three: arrangement.ranged(*three), given)
-    ours = arrangement.ranged(*map(few.of_array, given))
+    ours = arrangement.ranged(*map(few_of, given))
     assert isinstance(ours, Few)
 
 
 def test_a_range_beside_sizes_is_of_numbers() -> None:
     """Where another input of the node may be a size all are objects, and what is made is none."""
-    given = [few.of_array(np.array(bound)).astype("O") for bound in (1, 7, 2)]
+    given = [few_of(np.array(bound)).astype("O") for bound in (1, 7, 2)]
     (made,) = folded("it", given, lambda three: arrangement.ranged(*three), UnreadableError)
     assert (made.tolist(), made.dtype.kind) == ([1, 3, 5], "i")
 
