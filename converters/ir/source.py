@@ -5,8 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from upconv.converters.ir.records import record
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.pieces import Pieces
 
 
 def _no_landmark(offset: int) -> str:
@@ -19,12 +23,30 @@ class Source:
     Lines and columns count from 1, columns in code points. `text` keeps its line ends, so that
     an offset into it is an offset a fix can edit. `landmark` says what people call an offset's
     place where they do not count lines of the file (`cell 3, line 2` of a notebook), "" elsewhere.
+
+    A text that is read again after each edit brings `pieces`, which are read once (`pieces.py`). A
+    piece is a source, too: it stands in the `whole` at offset `at`, and `kept` holds what follows
+    from it alone.
     """
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
         self.landmark: Callable[[int], str] = _no_landmark
+        self.pieces: Pieces | None = None
+        self.at = 0
+        self.kept: dict[Any, Any] | None = None
+
+    @property
+    def whole(self) -> Source:
+        """The text that offsets count in."""
+        return self if self.kept is None or self.pieces is None else self.pieces.whole
+
+    def piece(self, words: str) -> Source:
+        """A piece of this text."""
+        made = Source(self.path, words)
+        made.pieces, made.kept = self.pieces, {}
+        return made
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -70,6 +92,10 @@ class Span:
     source: Source
     start: int
     end: int
+
+    @property
+    def span(self) -> Span:
+        return self
 
     @property
     def path(self) -> str:
