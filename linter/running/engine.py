@@ -386,6 +386,8 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
+        if not self.comments:
+            return []
         words = [
             (comment, word)
             for line in _lines_of(hit)

@@ -8,7 +8,7 @@ at the next place that looks like a field or a brace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
@@ -22,6 +22,9 @@ from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar
 MAX_ERRORS: Final = 100
 
 _FINISHED: Final = -1
+
+_SWALLOWED: Final = 1
+"""How deep pieces may stand: a block whose brace is still to be typed swallows those behind it."""
 
 _NEXT: Final = "\nlayer"
 """What a piece lasts up to: the line on which the next block begins."""
@@ -105,7 +108,7 @@ class _Parser:
                 start, end = match.span(2)
                 add(Field(source, name, match.start(1), Scalar(source, name, start, end)))
             elif item in (grammar.BARE_OPEN, grammar.COLON_OPEN):
-                if self.pieces is not None and not self.stack:
+                if self.pieces is not None and len(self.stack) <= _SWALLOWED:
                     after = self._known(match.start())
                     if after != match.start():
                         self.meter.spend(-1)  # for the head of the first, which is counted there
@@ -166,7 +169,7 @@ class _Parser:
         beyond the block's last brace, what follows that is space and comments, and nothing around
         it changes what is right.
         """
-        pieces, text, fields = self.pieces, self.text, self.root.fields
+        pieces, text, fields = self.pieces, self.text, self.current.fields
         assert pieces is not None
         while at >= self.fruitless and (head := grammar.LAYER.match(text, at)):
             pieces.alive()
@@ -187,7 +190,8 @@ class _Parser:
     def _piece(self, words: str) -> Piece | None:
         """The one block that some words are; None where they are anything else."""
         source = self.source.piece(words)
-        parser = _Parser(source, self.meter.budget)
+        budget = self.meter.budget
+        parser = _Parser(source, replace(budget, depth=budget.depth - _SWALLOWED))
         parser.run()
         fields = parser.root.fields
         if parser.errors or len(fields) != 1:
