@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import Identity
+from upconv.converters.ir.operators import Conv, Identity
 from upconv.converters.proof.certificates import EXACT
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.comparing import compare_layer, compare_near, permitted, uncertified
@@ -188,9 +188,10 @@ class _Certifier:
 
     def _judge_both(self, layer: Layer) -> tuple[LayerCertificate, LayerCertificate] | None:
         """The certificates of two runs from one evaluation; None where that does not do."""
-        if len(self.runs) != 2 or layer.outputs[0] not in self.names:
+        if len(self.runs) != 2 or not isinstance(layer.operator, Conv):
             return None
-        if layer.inputs[0] not in self.names or self._is_seen(layer, self.runs[1]):
+        shown = {layer.inputs[0], layer.outputs[0]} <= self.names.keys()
+        if not shown or self._is_seen(layer, self.runs[1]):
             return None
         values = [
             tuple(self._value(self.names[value], ran) for ran in self.runs)
