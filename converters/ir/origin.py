@@ -44,5 +44,5 @@ class Origin:
 
     @property
     def kept(self) -> dict[Any, Any] | None:
-        """What is remembered of the piece of text that the layer is written in, see `pieces`."""
+        """What is remembered of the piece of text that the layer is written in (`kept.py`)."""
         return None if self.place is None else self.place.source.kept

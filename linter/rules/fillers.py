@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.pieces import faults
 from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
 from upconv.converters.ir.written import NOTHING

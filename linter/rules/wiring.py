@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.pieces import faults
 from upconv.converters.ir.written import NOTHING, Block
 from upconv.linter.facts import words
 from upconv.linter.rule import Hit, rule

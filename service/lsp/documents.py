@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from pygls.uris import to_fs_path
 
-from upconv.converters.ir.pieces import Pieces
 from upconv.converters.ir.records import record
+from upconv.converters.ir.source import Pieces
 from upconv.service.lsp.positions import Lines
 
 if TYPE_CHECKING:

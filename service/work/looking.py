@@ -18,7 +18,7 @@ from upconv.linter.running.plugins import load_plugins
 
 if TYPE_CHECKING:
     from upconv.converters.ir.dims import Size
-    from upconv.converters.ir.pieces import Pieces
+    from upconv.converters.ir.source import Pieces
     from upconv.linter.finding import Finding
     from upconv.linter.running.baseline import Baseline
 

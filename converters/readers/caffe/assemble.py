@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer, Notice
 from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
-from upconv.converters.ir.pieces import faults
 from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.workspace import Kinds, Workspace
 from upconv.converters.readers.caffe.blobs import Blobs

@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.kept import faults, once
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
 from upconv.converters.ir.origin import Origin, Source, Written
-from upconv.converters.ir.pieces import faults, once
 from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache, partial
 from typing import Final
 
-from upconv.converters.ir.pieces import faults
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import ROOT
 from upconv.converters.ir.origin import Source
-from upconv.converters.ir.pieces import Pieces
+from upconv.converters.ir.source import Pieces
 from upconv.linter.context import Context
 from upconv.linter.running.engine import CheckOptions
 from upconv.service.work.looking import Look, look

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
-from upconv.converters.ir.pieces import Piece
+from upconv.converters.ir.source import Piece
 from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget, Meter
 from upconv.converters.readers.files.prototxt import diagnosis, grammar
 from upconv.converters.readers.files.prototxt.diagnosis import Problem
@@ -177,12 +177,11 @@ class _Parser:
             end = text.find(_NEXT, head.end())
             end = len(text) if end < 0 else end
             words = text[start:end]
-            piece = pieces.find(words) or self._piece(words)
+            piece = pieces.place(words, start, self._piece)
             if piece is None:
                 self.fruitless = end
                 break
             self.meter.spend(piece.steps)
-            pieces.place(piece, start)
             fields.append(piece.node)
             at = end
         return at
@@ -196,10 +195,7 @@ class _Parser:
         fields = parser.root.fields
         if parser.errors or len(fields) != 1:
             return None
-        piece = Piece(source, fields[0], parser.meter.spent - 1)  # but for the end of the words
-        assert self.pieces is not None
-        self.pieces.add(piece)
-        return piece
+        return Piece(source, fields[0], parser.meter.spent - 1)  # but for the end of the words
 
     # The rare ones.
 
