@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from upconv.converters.ir.dims import Size, symbol
+from upconv.converters.ir.dims import Size
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.records import record
 from upconv.converters.ir.registry import OperatorTable
@@ -34,6 +34,7 @@ SHAPES: OperatorTable[ShapeFunction] = OperatorTable("shape")
 def provably_differ(left: Size, right: Size) -> bool:
     """Whether two sizes differ whatever their symbols are: by a number, all else being equal.
 
+    >>> from upconv.converters.ir.dims import symbol
     >>> provably_differ(3, 4), provably_differ(symbol("H"), symbol("W"))
     (True, False)
     """
