@@ -17,6 +17,7 @@ from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.folding.arrays import Array, NotFoldableError, listed
 from upconv.converters.readers.assembly.known import Known, known_of
 from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.onnx.counting import counted, name_of, shortened
 from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
 from upconv.converters.readers.onnx.folding import FOLDS, fold
@@ -189,14 +190,15 @@ class Evaluation:
         if lowering is None:
             reason, hint = refusal(node.op, call.opset)
             raise call.unsupported(reason, hint)
-        made = lowering(call)
+        made = shortened(call) or counted(call, lowering(call))
         return made if isinstance(made, tuple) else (made,)
 
     def _unknown(self, call: Call, error: UpconvError, frame: Frame) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice, unless it only follows one
         about which nothing is known. What the graphs inside of it read it reads."""
         inside = [frame.entry(name) for name in self._captured(call)]
-        names = [e.name for e in (*call.entries, *inside) if isinstance(e, Value | Places)]
+        names = [name_of(self.work, e) if isinstance(e, Places) else e.name
+                 for e in (*call.entries, *inside) if isinstance(e, Value | Places)]  # fmt: skip
         root = self._before(call, names)
         if root:
             error = call.unsupported(f"behind '{root}', which is not understood")
