@@ -140,15 +140,17 @@ def _blocks(model: Model, inference: Inference) -> Iterator[Block]:
     from upconv.converters.ir.errors import UnsupportedError, UsageError
     from upconv.converters.onnx_writer.options import WriteOptions
     from upconv.converters.onnx_writer.refusals import folded, problems
-    from upconv.converters.onnx_writer.splice import must_be_spliced
+    from upconv.converters.onnx_writer.splice import malformed, must_be_spliced
     from upconv.converters.passes.live import live
     from upconv.converters.proof.memory import require_memory
     from upconv.converters.proof.stimuli import fixed_shapes
     from upconv.converters.readers.formats import require_graph
 
     try:
-        is_copied = must_be_spliced(model, WriteOptions())
-        found = [] if is_copied else folded(list(problems(live(require_graph(model)), inference)))
+        if must_be_spliced(model, WriteOptions()):
+            found: list[UpconvError] = list(malformed(model))
+        else:
+            found = [*folded(list(problems(live(require_graph(model)), inference)))]
     except UnsupportedError as none:
         found = [none]
     for error in found:

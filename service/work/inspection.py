@@ -194,9 +194,9 @@ def _endings(found: Inspection) -> Iterator[str]:
         f"{_products(totals)} multiplications"
     )
     is_blocked = any(block.stage == "conversion" for block in found.blocks)
-    what = "blocks the conversion" if is_blocked else "copied as it is"
+    fate = "blocks the conversion" if is_blocked else "is copied as it stands"
     for one in found.unknown:
-        yield f"not understood, and {what}: '{one.layer}' ({one.type}): {one.reason}"
+        yield f"not understood, and {fate}: '{one.layer}' ({one.type}): {one.reason}"
     told = {one.layer for one in found.unknown}
     for block in (block for block in found.blocks if block.layer not in told):
         layer = f"layer '{block.layer}': " if block.layer else ""

@@ -76,7 +76,7 @@ def test_what_is_not_understood_is_said_once_in_the_text(tmp_path: Path) -> None
         ("lstm", "LSTM", "a recurrent layer")
     ]
     assert found.blocks == ()
-    assert str(found).count("not understood, and copied as it is: 'lstm'") == 1
+    assert str(found).count("not understood, and is copied as it stands: 'lstm'") == 1
     part = upconv.inspect(path, cut_inputs="a")
     assert [block.layer for block in part.blocks] == ["lstm"]
     assert str(part).count("recurrent") == 1
