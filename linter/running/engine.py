@@ -251,7 +251,7 @@ def _run(rule: Rule, context: Context, step: Step) -> list[Hit]:
         hits.extend(rule.check(context))
     except UnreadableError as error:
         # A value is misspelt that the rule is the first to read: the user's to mend.
-        context.failures.append(error)
+        context.failures.append(error.noted())
     except Exception as error:
         context.crashes.append(Crash(rule.code, rule.name, error))
     return hits
