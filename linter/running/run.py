@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -55,17 +56,18 @@ def check_files(
     left = [index for index, report in enumerate(reports) if report is None]
     done = len(targets) - len(left)
     progress(done, len(targets))
-    for number, report in (workers or Here()).map(CHECK, [targets[i] for i in left]):
-        index = left[number]
-        reports[index] = report
-        done += 1
-        progress(done, len(targets))
-        if (
-            cache is not None
-            and keys[index]
-            and not _stored(cache, targets[index], keys[index], report)
-        ):
-            cache = None
+    with closing((workers or Here()).map(CHECK, [targets[i] for i in left])) as found:
+        for number, report in found:
+            index = left[number]
+            reports[index] = report
+            done += 1
+            progress(done, len(targets))
+            if (
+                cache is not None
+                and keys[index]
+                and not _stored(cache, targets[index], keys[index], report)
+            ):
+                cache = None
     return [report for report in reports if report is not None]
 
 

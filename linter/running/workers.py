@@ -7,12 +7,15 @@ it is chosen elsewhere, and changes neither a result nor their order.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Done: TypeAlias = Generator[tuple[int, Result], None, None]
+"""(its number, the result) of each item, as they are done."""
 
 
 def _nothing(item: Any) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ class Task(Generic[Item, Result]):
 class Workers(Protocol):
     """Do the same work on many items."""
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Done[Result]:
         """(its number, the result) of each item, as they are done. Raises what the work raises,
         which ends it all. Closing the iterator ends what is under way."""
         ...
@@ -61,7 +64,7 @@ def below(folder: str, path: str) -> str:
 class Here:
     """This process, one item after the other. What ends it takes all with it."""
 
-    def map(self, task: Task[Any, Result], items: Sequence[Any]) -> Iterator[tuple[int, Result]]:
+    def map(self, task: Task[Any, Result], items: Sequence[Any]) -> Done[Result]:
         """As `Workers.map`."""
         for number, item in enumerate(items):
             yield number, task.work(item)

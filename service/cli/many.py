@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -60,19 +61,24 @@ def do_each(many: Many, done: Callable[[Outcome], None] = lambda outcome: None) 
     """Do the work; each outcome is printed, where the format is text, and given to `done`."""
     from upconv.service.cli.progress import clear, progress_bar
     from upconv.service.cli.signals import end_as_interrupted
-    from upconv.service.work.each_model import done_in_order
+    from upconv.service.work.each_model import NOT_DONE, done_in_order
     from upconv.service.work.workers import workers_of
 
     end_as_interrupted()
     workers = workers_of(many.jobs, many.scheduler, len(many.items))
     outcomes = []
-    with progress_bar(many.what) as progress:
-        for outcome in done_in_order(many.task, many.items, workers, progress):
+    with (
+        progress_bar(many.what) as progress,
+        closing(done_in_order(many.task, many.items, workers, progress)) as each,
+    ):
+        for outcome in each:
             outcomes.append(outcome)
             done(outcome)
             if many.format == "text":
                 clear()
-                click.echo(outcome.told, err=outcome.exit_code == 2)
+                brief = outcome.exit_code == 0 and not many.verbose
+                told = outcome.line if brief else outcome.told
+                click.echo(told, err=outcome.verdict == NOT_DONE)
     return outcomes
 
 
@@ -93,8 +99,10 @@ def as_json(outcomes: Iterable[Outcome]) -> str:
 
 
 def _words(outcome: Outcome) -> dict[str, Any]:
+    from upconv.service.work.each_model import NOT_DONE
+
     words = {"model": outcome.model, "exit_code": outcome.exit_code, "verdict": outcome.verdict}
-    if outcome.exit_code == 2:
+    if outcome.verdict == NOT_DONE:
         return words | {"reason": outcome.told}
     made = {"out": outcome.out} if outcome.out else {}
     return words | made | {"result": dict(outcome.record)}

@@ -7,7 +7,8 @@ of each is what is said of it alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -91,17 +92,18 @@ def _with_weights(base: Any, model: str) -> Any:
 
 def done_in_order(
     task: Task[Item, Outcome], items: Sequence[Item], workers: Workers, progress: Progress
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """The outcomes in the order of the items, each as soon as it and all before it are there."""
     early: dict[int, Outcome] = {}
     following = 0
     progress(0, len(items))
-    for count, (number, outcome) in enumerate(workers.map(task, items), 1):
-        early[number] = outcome
-        progress(count, len(items))
-        while following in early:
-            yield early.pop(following)
-            following += 1
+    with closing(workers.map(task, items)) as done:
+        for count, (number, outcome) in enumerate(done, 1):
+            early[number] = outcome
+            progress(count, len(items))
+            while following in early:
+                yield early.pop(following)
+                following += 1
 
 
 def _settle(model: Any, work: Callable[[], Outcome]) -> Outcome:

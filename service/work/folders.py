@@ -30,18 +30,20 @@ def is_folder_of_models(path: str) -> bool:
     return os.path.isdir(path) and not may_hold_model(path)
 
 
-def models_below(folder: str, rules: CheckRequest, without: str = "") -> Found:
-    """What a search finds that has a graph, but for what lies in `without`. Raises UsageError where
-    there is nothing."""
+def models_below(folder: str, rules: CheckRequest, without: str = "", only: str = "") -> Found:
+    """What a search finds that has a graph, but for what lies in `without`; of the format `only`,
+    unless that is "". Raises UsageError where there is nothing."""
     from upconv.linter.reports.wording import passed_over
 
+    if without and os.path.realpath(without) == os.path.realpath(folder):
+        raise UsageError("is the folder that is searched", path=without, hint="name another one")
     passed: Counter[str] = Counter()
     settings = Settings(replace(rules, paths=(folder,)))
     models = []
     for path, _ in discovered((folder,), settings, passed):
         if without and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(without)):
             continue
-        if kind := _without_graph(str(path)):
+        if kind := _another(str(path), only):
             passed[kind] += 1
             continue
         models.append(str(path))
@@ -52,15 +54,16 @@ def models_below(folder: str, rules: CheckRequest, without: str = "") -> Found:
     return Found(folder, tuple(models), kinds)
 
 
-def _without_graph(path: str) -> str:
-    """What a file is that can be checked only, "" where it may be more."""
+def _another(path: str, only: str) -> str:
+    """The format of a file that can be checked only, or is not the wanted one; "" for others."""
     from upconv.converters.readers.formats import FORMATS, identify
 
     try:
         name = identify(path)
     except UpconvError:  # which its own work says
         return ""
-    return next((f.name for f in FORMATS if f.name == name and f.state == "check only"), "")
+    wanted = (f for f in FORMATS if f.state != "check only" and only in ("", f.name))
+    return "" if name in {f.name for f in wanted} else name
 
 
 def weights_beside(model: str) -> str:
@@ -94,8 +97,6 @@ def _is_weights(path: str) -> bool:
 def targets_for(found: Found, out: str, ending: str) -> dict[str, str]:
     """Model -> its file below `out`, at the same place as in the folder. Raises UsageError where
     two would be one, or one would lie in the other."""
-    if os.path.realpath(out) == os.path.realpath(found.folder):
-        raise UsageError("is the folder that is searched", path=out, hint="name another with -o")
     targets: dict[str, str] = {}
     taken: dict[str, str] = {}
     for model in found.models:

@@ -19,7 +19,7 @@ from subprocess import Popen, TimeoutExpired
 from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.records import record
-from upconv.linter.running.workers import Item, Result, Task
+from upconv.linter.running.workers import Done, Item, Result, Task
 from upconv.service.work.child import TRIES, ending, outcome_of, send, serve_items
 from upconv.service.work.processes import START, Fork, interpreter, one_thread, search_path
 from upconv.service.work.proving import ONE_THREAD
@@ -37,7 +37,7 @@ class Pool:
 
     processes: int
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Done[Result]:
         """As `Workers.map`."""
         waiting = deque((number, 1) for number in range(len(items)))
         with _Members(task.work) as members:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.records import record
-from upconv.linter.running.workers import Item, Result, Task
+from upconv.linter.running.workers import Done, Item, Result, Task
 from upconv.service.work.child import TRIES, ChildError, KilledError, run_in_child
 from upconv.service.work.proving import ONE_THREAD
 from upconv.service.work.template import TEMPLATE, Template
@@ -103,18 +103,16 @@ class Scheduler:
 
     address: str
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Done[Result]:
         """As `Workers.map`."""
         executor = dask_executor(self.address)
         try:
             yield from mapped(executor, task, items)
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)
 
 
-def mapped(
-    executor: Executor, task: Task[Item, Result], items: Sequence[Item]
-) -> Iterator[tuple[int, Result]]:
+def mapped(executor: Executor, task: Task[Item, Result], items: Sequence[Item]) -> Done[Result]:
     """(its number, the result) of each item, done by an executor, as they are done."""
     waiting = deque(range(len(items)))
     under_way: dict[Future[Came], tuple[int, Sent]] = {}

@@ -120,7 +120,8 @@ def _verify_all(
     from upconv.service.work.folders import models_below
 
     refuse_in_folder(weights=request.options.weights, data=request.data)
-    found = models_below(str(request.model), CheckRequest(), without=request.onnx)
+    only = "" if request.onnx else "ONNX"
+    found = models_below(str(request.model), CheckRequest(), request.onnx, only)
     items = proofs(request, found)
     many = Many("verifying", found, VERIFY, items, jobs, scheduler, format_, verbose)
     return tell_each(many, do_each(many))
