@@ -64,12 +64,14 @@ smaller ones get there."""
 
 
 def whole_number(digits: str) -> int | None:
-    """The number that decimal digits spell; None beyond 64 bits.
+    """The number that decimal digits spell; None beyond 64 bits, and where they are none.
 
-    >>> whole_number("-12"), whole_number("9" * 5000)
-    (-12, None)
+    >>> whole_number("-12"), whole_number("9" * 5000), whole_number("1²")
+    (-12, None, None)
     """
-    value = int(digits) if len(digits) <= WHOLE_BITS else 1 << WHOLE_BITS
+    if len(digits) > WHOLE_BITS or not digits.removeprefix("-").isdecimal():
+        return None
+    value = int(digits)
     return value if value.bit_length() <= WHOLE_BITS else None
 
 

@@ -54,11 +54,13 @@ class Scalar:
 
     def as_int(self) -> int:
         """A whole number, decimal, hexadecimal (0x) or octal (leading 0), of at most 64 bits."""
-        return self._read(scalars.parse_int)
+        text = self.source.text[self.start : self.end]
+        return int(text) if scalars.is_plain_int(text) else self._read(scalars.parse_int)
 
     def as_float(self) -> float:
         """A number, or inf, infinity or nan in any case; a suffix f is allowed."""
-        return self._read(scalars.parse_float)
+        text = self.source.text[self.start : self.end]
+        return float(text) if scalars.is_decimal(text) else self._read(scalars.parse_float)
 
     def as_bool(self) -> bool:
         """true, True, t or 1; false, False, f or 0."""
@@ -70,7 +72,8 @@ class Scalar:
 
     def as_str(self) -> str:
         """The text of a string: escapes resolved, adjacent literals joined, read as UTF-8."""
-        return self._read(scalars.parse_str)
+        plain = scalars.plain_string(self.source.text, self.start, self.end)
+        return self._read(scalars.parse_str) if plain is None else plain[1]
 
     def as_enum(self) -> str:
         """The name of an enum's value, quoted or not, or its number as it is spelled."""
