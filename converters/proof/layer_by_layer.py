@@ -60,7 +60,7 @@ def certify_layers(
         fed = in_source_layout(model, feeds)
         runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
         readers = pieces.last_readers()
-        certifier = _Certifier(model, names, _forms(file), runs, plan, readers, pace, costs)
+        certifier = _Certifier(model, names, forms_of(file), runs, plan, readers, pace, costs)
         for at, piece in enumerate(pieces.pieces):
             for ran in runs:
                 pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
@@ -90,7 +90,7 @@ def _is_same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     return np.array_equal(bits[0], bits[1])
 
 
-def _forms(file: OnnxFile) -> dict[str, str]:
+def forms_of(file: OnnxFile) -> dict[str, str]:
     """Layer -> how the writer said it, as the file tells; a foreign file tells nothing."""
     try:
         forms = json.loads(file.metadata.get("upconv", "{}"))["forms"]
