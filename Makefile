@@ -7,9 +7,11 @@ WORKERS ?= auto
 SECONDS ?= 60
 TARGETS ?=
 QUICK   ?=
+ONLY    ?=
 BASE    ?= main
 
 BIN := $(VENV)/bin
+SOME = $(if $(ONLY),--only $(ONLY))
 PEERS := build/peers
 PEER = $(if $(wildcard $(PEERS)/caffe/.there),UPCONV_CAFFE2ONNX=$(abspath $(PEERS))/caffe/bin/python) $(abspath $(PEERS))/tools/bin/python
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
@@ -48,17 +50,17 @@ docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the si
 	$(BIN)/python docs/make_pictures.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(PEERS)/.tools ## Measure, into build/bench as Markdown and JSON; QUICK=1 in some minutes
-	$(PEER) -m benchmarks.report build/bench/bench.md build/bench/bench.json $(if $(QUICK),--quick)
+bench: $(PEERS)/.tools ## Measure, into build/bench as Markdown and JSON; QUICK=1 in some minutes, ONLY=parsing,forms for some
+	$(PEER) -m benchmarks.report build/bench/bench.md build/bench/bench.json $(if $(QUICK),--quick) $(SOME)
 	$(if $(QUICK),,$(PEER) -m benchmarks)
 
 bench-compare: $(PEERS)/.tools ## What changed since a commit: BASE=main; the quick benchmarks of both
 	git worktree remove --force build/bench/base 2>/dev/null || true
 	git worktree add --detach build/bench/base $(BASE)
 	rm -rf build/bench/base/benchmarks && cp -r benchmarks build/bench/base/
-	cd build/bench/base && PYTHONPATH=. $(PEER) -m benchmarks.report $(CURDIR)/build/bench/base.md $(CURDIR)/build/bench/base.json --quick
+	cd build/bench/base && PYTHONPATH=. $(PEER) -m benchmarks.report $(CURDIR)/build/bench/base.md $(CURDIR)/build/bench/base.json --quick $(SOME)
 	git worktree remove --force build/bench/base
-	$(PEER) -m benchmarks.report build/bench/new.md build/bench/new.json --quick
+	$(PEER) -m benchmarks.report build/bench/new.md build/bench/new.json --quick $(SOME)
 	$(PEER) -m benchmarks.report --compare build/bench/base.json build/bench/new.json
 
 fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer, TARGETS="hdf5 keras" for some

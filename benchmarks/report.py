@@ -1,6 +1,6 @@
 """What upconv costs, as Markdown and JSON: `make bench`, `QUICK=1 make bench`.
 
-    python -m benchmarks.report OUT.md OUT.json [--quick]
+    python -m benchmarks.report OUT.md OUT.json [--quick] [--only parsing,forms,...]
     python -m benchmarks.report --compare BASE.json NEW.json
 
 Every figure is processor time, the least of alternating rounds, and a ratio to a contender that ran
@@ -242,7 +242,8 @@ def main() -> None:
     text_path, json_path = (Path(one) for one in arguments[:2])
     about = machine() | {"quick": quick}
     rows: list[Row] = []
-    for group in GROUPS:
+    only = arguments[arguments.index("--only") + 1].split(",") if "--only" in arguments else []
+    for group in (one for one in GROUPS if not only or one.__name__ in only):
         for row in group(quick):
             rows.append(row)
             print(f"{row.group}: {row.what} {1e3 * row.seconds:.2f} ms", flush=True)

@@ -172,6 +172,8 @@ class _Certifier:
             for number, ran in enumerate(self.runs if found is None else ()):
                 yield from self._judge(layers[self.at], ran, number)
             yield from found or ()
+            for weight in layers[self.at].weights.values():
+                weight.release()
             self.pace.step(LAYER_RUNS * len(self.runs) * self.costs[layers[self.at].name])
             self.at += 1
         self._release(piece)
