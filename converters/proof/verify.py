@@ -9,6 +9,7 @@ optimizations on and off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
@@ -25,11 +26,12 @@ from upconv.converters.proof.end_to_end import (
     certify_outputs,
     compare_outputs,
 )
-from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers
+from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers, forms_of
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
 from upconv.converters.proof.pace import Announce, Pace, layer_costs
 from upconv.converters.proof.plan import Extent, Plan
+from upconv.converters.proof.propagated import MOST_WORK, output_bounds
 from upconv.converters.proof.report import (
     LayerCertificate,
     OutputCertificate,
@@ -100,6 +102,8 @@ def verify(
         outputs = compare_outputs(model, file, stimuli, computed, pace)
     else:
         outputs = certify_outputs(model, file, names, stimuli, pace)
+        bounds = _bounds(model, file, stimuli)
+        outputs = [replace(one, bound=bounds.get(one.name)) for one in outputs]
     found = tuple(layers.values()), tuple(outputs), tuple(missing_outputs(model, file))
     return Verification(model.path, onnx_path, file.opset, *found, extent=extent, seed=seed)
 
@@ -112,6 +116,19 @@ def _work(model: Model, stimuli: Stimuli, plan: Plan) -> float:
         run = sum(costs.values())
         total += run * (LAYER_RUNS * len(plan.levels) + WHOLE_RUNS[plan.extent])
     return total
+
+
+def _bounds(model: Model, file: OnnxFile, stimuli: Stimuli) -> dict[str, float]:
+    """What rounding can move the outputs by at most, on all stimuli: of those that have such a
+    bound, and of networks that are not too large for it."""
+    found: dict[str, list[float]] = {name: [] for name in model.outputs}
+    for feeds in stimuli.values():
+        costs = layer_costs(model, {name: one.shape for name, one in feeds.items()})
+        if sum(costs.values()) > MOST_WORK:
+            return {}
+        for name, bound in output_bounds(model, feeds, forms_of(file)).items():
+            found[name].append(bound)
+    return {name: max(each) for name, each in found.items() if len(each) == len(stimuli) > 0}
 
 
 def _made_stimuli(model: Model, seed: int) -> Stimuli:
