@@ -175,7 +175,7 @@ class Workspace:
         try:
             found = layer_shapes(layer, self.shapes)
         except ShapeError as error:
-            self.contradictions[layer.name] = error
+            self.contradictions[layer.name] = error.noted()
             found = error.guess
         for index, value in enumerate(layer.outputs):
             shape = found[index] if index < len(found) else None
@@ -197,7 +197,7 @@ class Workspace:
     def refuse(self, error: UpconvError, layer: str = "", origin: Origin = _NOWHERE) -> None:
         """Note what is wrong with a layer, at its place where the error has none; reading goes
         on."""
-        located(error, layer, origin)
+        located(error.noted(), layer, origin)
         kinds = (*self.kinds, *NOTICE_KINDS)
         kind = next(kind for cause, kind in kinds if isinstance(error, cause))
         self.notices.append(Notice(kind, error))
