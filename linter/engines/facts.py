@@ -34,6 +34,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "bias": bool,
     "uneven": bool,
     "padded": bool,
+    "beyond": bool,
     "single_channel_groups": bool,
     "mode": str,
     "coordinates": str,
@@ -60,7 +61,8 @@ KNOWN: Final[Mapping[str, type]] = {
 """Fact -> its type. `part_of` is the operator that the node says, or helps to say; `axes` counts
 the spatial ones; `extent` is the kernel with its dilation;
 `output_shape` is "none", "spatial" or "full" (N and C among it); `uneven`: begin and end pads
-differ, counting those that auto_pad or output_shape stand for; `fractional`: coordinates by a scale
+differ, counting those that auto_pad or output_shape stand for; `beyond`: output_shape asks for so
+much more than the kernel reaches that the pads at the begin are negative; `fractional`: coordinates by a scale
 that is not the ratio of the sizes; `antialias`: and an axis becomes shorter; `understood`: false
 where the specification leaves two readings, or anything else keeps the node from having a
 record."""
@@ -168,6 +170,7 @@ def _uneven(op: Any, pads: tuple[int, ...], axes: int) -> Pairs:
         begin, end = op.pads_begin, op.pads_end
     yield "uneven", begin != end
     yield "padded", any(begin + end)
+    yield "beyond", op is not None and min(begin, default=0) < 0
 
 
 def _resize(seen: Seen) -> Pairs:
