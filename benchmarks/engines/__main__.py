@@ -73,7 +73,11 @@ def told(found: Mapping[str, Mapping[str, Result]]) -> dict[str, dict[str, dict[
     """Case -> engine -> what is known, for JSON."""
     return {
         case: {
-            engine: {"verdict": rows[case].verdict, "worst": rows[case].worst, "why": rows[case].why}
+            engine: {
+                "verdict": rows[case].verdict,
+                "worst": rows[case].worst,
+                "why": rows[case].why,
+            }
             for engine, rows in found.items()
         }
         for case in next(iter(found.values()))

@@ -32,14 +32,9 @@ class Case:
     """What the model was made of, where it was converted: it says what a tie is."""
 
     def x(self) -> NDArray[np.float32]:
-        """The first input."""
+        """The input that all of them have."""
         with np.load(self.inputs, allow_pickle=False) as stored:
-            return np.array(stored[self.names()[0][0]])
-
-    def names(self) -> tuple[list[str], list[str]]:
-        graph = onnx.load(str(self.model), load_external_data=False).graph
-        known = {one.name for one in graph.initializer}
-        return [i.name for i in graph.input if i.name not in known], [o.name for o in graph.output]
+            return np.array(stored["x"])
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,8 @@ def results(engine: str, cases: Sequence[Case], scratch: Path) -> dict[str, Resu
 
 def _once(engine: str, cases: Sequence[Case], scratch: Path) -> dict[str, Result]:
     scratch.mkdir(parents=True, exist_ok=True)
-    told = run(engine, [_job(case, scratch) for case in cases])
+    jobs = [job_of(case.model, case.inputs, scratch / f"{case.name}.npz") for case in cases]
+    told = run(engine, jobs)
     return {case.name: _judged(case, one) for case, one in zip(cases, told, strict=True)}
 
 
@@ -89,14 +85,16 @@ def _same(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
     return a is b or (a is not None and b is not None and np.array_equal(a, b, equal_nan=True))
 
 
-def _job(case: Case, scratch: Path) -> dict[str, Any]:
-    names, outputs = case.names()
+def job_of(model: Path, inputs: Path, out: Path) -> dict[str, Any]:
+    """What the runner is asked: a model, the file of its inputs, and where its outputs go."""
+    graph = onnx.load(str(model), load_external_data=False).graph
+    known = {one.name for one in graph.initializer}
     return {
-        "model": str(case.model),
-        "inputs": str(case.inputs),
-        "names": names,
-        "outputs": outputs,
-        "results": str(scratch / f"{case.name}.npz"),
+        "model": str(model),
+        "inputs": str(inputs),
+        "names": [one.name for one in graph.input if one.name not in known],
+        "outputs": [one.name for one in graph.output],
+        "results": str(out),
     }
 
 

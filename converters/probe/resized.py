@@ -33,6 +33,7 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 }
 WORDS: Final = {"coordinate_mode": "coordinates"}
 _CUT_OFF: Final = "coordinates below 0 are rounded towards 0: the first pixels are one place off"
+_NEAR_EDGE: Final = "pixels outside of the input are left out of the mean"
 RELATIVE: Final = 2.0**-9
 """Of the largest value: what float16 and float32 round, and no other reading does."""
 
@@ -55,7 +56,7 @@ def readings(layer: Layer, node: OnnxNode, x: Array, got: Array, right: Array) -
         for moved, made in tries:
             if same(got, made):
                 told = [one for one in (sized, *changes, moved) if one]
-                yield "; ".join(told or ["another rounding"])
+                yield "; ".join(told or [_NEAR_EDGE if op.antialias else "another rounding"])
 
 
 def right_but_for_ties(layer: Layer, x: Array, got: Array, right: Array) -> bool:

@@ -28,6 +28,8 @@ from upconv.service.work.conversion import ConvertRequest, convert
 
 MODELS = 3
 """Of each branch of a condition."""
+MOST_CONVERTED = 40
+"""Models that are tried for an operator that `convert` writes."""
 TWIN_CHANGES = 2
 EMITTED = {"Gather": "Resize", "ScatterElements": "MaxUnpool", "Pad": "ConvTranspose"}
 """An operator that `convert` writes -> the operator that it writes it for."""
@@ -63,7 +65,7 @@ class Models:
             x = _write(path, operator, said)
             if converted:
                 plain, path = path, path.with_suffix(".out.onnx")
-                convert(ConvertRequest(str(plain), str(path), prove=True))
+                convert(ConvertRequest(str(plain), str(path), prove=False))
             meant = path
             if said.get("output_shape") == "full":
                 meant = path.with_suffix(".spatial.onnx")
@@ -160,17 +162,18 @@ def _models(
     entry = target.entries()[number]
     source = operator if operator in MAKERS else EMITTED[operator]
     converted = source != operator
-    rest = []
-    for said in near(source, usual(source)):
+    rest: list[Shown] = []
+    for said in islice(near(source, usual(source)), MOST_CONVERTED if converted else None):
+        if len(rest) >= MODELS:
+            break
         one = models.get(source, said, converted)
-        if one is None or not one.meets(entry, branch) or (case := one.case) is None:
+        if one is None or not one.meets(entry, branch) or one.case is None:
             continue
-        shows = Shown(entry, branch, case, None)
         if one.entries(target) != {number}:
-            rest.append(shows)
-            continue
-        twin = _twin(target, source, said, models, converted)
-        yield Shown(entry, branch, case, twin)
+            rest.append(Shown(entry, branch, one.case, None))
+        else:
+            twin = _twin(target, source, said, models, converted)
+            yield Shown(entry, branch, one.case, twin)
     yield from rest
 
 
@@ -178,7 +181,7 @@ def _twin(
     target: Target, operator: str, said: Settings, models: Models, converted: bool
 ) -> Case | None:
     """The nearest model of which the target's profile says nothing."""
-    for other in near(operator, said, TWIN_CHANGES):
+    for other in near(operator, said, 1 if converted else TWIN_CHANGES):
         one = models.get(operator, other, converted)
         if one is not None and not one.entries(target) and (case := one.case) is not None:
             return case

@@ -89,7 +89,11 @@ def _resize(said: Settings, rng: Any) -> Made:
 
 def _upsample(said: Settings, rng: Any) -> Made:
     stored = {"t": np.array([1, 1, 2, 3], np.float32)}
-    return [helper.make_node("Upsample", ["x", "t"], ["y"], mode=said["mode"])], stored, (1, 2, 5, 7)
+    return (
+        [helper.make_node("Upsample", ["x", "t"], ["y"], mode=said["mode"])],
+        stored,
+        (1, 2, 5, 7),
+    )
 
 
 def _blocks(operator: str, deep: int, sizes: tuple[int, int]) -> Callable[[Settings, Any], Made]:
