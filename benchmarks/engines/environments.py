@@ -18,8 +18,8 @@ FOLDER = ROOT / "build" / "engines"
 @dataclass(frozen=True)
 class Engine:
     """Which target it is evidence for, what pip installs for it, and whether without what that asks
-    for (pnnx asks for torch, which it needs for other files than ONNX). One that writes over its own
-    heap is run several times."""
+    for (pnnx asks for torch, which it needs for other files than ONNX). One that does not do the
+    same twice is run several times."""
 
     target: str
     packages: tuple[str, ...]

@@ -56,9 +56,7 @@ def constants(proto: ModelProto) -> dict[str, NDArray[np.float64]]:
     wanted = {name for node in proto.graph.node if node.op_type in ASKED for name in node.input}
     inline = TensorProto.DEFAULT
     found = (
-        one
-        for one in proto.graph.initializer
-        if one.name in wanted and one.data_location == inline
+        one for one in proto.graph.initializer if one.name in wanted and one.data_location == inline
     )
     return {one.name: np.asarray(numpy_helper.to_array(one), np.float64) for one in found}
 

@@ -21,6 +21,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "axes": int,
     "batch": int,
     "open_size": bool,
+    "stores_open_size": bool,
     "auto_pad": str,
     "output_shape": str,
     "kernel": tuple,
@@ -56,10 +57,11 @@ KNOWN: Final[Mapping[str, type]] = {
     "channels": int,
     "names_size": bool,
     "says_rounding": bool,
+    "says_coordinates": bool,
     "understood": bool,
 }
 """Fact -> its type. `part_of` is the operator that the node says, or helps to say; `axes` counts
-the spatial ones; `extent` is the kernel with its dilation;
+the spatial ones; `stores_open_size`: the file stores a shape with letters for what the node makes; `extent` is the kernel with its dilation;
 `output_shape` is "none", "spatial" or "full" (N and C among it); `uneven`: begin and end pads
 differ, counting those that auto_pad or output_shape stand for; `beyond`: output_shape asks for so
 much more than the kernel reaches that the pads at the begin are negative; `fractional`: coordinates by a scale
@@ -121,6 +123,7 @@ def _nothing(seen: Seen) -> Pairs:
 def _sizes(seen: Seen) -> Pairs:
     yield "opset", seen.node.opset
     yield "part_of", type(seen.layer.operator).__name__
+    yield "stores_open_size", seen.node.stores_open_size
     yield "understood", not isinstance(seen.layer.operator, ops.Unknown)
     if seen.x is None:
         return
@@ -187,6 +190,7 @@ def _resize(seen: Seen) -> Pairs:
     yield "cubic_a", round(float(seen.number("cubic_coeff_a", -0.75)), 6)
     yield "exclude_outside", bool(seen.number("exclude_outside", 0))
     yield "says_rounding", seen.node.attribute("nearest_mode") is not None
+    yield "says_coordinates", bool(seen.text("coordinate_transformation_mode"))
     policy = seen.text("keep_aspect_ratio_policy", "stretch")
     yield "keep_aspect", policy != "stretch"
     yield "names_axes", seen.node.attribute("axes") is not None

@@ -49,7 +49,7 @@ def forms(operator: Any, shape: tuple[int, ...]) -> list[tuple[Any, Any]]:
     model = Model("one", "", "onnx", (ModelInput("x", shape),), ("y",), (layer,))
     x = RNG.standard_normal(shape)
     (right,) = run_layer(layer, [x])
-    return [(right, _run(form, x)) for form in alternatives(layer, infer(model))]
+    return [(right, _run(form, x)) for form in alternatives(layer, model, infer(model))]
 
 
 def _run(layers: tuple[Layer, ...], x: Any) -> Any:
@@ -99,4 +99,4 @@ def test_an_open_size_has_no_matrix() -> None:
     layer = Layer("up", ops.Resize("linear", "half_pixel", factor=(2, 2)), ("x",), ("y",))
     entry = ModelInput("x", (1, 2, symbol("H"), 4))
     model = Model("one", "", "onnx", (entry,), ("y",), (layer,))
-    assert list(alternatives(layer, infer(model))) == []
+    assert list(alternatives(layer, model, infer(model))) == []

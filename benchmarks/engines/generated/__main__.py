@@ -1,6 +1,6 @@
-"""Whether each measured entry of the profiles holds in its engine, on models made from its condition.
+"""Whether each measured entry of the profiles holds, on models that are made from its condition.
 
-    python -m benchmarks.engines.generated [--engines ncnn,tract] [--output measured.json]
+    python -m benchmarks.engines.generated [--engines ncnn,tract] [--output FILE.json]
 
 For every branch of an entry's condition up to three models that meet it, and beside each a twin that
 meets no entry: the engine is to refuse or misread the model, and to be right on its twin. What does

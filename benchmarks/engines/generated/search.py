@@ -22,7 +22,7 @@ from upconv.converters.readers.options import ReadOptions
 from upconv.converters.reference.run import run_model
 from upconv.linter.engines.condition import holds
 from upconv.linter.engines.facts import facts_of
-from upconv.linter.engines.nodes import nodes_of
+from upconv.linter.engines.nodes import JUDGED, emitted, nodes_of
 from upconv.linter.engines.profile import Entry, Target
 from upconv.service.work.conversion import ConvertRequest, convert
 
@@ -60,34 +60,42 @@ class Models:
         return self.made[name]
 
     def _make(self, name: str, operator: str, said: Settings, converted: bool) -> One | None:
-        path = self.folder / f"{name}.onnx"
+        path = plain = self.folder / f"{name}.onnx"
         try:
             x = _write(path, operator, said)
             if converted:
-                plain, path = path, path.with_suffix(".out.onnx")
+                path = path.with_suffix(".out.onnx")
                 convert(ConvertRequest(str(plain), str(path), prove=False))
             meant = path
             if said.get("output_shape") == "full":
                 meant = path.with_suffix(".spatial.onnx")
                 _write(meant, operator, {**said, "output_shape": "spatial"})
-            return One(name, path, x, meant)
+            return One(name, path, x, meant, plain)
         except (UpconvError, onnx.checker.ValidationError):
             return None
 
 
 @dataclass(frozen=True)
 class One:
-    """A generated model; `meant` says the same where its own words have no one meaning."""
+    """A generated model; `meant` says the same where its own words have no one meaning, and `source`
+    is what it was converted from."""
 
     name: str
     path: Path
     x: NDArray[np.float32]
     meant: Path
+    source: Path
 
     @cached_property
     def nodes(self) -> list[tuple[str, Any]]:
-        model = open_model(str(self.path), ReadOptions())
-        return [(seen.node.operator, facts_of(seen)) for seen in nodes_of(model, infer(model))]
+        model = open_model(str(self.source), ReadOptions())
+        found = infer(model)
+        if self.source == self.path:
+            seen = list(nodes_of(model, found))
+        else:
+            judged = [one for one in model.layers if isinstance(one.operator, JUDGED)]
+            seen = [node for layer in judged for node in emitted(model, layer, found)]
+        return [(one.node.operator, facts_of(one)) for one in seen]
 
     def entries(self, target: Target) -> set[int]:
         """The numbers of the target's entries that hold of a node."""
@@ -113,7 +121,8 @@ class One:
     def _right(self) -> NDArray[np.float64] | None:
         try:
             model = open_model(str(self.meant), ReadOptions(inputs={"x": self.x.shape}))
-            return np.asarray(run_model(model, {"x": self.x}, keep=("y",))["y"], np.float64)
+            (end,) = model.outputs
+            return np.asarray(run_model(model, {"x": self.x}, keep=(end,))[end], np.float64)
         except UpconvError:
             return _by_onnxruntime(self.path, self.x)
 
@@ -125,7 +134,7 @@ def _write(path: Path, operator: str, said: Settings) -> NDArray[np.float32]:
 
 
 def _by_onnxruntime(path: Path, x: NDArray[np.float32]) -> NDArray[np.float64] | None:
-    """What the reference engine makes of what upconv has no meaning for: others are to do the same."""
+    """What onnxruntime makes of what upconv has no meaning for: others are to do the same."""
     import onnxruntime
 
     try:

@@ -24,7 +24,6 @@ RESIZED: Final[Mapping[str, Callable[[int], int]]] = {
     "mixed": lambda axis: (3, 11, 5)[axis],
 }
 UNSAID: Final[Mapping[str, Any]] = {
-    "coordinate_transformation_mode": "half_pixel",
     "cubic_coeff_a": -0.75,
     "keep_aspect_ratio_policy": "stretch",
     "antialias": 0,
@@ -65,13 +64,14 @@ def _resize(said: Settings, rng: Any) -> Made:
     axes, old = said["axes"], said["opset"] < 11
     if old and said["mode"] == "cubic":
         raise checker.ValidationError("Resize of opset 10 has no cubic mode")
+    silent = old or (said["coordinates"] == "half_pixel" and not said["says_coordinates"])
     sizes = (1,) * axes if said["to"] == "from one" else SIZES[:axes]
     out = tuple(RESIZED[said["to"]](axis) for axis in range(axes))
     lead = () if said["names_axes"] else (1, 2)
     ratios = np.array([*[1] * len(lead), *(m / n for n, m in zip(sizes, out, strict=True))])
     attributes = {
         **{"mode": said["mode"], "cubic_coeff_a": said["cubic_a"]},
-        **{"coordinate_transformation_mode": said["coordinates"]},
+        "coordinate_transformation_mode": None if silent else said["coordinates"],
         **{name: said[name] for name in ("nearest_mode", "antialias", "exclude_outside")},
         "keep_aspect_ratio_policy": said["keep_aspect"],
         "axes": list(range(2, axes + 2)) if said["names_axes"] else None,
@@ -165,6 +165,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
         "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
         "output_shape": ("none", "spatial", "full"),
         "open": (False, True),
+        "stored": (False, True),
         "batch": (1, 2),
         "opset": (18,),
     },
@@ -173,6 +174,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
         "mode": ("linear", "nearest", "cubic"),
         "coordinates": ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
                         "half_pixel_symmetric", "tf_crop_and_resize"),
+        "says_coordinates": (True, False),
         "nearest_mode": (None, "floor", "ceil", "round_prefer_floor", "round_prefer_ceil"),
         "by": ("sizes", "scales", "scales of 1.7"),
         "cubic_a": (-0.75, -0.5),
@@ -182,11 +184,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
         "names_axes": (False, True),
         "axes": (2, 1, 3),
         "open": (False, True),
+        "stored": (False, True),
         "opset": (18, 11, 10),
     },
     "Upsample": {"mode": ("nearest", "linear"), "open": (False, True), "opset": (9,)},
-    "DepthToSpace": {"mode": ("DCR", "CRD"), "open": (False, True), "opset": (18,)},
-    "SpaceToDepth": {"open": (False, True), "opset": (18,)},
+    "DepthToSpace": {"mode": ("DCR", "CRD"), "open": (False, True), "stored": (False, True), "opset": (18,)},
+    "SpaceToDepth": {"open": (False, True), "stored": (False, True), "opset": (18,)},
     "MaxUnpool": {"names_size": (False, True), "channels": (2, 1), "opset": (18,)},
     "GridSample": {
         "mode": ("linear", "nearest", "cubic"),
@@ -235,7 +238,13 @@ def made_of(operator: str, said: Settings) -> tuple[ModelProto, Any]:
     rank = max(len(shape), 4) if operator == "Col2Im" else len(shape)
     end = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank)
     held = [numpy_helper.from_array(array, name) for name, array in stored.items()]
-    graph = helper.make_graph(nodes, "one", [entry], [end], held)
+    stored_shapes = []
+    if said.get("stored"):
+        nodes.append(helper.make_node("Relu", ["y"], ["z"]))
+        letters = [f"{letter}y" for letter in "NCHWD"[:rank]]
+        stored_shapes = [helper.make_tensor_value_info("y", TensorProto.FLOAT, letters)]
+        end = helper.make_tensor_value_info("z", TensorProto.FLOAT, [None] * rank)
+    graph = helper.make_graph(nodes, "one", [entry], [end], held, value_info=stored_shapes)
     opsets = [helper.make_opsetid("", said["opset"])]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     checker.check_model(model)

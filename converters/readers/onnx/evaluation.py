@@ -70,14 +70,15 @@ class Frame:
 class Evaluation:
     """The reading of one file's nodes.
 
-    `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
-    about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
+    `reserved` are the names of the graph's outputs, which nothing else gets; `lettered` the values
+    that the file stores a shape with letters of; `dark` those about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
     """
 
     work: Workspace
     folder: Folder
     functions: Mapping[FunctionKey, Message]
     reserved: frozenset[str] = frozenset()
+    lettered: frozenset[str] = frozenset()
     dark: set[str] = field(default_factory=set)
     inside: dict[tuple[int, ...], tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
@@ -122,7 +123,8 @@ class Evaluation:
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
         opset = frame.opsets.get(node.domain, 0)
-        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset))
+        lettered = not self.lettered.isdisjoint(node.outputs)
+        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset, lettered))
         origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(
