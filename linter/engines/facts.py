@@ -46,6 +46,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "keep_aspect": bool,
     "names_axes": bool,
     "by_scales": bool,
+    "computed_size": bool,
     "fractional": bool,
     "grows": bool,
     "shrinks": bool,
@@ -198,6 +199,7 @@ def _resize(seen: Seen) -> Pairs:
     op = seen.layer.operator
     if isinstance(op, ops.Resize):
         yield "fractional", op.scale is not None
+        yield "computed_size", any(not isinstance(size, int) for size in op.size or ())
     yield from _ratios(seen)
 
 

@@ -82,9 +82,26 @@ def _resize(said: Settings, rng: Any) -> Made:
     stored = {"t": np.array([*lead, *out], np.int64) if by_sizes else scales.astype(np.float32)}
     if said["coordinates"] == "tf_crop_and_resize":
         stored["roi"] = np.array([0] * len(ratios) + [1] * len(ratios), np.float32)
+    if said["by"] == "skip":
+        return _to_skip(axes, sizes, kept)
     roi = "roi" if "roi" in stored else ""
     inputs = ["x", "t"] if old else ["x", roi, "", "t"] if by_sizes else ["x", roi, "t"]
     return [helper.make_node("Resize", inputs, ["y"], **kept)], stored, (1, 2, *sizes)
+
+
+def _to_skip(axes: int, sizes: tuple[int, ...], said: Settings) -> Made:
+    """Pooled by two, and back to the size that x has."""
+    words = {"kernel_shape": [2] * axes, "strides": [2] * axes}
+    stored = {"two": np.array([2], np.int64), "end": np.array([axes + 2], np.int64)}
+    stored["lead"] = np.array([1, 2], np.int64)
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["p"], **words),
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "two", "end"], ["spatial"]),
+        helper.make_node("Concat", ["lead", "spatial"], ["t"], axis=0),
+        helper.make_node("Resize", ["p", "", "", "t"], ["y"], **said),
+    ]
+    return nodes, stored, (1, 2, *sizes)
 
 
 def _upsample(said: Settings, rng: Any) -> Made:
@@ -176,7 +193,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
                         "half_pixel_symmetric", "tf_crop_and_resize"),
         "says_coordinates": (True, False),
         "nearest_mode": (None, "floor", "ceil", "round_prefer_floor", "round_prefer_ceil"),
-        "by": ("sizes", "scales", "scales of 1.7"),
+        "by": ("sizes", "scales", "scales of 1.7", "skip"),
         "cubic_a": (-0.75, -0.5),
         "antialias": (0, 1),
         "exclude_outside": (0, 1),

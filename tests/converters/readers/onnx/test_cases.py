@@ -23,7 +23,6 @@ from upconv.converters.readers.onnx.lowering import LOWERINGS
 from upconv.converters.readers.options import ReadOptions
 
 REFUSED = {
-    "col2im": "Col2Im",
     "ct_dyn_oshape": "fixed while the input's size is open",
     "ct_oshape_full_form": "4 numbers for 2 spatial axes",
     "rs_linear_aa_down": "exclude_outside 0",
