@@ -5,9 +5,9 @@
     python -m benchmarks.engines --cases ../shared/engines --converted
 
 Makes an environment for each engine below build/engines (PyPI), runs each model in a child
-without sockets, prints the table, and says where a profile no longer holds. With --converted the models are
-those that `upconv convert --target all-measured` makes of them. The table is written as JSON too: the
-verdict of every case in every engine, and why.
+without sockets, prints the table, and says where a profile no longer holds. With --converted the
+models are those that `upconv convert --target all-measured` makes of them. --output writes the
+verdict of every case in every engine as JSON, with its reason.
 """
 
 from __future__ import annotations

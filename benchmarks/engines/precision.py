@@ -2,9 +2,9 @@
 
     python -m benchmarks.engines.precision FILE.onnx ... [--engines ncnn] [--size 96]
 
-For each engine: what it made of the file, and what `upconv check --target` had said of it. A finding
-on a file that the engine computes alike is refuted, a file that it does not is unforeseen or, where
-nothing in it makes larger, not ours to foresee.
+For each engine: what it made of the file, and what `upconv check --target` had said of it. A
+finding on a file that the engine computes alike is refuted; a file without one that it does not is
+unforeseen, which may lie at nodes that make nothing larger.
 """
 
 from __future__ import annotations

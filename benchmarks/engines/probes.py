@@ -1,4 +1,4 @@
-"""What `upconv probe read` says of every ConvTranspose and Resize, from the outputs of real engines.
+"""What `upconv probe read` says of each ConvTranspose and Resize from what real engines computed.
 
     python -m benchmarks.engines.probes --cases ../shared/engines [--engines mnn] [--only ct_]
 

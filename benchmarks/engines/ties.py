@@ -1,5 +1,5 @@
-"""Ties of nearest interpolation: where a coordinate lies on a pixel or half way between two, rounding
-in float32 decides, and the shared table counts neither side as wrong."""
+"""Ties of nearest interpolation: where a coordinate lies on a pixel or half way between two,
+rounding decides in float32, and the shared table counts neither side as wrong."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tied(model: Path, x: NDArray[Any], got: NDArray[Any], wrong: NDArray[np.bool
 
 
 def _either(op: ops.Resize, axis: int, size: int, out: int) -> Places:
-    """(3, out): the pixels that each pixel of an axis may be; thrice the same where none is near."""
+    """(3, out): the pixels that each pixel of an axis may be; thrice the same off a tie."""
     found = source_coordinates(size, out, op.coordinate_mode, scale_of(op, axis))
     own = found.nearest(op.nearest_mode)
     rows = []

@@ -20,8 +20,8 @@ MOST_TERMS = 3
 
 
 def mixed_up(layer: Layer, x: Array, got: Array, right: Array) -> bool:
-    """Whether every plane of the first axis that is wrong is, to the bit, a sum of whole taps of that
-    axis over whole planes of the input, though not of those that belong there."""
+    """Whether each plane of the first axis that is wrong is, to the bit, a sum of taps of that axis
+    over planes of the input, though not of those that belong there."""
     op = layer.operator
     assert isinstance(op, ops.ConvTranspose)
     if got.shape != right.shape or len(op.kernel) != 3 or x.shape[2] * op.kernel[0] > MOST_PARTS:

@@ -1,5 +1,5 @@
-"""What nodes mean that have no record: interpolation with words that the specification leaves open, or
-that the representation has no word for, and an output_shape that has N and C."""
+"""What nodes mean that have no record: interpolation with words that the specification leaves open,
+or that the representation has no word for, and an output_shape that has N and C."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def conv_transpose(node: OnnxNode, layer: Layer, x: Array, values: Values) -> La
     operator = ops.ConvTranspose(
         weight.shape[1] * groups, kernel, stride, dilation, begin, end, extra, groups
     )
-    held = {"weight": weight_of(weight)}
+    held = {"weight": weight_of(weight.astype(np.float32))}
     if len(node.inputs) > 2 and node.inputs[2] in values:
-        held["bias"] = weight_of(values[node.inputs[2]])
+        held["bias"] = weight_of(values[node.inputs[2]].astype(np.float32))
     return replace(layer, operator=operator, weights=held)
 
 

@@ -62,10 +62,11 @@ KNOWN: Final[Mapping[str, type]] = {
     "understood": bool,
 }
 """Fact -> its type. `part_of` is the operator that the node says, or helps to say; `axes` counts
-the spatial ones; `stores_open_size`: the file stores a shape with letters for what the node makes; `extent` is the kernel with its dilation;
-`output_shape` is "none", "spatial" or "full" (N and C among it); `uneven`: begin and end pads
-differ, counting those that auto_pad or output_shape stand for; `beyond`: output_shape asks for so
-much more than the kernel reaches that the pads at the begin are negative; `fractional`: coordinates by a scale
+the spatial ones; `stores_open_size`: the file stores a shape with letters for what the node makes;
+`extent` is the kernel with its dilation; `output_shape` is "none", "spatial" or "full" (N and C
+among it); `uneven`: begin and end pads differ, counting those that auto_pad or output_shape stand
+for; `beyond`: output_shape asks for so much more than the kernel reaches that the pads at the begin
+are negative; `computed_size`: the network computes the size; `fractional`: coordinates by a scale
 that is not the ratio of the sizes; `antialias`: and an axis becomes shorter; `understood`: false
 where the specification leaves two readings, or anything else keeps the node from having a
 record."""

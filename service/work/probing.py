@@ -100,7 +100,8 @@ def _convert(model: Model, path: str, request: MakeRequest) -> None:
 
 
 def _proto(path: str, outside: bool = True) -> Any:
-    """The file's messages, with the weights that lie outside of it. Raises UnreadableError where onnx does not take it."""
+    """The file's messages, with the weights that lie outside of it. Raises UnreadableError where
+    onnx does not take it."""
     import onnx
 
     try:

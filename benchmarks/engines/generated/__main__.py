@@ -2,9 +2,9 @@
 
     python -m benchmarks.engines.generated [--engines ncnn,tract] [--output FILE.json]
 
-For every branch of an entry's condition up to three models that meet it, and beside each a twin that
-meets no entry: the engine is to refuse or misread the model, and to be right on its twin. What does
-not hold is said, and what is not shown.
+For every branch of an entry's condition up to three models that meet it, and beside each a twin
+that meets no entry: the engine is to refuse or misread the model, and to be right on its twin. What
+does not hold is said, and what is not shown.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ def main() -> None:
     folder = asked.scratch / "models"
     folder.mkdir(parents=True, exist_ok=True)
     models = Models(folder)
-    known = json.loads(asked.output.read_text("utf-8")) if asked.output.is_file() else {}
     for engine in asked.engines.split(","):
         (target,) = targets_of((ENGINES[engine].target,))
-        known[engine] = measured(engine, target, models, asked.scratch)
-        for line in (*problems(known[engine]["entries"]), summary(engine, known[engine])):
+        found = measured(engine, target, models, asked.scratch)
+        for line in (*problems(found["entries"]), summary(engine, found)):
             print(line, flush=True)
+        stored = asked.output.read_text("utf-8") if asked.output.is_file() else "{}"
+        known = json.loads(stored) | {engine: found}
         asked.output.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, product
@@ -31,8 +31,12 @@ MODELS = 3
 MOST_CONVERTED = 40
 """Models that are tried for an operator that `convert` writes."""
 TWIN_CHANGES = 2
-EMITTED = {"Gather": "Resize", "ScatterElements": "MaxUnpool", "Pad": "ConvTranspose"}
-"""An operator that `convert` writes -> the operator that it writes it for."""
+EMITTED: Mapping[str, tuple[str, Settings]] = {
+    "Gather": ("Resize", {"mode": "nearest", "nearest_mode": "floor"}),
+    "ScatterElements": ("MaxUnpool", {}),
+    "Pad": ("ConvTranspose", {"pads": (-1, 0)}),
+}
+"""An operator that `convert` writes -> the operator that it writes it for, and how that is said."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class Models:
 
 @dataclass(frozen=True)
 class One:
-    """A generated model; `meant` says the same where its own words have no one meaning, and `source`
-    is what it was converted from."""
+    """A generated model; `meant` says the same where its own words have no one meaning; `source` is
+    what it was converted from."""
 
     name: str
     path: Path
@@ -130,7 +134,7 @@ class One:
 def _write(path: Path, operator: str, said: Settings) -> NDArray[np.float32]:
     proto, x = made_of(operator, said)
     path.write_bytes(proto.SerializeToString())
-    return x
+    return np.asarray(x, np.float32)
 
 
 def _by_onnxruntime(path: Path, x: NDArray[np.float32]) -> NDArray[np.float64] | None:
@@ -169,10 +173,12 @@ def _models(
 ) -> Iterator[Shown]:
     """Models that this entry alone speaks of come first."""
     entry = target.entries()[number]
-    source = operator if operator in MAKERS else EMITTED[operator]
+    source, words = (operator, {}) if operator in MAKERS else EMITTED[operator]
     converted = source != operator
     rest: list[Shown] = []
-    for said in islice(near(source, usual(source)), MOST_CONVERTED if converted else None):
+    for said in islice(
+        near(source, {**usual(source), **words}), MOST_CONVERTED if converted else None
+    ):
         if len(rest) >= MODELS:
             break
         one = models.get(source, said, converted)

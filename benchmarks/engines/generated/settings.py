@@ -91,7 +91,7 @@ def _resize(said: Settings, rng: Any) -> Made:
 
 def _to_skip(axes: int, sizes: tuple[int, ...], said: Settings) -> Made:
     """Pooled by two, and back to the size that x has."""
-    words = {"kernel_shape": [2] * axes, "strides": [2] * axes}
+    words: dict[str, Any] = {"kernel_shape": [2] * axes, "strides": [2] * axes}
     stored = {"two": np.array([2], np.int64), "end": np.array([axes + 2], np.int64)}
     stored["lead"] = np.array([1, 2], np.int64)
     nodes = [
@@ -123,7 +123,7 @@ def _blocks(operator: str, deep: int, sizes: tuple[int, int]) -> Callable[[Setti
 
 
 def _max_unpool(said: Settings, rng: Any) -> Made:
-    words = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    words: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
     sized = said["names_size"]
     stored = {"o": np.array([1, said["channels"], 4, 6], np.int64)} if sized else {}
     pool = helper.make_node("MaxPool", ["x"], ["p", "i"], **words)
@@ -205,7 +205,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
         "opset": (18, 11, 10),
     },
     "Upsample": {"mode": ("nearest", "linear"), "open": (False, True), "opset": (9,)},
-    "DepthToSpace": {"mode": ("DCR", "CRD"), "open": (False, True), "stored": (False, True), "opset": (18,)},
+    "DepthToSpace": {
+        "mode": ("DCR", "CRD"),
+        "open": (False, True),
+        "stored": (False, True),
+        "opset": (18,),
+    },
     "SpaceToDepth": {"open": (False, True), "stored": (False, True), "opset": (18,)},
     "MaxUnpool": {"names_size": (False, True), "channels": (2, 1), "opset": (18,)},
     "GridSample": {

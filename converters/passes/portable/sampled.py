@@ -1,5 +1,5 @@
-"""Sampling at places that the file holds, as one sum of pixels: a convolution of 1 x 1 whose channels
-are the pixels of the image. Places that a network computes have no such form."""
+"""Sampling at places that the file holds, as one sum of pixels: a convolution of 1 x 1 whose
+channels are the pixels of the image. Places that a network computes have no such form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer, Shape
-from upconv.converters.ir.tensors import FloatArray, weight_of
+from upconv.converters.ir.tensors import FloatArray
 from upconv.converters.passes.portable.chain import chain
 from upconv.converters.passes.portable.interpolated import along
 
@@ -48,7 +48,8 @@ def sampled(op: ops.GridSample, layer: Layer, x: Shape, y: Shape) -> Iterator[tu
 
 
 def _weights(op: ops.GridSample, grid: Places, sizes: Sequence[int]) -> FloatArray:
-    """(pixels of the result, pixels of the image): how much of each goes into each (ONNX GridSample).
+    """(pixels of the result, pixels of the image): how much of each goes into each, as ONNX's
+    GridSample has it.
 
     `grid` is (out..., axes), with the last axis' places first.
     """
@@ -98,7 +99,7 @@ def _tap(
 
 
 def _brought_inside(op: ops.GridSample, at: Places, n: int) -> Places:
-    """Border: the nearest pixel. Reflection: mirrored at a pixel's outer edge, or with align_corners at
+    """Border: the nearest pixel. Reflection: mirrored at a pixel's outer edge, with align_corners at
     its centre, as often as it takes."""
     import numpy as np
 

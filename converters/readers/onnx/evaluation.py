@@ -71,7 +71,8 @@ class Evaluation:
     """The reading of one file's nodes.
 
     `reserved` are the names of the graph's outputs, which nothing else gets; `lettered` the values
-    that the file stores a shape with letters of; `dark` those about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
+    that the file stores a shape with letters of; `dark` those about which nothing is known.
+    `inside` is what graphs inside of nodes read, by their places.
     """
 
     work: Workspace

@@ -13,15 +13,14 @@ from upconv.converters.ir.tensors import FloatArray, weight_of
 from upconv.converters.readers.onnx.entries import Entry
 from upconv.converters.readers.onnx.lowering import Call, lowers
 
-
 MOST_WEIGHTS: Final = 1 << 22
 """Rows times places of a block."""
 
 
 @lowers("Col2Im", since=18)
 def _blocks_put_back(call: Call) -> Entry:
-    """Columns (N, C*block, cells), added where blocks overlap: a transposed convolution whose kernel
-    of ones lays row k of each channel on place k of its blocks."""
+    """Columns (N, C*block, cells), added where blocks overlap: a transposed convolution whose
+    kernel of ones lays row k of each channel on place k of its blocks."""
     x = call.value()
     image = tuple(map(int, call.array(1, "image_shape").reshape(-1).tolist()))
     block = tuple(map(int, call.array(2, "block_shape").reshape(-1).tolist()))
