@@ -2,8 +2,8 @@
 
     python -m benchmarks.bilinear_forms [ROUNDS]
 
-The layer grouped, as the separable and the matmul form write it, and as `auto` chooses, beside one
-copy of its output; milliseconds of processor time, the least of alternating rounds.
+The layer grouped, as each other form writes it, and as `auto` chooses, beside one copy of its
+output; milliseconds of processor time, the least of alternating rounds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.onnx_writer.options import Bilinear
 
-FORMS: Final[tuple[Bilinear, ...]] = ("conv-transpose", "separable", "matmul", "auto")
+FORMS: Final[tuple[Bilinear, ...]] = (
+    "conv-transpose", "separable", "matmul", "resize", "auto",
+)  # fmt: skip
 CASES: Final = (
     (21, 2, 64), (64, 2, 64), (256, 2, 64), (21, 8, 64), (64, 8, 32), (21, 32, 16),
     (21, 4, 64), (64, 4, 32), (21, 16, 32), (64, 2, 16),

@@ -2,13 +2,16 @@
 
 Every shape of file is one that once took minutes: the exponent of cost in size is to stay near 1.
 Growth is measured with the budgets of files lifted; beside it, what the largest costs within them.
-`python -m benchmarks.scaling [SIZES ...]` takes other sizes, as in `1000 10000 100000`.
+`python -m benchmarks.scaling [SIZES ...] [--shapes NAME]` takes other sizes, as in `1000 10000
+100000`, and the shapes whose names hold NAME.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +22,7 @@ from typing import Any, Final
 
 SIZES: Final = (1_000, 10_000)
 LIMIT: Final = 600
+"""CPU seconds after which a check is given up."""
 
 
 def in_place(count: int) -> str:
@@ -154,6 +158,7 @@ from upconv.converters.readers.files.budgets import Meter
 from upconv.linter.running.engine import check_path
 from upconv.service.cli.collector import collect_seldom
 collect_seldom()
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[3]),) * 2)
 if sys.argv[2] == "lifted":
     Meter.spend = lambda self, steps=1: None
 began = time.process_time()
@@ -179,12 +184,13 @@ class Cost:
 def cost(path: Path, budgets: str) -> Cost:
     """The cost of a check in a process of its own, with its budgets "kept" or "lifted"."""
     done = subprocess.run(
-        [sys.executable, "-c", _CODE, str(path), budgets],
+        [sys.executable, "-c", _CODE, str(path), budgets, str(LIMIT)],
         capture_output=True,
         text=True,
-        timeout=LIMIT,
-        check=True,
+        check=False,
     )
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return Cost(math.inf, math.nan, refused=False)
     seconds, megabytes, refused = done.stdout.split()
     return Cost(float(seconds), float(megabytes), refused == "True")
 
@@ -200,12 +206,16 @@ def exponent(found: Mapping[int, Cost]) -> str:
 
 
 def main() -> None:
-    sizes = tuple(map(int, sys.argv[1:])) or SIZES
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--shapes", default="")
+    asked = parser.parse_args()
+    sizes, shapes = asked.sizes, [one for one in SHAPES.items() if asked.shapes in one[0]]
     print("CPU seconds and MB of a check, * refused as larger than any real file; exponent;")
     print("then what the largest costs as it is checked, within the budgets")
     print(" " * 24 + "".join(f"{size:>15}" for size in sizes) + "  exp" + "   in budgets")
     with tempfile.TemporaryDirectory() as folder:
-        for name, (suffix, make) in SHAPES.items():
+        for name, (suffix, make) in shapes:
             path = Path(folder, f"net.{suffix}")
             found = {}
             for size in sizes:

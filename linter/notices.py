@@ -24,7 +24,10 @@ _RENAME: Final = "give each blob and each layer a name of its own"
 
 NOTICES: Final[Mapping[NoticeKind, Told]] = {
     "unreadable-part": Told("UP001", "correct it; everything else in the file was checked"),
-    "unknown-layer-type": Told("UP003", "checks go on around it, but the net cannot be converted"),
+    "unknown-layer-type": Told(
+        "UP003",
+        "checks go on around it; it is not converted, but from ONNX to ONNX it is copied",
+    ),
     "dangling-name": Told("UP004", _RENAME),
     "name-of-other-phase": Told("UP004", _RENAME, "info"),  # the net may be for that phase alone
     "missing-name": Told("UP004", _RENAME),

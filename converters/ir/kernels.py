@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import reduce
+from math import prod
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.converters.ir.geometry import BILINEAR_TOLERANCE, bilinear_taps
+from upconv.converters.ir.geometry import (
+    BILINEAR_TOLERANCE,
+    bilinear_kernel_size,
+    bilinear_pad,
+    bilinear_taps,
+)
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
 
@@ -60,13 +67,14 @@ def caffe_bilinear_filler(shape: Sequence[int]) -> Float32:
     return np.broadcast_to(bilinear_kernel(shape[3]), tuple(shape)).copy()
 
 
-def separate(kernel: AnyFloat) -> tuple[Float32, Float32] | None:
-    """(column (k_h), row (k_w)) in float32 whose outer product is the stored kernel (k_h, k_w), to
+def separate(kernel: AnyFloat) -> tuple[Float32, ...] | None:
+    """One factor (k_a) of each axis, in float32, whose outer product is the stored kernel (k...) to
     a relative 2^-21 per element; None where it is not of rank one.
 
-    The factors are taken from the stored values, never from a formula, and are exact where the
+    The factors are taken from the stored values, never from a formula. They are exact where the
     kernel was made as a product of one float32 row with itself, as Caffe's filler does: the
-    square root of a rounded square is the number itself.
+    square root of a rounded square is the number itself. They are exact too where the kernel is
+    whole numbers times a power of two: by the largest common divisors of its lines.
 
     >>> separate(bilinear_kernel(4))
     (array([0.25, 0.75, 0.75, 0.25], dtype=float32), array([0.25, 0.75, 0.75, 0.25], dtype=float32))
@@ -74,55 +82,142 @@ def separate(kernel: AnyFloat) -> tuple[Float32, Float32] | None:
     wide = np.asarray(kernel, np.float64)
     if not np.isfinite(wide).all() or not wide.any():
         return None
-    for column, row in (_symmetric_factors(wide), _pivot_factors(wide)):
-        product = np.multiply.outer(column.astype(np.float64), row.astype(np.float64))
-        if (np.abs(product - wide) <= RANK_ONE_TOLERANCE * np.abs(wide)).all():
-            return column, row
-    return None
+    close: tuple[Float32, ...] | None = None
+    for attempt in (_symmetric_factors, _whole_factors, _pivot_factors):
+        factors = attempt(wide)
+        if factors is None:
+            continue
+        apart = np.abs(_outer(factors) - wide)
+        if not apart.any():
+            return factors
+        if close is None and (apart <= RANK_ONE_TOLERANCE * np.abs(wide)).all():
+            close = factors
+    return close
 
 
-def _symmetric_factors(wide: Float64) -> tuple[Float32, Float32]:
-    if wide.shape[0] != wide.shape[1]:
-        return _pivot_factors(wide)
-    root = np.sqrt(np.abs(np.diag(wide))).astype(np.float32)
-    peak = int(np.argmax(root))
-    signs = np.sign(wide[peak]).astype(np.float32)
-    row = root * signs * np.float32(np.sign(wide[peak, peak]))
-    return row * np.float32(np.sign(wide[peak, peak])), row
+def _outer(factors: Sequence[Float32]) -> Float64:
+    """The product (k...) of one factor (k_a) of each axis; exact for two of them, or few bits."""
+    return reduce(np.multiply.outer, (one.astype(np.float64) for one in factors))
 
 
-def _pivot_factors(wide: Float64) -> tuple[Float32, Float32]:
-    """The column and the row through the largest element, sharing its size evenly."""
-    y, x = np.unravel_index(int(np.abs(wide).argmax()), wide.shape)
-    share = np.sqrt(np.abs(wide[y, x]))
-    column = wide[:, x] / share
-    row = wide[y] / (share * np.sign(wide[y, x]))
-    return column.astype(np.float32), row.astype(np.float32)
+def _lines(wide: Float64) -> tuple[list[Float64], tuple[int, ...]]:
+    """The line along each axis through the largest element, and its place."""
+    peak = tuple(map(int, np.unravel_index(int(np.abs(wide).argmax()), wide.shape)))
+    axes = range(wide.ndim)
+    return [np.moveaxis(wide, axis, -1)[(*peak[:axis], *peak[axis + 1 :])] for axis in axes], peak
+
+
+def _symmetric_factors(wide: Float64) -> tuple[Float32, ...] | None:
+    """Roots of the diagonal, with the signs of the lines through the largest element."""
+    if len(set(wide.shape)) > 1:
+        return None
+    places = np.arange(wide.shape[0])
+    diagonal = np.abs(wide[(places,) * wide.ndim])
+    root = {1: np.abs, 2: np.sqrt, 3: np.cbrt}.get(wide.ndim, np.abs)(diagonal)
+    lines, peak = _lines(wide)
+    sign = np.sign(wide[peak])
+    factors = [(root * np.sign(line) * sign).astype(np.float32) for line in lines]
+    factors[0] *= np.float32(sign)
+    return tuple(factors)
+
+
+LARGEST_MULTIPLE: Final = 2.0**53
+"""Whole numbers up to it are exact in float64."""
+
+
+def _whole_factors(wide: Float64) -> tuple[Float32, ...] | None:
+    """Each line by the largest common divisor of its entries, all values seen as multiples of one
+    power of two; None where there is none that is near enough."""
+    _, exponents = np.frexp(wide[wide != 0])
+    unit = 2.0 ** (int(exponents.min()) - 24)
+    if float(np.abs(wide).max()) / unit >= LARGEST_MULTIPLE:
+        return None
+    lines, peak = _lines(wide)
+    whole = [(line / unit).astype(np.int64) for line in lines]
+    parts = [line / np.gcd.reduce(line) for line in whole]
+    at_peak = prod(float(part[place]) for part, place in zip(parts, peak, strict=True))
+    parts[0] = parts[0] * (float(wide[peak]) / at_peak)
+    return tuple(part.astype(np.float32) for part in parts)
+
+
+def _pivot_factors(wide: Float64) -> tuple[Float32, ...]:
+    """The lines through the largest element, sharing its size evenly."""
+    lines, peak = _lines(wide)
+    largest = wide[peak]
+    share = np.abs(largest) ** ((wide.ndim - 1) / wide.ndim)
+    factors = [line / (share * np.sign(largest)) for line in lines]
+    factors[0] = factors[0] * np.sign(largest)
+    return tuple(factor.astype(np.float32) for factor in factors)
 
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """kernel[c, y, x] = column[c, y] * row[c, x], float32; `exact`: to the last bit."""
+    """kernel[c, i, j, ...] = taps[0][c, i] * taps[1][c, j] * ..., each (C, k_a) in float32; `exact`
+    to the last bit."""
 
-    column: Float32
-    row: Float32
+    taps: tuple[Float32, ...]
     exact: bool
 
 
 def factored(kernels: Float32) -> Factors | None:
-    """Columns and rows of kernels (C, k_h, k_w); None where one is not their product.
+    """The factors of kernels (C, k...); None where one is not their product.
 
     They come from the stored kernels, never from the formula of an interpolation: at factor 12 the
     formula is 2.4 times over the error bound of one rounding per weight, the stored kernel's own
     factors are inside it.
     """
-    parts = [separate(kernel) for kernel in kernels]
-    found = [part for part in parts if part is not None]
-    if len(found) < len(parts) or not found:
+    found: list[tuple[Float32, ...]] = []
+    for kernel in kernels:
+        part = separate(kernel)
+        if part is None:
+            return None
+        found.append(part)
+    if not found:
         return None
-    column, row = (np.stack([part[side] for part in found]) for side in (0, 1))
-    product = column[:, :, None].astype(np.float64) * row[:, None, :]
-    return Factors(column, row, bool((product == kernels).all()))
+    is_exact = all(
+        bool((_outer(part) == kernel).all()) for part, kernel in zip(found, kernels, strict=True)
+    )
+    return Factors(tuple(map(np.stack, zip(*found, strict=True))), is_exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """weight[i, o, k...] = mixing[i, o] * kernel[k...], float32: channels are mixed, and then each
+    is enlarged by the same kernel; `exact`: to the last bit."""
+
+    mixing: Float32
+    kernel: Float32
+    exact: bool
+
+
+def mixture(weight: Float32) -> Mixture | None:
+    """A dense weight (C_in, C_out, k...) as a mixture; None where its kernels differ by more than a
+    factor, as learned ones do. Caffe's filler makes such a weight where a layer has one group."""
+    inputs, outputs, *kernel = weight.shape
+    if inputs < 2 or prod(kernel) < 2:
+        return None
+    rows = weight.reshape(inputs * outputs, -1)
+    if np.any(rows[0]) and np.any(rows[1]) and separate(rows[:2]) is None:
+        return None  # learned: two of them say so
+    found = separate(rows)
+    if found is None:
+        return None
+    is_exact = bool((_outer(found) == rows).all())
+    return Mixture(found[0].reshape(inputs, outputs), found[1].reshape(kernel), is_exact)
+
+
+def is_pointwise(op: ConvTranspose) -> bool:
+    """Whether each output pixel of a transposed convolution is made of the one at its place."""
+    ends = (*op.pads_begin, *op.pads_end, *op.output_padding)
+    return {*op.kernel, *op.stride} == {1} and not any(ends) and op.target is None
+
+
+def pointwise(weight: Float32, groups: int) -> Float32:
+    """The weight (C_in, C_out/groups, 1...) of such a layer as that of a convolution, (C_out,
+    C_in/groups, 1...)."""
+    inputs, per_group, *kernel = weight.shape
+    split = weight.reshape(groups, inputs // groups, per_group).transpose(0, 2, 1)
+    return split.reshape(groups * per_group, inputs // groups, *kernel)
 
 
 def depthwise_kernels(op: ConvTranspose, layer: Layer) -> Float32 | None:
@@ -141,6 +236,36 @@ def depthwise_kernels(op: ConvTranspose, layer: Layer) -> Float32 | None:
     channels = np.arange(op.out_channels)
     diagonal = dense[channels, channels]
     return diagonal if np.count_nonzero(dense) == np.count_nonzero(diagonal) else None
+
+
+def linear_kernel(factors: Sequence[int]) -> Float64:
+    """The kernel (k...) of linear interpolation by these whole factors, in float64.
+
+    >>> linear_kernel((2,))
+    array([0.25, 0.75, 0.75, 0.25])
+    """
+    lines = (bilinear_taps(bilinear_kernel_size(factor)) for factor in factors)
+    return reduce(np.multiply.outer, (np.array(taps) / whole for taps, whole in lines))
+
+
+def interpolates(kernels: AnyFloat, factors: Sequence[int]) -> bool:
+    """Whether each of the kernels (C, k...) is that of linear interpolation by these factors, to
+    `geometry.BILINEAR_TOLERANCE`."""
+    return kernels.shape[1:] == tuple(map(bilinear_kernel_size, factors)) and _close(
+        kernels, linear_kernel(factors)
+    )
+
+
+def border_sums(factor: int) -> Float32:
+    """What the weights of the first pixels of an interpolated axis sum up to, with zeros outside of
+    the image: of the `bilinear_pad` ones that have one source. The last ones are their mirror.
+
+    >>> border_sums(4)
+    array([0.625, 0.875], dtype=float32)
+    """
+    taps, whole = bilinear_taps(bilinear_kernel_size(factor))
+    pad = bilinear_pad(factor)
+    return (np.array(taps[pad : 2 * pad]) / whole).astype(np.float32)
 
 
 def phase_sums(

@@ -214,6 +214,12 @@ class GraphBuilder:
             self._weights[key] = (weight.data, chosen)
         return self._weights[key][1]
 
+    def stored(self, name: str, data: TensorData) -> str:
+        """The initializer of values that are read when they are written."""
+        chosen = self.unique(name)
+        self.weights.append(StoredWeight(chosen, data.shape, data))
+        return chosen
+
     def optional_weight(self, name: str) -> tuple[str, ...]:
         """(initializer,) of a weight the layer may have, or ()."""
         return (self.weight(name),) if name in self.layer.weights else ()

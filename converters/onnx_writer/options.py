@@ -23,8 +23,12 @@ GROUPED: Final = "grouped"
 """The form of a layer whose dense weight keeps channels apart, and the name of the initializer that
 holds its diagonal, behind the layer's."""
 
+POINTWISE: Final = "pointwise"
+"""The name of the initializer that holds the weight of a transposed convolution of one pixel, in
+the order of a convolution, behind the layer's."""
+
 ExternalData = Literal["auto", "always", "never"]
-Bilinear = Literal["auto", "conv-transpose", "separable", "matmul"]
+Bilinear = Literal["auto", "conv-transpose", "separable", "matmul", "resize"]
 UnknownLayers = Literal["refuse", "custom-op"]
 
 
@@ -42,10 +46,12 @@ class WriteOptions:
 
     `external_data`: weights in a file of their own beside the model, "auto" above 1 GiB.
     `bilinear` is the form of transposed convolutions whose kernels are products of a column and
-    a row: "conv-transpose" keeps the one node that the source has, "separable" writes a k x 1 and
-    a 1 x k grouped node, "matmul" two matrix products; "auto" is the cheaper of these two
+    a row, or of more factors: "conv-transpose" keeps the one node that the source has, "separable"
+    writes a thin grouped node for each axis, "matmul" a matrix product, "resize" one Resize with
+    what its border needs, where the kernels interpolate linearly; "auto" is the cheapest of these
     (`form_costs`) where the factors give back the stored kernel bit for bit (bilinear kernels of
-    factors 2, 4, 8 ...), else one node. One node that keeps channels apart is grouped.
+    factors 2, 4, 8 ...), and a Conv where the kernel is one pixel, else one node. One node that
+    keeps channels apart is grouped.
     `unknown` layers are refused, or written as nodes of a domain of our own. Without `open_shapes`
     no shape with letters is stored of inner values: tract refuses files for them.
     """

@@ -63,8 +63,12 @@ def write_spliced(model: Model, target: Path, options: WriteOptions) -> Written:
     inputs that the model has, which the user may have given.
 
     Raises UnsupportedError where such a node cannot be written in the file's opset, and
-    UnreadableError where data are in other files, which are not there, too short or elsewhere.
+    UnreadableError where a part of the file is malformed, or data are in other files, which are not
+    there, too short or elsewhere.
     """
+    for notice in model.notices:
+        if notice.kind == "unreadable-part":
+            raise notice.error
     proto = _loaded(model.path)
     _load_data(proto, model.path)
     if proto.ByteSize() > PROTOBUF_LIMIT:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
@@ -16,7 +18,7 @@ from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.plan import Plan
 from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
 from upconv.converters.reference import run_layer, widened
-from upconv.converters.reference.bounded_blocks import Place, in_bounded_blocks
+from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks
 from upconv.converters.reference.call import Array
 from upconv.converters.reference.threads import each
 
@@ -48,6 +50,27 @@ def compare_layer(
     except ShapeError as error:  # of what the file feeds it, for the model has been inferred
         return uncertified(layer, form, f"it is fed what it cannot take: {error.message}")
     return _compare_whole(layer, form, wide, errors, exact, computed)
+
+
+def compare_near(
+    layer: Layer,
+    form: str,
+    inputs: tuple[NDArray[Any], NDArray[Any]],
+    computed: tuple[NDArray[Any], NDArray[Any]],
+) -> tuple[LayerCertificate, LayerCertificate] | None:
+    """The certificates of a convolution in two runs whose inputs differ by roundings, from one
+    evaluation of its reference; None where it is no convolution, or one of the two asks for more
+    than that: then each has its own."""
+    if not isinstance(layer.operator, ops.Conv) or inputs[0].shape != inputs[1].shape:
+        return None
+    judges = [_Judge(one) for one in computed]
+    try:
+        near = Near(inputs[1:], judges[1].judge_near)
+        in_bounded_blocks(layer, inputs[:1], judges[0].judge, near=near)
+    except (ShapeError, IndexError):
+        return None
+    first, second = (judge.certificate(layer, form) for judge in judges)
+    return None if first is None or second is None else (first, second)
 
 
 def uncertified(
@@ -132,23 +155,39 @@ def _in_parts(
 def _by_blocks(
     layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
 ) -> LayerCertificate | None:
-    found: list[Worst] = []
-    compared: list[int] = []
-
-    def judge(place: Place, exact: Array, bound: Array) -> None:
-        values = got[place]
-        compared.append(values.size)
-        found.append(
-            worst_element(exact, values, bound)
-            if values.shape == exact.shape
-            else (None, None, None)
-        )
-
+    judge = _Judge(got)
     try:
-        in_bounded_blocks(layer, inputs, judge, plan.chooser(layer.name, got.size))
+        in_bounded_blocks(layer, inputs, judge.judge, plan.chooser(layer.name, got.size))
     except (ShapeError, IndexError):
         return None
-    return _of_parts(layer, form, "bound", found, got.size, sum(compared))
+    return judge.certificate(layer, form)
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Holds blocks of a layer's values against their reference."""
+
+    got: NDArray[Any]
+    found: list[Worst] = field(default_factory=list)
+    compared: list[int] = field(default_factory=list)
+
+    def judge(self, place: Place, exact: Array, bound: Array) -> None:
+        values = self.got[place]
+        self.compared.append(values.size)
+        fits = values.shape == exact.shape
+        self.found.append(worst_element(exact, values, bound) if fits else (None, None, None))
+
+    def judge_near(self, place: Place, near: Array, lost: Array, bound: Array) -> None:
+        """Exact is what is within `lost` of `near`, on the far side."""
+        values = self.got[place]
+        if values.shape != near.shape or not np.isfinite(lost).all():
+            self.found.append((None, None, None))
+        else:
+            self.judge(place, near + np.copysign(lost, near - values), bound)
+
+    def certificate(self, layer: Layer, form: str) -> LayerCertificate | None:
+        """None where a block does not pass."""
+        return _of_parts(layer, form, "bound", self.found, self.got.size, sum(self.compared))
 
 
 def _stands_by_channels(layer: Layer, inputs: Sequence[NDArray[Any]], got: NDArray[Any]) -> bool:

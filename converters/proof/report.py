@@ -151,12 +151,13 @@ def worst_element(
     """
     if not want.size:
         return 0.0, 0.0, 0.0
-    worst = (0.0, float(np.broadcast_to(bound, want.shape).flat[0]), 0.0)
+    first = float(np.broadcast_to(bound, want.shape).flat[0])
+    worst = (0.0, first if np.isfinite(first) else 0.0, 0.0)
     for parts in _pieces(want, got, bound):
         if not np.array_equal(parts[0], parts[1]):
             worst = max(worst, _worst_of(*parts), key=lambda found: found[2])
-    first, second, third = (value if np.isfinite(value) else None for value in worst)
-    return first, second, None if second is None else third
+    error, limit, ratio = (value if np.isfinite(value) else None for value in worst)
+    return error, limit, None if limit is None else ratio
 
 
 def _pieces(*arrays: NDArray[Any]) -> Iterator[tuple[Array, Array, Array]]:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.ir.kernels import depthwise_kernels
+from upconv.converters.ir.kernels import depthwise_kernels, is_pointwise, pointwise
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.ir.tensors import Weight, weight_of
-from upconv.converters.onnx_writer.options import GROUPED
+from upconv.converters.onnx_writer.options import GROUPED, POINTWISE
 from upconv.converters.proof.skeleton import skeleton
 
 
@@ -51,13 +51,17 @@ def differing_weights(model: Model, path: str) -> Iterator[tuple[Layer, str]]:
 
 def _written(layer: Layer, tensors: Mapping[str, Any]) -> dict[str, Weight]:
     """The weights of a layer by the names that the writer gives them; of a dense one that it wrote
-    grouped, the diagonal."""
+    grouped, the diagonal; of one of a single pixel, its weight as a convolution has it."""
     found = dict(layer.weights)
     op = layer.operator
-    if isinstance(op, ConvTranspose) and f"{layer.name}/{GROUPED}" in tensors:
-        kernels = depthwise_kernels(op, layer) if found["weight"].present else None
+    if not isinstance(op, ConvTranspose) or not found["weight"].present:
+        return found
+    if f"{layer.name}/{GROUPED}" in tensors:
+        kernels = depthwise_kernels(op, layer)
         if kernels is not None:
             found[GROUPED] = weight_of(kernels[:, None])
+    if f"{layer.name}/{POINTWISE}" in tensors and is_pointwise(op):
+        found[POINTWISE] = weight_of(pointwise(found["weight"].array(), op.groups))
     return found
 
 

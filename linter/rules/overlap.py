@@ -172,13 +172,14 @@ def inexact_multiple(context: Context) -> Iterator[Hit]:
         BVLC/caffe issues 3119, 4199 and 6467 (sizes that do not invert)
     """
     judged = {found.layer.name for found in interpolators(context)}
+    crops = _code_that_crops(context)
     for layer in context.of(ops.ConvTranspose):
         op = layer.operator
         assert isinstance(op, ops.ConvTranspose)
         axis = _inexact_axis(op)
         if axis is None or layer.name in judged or _has_target(layer, op):
             continue
-        if excess(op, axis) > 0 and _code_that_crops(context):
+        if excess(op, axis) > 0 and crops:
             continue
         if repeats_pixels(context, layer):
             continue

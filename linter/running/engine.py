@@ -7,8 +7,9 @@ never ends in a traceback, and never because of one file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Final, TypeAlias
 
@@ -355,17 +356,21 @@ def _comments(context: Context) -> Comments:
     return lambda: comments(source) if source is not None else ()
 
 
+def _spans(model: Model | None) -> Iterator[Span]:
+    """Where the layers and inputs of a model are written."""
+    origins = [layer.origin for layer in model.layers] if model else []
+    origins += [entry.origin for entry in model.inputs] if model else []
+    return (origin.span for origin in origins if origin.span is not None)
+
+
 class _Silencer:
     """What silences findings in one file, comments and configuration, and which were of use."""
 
     def __init__(self, context: Context, options: CheckOptions) -> None:
         self._wants = options.wants
         self.overrides = Overrides(options.overrides, options.severities, Path(context.path))
-        model = context.model
-        origins = [layer.origin for layer in model.layers] if model else []
-        origins += [entry.origin for entry in model.inputs] if model else []
-        spans = [origin.span for origin in origins if origin.span is not None]
-        self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
+        source, spans = context.source, partial(_spans, context.model)
+        self.comments = ignores(source, spans, _comments(context)) if source else ()
         self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
@@ -381,6 +386,8 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
+        if not self.comments:
+            return []
         words = [
             (comment, word)
             for line in _lines_of(hit)

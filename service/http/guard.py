@@ -120,7 +120,7 @@ def _refusal(method: str, headers: Mapping[str, str], guards: Guards) -> tuple[i
     if method in CHANGING and origin is not None and urlsplit(origin).netloc != host:
         return 403, "the request comes from another site's page"
     length = headers.get("content-length", "")
-    if length.isdigit() and int(length[:20]) > guards.body:
+    if length.isdecimal() and int(length[:20]) > guards.body:
         return 413, f"more than {guards.body} bytes"
     return None
 

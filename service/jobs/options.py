@@ -52,7 +52,7 @@ class ConvertOptions:
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     model: Word = ""
     opset: Annotated[int, Field(ge=1, le=100)] = 18
-    bilinear: Literal["conv-transpose", "separable", "matmul", "auto"] = "conv-transpose"
+    bilinear: Literal["conv-transpose", "separable", "matmul", "resize", "auto"] = "conv-transpose"
     fill_missing: Word = ""
     unknown: Literal["refuse", "custom-op"] = "refuse"
     outputs: Word = ""

@@ -64,7 +64,7 @@ class Looker:
 
     async def _look(self, document: Document) -> Look:
         shot = document.shot
-        found = await self._in_thread(lambda alive: _look(shot, self._folders, alive))
+        found = await self._in_thread(lambda alive: _look(document, shot, self._folders, alive))
         self._told(document, found)
         return found
 
@@ -90,7 +90,7 @@ class Looker:
         return found  # type: ignore[return-value]  # None only where it was cancelled above
 
 
-def _look(shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
+def _look(document: Document, shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
     from pathlib import Path
 
     from upconv.converters.ir.origin import Source
@@ -98,7 +98,7 @@ def _look(shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
 
     held = folders.of(shot.path)
     options = held.settings.options_of(Path(shot.path))
-    return look(Source(shot.path, shot.text), options, held.known, alive)
+    return look(Source(shot.path, shot.text), options, held.known, alive, document.pieces)
 
 
 def _deeper(look: Look, shot: Snapshot, alive: Callable[[], None]) -> Look | None:

@@ -185,11 +185,12 @@ def _comparison(comparison: ModelComparison) -> list[str]:
     changing = [one for one in found.differences if one.changes_numbers]
     other = [one for one in found.differences if not one.changes_numbers]
     bits = "bit for bit" if found.bit_equal else "but for rounding"
+    matched = "1 layer matches" if found.matched == 1 else f"{found.matched} layers match"
     if not changing:
-        lines += [f"They mean the same: {found.matched} layers match, weights {bits}."]
+        lines += [f"They mean the same: {matched}, weights {bits}."]
     else:
         count = "One thing differs" if len(changing) == 1 else f"{len(changing)} things differ"
-        lines += [f"{count} ({found.matched} layers match):"]
+        lines += [f"{count} ({matched}):"]
     lines += [f"  {one}" for one in changing]
     lines += [f"  (changes no number) {one}" for one in other]
     return lines

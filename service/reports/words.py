@@ -48,7 +48,9 @@ def _of_sizes(audit: Audit) -> Iterator[str]:
 
 def _fixed(audit: Audit) -> str:
     """Of a model without an open size: whether it runs, and why it takes no other."""
-    sizes = joined(["x".join(map(str, entry.shape or ())) for entry in audit.model.inputs] or ["-"])
+    if not audit.model.inputs:
+        return "It has no input: what it computes is always the same."
+    sizes = joined(["x".join(map(str, entry.shape or ())) for entry in audit.model.inputs])
     if audit.refused is not None:
         return f"It does not run at {sizes}: '{audit.refused.layer.name}' fails."
     if audit.kept:

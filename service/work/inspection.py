@@ -193,8 +193,9 @@ def _endings(found: Inspection) -> Iterator[str]:
         f"{totals.layers} layer{plural}, {totals.parameters:,} parameters, "
         f"{_products(totals)} multiplications"
     )
+    fate = "is copied as it stands" if found.framework == "onnx" else "blocks the conversion"
     for one in found.unknown:
-        yield f"not understood, and blocks the conversion: '{one.layer}' ({one.type}): {one.reason}"
+        yield f"not understood, and {fate}: '{one.layer}' ({one.type}): {one.reason}"
     told = {one.layer for one in found.unknown}
     for block in (block for block in found.blocks if block.layer not in told):
         layer = f"layer '{block.layer}': " if block.layer else ""

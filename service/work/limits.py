@@ -60,8 +60,8 @@ def bytes_for(model: Model, onnx: str) -> int:
     from upconv.converters.proof.stimuli import fixed_shapes, other_shapes
 
     used = live(model)
-    shapes = filter(None, (fixed_shapes(used), other_shapes(used)))
-    values = max(bytes_needed(used, each) for each in shapes)
+    shapes = (fixed_shapes(used), other_shapes(used))
+    values = max(bytes_needed(used, each) for each in shapes if each is not None)
     weights = sum(4 * weight.size for layer in used.layers for weight in layer.weights.values())
     file = os.path.getsize(onnx) if os.path.isfile(onnx) else 0
     return FREE_BYTES + TIMES * (values + weights + file)

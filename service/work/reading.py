@@ -109,9 +109,9 @@ def parse_shape(text: str, shape: str) -> tuple[Size, ...]:
     for part in parts:
         if not re.fullmatch(r"\d+|[A-Za-wyz]\w*", part):
             raise _wrong_input(text, f"'{part}' is neither a number nor a letter")
-        if part.isdigit() and not 0 < int(part) < 2**31:
-            raise _wrong_input(text, f"a size of {part} is out of range")
-    return tuple(int(part) if part.isdigit() else symbol(part) for part in parts)
+        if part.isdecimal() and (len(part) > 10 or not 0 < int(part) < 2**31):
+            raise _wrong_input(text, f"a size of {part[:20]} is out of range")
+    return tuple(int(part) if part.isdecimal() else symbol(part) for part in parts)
 
 
 def _wrong_input(text: str, reason: str) -> UsageError:

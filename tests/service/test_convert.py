@@ -154,3 +154,18 @@ def test_verify_with_a_foreign_file(net: Path) -> None:
     assert done.code == 2
     assert "README.md" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_model_without_inputs_is_converted_proven_and_compared(tmp_path: Path) -> None:
+    """What an initialiser alone makes: the proof has nothing to give it."""
+    path, made = tmp_path / "constant.onnx", tmp_path / "made.onnx"
+    value = numpy_helper.from_array(np.arange(6, dtype=np.float32).reshape(2, 3), "x")
+    side = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (2, 3))
+    nodes = [onnx.helper.make_node("Neg", ["x"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "g", [], [side], [value])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    for done in (upconv("convert", path, "-o", made), upconv("verify", path, made)):
+        assert done.code == 0, done.err
+    audited = upconv("audit", path, "--against", made)
+    assert "It has no input: what it computes is always the same." in audited.out

@@ -32,13 +32,17 @@ SHAPES: OperatorTable[ShapeFunction] = OperatorTable("shape")
 
 
 def provably_differ(left: Size, right: Size) -> bool:
-    """Whether two sizes differ whatever their symbols are.
+    """Whether two sizes differ whatever their symbols are: by a number, all else being equal.
 
-    >>> provably_differ(3, 4)
-    True
+    >>> from upconv.converters.ir.dims import symbol
+    >>> provably_differ(3, 4), provably_differ(symbol("H"), symbol("W"))
+    (True, False)
     """
-    difference = left - right
-    return isinstance(difference, int) and difference != 0
+    if isinstance(left, int) or isinstance(right, int):
+        return isinstance(left, int) and isinstance(right, int) and left != right
+    if left.constant == right.constant or len(left.terms) != len(right.terms):
+        return False
+    return left.terms == right.terms or dict(left.terms) == dict(right.terms)
 
 
 def normalized_axis(axis: int, rank: int) -> int:

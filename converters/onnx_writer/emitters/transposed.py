@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.model import Layer
-from upconv.converters.onnx_writer.emitters.bilinear import factored_form, grouped_weight
+from upconv.converters.onnx_writer.emitters.bilinear import cheaper_form, grouped_weight
 from upconv.converters.onnx_writer.emitters.boxes import cut
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis, convolve, plan
 from upconv.converters.onnx_writer.graph import GraphBuilder
@@ -75,7 +75,7 @@ def _add_bias(graph: GraphBuilder, x: str, bias: str, axes: int, to: str) -> str
 @EMITTERS.register(ops.ConvTranspose)
 def _conv_transpose(op: ops.ConvTranspose, layer: Layer, graph: GraphBuilder) -> str:
     axes = plan(op, layer, graph)
-    form = factored_form(op, layer, graph, axes)
+    form = cheaper_form(op, layer, graph, axes)
     if form:
         return form
     x = graph.tensor(layer.inputs[0])

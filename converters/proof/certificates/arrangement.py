@@ -39,10 +39,11 @@ def _moves(op: object, one: Comparison) -> Allowance:
 
 @CERTIFICATES.register(ops.Resize)
 def _resize(op: ops.Resize, one: Comparison) -> Allowance:
-    return EXACT if op.mode == "nearest" else Allowance("tolerance", _resize_bound(op, one.x))
+    taps = 4.0 if op.mode == "cubic" else 1.0
+    return EXACT if op.mode == "nearest" else Allowance("tolerance", resize_bound(one.x, taps))
 
 
-def _resize_bound(op: ops.Resize, x: Array) -> Array:
+def resize_bound(x: Array, taps: float = 1.0) -> Array:
     """onnxruntime computes coordinates in float32: 4u(|c|+1) times the largest neighbouring
     difference per axis, c the source coordinate (measured on 897,405 values), plus the rounding
     of the weighted sum."""
@@ -51,6 +52,5 @@ def _resize_bound(op: ops.Resize, x: Array) -> Array:
         default=0.0,
     )
     reach = sum(size + 1 for size in x.shape[2:])
-    taps = 4.0 if op.mode == "cubic" else 1.0
     spread = 4 * UNIT_ROUNDOFF * reach * steep * taps
     return np.asarray(spread + 16 * taps * UNIT_ROUNDOFF * float(np.abs(x).max(initial=0.0)))

@@ -17,6 +17,7 @@ from upconv.converters.proof.certificates.table import (
     relative,
     tolerance,
 )
+from upconv.converters.reference.bounds import UNIT_ROUNDOFF
 
 CERTIFICATES.register(ops.Scale)(products)
 
@@ -110,9 +111,15 @@ def _log(op: ops.Log, one: Comparison) -> Allowance:
 
 @CERTIFICATES.register(ops.Power)
 def _power(op: ops.Power, one: Comparison) -> Allowance:
+    """A root is steep without end at 0, but |a**p - b**p| <= |a - b|**p where 0 < p < 1."""
     base = np.abs(op.scale * one.x + op.shift)
+    size = _argument(op, one.x)
     slope = abs(op.power) * np.where(op.power == 1, 1.0, base ** (op.power - 1))
-    return tolerance(64, np.abs(one.exact) + slope * _argument(op, one.x))
+    if not 0 < op.power < 1:
+        return tolerance(64, np.abs(one.exact) + slope * size)
+    moved = 64 * UNIT_ROUNDOFF * size
+    steep = np.fmin(slope * moved, moved**op.power)
+    return Allowance("tolerance", tolerance(64, np.abs(one.exact)).bound + steep)
 
 
 def _argument(op: ops.Exp | ops.Log | ops.Power, x: Array) -> Array:

@@ -18,9 +18,12 @@ Array = NDArray[np.float64]
 SMALLEST_NORMAL = 2.0**-126
 """Below it float32 loses bits, or flushes to zero."""
 
-FORM_ROUNDINGS = {"separable": 10, "matmul": 10}
+FORM_ROUNDINGS = {"separable": 12, "matmul": 12, "resize": 12}
 """Roundings that a factored kernel adds: up to 8 per weight (the rank-one test of
-`kernels.separate`), and two between the passes."""
+`kernels.separate`), and one or two between each of up to three passes."""
+
+MIXED_ROUNDINGS = 10
+"""More of them where channels are mixed before: that splits the weights once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ def products(op: object, one: Comparison) -> Allowance:
     """The theorem on sums of products, for an operator that `reference.bounds` counts."""
     found = sum_of_products(one.layer, one.inputs, exact=one.exact)
     assert found is not None, "a certificate of products, for an operator that has no count of them"
-    extra = FORM_ROUNDINGS.get(one.form, 0)
+    mixed, _, form = one.form.rpartition("+")
+    extra = FORM_ROUNDINGS.get(form, 0) + (MIXED_ROUNDINGS if mixed == "Conv" else 0)
     return Allowance("bound", error_bound(found.exact, found.magnitude, found.count + extra))
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from upconv.converters.ir.records import record
 from upconv.converters.ir.similar import similar
+from upconv.converters.readers.files.budgets import whole_number
 
 MANY: Final = 1 << 30
 
@@ -131,10 +132,11 @@ def v1_type(name: str) -> str:
     >>> v1_type("INNER_PRODUCT"), v1_type("39"), v1_type("SOFTMAX_LOSS"), v1_type("MY_LAYER")
     ('InnerProduct', 'Deconvolution', 'SoftmaxWithLoss', 'MY_LAYER')
     """
-    if name.isdigit():
+    number = whole_number(name)
+    if number is not None:
         from upconv.converters.readers.caffe.caffemodel import V1_LAYER_TYPES
 
-        return V1_LAYER_TYPES.get(int(name), name)
+        return V1_LAYER_TYPES.get(number, name)
     if name in V1_TYPES:
         return V1_TYPES[name]
     return _folded_types().get(_folded(name), name)

@@ -252,8 +252,9 @@ class _Wirer:
         if blob in self.absent:
             title = self.absent[blob].title
             return "name-of-other-phase", f"layer '{title}' writes it, but not in this phase"
-        near = islice(reversed(self.current), _COMPARED) if len(self.notices) < _HINTS else ()
-        alike = similar(blob, near)
+        if len(self.notices) >= _HINTS:
+            return "dangling-name", ""
+        alike = similar(blob, islice(reversed(self.current), _COMPARED))
         hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
         return "dangling-name", hint
 

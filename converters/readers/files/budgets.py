@@ -64,12 +64,14 @@ smaller ones get there."""
 
 
 def whole_number(digits: str) -> int | None:
-    """The number that decimal digits spell; None beyond 64 bits.
+    """The number that decimal digits spell; None beyond 64 bits, and where they are none.
 
-    >>> whole_number("-12"), whole_number("9" * 5000)
-    (-12, None)
+    >>> whole_number("-12"), whole_number("9" * 5000), whole_number("1²")
+    (-12, None, None)
     """
-    value = int(digits) if len(digits) <= WHOLE_BITS else 1 << WHOLE_BITS
+    if len(digits) > WHOLE_BITS or not digits.removeprefix("-").isdecimal():
+        return None
+    value = int(digits)
     return value if value.bit_length() <= WHOLE_BITS else None
 
 
@@ -93,6 +95,10 @@ class Meter:
         self._left -= steps
         if self._left < 0:
             self._fail(f"{self.budget.what} with more than {self.budget.steps} entries")
+
+    @property
+    def spent(self) -> int:
+        return self.budget.steps - self._left
 
     def require_bytes(self, size: int, what: str) -> None:
         """Refuse a piece that is larger than what is held in memory."""

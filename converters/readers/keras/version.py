@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-_NUMBERS: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_NUMBERS: Final = re.compile(r"(\d{1,9})\.(\d{1,9})(?!\d)")
 _LAST_UNDECIDED: Final = (2, 3)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.tensors import Filler, TensorData
 from upconv.converters.readers.assembly.weights import filler_of
+from upconv.converters.readers.files.budgets import whole_number
 from upconv.converters.readers.files.stored import MAX_AXES
 from upconv.converters.readers.mxnet.attributes import Attributes
 from upconv.converters.readers.mxnet.lowering import Parameter
@@ -120,8 +121,8 @@ class Surroundings:
         ):
             return None
         if node.op in _CONVOLUTIONS and len(weight.shape) > 2:
-            groups = node.attributes.get("num_group", "1")
-            return weight.shape[1] * int(groups) if groups.isdecimal() else None
+            groups = whole_number(node.attributes.get("num_group", "1"))
+            return None if groups is None else weight.shape[1] * groups
         return weight.shape[0]
 
     def _behind(self, index: int, *, channels: bool = False) -> Iterator[tuple[int, int]]:

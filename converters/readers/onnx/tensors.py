@@ -171,6 +171,8 @@ def read_tensor(message: Message, folder: Folder) -> Stored:
     if len(listed) == 1 and listed[0].wire_type == LENGTH:
         raw = listed  # floats in one piece lie as their bytes do
     if not raw:
+        if size and not message.fields(dtype.values):
+            raise message.fail(f"no values for the shape {shape}")
         return Stored(shape, dtype, message)
     if raw[-1].value != size:
         raise message.fail(f"{raw[-1].value} bytes of {dtype.name} for the shape {shape}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--bilinear",
-    type=click.Choice(["conv-transpose", "separable", "matmul", "auto"]),
+    type=click.Choice(["conv-transpose", "separable", "matmul", "resize", "auto"]),
     default="conv-transpose",
     show_default=True,
     help="Form of bilinear transposed convolutions.",

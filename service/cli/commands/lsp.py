@@ -44,6 +44,6 @@ def command(tcp: str, stdio: bool) -> int:
 
 def _place(tcp: str) -> tuple[str, int]:
     host, _, port = tcp.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"--tcp {tcp}: no HOST:PORT", hint="as in --tcp 127.0.0.1:2087")
+    if not port.isdecimal() or len(port) > 5 or int(port) > 65535:
+        raise UsageError(f"--tcp {tcp[:80]}: no HOST:PORT", hint="as in --tcp 127.0.0.1:2087")
     return host or "127.0.0.1", int(port)

@@ -182,8 +182,15 @@ def test_a_model_alone_is_not_whole(tmp_path: Path) -> None:
     assert {one.layer: one.verdict for one in proof.layers} == {"up": "pass", "topk": "incomplete"}
 
 
-@pytest.mark.parametrize("where", ["/etc/passwd", "../outside.bin", "absent.bin"])
-def test_data_that_cannot_be_read_are_a_line(tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("/etc/passwd", "no path inside its own folder"),
+        ("../outside.bin", "no path inside its own folder"),
+        ("absent.bin", "data cannot be read: No such file"),
+    ],
+)
+def test_data_that_cannot_be_read_are_a_line(tmp_path: Path, where: str, said: str) -> None:
     path = _file(tmp_path, _up(), TOP)
     proto = onnx.load(path)
     weight = next(one for one in proto.graph.initializer if one.name == "w")
@@ -191,5 +198,15 @@ def test_data_that_cannot_be_read_are_a_line(tmp_path: Path, where: str) -> None
     weight.data_location = TensorProto.EXTERNAL
     weight.external_data.add(key="location", value=where)
     path.write_bytes(proto.SerializeToString())
-    with pytest.raises(UnreadableError, match="its data cannot be read"):
+    with pytest.raises(UnreadableError, match=said):
+        write_onnx(open_model(str(path), ReadOptions()), tmp_path / "out.onnx", DEFAULTS)
+
+
+def test_a_weight_that_is_too_short_is_not_copied(tmp_path: Path) -> None:
+    """Files whose weights were taken out are known by their shapes alone."""
+    path = _file(tmp_path, _up(), TOP)
+    proto = onnx.load(path)
+    next(one for one in proto.graph.initializer if one.name == "w").ClearField("raw_data")
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(UnreadableError, match="layer 'w': no values for the shape"):
         write_onnx(open_model(str(path), ReadOptions()), tmp_path / "out.onnx", DEFAULTS)

@@ -31,7 +31,7 @@ from upconv.converters.ir.kernels import bilinear_kernel, bilinear_row
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
-from upconv.converters.onnx_writer.emitters.bilinear import interpolation_rows
+from upconv.converters.onnx_writer.emitters.factored import interpolation_rows
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis
 
 

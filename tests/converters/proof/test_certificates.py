@@ -151,6 +151,24 @@ def test_a_sum_that_slides_over_a_large_value_is_allowed_what_it_costs(tmp_path:
     assert np.all(bound[:, :, (0, 2)] < 20 * plain[:, :, (0, 2)])
 
 
+@pytest.mark.parametrize("power", [0.25, 0.5, 0.9])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (3.0, -0.3), (0.7, 1e-9)])
+def test_a_root_has_a_finite_bound_where_it_is_steep(
+    power: float, scale: float, shift: float
+) -> None:
+    """A root's slope has no end at 0, which what cancels comes near; its change has."""
+    x = np.array([0.0, 1e-30, 1e-12, 0.1, 0.1 + 2.0**-26, 0.5, 9.0], np.float32)
+    operator = ops.Power(power, scale, shift)
+    inner = np.float32(scale) * x + np.float32(shift)
+    wide: Array = x.astype(np.float64)
+    exact = run_layer(Layer("x", operator, ("x",), ("y",)), [wide])[0]
+    inside = (inner >= 0) & np.isfinite(exact)
+    error = np.abs(np.power(np.abs(inner), np.float32(power)) - exact)[inside]
+    bound = bound_of(operator, wide)[inside]
+    assert np.all(error <= bound)
+    assert np.all(bound <= 2 * (64 * 2.0**-24 * (abs(shift) + scale * 9.0)) ** power)
+
+
 def test_values_without_a_number_give_no_warnings() -> None:
     """Roots and logarithms of negative numbers are NaN, in a certificate too."""
     x = noise(1, 2, 3, 4)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.converters.reference.build import convolution, layer, noise
-from upconv.converters.reference.bounded_blocks import Place, in_bounded_blocks
+from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks
 from upconv.converters.reference.bounds import error_bound, sum_of_products
 from upconv.converters.reference.call import Array
 
@@ -32,3 +34,35 @@ def test_blocks_are_the_layer_and_their_bounds_the_theorems_or_less(
 
     in_bounded_blocks(one, [x.astype(np.float32)], check)
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
+def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -> None:
+    """Of inputs that differ by some roundings, by much, and at one pixel: the exact values of the
+    second are within what is said of the first, and its bound is no more than the theorem's."""
+    op = convolution(channels=4, kernel=(3, 2), stride=stride, pad=(2, 1), groups=groups)
+    x, weight = noise(2, 6, 7, 5), noise(4, 6 // groups, 3, 2, seed=1)
+    one = layer(op, weight=weight, bias=noise(4, seed=2))
+    for at, scale in enumerate((1e-6, 10.0, 1e-6)):
+        other = x + np.float32(scale) * noise(2, 6, 7, 5, seed=3)
+        if at == 2:
+            other = x.copy()
+            other[1, 4, 3, 2] += 1
+        whole = sum_of_products(one, [other])
+        assert whole is not None
+        limit = error_bound(whole.exact, whole.magnitude, whole.count)
+        told: list[float] = []
+
+        def check(
+            place: Place, near: Array, lost: Array, bound: Array,
+            whole: Any = whole, limit: Array = limit, told: list[float] = told,
+        ) -> None:  # fmt: skip
+            assert (np.abs(near - whole.exact[place]) <= lost + 1e-12).all()
+            assert (bound <= limit[place]).all()
+            told.append(float(lost.max()))
+
+        near = Near([other], check)
+        in_bounded_blocks(one, [x], lambda *block: None, near=near)
+        assert told
+        assert max(told) < 100 * scale * (1e6 if at == 2 else 1)

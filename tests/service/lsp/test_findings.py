@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from tests.service.commands import upconv
 from tests.service.lsp.editor import SERVER, Editor, changed, editor, edits_of, offset
 from tests.support import ROOT
 from upconv.converters.ir.origin import Source
@@ -210,6 +211,14 @@ def test_a_session_over_a_socket(tmp_path: Path) -> None:
         with editor(tmp_path, port=port) as one:
             assert "UP201" in codes(one.findings(one.open(tmp_path / "net.prototxt", BAD)))
         assert server.wait(20) == 0
+
+
+@pytest.mark.parametrize("port", ["", "65536", "\u00b2", "9" * 5000])
+def test_what_is_no_port_is_one_line(port: str) -> None:
+    done = upconv("lsp", "--tcp", f"127.0.0.1:{port}")
+    assert done.code == 2
+    assert "no HOST:PORT (as in --tcp 127.0.0.1:2087)" in done.err
+    assert done.err.count("\n") == 1
 
 
 # What can be done about a finding.

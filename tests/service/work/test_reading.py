@@ -34,6 +34,8 @@ def test_shapes_are_read(text: str, name: str, shape: tuple[object, ...]) -> Non
         ("data=1x3xx5", "'' is neither a number nor a letter"),
         ("data=1x0", "a size of 0 is out of range"),
         ("data=99999999999", "a size of 99999999999 is out of range"),
+        ("data=" + "9" * 5000, "is out of range"),
+        ("data=3\u00b2", "is neither a number nor a letter"),
     ],
 )
 def test_other_texts_are_one_clear_error(text: str, said: str) -> None:

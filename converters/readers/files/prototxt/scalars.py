@@ -21,6 +21,12 @@ _DECIMAL = re.compile(
     r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII
 )
 _SPECIAL = re.compile(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
+
+# Nearly all values are spelled so; they need no second look.
+is_plain_int = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII).fullmatch
+is_decimal = _DECIMAL.fullmatch
+plain_string = re.compile(r"""["']([^"'\\]*)["']""").fullmatch
+
 _MOST_DIGITS = 24
 _RANGE = range(-(2**63), 2**64)
 

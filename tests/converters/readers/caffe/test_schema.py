@@ -98,6 +98,8 @@ def test_every_lowered_type_is_in_the_table() -> None:
         ("DENSE_CRF", "DenseCRF"),
         ("39", "Deconvolution"),
         ("77", "77"),
+        ("9" * 5000, "9" * 5000),
+        ("\u00b2", "\u00b2"),
         ("SOMETHING_ELSE", "SOMETHING_ELSE"),
     ],
 )

@@ -155,3 +155,9 @@ def test_a_list_without_an_entry_is_a_notice(
     net = model(entry("x", 8, 8, 3), layer(kind, "y", "x", **config))
     found = read(write_json(tmp_path / "m.json", net))
     assert [one.error.layer for one in found.notices] == ["y"]
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "2." + "9" * 5000, "2²"])
+def test_a_version_of_endless_digits_is_none(version: str, tmp_path: Path) -> None:
+    path = write_json(tmp_path / "m.json", {**upsampler(), "keras_version": version})
+    assert read(path).layers
