@@ -99,8 +99,8 @@ def _tap(
 
 
 def _brought_inside(op: ops.GridSample, at: Places, n: int) -> Places:
-    """Border: the nearest pixel. Reflection: mirrored at a pixel's outer edge, with align_corners at
-    its centre, as often as it takes."""
+    """Border: the nearest pixel. Reflection: mirrored at a pixel's outer edge, with align_corners
+    at its centre, as often as it takes."""
     import numpy as np
 
     if op.padding == "zeros":
