@@ -15,7 +15,12 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 import upconv
+from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError, UsageError
+from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import weight_of
+from upconv.converters.probe.planes import mixed_up
+from upconv.converters.reference.run import run_layer
 from upconv.service.cli.main import cli
 from upconv.service.work.probing import ProbeReading
 
@@ -33,7 +38,12 @@ def transposed(path: Path, kernel: int = 3, groups: int = 1, **attributes: Any) 
     return saved(path, node, stored)
 
 
-def resize(path: Path, sizes: tuple[int, int] = (8, 11), **attributes: Any) -> Path:
+def resize(
+    path: Path, sizes: tuple[int, int] = (8, 11), scales: Any = None, **attributes: Any
+) -> Path:
+    if scales:
+        node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **attributes)
+        return saved(path, node, {"scales": np.array([1, 1, *scales], np.float32)})
     node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], **attributes)
     return saved(path, node, {"sizes": np.array([1, 4, *sizes], np.int64)})
 
@@ -130,6 +140,48 @@ def test_the_reading_of_a_resize_is_named(
     assert words in found.layers[0].readings[0]
     right = reading(resize(tmp_path / "again.onnx", **said), {}, tmp_path / "right")
     assert [one.verdict for one in right.layers] == ["exact"]
+
+
+OPEN: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"},
+        {"coordinate_transformation_mode": "half_pixel"},
+        "half_pixel_symmetric is read as half_pixel",
+    ),
+    (
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+        {"coordinate_transformation_mode": "asymmetric"},
+        "align_corners is read as asymmetric",
+    ),
+    ({"mode": "linear", "antialias": 1}, {"antialias": 0}, "antialias is ignored"),
+    ({"mode": "cubic", "antialias": 1}, {"exclude_outside": 1}, "pixels outside of the input"),
+]
+
+
+@pytest.mark.parametrize(("said", "read", "words"), OPEN, ids=lambda one: str(one)[:60])
+def test_what_has_no_record_is_judged(
+    said: dict[str, Any], read: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    """onnxruntime is right about scales that give no whole size, and about pixels outside."""
+    sizes = {"sizes": (3, 4)} if "antialias" in said else {"scales": (1.7, 1.3)}
+    right = reading(resize(tmp_path / "net.onnx", **sizes, **said), {}, tmp_path / "right")
+    assert [one.verdict for one in right.layers] == ["exact"]
+    assert ("as onnxruntime has it" in str(right)) == ("align_corners" in str(said))
+    found = reading(resize(tmp_path / "again.onnx", **sizes, **said), read, tmp_path / "probe")
+    assert words in " | ".join(found.layers[0].readings)
+
+
+def test_taps_in_other_planes_are_told() -> None:
+    """As MNN computed it for dilation along the first of three axes."""
+    op = ops.ConvTranspose(1, (2, 1, 1), (1, 1, 1), (2, 1, 1), (0,) * 3, (0,) * 3, (0,) * 3)
+    kernel = np.array([1, 2], np.float32).reshape(1, 1, 2, 1, 1)
+    layer = Layer("up", op, ("x",), ("y",), {"weight": weight_of(kernel)})
+    x = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 4, 1, 1)
+    right = np.array([1.0, 10, 102, 1020, 200, 2000]).reshape(1, 1, 6, 1, 1)
+    np.testing.assert_array_equal(run_layer(layer, [x])[0], right)
+    got = np.array([1.0, 10, 120, 1200, 2002, 10]).reshape(right.shape)
+    assert mixed_up(layer, x, got, right)
+    assert not mixed_up(layer, x, got + 5, right)
 
 
 def test_nothing_goes_above_what_float16_has(tmp_path: Path) -> None:
