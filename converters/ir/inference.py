@@ -47,7 +47,7 @@ def infer(model: Model) -> Inference:
             error.path = layer.origin.path
             error.where = layer.origin.span
             error.code = layer.origin.code
-            errors.append(error)
+            errors.append(error.noted())
             results = error.guess or (None,) * len(layer.outputs)
         shapes.update(zip(layer.outputs, results, strict=False))
         for value in layer.outputs:

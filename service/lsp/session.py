@@ -190,6 +190,9 @@ class Session:
         await asyncio.sleep(REST)
         if document.shot.version != version or self.documents.get(uri) is not document:
             return
+        await self.looker.rest()
+        if document.shot.version != version or self.documents.get(uri) is not document:
+            return
         deep = await self.looker.deeper(document, look)
         if deep is None or document.shot.version != version:
             return

@@ -97,7 +97,7 @@ def texts(node: Message, name: str, notices: list[Notice]) -> tuple[str, ...]:
         try:
             found.append(_text(value))
         except UnreadableError as error:
-            notices.append(Notice("unreadable-part", error))
+            notices.append(Notice("unreadable-part", error.noted()))
             if isinstance(value, Scalar):
                 found.append(value.text.strip("\"'"))
     return tuple(found)
@@ -256,7 +256,7 @@ def _input_shapes(root: Message, notices: list[Notice]) -> Iterator[tuple[int, .
             return
         sizes = root.ints("input_dim")
     except UnreadableError as error:
-        notices.append(Notice("unreadable-part", error))
+        notices.append(Notice("unreadable-part", error.noted()))
         return
     for start in range(0, len(sizes), _INPUT_AXES):
         yield tuple(sizes[start : start + _INPUT_AXES])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import ROOT
+from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.source import Pieces
 from upconv.linter.context import Context
@@ -53,7 +54,7 @@ def of_model(context: Context) -> Iterator[tuple[str, Any]]:
     yield (
         "layers",
         [
-            (la.name, la.operator, la.inputs, la.outputs, dict(la.weights), at(la.origin.span))
+            (la.name, la.operator, la.inputs, la.outputs, weights(la), at(la.origin.span))
             for la in net.layers
         ],
     )
@@ -64,6 +65,10 @@ def of_model(context: Context) -> Iterator[tuple[str, Any]]:
     yield "places", [(side, one.places) for side, one in context.placements]
     blocks = [layer.origin.written.block for layer in net.layers]
     yield "blocks", [(at(one.span), [at(s) for s in one.spans("bottom")]) for one in blocks]
+
+
+def weights(layer: Layer) -> dict[str, Any]:
+    return {name: (one.shape, one.present, one.filler) for name, one in layer.weights.items()}
 
 
 def at(span: Any) -> tuple[int, int, int, str] | None:

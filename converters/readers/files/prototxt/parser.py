@@ -9,6 +9,7 @@ at the next place that looks like a field or a brace.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
@@ -54,6 +55,10 @@ def parse(source: Source, budget: Budget = PROTOBUF_TEXT) -> ParseResult:
     return ParseResult(parser.root, parser.errors)
 
 
+def _refuse(source: Source, message: str) -> NoReturn:
+    raise UnreadableError(message, path=source.path, hint="no real model has as many")
+
+
 class _Stop(Exception):
     """Nothing more is to be read."""
 
@@ -68,7 +73,7 @@ class _Parser:
     def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
         self.text = source.text
-        self.meter = Meter(budget, self._refuse)
+        self.meter = Meter(budget, partial(_refuse, source))
         self.errors: list[UnreadableError] = []
         self.root = Message(source, "", 0)
         self.root.last = len(self.text)
@@ -318,9 +323,6 @@ class _Parser:
         self.in_conflict = bool(marker) or self.in_conflict
         if len(self.errors) >= MAX_ERRORS:
             raise _Stop
-
-    def _refuse(self, message: str) -> NoReturn:
-        raise UnreadableError(message, path=self.source.path, hint="no real model has as many")
 
     # Small helpers.
 

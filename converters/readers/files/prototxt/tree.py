@@ -64,12 +64,12 @@ class Scalar:
 
     def as_int(self) -> int:
         """A whole number, decimal, hexadecimal (0x) or octal (leading 0), of at most 64 bits."""
-        text = self.source.text[self.start : self.end]
+        text = self.text
         return int(text) if scalars.is_plain_int(text) else self._read(scalars.parse_int)
 
     def as_float(self) -> float:
         """A number, or inf, infinity or nan in any case; a suffix f is allowed."""
-        text = self.source.text[self.start : self.end]
+        text = self.text
         return float(text) if scalars.is_decimal(text) else self._read(scalars.parse_float)
 
     def as_bool(self) -> bool:
@@ -82,7 +82,7 @@ class Scalar:
 
     def as_str(self) -> str:
         """The text of a string: escapes resolved, adjacent literals joined, read as UTF-8."""
-        plain = scalars.plain_string(self.source.text, self.start, self.end)
+        plain = scalars.plain_string(self.source.text, self.first, self.last)
         return self._read(scalars.parse_str) if plain is None else plain[1]
 
     def as_enum(self) -> str:
