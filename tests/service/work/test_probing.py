@@ -15,12 +15,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 import upconv
-from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError, UsageError
-from upconv.converters.ir.model import Layer
-from upconv.converters.ir.tensors import weight_of
-from upconv.converters.probe.planes import mixed_up
-from upconv.converters.reference.run import run_layer
 from upconv.service.cli.main import cli
 from upconv.service.work.probing import ProbeReading
 
@@ -171,17 +166,15 @@ def test_what_has_no_record_is_judged(
     assert words in " | ".join(found.layers[0].readings)
 
 
-def test_taps_in_other_planes_are_told() -> None:
-    """As MNN computed it for dilation along the first of three axes."""
-    op = ops.ConvTranspose(1, (2, 1, 1), (1, 1, 1), (2, 1, 1), (0,) * 3, (0,) * 3, (0,) * 3)
-    kernel = np.array([1, 2], np.float32).reshape(1, 1, 2, 1, 1)
-    layer = Layer("up", op, ("x",), ("y",), {"weight": weight_of(kernel)})
-    x = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 4, 1, 1)
-    right = np.array([1.0, 10, 102, 1020, 200, 2000]).reshape(1, 1, 6, 1, 1)
-    np.testing.assert_array_equal(run_layer(layer, [x])[0], right)
-    got = np.array([1.0, 10, 120, 1200, 2002, 10]).reshape(right.shape)
-    assert mixed_up(layer, x, got, right)
-    assert not mixed_up(layer, x, got + 5, right)
+def test_n_and_c_may_be_taken_for_sizes(tmp_path: Path) -> None:
+    """As MNN reads an output_shape that has them, which has one meaning all the same."""
+    source = transposed(tmp_path / "net.onnx", output_shape=[1, 4, 10, 14])
+    upconv.probe_make(source, tmp_path / "probe")
+    np.savez(tmp_path / "out.npz", y=np.zeros((1, 4, 1, 4), np.float32))
+    (layer,) = upconv.probe_read(tmp_path / "probe", [tmp_path / "out.npz"]).layers
+    assert layer.readings == ("N and C of output_shape are taken for sizes",)
+    right = reading(source, {"output_shape": [10, 14]}, tmp_path / "right")
+    assert [one.verdict for one in right.layers] == ["exact"]
 
 
 def test_nothing_goes_above_what_float16_has(tmp_path: Path) -> None:
