@@ -20,8 +20,6 @@ Array = NDArray[np.float64]
 _LACKING: Final = (
     "the bias is missing in planes of the first axis that its first tap does not reach"
 )
-    "taps of the first axis are added to other planes, or channels, than its dilation says"
-)
 MOST_BOXES: Final = 20_000
 
 

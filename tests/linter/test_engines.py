@@ -31,7 +31,7 @@ COLUMNS = {
     "ncnn": "ncnn",
 }
 RUN = {"opencv-4": "opencv-4", "opencv-5": "opencv"} | {
-    name: name for name in ("onnxruntime", "openvino", "tract", "mnn", "ncnn")
+    name: name for name in ("onnxruntime", "openvino", "tract", "mnn")
 }
 """Target -> the engine of the benchmark that is run for it."""
 STORED = ("ct_", "rs_", "gs_", "gs16_", "mu_", "d2s_", "s2d", "col2im", "ccp_")
