@@ -51,7 +51,7 @@ class ConvertOptions:
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     model: Word = ""
-    opset: Annotated[int, Field(ge=1, le=100)] = 18
+    opset: Annotated[int, Field(ge=1, le=100)] | None = None
     bilinear: Literal["conv-transpose", "separable", "matmul", "resize", "auto"] = "conv-transpose"
     fill_missing: Word = ""
     unknown: Literal["refuse", "custom-op"] = "refuse"

@@ -124,7 +124,7 @@ def convert(
     keras_bilinear: KerasBilinear | None = None,
     keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
-    opset: int = 18,
+    opset: int | None = None,
     bilinear: Bilinear = "conv-transpose",
     external_data: ExternalData = "auto",
     only: Only = "",

@@ -62,7 +62,7 @@ def test_a_proven_model_and_its_report(net: Path) -> None:
     assert proof["verdict"] == "pass"
     assert proof["onnx"] == str(net.with_suffix(".onnx"))
     assert [layer["layer"] for layer in proof["layers"]] == ["conv", "up"]
-    shown = {"name", "shape", "max_abs_error", "tolerance", "verdict", "against"}
+    shown = {"name", "shape", "max_abs_error", "tolerance", "verdict", "against", "bound"}
     assert shown == set(proof["outputs"][0])
     onnx.checker.check_model(str(net.with_suffix(".onnx")), full_check=True)
 

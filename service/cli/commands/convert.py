@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", "out", required=True, type=click.Path(), metavar="OUT.onnx")
 @model_options
 @part_options
-@click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset, 13 to 22.")
+@click.option(
+    "--opset",
+    type=int,
+    help="ONNX opset, 13 to 22.  [default: 18, or MODEL's own where nodes of it are copied]",
+)
 @click.option(
     "--only",
     type=click.Choice(["upsampling"]),
@@ -83,7 +87,7 @@ if TYPE_CHECKING:
 def command(
     model: str,
     out: str,
-    opset: int,
+    opset: int | None,
     only: Literal["upsampling"] | None,
     bilinear: Bilinear,
     fill_missing: str,
