@@ -56,13 +56,15 @@ class WriteOptions:
     (`form_costs`) where the factors give back the stored kernel bit for bit (bilinear kernels of
     factors 2, 4, 8 ...), and a Conv where the kernel is one pixel, else one node. One node that
     keeps channels apart is grouped.
-    `unknown` layers are refused, or written as nodes of a domain of our own.
+    `unknown` layers are refused, or written as nodes of a domain of our own. Without `open_shapes`
+    no shape with letters is stored of inner values: tract refuses files for them.
     """
 
     opset: int | None = None
     external_data: ExternalData = "auto"
     bilinear: Bilinear = "conv-transpose"
     unknown: UnknownLayers = "refuse"
+    open_shapes: bool = True
     producer_version: str = field(default_factory=installed_version)
 
     @property

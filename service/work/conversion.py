@@ -72,7 +72,13 @@ class ConvertRequest:
     def writing(self) -> WriteOptions:
         from upconv.converters.onnx_writer import WriteOptions
 
-        return WriteOptions(self.opset, self.external_data, self.bilinear, self.unknown)
+        return WriteOptions(
+            self.opset,
+            self.external_data,
+            self.bilinear,
+            self.unknown,
+            open_shapes=not self.targets,
+        )
 
 
 @record(frozen=True, slots=True)
