@@ -321,6 +321,6 @@ def test_errors_travel_whole() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_annotations_can_be_resolved(name: str) -> None:
     """For tools that read them; those that are loaded late are given their homes."""
-    late = ("Bilinear", "ExternalData", "Judge", "Only", "Severity", "UnknownLayers")
+    late = ("Bilinear", "ExternalData", "Extent", "Judge", "Only", "Severity", "UnknownLayers")
     homes = {public: getattr(upconv, public) for public in NAMES} | dict.fromkeys(late, object)
     assert get_type_hints(getattr(calls, name), localns=homes)
