@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import ShapeError, UpconvError
@@ -184,9 +185,18 @@ class Context:
             self._intents[layer.name] = intent_of(layer, self.training)
         return self._intents[layer.name]
 
+    @cached_property
+    def _by_operator(self) -> dict[type, list[tuple[int, Layer]]]:
+        found: dict[type, list[tuple[int, Layer]]] = {}
+        for place in enumerate(self.net.layers):
+            found.setdefault(type(place[1].operator), []).append(place)
+        return found
+
     def of(self, *operators: type[Operator]) -> Iterator[Layer]:
         """The layers with one of these operators, in order."""
-        return (layer for layer in self.net.layers if isinstance(layer.operator, operators))
+        found = [self._by_operator.get(one, ()) for one in set(operators)]
+        placed = found[0] if len(found) == 1 else sorted(chain(*found))
+        return (layer for _, layer in placed)
 
     def input_shape(self, layer: Layer, index: int = 0) -> Shape | None:
         """The shape of a layer's input; None where it is not known."""

@@ -73,7 +73,7 @@ def place_of(span: Span) -> Place:
     >>> place_of(Span(Source("a", "layer {\\n}"), 0, 9))
     Place(line=1, column=1, end_line=1, end_column=8)
     """
-    line, column = span.line, span.column
+    line, column = span.source.position(span.start)
     end_line, end_column = span.end_position
     if end_line > line:
         end_line, end_column = line, len(span.source.line(line).rstrip()) + 1

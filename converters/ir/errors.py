@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.origin import Origin, Span
@@ -48,6 +48,12 @@ class UpconvError(Exception):
         self.code = where.code if isinstance(where, Origin) else ""
         self.layer = layer
         self.hint = shortened(hint)
+
+    def noted(self) -> Self:
+        """The error for a list of what is wrong: without the frames that raised it, which would
+        hold all that a reader had at hand, and the list itself."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
     def __str__(self) -> str:
         place = self.path

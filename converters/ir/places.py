@@ -67,6 +67,10 @@ class CropFit:
         return tuple(int(shift) for shift in shifts)
 
 
+_PLACED_ALIKE: Final = (*ops.POINTWISE, ops.Conv, ops.Pool, ops.ConvTranspose)
+"""Operators whose map follows from the layer and the sizes around it alone."""
+
+
 class Coordinates:
     """The places of a net's values, and how its Crops fit.
 
@@ -111,6 +115,23 @@ class Coordinates:
             self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
+        kept = layer.origin.kept if isinstance(layer.operator, _PLACED_ALIKE) else None
+        if kept is None:
+            self._place(layer)
+            return
+        base, shapes = self._base(layer), self._shapes
+        given = [shapes.get(value) for value in (*layer.inputs, *layer.outputs)]
+        known = kept.get((Coordinates, layer.name))
+        if known is None or known[0] is not layer or known[1:3] != (base, given):
+            self._place(layer)
+            found = {name: self.places[name] for name in layer.outputs if name in self.places}
+            maps = self._of_layers[layer.name]
+            kept[Coordinates, layer.name] = layer, base, given, maps, found
+        else:
+            self._of_layers[layer.name] = known[3]
+            self.places.update(known[4])
+
+    def _place(self, layer: Layer) -> None:
         maps = self._of_layers[layer.name] = layer_maps(layer, self._shapes, self._producers)
         base = self._base(layer)
         if maps is not None and isinstance(layer.operator, ops.Crop):

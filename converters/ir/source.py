@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Final
 
 from upconv.converters.ir.records import record
 
@@ -19,12 +21,30 @@ class Source:
     Lines and columns count from 1, columns in code points. `text` keeps its line ends, so that
     an offset into it is an offset a fix can edit. `landmark` says what people call an offset's
     place where they do not count lines of the file (`cell 3, line 2` of a notebook), "" elsewhere.
+
+    A text that is read again after each edit brings `pieces`, which are read once. A
+    piece is a source, too: it stands in the `whole` at offset `at`, and `kept` holds what follows
+    from it alone.
     """
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
         self.landmark: Callable[[int], str] = _no_landmark
+        self.pieces: Pieces | None = None
+        self.at = 0
+        self.kept: dict[Any, Any] | None = None
+
+    @property
+    def whole(self) -> Source:
+        """The text that offsets count in."""
+        return self if self.kept is None or self.pieces is None else self.pieces.whole
+
+    def piece(self, words: str) -> Source:
+        """A piece of this text."""
+        made = Source(self.path, words)
+        made.pieces, made.kept = self.pieces, {}
+        return made
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -72,6 +92,10 @@ class Span:
     end: int
 
     @property
+    def span(self) -> Span:
+        return self
+
+    @property
     def path(self) -> str:
         return self.source.path
 
@@ -90,3 +114,84 @@ class Span:
     @property
     def end_position(self) -> tuple[int, int]:
         return self.source.position(self.end)
+
+
+ROUNDS: Final = 64
+"""Readings after which a piece is dropped that none of them had: a brace that is taken out and put
+in again makes one block of a whole net for a while."""
+
+
+def _go_on() -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Piece:
+    """A piece: its words, and what a parser made of them in so many `steps`."""
+
+    source: Source
+    node: Any
+    steps: int
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Pieces of the same words, of which the first `taken` stand in the version `used` last."""
+
+    pieces: list[Piece]
+    used: int = 0
+    taken: int = 0
+
+
+class Pieces:
+    """What was read of a text's pieces, for whoever reads the text again after an edit.
+
+    An editor's text is read again after each keystroke, and nearly all of it is what it was. A
+    reader that finds a piece of it (a layer's block) with the very words of a piece that it has
+    read takes that one's nodes, and with them what follows from these words alone (`kept.py`). The
+    piece then stands at its new offset, so that its nodes, and the origins made of them, belong to
+    the newest text that was read and to no older one.
+
+    `whole` is the text that is being read, `alive` ends the reading by raising what is no
+    Exception.
+    """
+
+    def __init__(self) -> None:
+        self.whole = Source("", "")
+        self.alive: Callable[[], None] = _go_on
+        self._known: dict[str, _Alike] = {}
+        self._round = 0
+
+    def version(self, text: Source, alive: Callable[[], None]) -> Source:
+        """The text as one that is read again and again."""
+        self.alive = alive
+        made = Source(text.path, text.text)
+        made.landmark, made.pieces = text.landmark, self
+        return made
+
+    def read_again(self, whole: Source) -> None:
+        """Begin with another version of the text."""
+        self.whole = whole
+        self._round += 1
+        if self._round % ROUNDS == 0:
+            since = self._round - ROUNDS
+            self._known = {words: one for words, one in self._known.items() if one.used > since}
+
+    def place(self, words: str, at: int, read: Callable[[str], Piece | None]) -> Piece | None:
+        """Let a piece of these words stand at an offset of this version: one that does not stand
+        in it yet, else the one that `read` makes of them, if it does."""
+        alike = self._known.get(words)
+        if alike is None:
+            alike = _Alike([])
+        if alike.used != self._round:
+            alike.used, alike.taken = self._round, 0
+        if alike.taken == len(alike.pieces):
+            made = read(words)
+            if made is None:
+                return None
+            alike.pieces.append(made)
+            self._known[words] = alike
+        piece = alike.pieces[alike.taken]
+        alike.taken += 1
+        piece.source.at = at
+        return piece

@@ -30,6 +30,9 @@ _RANDOM_START: Final = {
 }
 """Framework -> why a layer whose weights are not there is taken for a learned one."""
 
+_LOSS_WORDS: Final = ("Loss", "_LOSS")
+"""Looked for first, which takes no time."""
+
 _LOSS: Final = re.compile(r"""\btype\s*:\s*["']?(\w*Loss\w*|\w*_LOSS)\b""")
 
 
@@ -68,7 +71,8 @@ def training_of(model: Model, source: Source | None) -> Training:
     """
     if model.phase == "TRAIN":
         return Training(True, "it is checked in phase TRAIN")
-    loss = _LOSS.search(source.text if source is not None else "")
+    text = source.text if source is not None else ""
+    loss = _LOSS.search(text) if any(word in text for word in _LOSS_WORDS) else None
     if loss:
         return Training(True, f"it has a {loss[1]} layer")
     return Training(False, "it has no loss layer")

@@ -330,15 +330,18 @@ def read_before_overwritten(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/util/insert_splits.cpp
     """
-    written = {layer.name: set(map(_blob, layer.outputs)) for layer in context.net.layers}
+    shared = [readers for readers in context.consumers.values() if len(readers) > 1]
+    several = {layer.name: layer for readers in shared for layer in readers}
+    written = {name: set(map(_blob, layer.outputs)) for name, layer in several.items()}
     overwriters = {
         value: [layer for layer in readers if _blob(value) in written[layer.name]]
         for value, readers in context.consumers.items()
+        if len(readers) > 1  # one alone reads what it overwrites
     }
-    for layer in context.net.layers:
+    for layer in several.values():
         for value in layer.inputs:
             blob = _blob(value)
-            over = next(iter(overwriters[value]), None)
+            over = next(iter(overwriters.get(value, ())), None)
             if over is not None and blob not in written[layer.name]:
                 yield Hit(
                     f"'{blob}' is read here as it is before '{over.name}' overwrites it in place",

@@ -171,7 +171,8 @@ def broken_name(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/net.cpp, AppendBottom, AppendTop and CopyTrainedLayersFrom
     """
     notices = list(context.noticed("UP004"))
-    weighty = _weighty(context.net) if notices else {}
+    repeated = any(notice.kind == "repeated-layer-name" for notice in notices)
+    weighty = _weighty(context.net) if repeated else {}
     for notice in notices:
         if notice.kind == "repeated-layer-name" and not _have_weights(context, weighty, notice):
             continue

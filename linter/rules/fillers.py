@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
@@ -63,8 +65,9 @@ def bilinear_on_convolution(context: Context) -> Iterator[Hit]:
     for layer in context.of(ops.Conv):
         op = layer.operator
         assert isinstance(op, ops.Conv)
-        given = layer.weights.get("weight", Weight(None)).present
-        if given or words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
+        if words.filler_of(layer).type != "bilinear" or len(set(op.kernel)) != 1:
+            continue
+        if layer.weights.get("weight", Weight(None)).present:
             continue
         from upconv.linter.facts.interpolation import gains
 
@@ -156,19 +159,23 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/filler.hpp (GetFiller)
     """
     for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
-        for name in ("weight_filler", "bias_filler"):
-            block = words.params_of(layer).message(name) or NOTHING
-            written = block.str("type", "constant")
-            if written in FILLERS:
-                continue
-            near = similar(written.lower(), FILLERS, 1)
-            yield Hit(
-                f"no {name} of Caffe is called '{written}'",
-                f"did you mean {near[0]}?" if near else f"one of {', '.join(FILLERS)}",
-                layer,
-                block.span,
-                severity=None if near else "warning",
-            )
+        yield from faults(layer.origin, unknown_filler, partial(_unknown_fillers, layer))
+
+
+def _unknown_fillers(layer: Layer) -> Iterator[Hit]:
+    for name in ("weight_filler", "bias_filler"):
+        block = words.params_of(layer).message(name) or NOTHING
+        written = block.str("type", "constant")
+        if written in FILLERS:
+            continue
+        near = similar(written.lower(), FILLERS, 1)
+        yield Hit(
+            f"no {name} of Caffe is called '{written}'",
+            f"did you mean {near[0]}?" if near else f"one of {', '.join(FILLERS)}",
+            layer,
+            block.span,
+            severity=None if near else "warning",
+        )
 
 
 @rule(

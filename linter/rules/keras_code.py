@@ -102,16 +102,20 @@ def keras_bilinear_version(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/python/keras/backend.py (resize_images) of 1.14 and 1.15
     """
-    if _is_keras_3(context.source.text if context.source else ""):
+    found = [
+        (layer, call)
+        for layer, call in calls(context, "keras")
+        if call.name == "UpSampling2D" and call.probably("interpolation") == "bilinear"
+    ]
+    if found and _is_keras_3(context.source.text if context.source else ""):
         return
-    for layer, call in calls(context, "keras"):
-        if call.name == "UpSampling2D" and call.probably("interpolation") == "bilinear":
-            yield Hit(
-                "bilinear is half-pixel from TensorFlow 1.15 on, and was asymmetric before",
-                "note the version that trained the weights",
-                layer,
-                call.span_of("interpolation"),
-            )
+    for layer, call in found:
+        yield Hit(
+            "bilinear is half-pixel from TensorFlow 1.15 on, and was asymmetric before",
+            "note the version that trained the weights",
+            layer,
+            call.span_of("interpolation"),
+        )
 
 
 @rule(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.written import NOTHING, Block
 from upconv.linter.facts import words
@@ -52,7 +54,8 @@ def executable_code(context: Context) -> Iterator[Hit]:
         BVLC/caffe include/caffe/layers/python_layer.hpp
     """
     yield from context.notices("UP008")
-    for block in context.blocks:
+    mentioned = context.source is not None and "python" in context.source.text.lower()
+    for block in context.blocks if mentioned else ():
         if _text(block, "type").upper() == "PYTHON":
             given = next(reversed(block.blocks("python_param")), NOTHING)
             module, name = _text(given, "module"), _text(given, "layer")
@@ -127,7 +130,7 @@ def in_place_impossible(context: Context) -> Iterator[Hit]:
     for layer in context.net.layers:
         why = _why_not_in_place(layer)
         if why:
-            for blob in _blobs(layer, "top") & _blobs(layer, "bottom"):
+            for blob in faults(layer.origin, in_place_impossible, partial(_in_place, layer)):
                 yield Hit(
                     f"the layer writes over '{blob}', which it reads: {why}",
                     "give it a top of its own",
@@ -142,6 +145,10 @@ def _why_not_in_place(layer: Layer) -> str:
     if isinstance(op, ops.Concat) and len(layer.inputs) == 1:
         return ""
     return _OVERWRITES.get(type(op), "")
+
+
+def _in_place(layer: Layer) -> set[str]:
+    return _blobs(layer, "top") & _blobs(layer, "bottom")
 
 
 def _blobs(layer: Layer, field: str) -> set[str]:

@@ -7,8 +7,9 @@ never ends in a traceback, and never because of one file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Final, TypeAlias
 
@@ -254,7 +255,7 @@ def _run(rule: Rule, context: Context, step: Step) -> list[Hit]:
         hits.extend(rule.check(context))
     except UnreadableError as error:
         # A value is misspelt that the rule is the first to read: the user's to mend.
-        context.failures.append(error)
+        context.failures.append(error.noted())
     except Exception as error:
         context.crashes.append(Crash(rule.code, rule.name, error))
     return hits
@@ -359,17 +360,21 @@ def _comments(context: Context) -> Comments:
     return lambda: comments(source) if source is not None else ()
 
 
+def _spans(model: Model | None) -> Iterator[Span]:
+    """Where the layers and inputs of a model are written."""
+    origins = [layer.origin for layer in model.layers] if model else []
+    origins += [entry.origin for entry in model.inputs] if model else []
+    return (origin.span for origin in origins if origin.span is not None)
+
+
 class _Silencer:
     """What silences findings in one file, comments and configuration, and which were of use."""
 
     def __init__(self, context: Context, options: CheckOptions) -> None:
         self._wants = options.wants
         self.overrides = Overrides(options.overrides, options.severities, Path(context.path))
-        model = context.model
-        origins = [layer.origin for layer in model.layers] if model else []
-        origins += [entry.origin for entry in model.inputs] if model else []
-        spans = [origin.span for origin in origins if origin.span is not None]
-        self.comments = ignores(context.source, spans, _comments(context)) if context.source else ()
+        source, spans = context.source, partial(_spans, context.model)
+        self.comments = ignores(source, spans, _comments(context)) if source else ()
         self._by_rule: dict[str, Covering] = {}
         self.used: set[tuple[Ignore, str]] = set()
 
@@ -385,6 +390,8 @@ class _Silencer:
         return ("configuration", "") if configured else None
 
     def _comments_on(self, rule: Rule, hit: Hit) -> list[Ignore]:
+        if not self.comments:
+            return []
         words = [
             (comment, word)
             for line in _lines_of(hit)

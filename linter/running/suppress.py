@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -61,11 +61,13 @@ class Ignore:
         return tuple(w for w in self.codes if w == name or (w and code.startswith(w)))
 
 
-def ignores(source: Source, layers: Sequence[Span], comments: Comments) -> tuple[Ignore, ...]:
-    """Every ignore comment of a text, given the spans of its layers and what finds its comments."""
+def ignores(
+    source: Source, layers: Callable[[], Iterable[Span]], comments: Comments
+) -> tuple[Ignore, ...]:
+    """Every ignore comment of a text, given what finds the spans of its layers and its comments."""
     if _MARK not in source.text:
         return ()
-    blocks = sorted({(span.line, span.end_position[0]) for span in layers})
+    blocks = sorted({(span.line, span.end_position[0]) for span in layers()})
     found = []
     following: dict[int, int] = {}
     for span, text in reversed(tuple(comments())[:MOST]):

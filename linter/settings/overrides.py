@@ -61,6 +61,8 @@ class Overrides:
 
     def ignores(self, code: str, layer: str) -> bool:
         """Whether a finding of that code on that layer is silenced; "" is no layer."""
+        if not self._entries:
+            return False
         found = [
             ignore_label(entry, word)
             for entry in self._entries
@@ -74,6 +76,8 @@ class Overrides:
     def severity(self, code: str, layer: str) -> Severity | None:
         """The severity that is set; the last override wins over earlier ones and the general
         table, and in each the longest prefix."""
+        if not self._entries and not self._severities:
+            return None
         tables = [e.severities for e in self._entries if _holds_for_layer(e, layer)]
         for table in (*reversed(tables), self._severities):
             fitting = [entry for entry in table if longest_prefix(code, entry[:1]) >= 0]

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pygls.uris import to_fs_path
 
 from upconv.converters.ir.records import record
+from upconv.converters.ir.source import Pieces
 from upconv.service.lsp.positions import Lines
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Document:
         self.deep: Any = None
         self.sized: Any = None
         self.tree: Any = None
+        self.pieces = Pieces()
 
     def change(self, version: int, changes: Iterable[Any]) -> None:
         """Apply the changes of one notification, each to the result of the one before."""

@@ -26,23 +26,24 @@ MOST_STEPS: Final = 16
 
 async def hover(session: Session, params: types.HoverParams) -> types.Hover | None:
     """What there is to say of the word, or of the layer, at a place."""
-    document, look = await session.look(params.text_document.uri)
+    document = session.document(params.text_document.uri)
     offset = document.lines.offset((params.position.line, params.position.character))
     word = await _word(session, params, offset)
     if word is not None:
         return word
+    document, look = await session.look(params.text_document.uri)
     context = await context_of(session, document, look)
     if context is None:
         return None
     layers = _at(context, offset)
     if not layers:
         return None
-    text = await session.looker.ask(lambda: "\n\n".join(_told(context, one) for one in layers))
     span = layers[0].origin.span
     assert span is not None
     where = span_range(
         document.lines, span.start, min(span.end, document.lines.line_end(span.start))
     )
+    text = await session.looker.ask(lambda: "\n\n".join(_told(context, one) for one in layers))
     return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text), where)
 
 

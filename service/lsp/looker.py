@@ -7,10 +7,11 @@ ask. The thread of messages never computes and never reads a file.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pygls.exceptions import JsonRpcContentModified
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from upconv.service.work.looking import Look
 
 T = TypeVar("T")
+
+LOOKS: Final = 20
+"""Looks after which the collector runs, at a rest."""
 
 
 class Stale(BaseException):
@@ -32,6 +36,7 @@ class Looker:
     def __init__(self, folders: Folders, told: Callable[[Document, Look], None]) -> None:
         self._folders = folders
         self._told = told
+        self._looks = LOOKS
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="looks")
 
     async def look(self, document: Document) -> Look:
@@ -59,12 +64,20 @@ class Looker:
         """An answer that takes a while to compute."""
         return await self._in_thread(lambda alive: question())
 
+    async def rest(self) -> None:
+        """Free what looks have left, now and then, while nobody types. The collector then passes
+        over what stays: a text's pieces, which are many, would be gone through with every look."""
+        if self._looks >= LOOKS:
+            self._looks = 0
+            await self.ask(_collect)
+
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _look(self, document: Document) -> Look:
         shot = document.shot
-        found = await self._in_thread(lambda alive: _look(shot, self._folders, alive))
+        self._looks += 1
+        found = await self._in_thread(lambda alive: _look(document, shot, self._folders, alive))
         self._told(document, found)
         return found
 
@@ -90,7 +103,13 @@ class Looker:
         return found  # type: ignore[return-value]  # None only where it was cancelled above
 
 
-def _look(shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
+def _collect() -> None:
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _look(document: Document, shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
     from pathlib import Path
 
     from upconv.converters.ir.origin import Source
@@ -98,7 +117,7 @@ def _look(shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
 
     held = folders.of(shot.path)
     options = held.settings.options_of(Path(shot.path))
-    return look(Source(shot.path, shot.text), options, held.known, alive)
+    return look(Source(shot.path, shot.text), options, held.known, alive, document.pieces)
 
 
 def _deeper(look: Look, shot: Snapshot, alive: Callable[[], None]) -> Look | None:

@@ -101,9 +101,17 @@ class Session:
             self._push(uri, None, [])
 
     async def look(self, uri: str) -> tuple[Document, Look]:
-        """A text and what is found in it; raises JsonRpcContentModified where it changes."""
+        """A text and what is found in it; raises JsonRpcContentModified where it changes.
+
+        The look's context is that of the newest text: whoever awaits anything else before he asks
+        it for a place asks for the look again.
+        """
         document = self.document(uri)
-        return document, await self.looker.look(document)
+        shot = document.shot
+        found = await self.looker.look(document)
+        if document.shot is not shot:
+            raise JsonRpcContentModified("the text has changed")
+        return document, found
 
     async def tree(self, document: Document) -> Message | None:
         """The tree of a protobuf text, which needs no check: while that runs, too, words are
@@ -180,6 +188,9 @@ class Session:
     async def _deepen(self, uri: str, document: Document, look: Look, version: int) -> None:
         """What the weights beside a file have to say, once nobody types any more."""
         await asyncio.sleep(REST)
+        if document.shot.version != version or self.documents.get(uri) is not document:
+            return
+        await self.looker.rest()
         if document.shot.version != version or self.documents.get(uri) is not document:
             return
         deep = await self.looker.deeper(document, look)

@@ -50,11 +50,12 @@ async def context_of(session: Session, document: Document, look: Look) -> Contex
 async def hints(session: Session, params: types.InlayHintParams) -> list[types.InlayHint]:
     """The size that each layer in a range of lines gives, and how merged branches lie."""
     document, look = await session.look(params.text_document.uri)
+    lines = document.lines
     context = await context_of(session, document, look)
     if context is None:
         return []
     where = (params.range.start.line, params.range.end.line)
-    return await session.looker.ask(lambda: list(_hints(context, document.lines, where)))
+    return await session.looker.ask(lambda: list(_hints(context, lines, where)))
 
 
 def _hints(context: Context, lines: Lines, where: tuple[int, int]) -> Iterator[types.InlayHint]:

@@ -18,6 +18,7 @@ from upconv.linter.running.plugins import load_plugins
 
 if TYPE_CHECKING:
     from upconv.converters.ir.dims import Size
+    from upconv.converters.ir.source import Pieces
     from upconv.linter.finding import Finding
     from upconv.linter.running.baseline import Baseline
 
@@ -53,9 +54,11 @@ def look(
     options: CheckOptions,
     known: Baseline | None = None,
     alive: Callable[[], None] = lambda: None,
+    pieces: Pieces | None = None,
 ) -> Look:
     """Check a text as a search of its folder would, which passes over what is no model. `alive` is
-    called before each rule, and ends the look by raising what is no Exception.
+    called now and then, and ends the look by raising what is no Exception. `pieces` are what was
+    read of the text before; the contexts of looks before this one that had them are then of no use.
 
     Raises UsageError where the options name what does not exist.
     """
@@ -69,7 +72,8 @@ def look(
             seen.append(context)
         alive()
 
-    report = check_source(source, options, step, named=False)
+    read = source if pieces is None else pieces.version(source, alive)
+    report = check_source(read, options, step, named=False)
     context = seen[0] if seen and seen[0].model is not None else None
     return Look(known.split(report)[0] if known else report, options, source, context, known)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Dim, Size
 from upconv.converters.ir.operators.algebra import (
@@ -311,7 +311,7 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     """
     found: list[Dim] = []
     kind: type = type(operator)
-    for name in _field_names(kind):
+    for name in _sized(kind):
         value = getattr(operator, name)
         if isinstance(value, tuple):
             found += [size for size in value if isinstance(size, Dim)]
@@ -320,6 +320,13 @@ def targets(operator: Operator) -> tuple[Dim, ...]:
     return tuple(found)
 
 
+_PLAIN: Final = (
+    *("int", "float", "bool", "str", "Ints", "Literal"),
+    *("int | None", "float | None", "Ints | None"),
+)
+
+
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(entry.name for entry in fields(kind))
+def _sized(kind: type) -> tuple[str, ...]:
+    """The fields that may hold sizes: all but those of plain numbers and words."""
+    return tuple(f.name for f in fields(kind) if str(f.type).partition("[")[0] not in _PLAIN)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer, Notice
 from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
@@ -44,6 +45,14 @@ class LayerSource:
 def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) -> None:
     """Append what the layers become, and a notice for each that could not be understood."""
     for source in sources:
+        kept = source.node.layer.node.source.kept if source.blobs is None else None
+        known = kept.get(add_layers) if kept is not None else None
+        key = _key(source, work, dialect) if kept is not None else None
+        if known is not None and known[0] == key:
+            for one in known[1]:
+                work.append(one)
+            continue
+        said, count = len(work.notices), len(work.layers)
         layer = _caffe_layer(source, work)
         try:
             made = lower(layer, dialect)
@@ -55,11 +64,22 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
             made = _doubted(layer, made, work)
         for one in _layers(layer, made, source.origin):
             work.append(one)
+        if kept is not None and len(work.notices) == said:
+            kept[add_layers] = key, tuple(work.layers[count:])
+
+
+def _key(source: LayerSource, work: Workspace, dialect: str) -> tuple[object, ...]:
+    """All that a lowering goes by, beside the layer's own text."""
+    node, shapes = source.node, work.shapes
+    bottoms = [value.name for value in node.bottoms]
+    tops = [value.name for value in node.tops]
+    return dialect, node.name, bottoms, tops, [shapes[name] for name in bottoms]
 
 
 def _doubted(layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace) -> tuple[Lowered, ...]:
     """The operators, or an Unknown where a field that is not known could change their shapes."""
-    notices = [_unknown_field(layer, *found) for found in unknown_of_layer(layer.node)]
+    found = faults(layer.node.source, _doubted, lambda: unknown_of_layer(layer.node))
+    notices = [_unknown_field(layer, *one) for one in found]
     work.notices += notices
     if not notices or all(isinstance(one.operator, POINTWISE) for one in made):
         return made

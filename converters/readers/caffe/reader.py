@@ -9,8 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
+from upconv.converters.ir.kept import faults, once
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
 from upconv.converters.ir.origin import Origin, Source, Written
 from upconv.converters.readers.assembly.inputs import overridden
@@ -85,15 +87,19 @@ def _kind(error: UnreadableError) -> NoticeKind:
 def _left_open(root: Message) -> Iterator[Notice]:
     """Numbers of outputs that are 0, which Caffe refuses: scripts put a number of classes there."""
     for block in (block for name in LAYER_FIELDS for block in root.blocks(name)):
-        for params in (*block.blocks("convolution_param"), *block.blocks("inner_product_param")):
-            if params.texts("num_output") == ["0"]:
-                error = UnreadableError(
-                    "num_output: 0 is a placeholder, not a value: this file is a template",
-                    where=params.spans("num_output")[0],
-                    layer="".join(block.texts("name")[-1:]),
-                    hint=FILL_IN,
-                )
-                yield Notice("template", error)
+        yield from faults(block.source, _left_open, partial(_left_open_in, block))
+
+
+def _left_open_in(block: Message) -> Iterator[Notice]:
+    for params in (*block.blocks("convolution_param"), *block.blocks("inner_product_param")):
+        if params.texts("num_output") == ["0"]:
+            error = UnreadableError(
+                "num_output: 0 is a placeholder, not a value: this file is a template",
+                where=params.spans("num_output")[0],
+                layer="".join(block.texts("name")[-1:]),
+                hint=FILL_IN,
+            )
+            yield Notice("template", error)
 
 
 def _unknown_fields(root: Message) -> Iterator[Notice]:
@@ -142,7 +148,8 @@ def _by_phase(
     absent: list[WrittenLayer] = []
     for layer in net.layers:
         try:
-            taken = is_included(layer.node, state)
+            meets = partial(is_included, layer.node, state)
+            taken = once(layer.node.source, (is_included, options.phase, net.stages), meets)
         except UnreadableError as error:
             work.refuse(error, layer.title)
             taken = True
@@ -181,8 +188,11 @@ def _input_origin(entry: InputSource, path: str) -> Origin:
 
 
 def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
-    written = written_layer(layer.node, layer.written_type)
-    return Origin(path, "caffe", layer.written_type, layer.span, written)
+    def make() -> Origin:
+        written = written_layer(layer.node, layer.written_type)
+        return Origin(path, "caffe", layer.written_type, layer.place, written)
+
+    return once(layer.node.source, Origin, make)
 
 
 def _layer_sources(
@@ -204,7 +214,8 @@ def _layer_sources(
 
 def _params(node: Node, work: Workspace) -> tuple[ParamSpec, ...]:
     try:
-        return param_specs(node.layer.node)
+        written = node.layer.node
+        return once(written.source, param_specs, lambda: param_specs(written))
     except UnreadableError as error:
         work.refuse(error, node.name)
         return ()

@@ -9,9 +9,10 @@ in `layer_types`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Final
 
+from upconv.converters.ir.kept import faults
 from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
@@ -289,10 +290,12 @@ def unknown_fields(root: Message) -> Iterator[tuple[Field, str, tuple[str, ...]]
     alike, and the sub-messages where a field of this name belongs. What is inside an unknown or
     an open message is not judged.
     """
-    yield from _unknown(root, "NetParameter")
+    yield from _unknown(root, "NetParameter", top=True)
 
 
-def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+def _unknown(
+    message: Message, type_name: str, top: bool = False
+) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
     known = fields_of(type_name)
     for field in message.fields:
         kind = known.get(field.name)
@@ -301,7 +304,8 @@ def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tup
         elif kind not in _SCALARS and kind != OPEN:
             for value in field.values:
                 if isinstance(value, Message):
-                    yield from _unknown(value, kind)
+                    search = partial(_unknown, value, kind)
+                    yield from faults(value.source, kind, search) if top else search()
 
 
 _UNREAD: Final = frozenset(

@@ -11,11 +11,17 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.model import Notice
-from upconv.converters.ir.origin import Span
+from upconv.converters.ir.origin import Placed, Span
 from upconv.converters.ir.records import record
 from upconv.converters.readers.caffe.layer_types import v1_type
 from upconv.converters.readers.caffe.rewrite import block_of, rebuilt, renamed
-from upconv.converters.readers.caffe.upgrade_v0 import is_v0, joined_paddings, v0_as_v1, v0_type
+from upconv.converters.readers.caffe.upgrade_v0 import (
+    Entry,
+    is_v0,
+    joined_paddings,
+    v0_as_v1,
+    v0_type,
+)
 from upconv.converters.readers.files.prototxt import Message, Scalar, Value
 
 LAYER_FIELDS: Final = ("layer", "layers")
@@ -26,22 +32,22 @@ _INPUT_AXES: Final = 4  # input_dim comes in fours
 class WrittenLayer:
     """One layer of the file in today's words, with the names of blobs as the file has them.
 
-    `written_type` is the type as the file spells it, `index` the layer's place in the file.
+    `title` is the layer's name, or "Type#index" where it has none; `written_type` the type as the
+    file spells it, `place` where it stands, from its field's name to its last brace.
     """
 
     name: str
+    title: str
     type: str
     written_type: str
     node: Message
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
-    span: Span
-    index: int
+    place: Placed
 
     @property
-    def title(self) -> str:
-        """The layer's name, or "Type#index" where it has none."""
-        return self.name or f"{self.type}#{self.index}"
+    def span(self) -> Span:
+        return self.place.span
 
 
 @record(frozen=True, slots=True)
@@ -75,8 +81,8 @@ def upgrade(root: Message) -> WrittenNet:
     _require_one_generation(entries, notices)
     inputs = tuple(_inputs(root, notices))
     layers = tuple(
-        _layer(index, field, block, span, notices)
-        for index, (field, block, span) in enumerate(_joined(entries, version))
+        _layer(index, field, block, place, notices)
+        for index, (field, block, place) in enumerate(_joined(entries, version))
     )
     name = "".join(texts(root, "name", notices)[-1:])
     state = root.get("state")
@@ -91,7 +97,7 @@ def texts(node: Message, name: str, notices: list[Notice]) -> tuple[str, ...]:
         try:
             found.append(_text(value))
         except UnreadableError as error:
-            notices.append(Notice("unreadable-part", error))
+            notices.append(Notice("unreadable-part", error.noted()))
             if isinstance(value, Scalar):
                 found.append(value.text.strip("\"'"))
     return tuple(found)
@@ -103,18 +109,15 @@ def _text(value: Value) -> str:
     raise UnreadableError(f"field '{value.name}': expected a text, found a block", where=value.span)
 
 
-_Entry = tuple[str, Message, Span]
-
-
-def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[_Entry]:
-    """Every `layer` and `layers` block with the span from its field's name to its last brace."""
+def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[Entry]:
+    """Every `layer` and `layers` block with its place, from its field's name to its last brace."""
     for field in root.fields:
         if field.name not in LAYER_FIELDS:
             continue
         single = len(field.values) == 1
         for value in field.values:
             if isinstance(value, Message):
-                yield field.name, value, field.span if single else value.span
+                yield field.name, value, field if single else value
             else:
                 message = f"'{field.name}' holds a layer's block, found {value.text}"
                 notices.append(
@@ -122,7 +125,7 @@ def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[_Entry]:
                 )
 
 
-def _version(entries: Iterable[_Entry]) -> int:
+def _version(entries: Iterable[Entry]) -> int:
     return min((_version_of(field, block) for field, block, _ in entries), default=2)
 
 
@@ -132,56 +135,66 @@ def _version_of(field: str, block: Message) -> int:
     return 0 if is_v0(block) else 1
 
 
-def _obsolete(entries: list[_Entry], version: int) -> Notice:
-    span = next(span for field, block, span in entries if _version_of(field, block) == version)
+def _obsolete(entries: list[Entry], version: int) -> Notice:
+    place = next(place for field, block, place in entries if _version_of(field, block) == version)
     error = UnreadableError(
         f"the net is written in Caffe's obsolete V{version} format",
-        where=span,
+        where=place.span,
         hint="upgrade_net_proto_text writes it in today's",
     )
     return Notice("obsolete-format", error)
 
 
-def _require_one_generation(entries: list[_Entry], notices: list[Notice]) -> None:
+def _require_one_generation(entries: list[Entry], notices: list[Notice]) -> None:
     fields = [field for field, _, _ in entries]
     if len(set(fields)) < 2:
         return
     odd = "layers" if fields[0] == "layer" else "layer"
     error = UnreadableError(
         f"mixes 'layer' and 'layers' entries: the first is '{fields[0]}', and Caffe refuses both",
-        where=entries[fields.index(odd)][2],
+        where=entries[fields.index(odd)][2].span,
         hint="write all layers in one format",
     )
     notices.append(Notice("unreadable-part", error))
 
 
-def _joined(entries: list[_Entry], version: int) -> list[_Entry]:
+def _joined(entries: list[Entry], version: int) -> list[Entry]:
     """The entries with each V0 block in V1 words and each V0 padding layer in its reader."""
     if version:
         return entries
     return joined_paddings(
         [
-            (field, v0_as_v1(block) if _version_of(field, block) == 0 else block, span)
-            for field, block, span in entries
+            (field, v0_as_v1(block) if _version_of(field, block) == 0 else block, place)
+            for field, block, place in entries
         ]
     )
 
 
 def _layer(
-    index: int, field: str, block: Message, span: Span, notices: list[Notice]
+    index: int, field: str, block: Message, place: Placed, notices: list[Notice]
 ) -> WrittenLayer:
+    kept = block.source.kept
+    known: WrittenLayer | None = kept.get(WrittenLayer) if kept is not None else None
+    if known is not None:
+        return known
+    said = len(notices)
     old = field == "layers"
     written = _written_type(block, old, notices)
-    return WrittenLayer(
-        name="".join(texts(block, "name", notices)[-1:]),
-        type=v0_type(v1_type(written)) if old else written,
+    name = "".join(texts(block, "name", notices)[-1:])
+    type_name = v0_type(v1_type(written)) if old else written
+    made = WrittenLayer(
+        name=name,
+        title=name or f"{type_name}#{index}",
+        type=type_name,
         written_type=written,
         node=_with_param_specs(block) if old else block,
         bottoms=texts(block, "bottom", notices),
         tops=texts(block, "top", notices),
-        span=span,
-        index=index,
+        place=place,
     )
+    if kept is not None and name and len(notices) == said:
+        kept[WrittenLayer] = made
+    return made
 
 
 def _written_type(block: Message, old: bool, notices: list[Notice]) -> str:
@@ -243,7 +256,7 @@ def _input_shapes(root: Message, notices: list[Notice]) -> Iterator[tuple[int, .
             return
         sizes = root.ints("input_dim")
     except UnreadableError as error:
-        notices.append(Notice("unreadable-part", error))
+        notices.append(Notice("unreadable-part", error.noted()))
         return
     for start in range(0, len(sizes), _INPUT_AXES):
         yield tuple(sizes[start : start + _INPUT_AXES])

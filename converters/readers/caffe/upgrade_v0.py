@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from upconv.converters.ir.origin import Span
+from upconv.converters.ir.origin import Placed
 from upconv.converters.readers.caffe.rewrite import block_of, rebuilt, renamed
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
@@ -62,7 +62,8 @@ _MOVED: Final[dict[str, tuple[str, dict[str, str]]]] = {
 }
 """V0 field -> today's field, and V0 layer type -> the message it moved to."""
 
-Entry = tuple[str, Message, Span]
+Entry = tuple[str, Message, Placed]
+"""The field's name, the layer's block, and where the two stand."""
 
 
 def is_v0(block: Message) -> bool:
@@ -105,11 +106,11 @@ def joined_paddings(entries: list[Entry]) -> list[Entry]:
     """The entries without padding layers, whose pad and bottom went to the layers after them."""
     padded: dict[str, Message] = {}
     kept: list[Entry] = []
-    for field, block, span in entries:
+    for field, block, place in entries:
         if _word(block, "type") == PADDING:
             padded[_word(block, "top")] = block
         else:
-            kept.append((field, _with_pad(block, padded), span))
+            kept.append((field, _with_pad(block, padded), place))
     return kept
 
 

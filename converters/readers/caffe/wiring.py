@@ -177,7 +177,10 @@ class _Wirer:
                          if self._is_output(value))  # fmt: skip
         read = {value for node in nodes for value in node.bottoms}
         sources = tuple(source for source in self.sources if _is_used(source.value, read))
-        return Wiring(sources, nodes, tuple(outputs), tuple(self._judged_notices(outputs)))
+        found = Wiring(sources, nodes, tuple(outputs), tuple(self._judged_notices(outputs)))
+        for value in self.values:
+            value.writer = None  # nobody asks any more, and a cycle outlives its last user
+        return found
 
     def _judged_notices(self, outputs: Sequence[str]) -> Iterator[Notice]:
         """The notices, harmless where they are about a layer that no output depends on."""

@@ -96,6 +96,10 @@ class Meter:
         if self._left < 0:
             self._fail(f"{self.budget.what} with more than {self.budget.steps} entries")
 
+    @property
+    def spent(self) -> int:
+        return self.budget.steps - self._left
+
     def require_bytes(self, size: int, what: str) -> None:
         """Refuse a piece that is larger than what is held in memory."""
         if not 0 <= size <= self.budget.bytes:

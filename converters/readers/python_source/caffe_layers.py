@@ -109,7 +109,7 @@ class _Builder:
     def message(self, name: str, node: ast.expr) -> Message:
         span = self.fragment.span(node)
         message = Message(span.source, name, span.start)
-        message.end = span.end
+        message.last = span.end
         return message
 
     def enter(

@@ -63,6 +63,9 @@ ITEM: Final = compiled(
 separator. Anything rarer ends in OTHER, an empty match where the item starts, and is read
 piece by piece. It always matches, so that an iteration never skips a character."""
 
+LAYER: Final = compiled(rf"{GAP} (layer) {GAP} \{{")
+"""How a block begins that is remembered as a piece of its text, where it stands in no other."""
+
 SKIP: Final = compiled(GAP)
 FIELD_NAME: Final = compiled(NAME)
 BRACKET_NAME: Final = compiled(r"\[ \s*+ [A-Za-z_][\w.\-]*+ (?: /[\w.\-]++ )*+ \s*+ \]")

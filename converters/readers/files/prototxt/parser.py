@@ -8,11 +8,13 @@ at the next place that looks like a field or a brace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.source import Piece
 from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget, Meter
 from upconv.converters.readers.files.prototxt import diagnosis, grammar
 from upconv.converters.readers.files.prototxt.diagnosis import Problem
@@ -21,6 +23,12 @@ from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar
 MAX_ERRORS: Final = 100
 
 _FINISHED: Final = -1
+
+_SWALLOWED: Final = 1
+"""How deep pieces may stand: a block whose brace is still to be typed swallows those behind it."""
+
+_NEXT: Final = "\nlayer"
+"""What a piece lasts up to: the line on which the next block begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,10 @@ def parse(source: Source, budget: Budget = PROTOBUF_TEXT) -> ParseResult:
     return ParseResult(parser.root, parser.errors)
 
 
+def _refuse(source: Source, message: str) -> NoReturn:
+    raise UnreadableError(message, path=source.path, hint="no real model has as many")
+
+
 class _Stop(Exception):
     """Nothing more is to be read."""
 
@@ -61,26 +73,30 @@ class _Parser:
     def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
         self.text = source.text
-        self.meter = Meter(budget, self._refuse)
+        self.meter = Meter(budget, partial(_refuse, source))
         self.errors: list[UnreadableError] = []
         self.root = Message(source, "", 0)
-        self.root.end = len(self.text)
+        self.root.last = len(self.text)
         self.current = self.root
         self.stack: list[tuple[Message, ValueList | None]] = []
         self.in_conflict = False
+        self.pieces = source.pieces if source.kept is None else None
+        self.fruitless = 0
 
     def run(self) -> None:
         """Read everything, and report the blocks left open."""
         at = 1 if self.text.startswith("\ufeff") else 0
+        if self.pieces is not None:
+            self.pieces.read_again(self.source)
         try:
             while at != _FINISHED:
                 at = self._items(at)
             for message in self._open_messages():
-                message.end = len(self.text)
+                message.last = len(self.text)
                 self._error(diagnosis.unclosed(self.text, message.start, message.name))
         except _Stop:
             for message in self._open_messages():
-                message.end = len(self.text)
+                message.last = len(self.text)
 
     # The common items.
 
@@ -97,6 +113,11 @@ class _Parser:
                 start, end = match.span(2)
                 add(Field(source, name, match.start(1), Scalar(source, name, start, end)))
             elif item in (grammar.BARE_OPEN, grammar.COLON_OPEN):
+                if self.pieces is not None and len(self.stack) <= _SWALLOWED:
+                    after = self._known(match.start())
+                    if after != match.start():
+                        self.meter.spend(-1)  # for the head of the first, which is counted there
+                        return after
                 message = Message(source, match[1], match.start(item))
                 add(Field(source, match[1], match.start(1), message))
                 self._enter(message)
@@ -133,7 +154,7 @@ class _Parser:
             self._error(diagnosis.wrong_closer(text, at, opener, self.current.name))
         if not opener:
             return at + 1
-        self.current.end = at + 1
+        self.current.last = at + 1
         self.current, owner = self.stack.pop()
         return at + 1 if owner is None else self._list_goes_on(owner, at + 1)
 
@@ -142,6 +163,44 @@ class _Parser:
         fields = self.current.fields
         if not fields or self._skip(fields[-1].end) != at:
             self._error(diagnosis.extra_separator(self.text, at))
+
+    # What was read before.
+
+    def _known(self, at: int) -> int:
+        """Take the blocks from `at` on that were read before, or are read now to be remembered;
+        returns where to go on.
+
+        Read by itself, a text of one whole block gives what it gives in its place: no item looks
+        beyond the block's last brace, what follows that is space and comments, and nothing around
+        it changes what is right.
+        """
+        pieces, text, fields = self.pieces, self.text, self.current.fields
+        assert pieces is not None
+        while at >= self.fruitless and (head := grammar.LAYER.match(text, at)):
+            pieces.alive()
+            start = head.start(1)
+            end = text.find(_NEXT, head.end())
+            end = len(text) if end < 0 else end
+            words = text[start:end]
+            piece = pieces.place(words, start, self._piece)
+            if piece is None:
+                self.fruitless = end
+                break
+            self.meter.spend(piece.steps)
+            fields.append(piece.node)
+            at = end
+        return at
+
+    def _piece(self, words: str) -> Piece | None:
+        """The one block that some words are; None where they are anything else."""
+        source = self.source.piece(words)
+        budget = self.meter.budget
+        parser = _Parser(source, replace(budget, depth=budget.depth - _SWALLOWED))
+        parser.run()
+        fields = parser.root.fields
+        if parser.errors or len(fields) != 1:
+            return None
+        return Piece(source, fields[0], parser.meter.spent - 1)  # but for the end of the words
 
     # The rare ones.
 
@@ -182,7 +241,7 @@ class _Parser:
             return False
         if self._skip(last.end) != at:
             return False
-        last.end = literal.end()
+        last.last = literal.end()
         return True
 
     def _list(self, items: ValueList, at: int) -> int:
@@ -190,7 +249,7 @@ class _Parser:
         text = self.text
         at = self._skip(at)
         if text.startswith("]", at) and not items.items:
-            items.end = at + 1
+            items.last = at + 1
             return at + 1
         if self._is_block(at):
             message = Message(self.source, items.name, at)
@@ -219,13 +278,13 @@ class _Parser:
             at = self._skip(match.end())
         if not text.startswith("]", at):
             return self._broken_list(items, at)
-        items.end = at + 1
+        items.last = at + 1
         return at + 1
 
     # What is wrong.
 
     def _broken_list(self, items: ValueList, at: int) -> int:
-        items.end = max(items.start + 1, at)
+        items.last = max(items.start + 1, at)
         last = items.items[-1].end if items.items else items.start + 1
         wants_element = not items.items or self.text.startswith(",", self._skip(last))
         problem = diagnosis.broken_list(self.text, items.name, items.start, at, wants_element)
@@ -264,9 +323,6 @@ class _Parser:
         self.in_conflict = bool(marker) or self.in_conflict
         if len(self.errors) >= MAX_ERRORS:
             raise _Stop
-
-    def _refuse(self, message: str) -> NoReturn:
-        raise UnreadableError(message, path=self.source.path, hint="no real model has as many")
 
     # Small helpers.
 

@@ -3,6 +3,8 @@
 Nodes are plain slotted classes that keep integer offsets, because a parse makes one or two of
 them for every line; spans, lines and columns are made when asked for. No node points to its
 parent, so that a tree holds no reference cycle and goes away as soon as it is dropped.
+
+A node of a piece of a text keeps offsets in the piece, and tells those in the whole text.
 """
 
 from __future__ import annotations
@@ -27,39 +29,47 @@ class Scalar:
     the spelling does not fit the type, following protobuf's C++ parser.
     """
 
-    __slots__ = ("end", "name", "source", "start")
+    __slots__ = ("first", "last", "name", "source")
 
     def __init__(self, source: Source, name: str, start: int, end: int) -> None:
         self.source = source
         self.name = name
-        self.start = start
-        self.end = end
+        self.first = start
+        self.last = end
+
+    @property
+    def start(self) -> int:
+        return self.source.at + self.first
+
+    @property
+    def end(self) -> int:
+        return self.source.at + self.last
 
     @property
     def text(self) -> str:
         """The raw spelling, quotes included."""
-        return self.source.text[self.start : self.end]
+        return self.source.text[self.first : self.last]
 
     @property
     def span(self) -> Span:
-        return Span(self.source, self.start, self.end)
+        return Span(self.source.whole, self.start, self.end)
 
     @property
     def kind(self) -> str:
         """One of "string", "number" and "identifier"; `-inf` is a number, `inf` an identifier."""
-        first = self.source.text[self.start]
+        first = self.source.text[self.first]
         if first in "\"'":
             return "string"
         return "number" if first in "-.0123456789" else "identifier"
 
     def as_int(self) -> int:
         """A whole number, decimal, hexadecimal (0x) or octal (leading 0), of at most 64 bits."""
-        text = self.source.text[self.start : self.end]
+        text = self.text
         return int(text) if scalars.is_plain_int(text) else self._read(scalars.parse_int)
 
     def as_float(self) -> float:
         """A number, or inf, infinity or nan in any case; a suffix f is allowed."""
-        text = self.source.text[self.start : self.end]
+        text = self.text
         return float(text) if scalars.is_decimal(text) else self._read(scalars.parse_float)
 
     def as_bool(self) -> bool:
@@ -72,7 +82,7 @@ class Scalar:
 
     def as_str(self) -> str:
         """The text of a string: escapes resolved, adjacent literals joined, read as UTF-8."""
-        plain = scalars.plain_string(self.source.text, self.start, self.end)
+        plain = scalars.plain_string(self.source.text, self.first, self.last)
         return self._read(scalars.parse_str) if plain is None else plain[1]
 
     def as_enum(self) -> str:
@@ -96,19 +106,27 @@ class Scalar:
 class ValueList:
     """A bracketed list, `[1, 2]`: one field that stands for several values."""
 
-    __slots__ = ("end", "items", "name", "source", "start")
+    __slots__ = ("first", "items", "last", "name", "source")
 
     def __init__(self, source: Source, name: str, start: int) -> None:
         self.source = source
         self.name = name
-        self.start = start
-        self.end = start
+        self.first = start
+        self.last = start
         self.items: list[Scalar | Message] = []
+
+    @property
+    def start(self) -> int:
+        return self.source.at + self.first
+
+    @property
+    def end(self) -> int:
+        return self.source.at + self.last
 
     @property
     def span(self) -> Span:
         """The whole list, brackets included."""
-        return Span(self.source, self.start, self.end)
+        return Span(self.source.whole, self.start, self.end)
 
     def __repr__(self) -> str:
         return f"ValueList({self.name}: {len(self.items)} values)"
@@ -117,15 +135,19 @@ class ValueList:
 class Field:
     """One field as it is written: a name and its value."""
 
-    __slots__ = ("name", "source", "start", "value")
+    __slots__ = ("first", "name", "source", "value")
 
     def __init__(
         self, source: Source, name: str, start: int, value: Scalar | Message | ValueList
     ) -> None:
         self.source = source
         self.name = name
-        self.start = start
+        self.first = start
         self.value = value
+
+    @property
+    def start(self) -> int:
+        return self.source.at + self.first
 
     @property
     def values(self) -> list[Scalar | Message]:
@@ -138,12 +160,12 @@ class Field:
 
     @property
     def name_span(self) -> Span:
-        return Span(self.source, self.start, self.start + len(self.name))
+        return Span(self.source.whole, self.start, self.start + len(self.name))
 
     @property
     def span(self) -> Span:
         """From the name to the end of the value, without a separator after it."""
-        return Span(self.source, self.start, self.value.end)
+        return Span(self.source.whole, self.start, self.value.end)
 
     def __repr__(self) -> str:
         return f"Field({self.value!r})"
@@ -158,25 +180,33 @@ class Message:
     is found, and the reverse.
     """
 
-    __slots__ = ("_index", "end", "fields", "name", "source", "start")
+    __slots__ = ("_index", "fields", "first", "last", "name", "source")
 
     def __init__(self, source: Source, name: builtins.str, start: builtins.int) -> None:
         self.source = source
         self.name = name
-        self.start = start
-        self.end = start
+        self.first = start
+        self.last = start
         self.fields: list[Field] = []
         self._index: dict[str, list[Value]] | None = None
 
     @classmethod
     def empty(cls, source: Source | None = None, name: builtins.str = "") -> Message:
         """A message without fields, standing for one that a file leaves out."""
-        return cls(source or Source("", ""), name, 0)
+        return cls((source or Source("", "")).whole, name, 0)
+
+    @property
+    def start(self) -> builtins.int:
+        return self.source.at + self.first
+
+    @property
+    def end(self) -> builtins.int:
+        return self.source.at + self.last
 
     @property
     def span(self) -> Span:
         """The whole block, braces included; the whole file for the root."""
-        return Span(self.source, self.start, self.end)
+        return Span(self.source.whole, self.start, self.end)
 
     def has(self, name: builtins.str) -> builtins.bool:
         return name in self._by_name()
@@ -227,16 +257,17 @@ class Message:
         before it has one."""
         anchors = (field for name in after for field in reversed(self.fields) if field.name == name)
         field = next(anchors, self.fields[-1] if self.fields else None)
+        whole = self.source.whole
         if field is None:
-            return Span(self.source, self.start + 1, self.start + 1), " "
-        text, end = self.source.text, field.end
+            return Span(whole, self.start + 1, self.start + 1), " "
+        text, end = whole.text, field.end
         line_start, line_end = text.rfind("\n", 0, field.start) + 1, _line_end(text, end)
         indent = text[line_start : field.start]
         rest = text[end:line_end].lstrip(" \t,;")
         if indent.strip() or (rest and not rest.startswith("#")):
-            return Span(self.source, end, end), " "
+            return Span(whole, end, end), " "
         newline = "\r\n" if text[line_end : line_end + 2] == "\r\n" else "\n"
-        return Span(self.source, line_end, line_end), newline + indent
+        return Span(whole, line_end, line_end), newline + indent
 
     def messages(self, name: builtins.str) -> list[Message]:
         return [_as_message(value) for value in self._by_name().get(name, ())]
@@ -253,8 +284,8 @@ class Message:
         found = self.messages(name)
         if len(found) < 2:
             return found[0] if found else None
-        merged = Message(self.source, name, found[-1].start)
-        merged.end = found[-1].end
+        merged = Message(self.source, name, found[-1].first)
+        merged.last = found[-1].last
         merged.fields = [field for message in found for field in message.fields]
         return merged
 

@@ -188,7 +188,7 @@ class _OwnError(UnsupportedError):
 def test_a_notice_has_the_kind_of_its_cause_and_a_place(error: UpconvError, kind: str) -> None:
     span = Span(Source("net", "one\ntwo"), 4, 7)
     work = Workspace("net", "test", ((_OwnError, "fork-dialect"),))
-    work.refuse(error, "up", Origin("net", span=span))
+    work.refuse(error, "up", Origin("net", place=span))
     (notice,) = work.notices
     assert (notice.kind, str(notice.error)) == (kind, "net:2:1: layer 'up': no")
 

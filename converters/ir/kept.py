@@ -1,0 +1,43 @@
+"""What follows from a layer's own words, worked out once for as long as a text has these words.
+
+Only sources that are pieces of a text keep anything (`source.Pieces`), and the origins made of
+them. Nobody keeps there what tells of a place, nor what follows from other layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Keeper(Protocol):
+    """A source, or an origin, that may remember what follows from its words."""
+
+    @property
+    def kept(self) -> dict[Any, Any] | None: ...
+
+
+def once(keeper: Keeper, what: Hashable, make: Callable[[], T]) -> T:
+    """What `make` gives, asked for once of a piece; what it raises is asked for again."""
+    kept = keeper.kept
+    if kept is None:
+        return make()
+    if what not in kept:
+        kept[what] = make()
+    found: T = kept[what]
+    return found
+
+
+def faults(keeper: Keeper, what: Hashable, search: Callable[[], Iterable[T]]) -> Iterable[T]:
+    """What `search` finds, which tells of places; where it is nothing, a piece is searched once."""
+    kept = keeper.kept
+    if kept is None:
+        return search()
+    if what in kept:
+        return ()
+    found = list(search())
+    if not found:
+        kept[what] = ()
+    return found
