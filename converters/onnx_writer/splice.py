@@ -24,7 +24,7 @@ from onnx import (
     helper,
 )
 
-from upconv.converters.ir.errors import UnreadableError, UnsupportedError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Shape
 from upconv.converters.ir.operators import ConvTranspose, Unknown
@@ -50,6 +50,11 @@ def must_be_spliced(model: Model, options: WriteOptions) -> bool:
     return ends == list(model.outputs) and inputs == [entry.name for entry in model.inputs]
 
 
+def malformed(model: Model) -> Iterator[UpconvError]:
+    """What is wrong with parts of the file: they are not copied."""
+    return (one.error for one in model.notices if one.kind == "unreadable-part")
+
+
 def _load_data(proto: ModelProto, path: str) -> None:
     try:
         external_data_helper.load_external_data_for_model(proto, str(Path(path).parent))
@@ -66,9 +71,8 @@ def write_spliced(model: Model, target: Path, options: WriteOptions) -> Written:
     UnreadableError where a part of the file is malformed, or data are in other files, which are not
     there, too short or elsewhere.
     """
-    for notice in model.notices:
-        if notice.kind == "unreadable-part":
-            raise notice.error
+    for error in malformed(model):
+        raise error
     proto = _loaded(model.path)
     _load_data(proto, model.path)
     if proto.ByteSize() > PROTOBUF_LIMIT:

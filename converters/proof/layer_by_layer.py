@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import Conv, Identity
+from upconv.converters.ir.operators import Conv, Identity, Unknown
 from upconv.converters.proof.certificates import EXACT
 from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.comparing import compare_layer, compare_near, permitted, uncertified
@@ -46,7 +46,8 @@ def certify_layers(
     plan: Plan = FULL,
 ) -> tuple[dict[str, LayerCertificate], Computed]:
     """The worst certificate of every layer over all stimuli, and over optimizations off and on
-    where the plan says so; and the outputs without optimizations.
+    where the plan says so; and the outputs without optimizations. Layers that are not understood
+    have none.
 
     `names` are the values' names in the ONNX file.
     """
@@ -204,7 +205,7 @@ class _Certifier:
         return compare_near(layer, form, (x, other), (y, got))
 
     def _judge(self, layer: Layer, ran: _Run, number: int) -> Iterator[LayerCertificate]:
-        if number and self._is_seen(layer, ran):
+        if isinstance(layer.operator, Unknown) or (number and self._is_seen(layer, ran)):
             return
         one = self._certify(layer, ran)
         if one is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -23,6 +23,9 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 PIECE: Final = 1 << 16
 """Elements compared at a time: they stay in the processor's cache."""
+
+MOST_LEFT: Final = 10
+"""Layers that could not be compared, which a summary names."""
 
 RANKS: dict[Verdict, int] = {"pass": 0, "incomplete": 1, "fail": 2}
 
@@ -222,7 +225,10 @@ def summary(verification: Verification, besides: str = "") -> str:
     if verification.source is not None:
         source = verification.source
         lines.append(f"  against {source.framework} {source.version}")
-    lines += [_layer_line(one) for one in shown]
+    lines += [_layer_line(one) for one in _few(shown)]
+    left = len(shown) - len(_few(shown))
+    if left:
+        lines.append(f"  incomplete {left} more (--format json or --report lists them)")
     if others:
         worst = max((one.ratio or 0.0 for one in others), default=0.0)
         pass_ = "other layer passes, at" if len(others) == 1 else "other layers pass, at"
@@ -234,6 +240,15 @@ def summary(verification: Verification, besides: str = "") -> str:
     lines += [_output_line(one) for one in verification.outputs]
     lines += [f"  incomplete: {reason}" for reason in verification.reasons]
     return "\n".join(lines)
+
+
+def _few(shown: Sequence[LayerCertificate]) -> list[LayerCertificate]:
+    """What is shown, but of many layers that could not be compared the first ones, what stands
+    behind others last."""
+    left = [one for one in shown if one.verdict == "incomplete"]
+    left.sort(key=lambda one: one.operator != "Unknown" or " behind '" in one.reason)
+    named = {one.layer for one in left[:MOST_LEFT]}
+    return [one for one in shown if one.verdict != "incomplete" or one.layer in named]
 
 
 def _coverage_line(verification: Verification) -> str:

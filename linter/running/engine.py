@@ -55,7 +55,7 @@ class CheckOptions:
     """Settings of a check. `root` is the configuration root that reported paths are relative to;
     codes of `select`, `ignore` and `severities` may be prefixes. An empty `select` means all. Where
     nothing `folds`, each finding is told for itself. `targets` are the engines that models are to
-    run in."""
+    run in. `below` is a folder that stands before all absolute paths, and is not told."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     root: Path = field(default_factory=Path.cwd)
@@ -65,6 +65,11 @@ class CheckOptions:
     overrides: tuple[Override, ...] = ()
     folds: bool = True
     targets: tuple[str, ...] = ()
+    below: str = ""
+
+    def shown(self, path: str) -> str:
+        """A path as reports have it."""
+        return relative_path(path, self.root).removeprefix(self.below)
 
     def wants(self, code: str) -> bool:
         """Whether a rule runs. The longest prefix that fits decides; of equal ones, ignore. A
@@ -121,10 +126,9 @@ def check_model(model: Model, options: CheckOptions | None = None) -> FileReport
     return _check(model.path, options or CheckOptions(), lambda: model)
 
 
-def failed_with_process(path: str, options: CheckOptions) -> FileReport:
+def failed_with_process(path: str, options: CheckOptions, reason: str) -> FileReport:
     """What is said of a file that ended the process which checked it."""
-    reason = RuntimeError("it was ended (out of memory, or a crash of a native library)")
-    crash = Crash("", "the process that checks it", reason)
+    crash = Crash("", "the process that checks it", RuntimeError(reason))
     return _report(Context(path, None, None, crashes=[crash]), options)
 
 
@@ -154,7 +158,7 @@ def _judged(
     except UpconvError as error:
         if _is_other_file(error, named):
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
-            return FileReport(relative_path(path, options.root), "", "skipped", reason)
+            return FileReport(options.shown(path), "", "skipped", reason)
         return _report(Context(path, _source_of_errors((error,)), None, [error]), options)
     except (RecursionError, MemoryError) as error:
         return _report(Context(path, None, None, [_overflow(error, path)]), options)
@@ -162,7 +166,7 @@ def _judged(
     if open_ones:
         where = f" in line {open_ones[0].where.line}" if open_ones[0].where else ""
         reason = f"a template:{where} {open_ones[0].message.partition(': this')[0]}"
-        return FileReport(relative_path(path, options.root), "", "skipped", reason)
+        return FileReport(options.shown(path), "", "skipped", reason)
     context = Context(path, _source_of(model), model, targets=options.targets)
     return _report(context, options, step)
 
@@ -204,7 +208,7 @@ def _report(
     judged += _judged_hits("closing", context, options, silencer, step)
     status, reason = _status(context)
     found = numbered(judged)
-    shown = relative_path(context.path, options.root)
+    shown = options.shown(context.path)
     groups = grouped((entry for entry in found if entry[0].cause is None), options.folds)
     return FileReport(
         shown,

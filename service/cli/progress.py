@@ -56,9 +56,37 @@ def _say(message: str) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that shows how many are done, of how many."""
+    """A function that shows how many are done, of how many, and the time that is left."""
+    started = time.monotonic()
     with progress_line() as show:
-        yield lambda done, total: show(f"{what} {_bar(done, total)} {done}/{total}")
+
+        def tell(done: int, total: int) -> None:
+            left = _left(time.monotonic() - started, done, total)
+            show(f"{what} {_bar(done, total)} {done}/{total}{left}")
+
+        yield tell
+
+
+def clear() -> None:
+    """Take the line away for what is printed beside it; the next step writes it again."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _left(seconds: float, done: int, total: int) -> str:
+    """The time that is left, where each takes as long as those that are done.
+
+    >>> _left(10, 20, 50), _left(600, 1, 4), _left(9000, 1, 2), _left(1, 0, 50), _left(9, 3, 3)
+    (', 15 s left', ', 30 min left', ', 2 h 30 min left', '', '')
+    """
+    if not 0 < done < total:
+        return ""
+    left = round(seconds * (total - done) / done)
+    if left < 100:
+        return f", {left} s left"
+    hours, minutes = divmod(round(left / 60), 60)
+    return f", {hours} h {minutes} min left" if hours else f", {minutes} min left"
 
 
 def _bar(done: int, total: int) -> str:

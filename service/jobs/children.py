@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from upconv.service.work.proving import ONE_THREAD
-from upconv.service.work.template import Template
-
-TEMPLATE: Final = (
-    "upconv.service.jobs.steps",
-    "upconv.service.work",
-    "upconv.service.reports",
-    "upconv.linter",
-    "upconv.converters",
-)
-"""What the template imports. onnxruntime is not among it: it starts a thread."""
+from upconv.service.work.template import TEMPLATE, Template
 
 
 def new_template(folder: Path) -> Template:
     """A template of children, whose own temporary files lie in a folder."""
-    return Template(TEMPLATE, child_environment(folder), "warm_up")
+    return Template(("upconv.service.jobs.steps", *TEMPLATE), child_environment(folder), "warm_up")
 
 
 def child_environment(folder: Path) -> dict[str, str]:

@@ -17,17 +17,15 @@ from typing import Final
 from upconv.service.jobs.artefacts import artefacts_of
 from upconv.service.jobs.children import child_environment, new_template
 from upconv.service.jobs.job import ENDS, WAITS, Progress
-from upconv.service.jobs.scheduled import ON_A_WORKER, Sent, dask_executor, run_scheduled
+from upconv.service.jobs.scheduled import ON_A_WORKER, Sent, run_scheduled
 from upconv.service.jobs.settings import EngineSettings
 from upconv.service.jobs.spec import STEPS, JobSpec, Kind, Named
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, refused, run_step
 from upconv.service.jobs.store import Store
-from upconv.service.work.child import ChildError, KilledError, run_in_child
+from upconv.service.work.child import TRIES, ChildError, KilledError, run_in_child
+from upconv.service.work.scheduler import dask_executor
 
 _LOG: Final = logging.getLogger("upconv.jobs")
-
-TRIES: Final = 3
-"""How often a step is begun whose process somebody else kills."""
 
 
 class Runner:

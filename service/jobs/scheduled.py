@@ -15,14 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.service.jobs.artefacts import TYPES
 from upconv.service.jobs.children import child_environment, new_template
 from upconv.service.jobs.remote import Remote
 from upconv.service.jobs.steps import IN, OUT, Answer, Laid, StepRequest, run_step
 from upconv.service.jobs.store import Store
-from upconv.service.work.child import ChildError, KilledError, run_in_child
+from upconv.service.work.child import run_in_child
+from upconv.service.work.scheduler import outcome
 from upconv.service.work.template import Template
 
 ON_A_WORKER: Final = "on a worker"
@@ -48,21 +48,6 @@ class Done:
     missing: tuple[str, ...] = ()
 
 
-def dask_executor(address: str) -> Executor:
-    """The workers of a dask scheduler at tcp://HOST:PORT, as an executor. Raises UsageError."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UsageError(
-            "--scheduler needs dask.distributed", hint="pip install 'upconv[distributed]'"
-        ) from None
-    try:
-        executor: Executor = Client(address, timeout="20s").get_executor(pure=False)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--scheduler {address}: {error}") from None
-    return executor
-
-
 def run_scheduled(
     executor: Executor, sent: Sent, out: Path, started: Callable[[Callable[[], object]], None]
 ) -> Answer:
@@ -81,14 +66,7 @@ def run_scheduled(
 
 def _result(future: Future[Done], started: Callable[[Callable[[], object]], None]) -> Done:
     started(future.cancel)
-    try:
-        return future.result()
-    except ChildError:
-        raise
-    except BaseException as error:  # dask's KilledWorker, a cancellation, a scheduler that is gone
-        if type(error).__name__ == "KilledWorker":
-            raise KilledError("the workers that had the step were killed") from None
-        raise ChildError(f"the scheduler ended the step: {type(error).__name__}") from None
+    return outcome(future)
 
 
 def do_step(sent: Sent) -> Done:

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.readers.options import ReadOptions
+from upconv.linter.running.workers import Here
 from upconv.linter.settings.config import Config, read_config
 from upconv.service.jobs.example import EXAMPLE
 from upconv.service.jobs.options import (
@@ -208,6 +209,7 @@ def _check_request(work: _Work, options: CheckOptions) -> CheckRequest:
         show_silenced=options.show_silenced,
         targets=options.targets,
         config=_config(work.known("config", options.config)),
+        workers=Here(),  # this process is the job's own
     )
 
 

@@ -91,6 +91,7 @@ def check(
     cannot be checked; a file that cannot be read is a finding, UP001.
     """
     from upconv.linter.finding import Severity
+    from upconv.linter.running.workers import Here
     from upconv.service.work.checking import CheckRequest, check
 
     _require_one_of("fail_on", fail_on, Severity)
@@ -107,6 +108,7 @@ def check(
         jobs=jobs,
         cache=cache,
         config=_text(config),
+        workers=Here() if jobs == 1 else None,
     )
     return check(request, *_given(progress)).report
 

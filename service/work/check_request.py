@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upconv.linter.finding import FileReport, Safety, Severity
     from upconv.linter.fixing.fix import Text
     from upconv.linter.running.engine import CheckOptions
+    from upconv.linter.running.workers import Workers
 
 STDIN = "-"
 """The path that stands for a text which the request holds itself."""
@@ -34,7 +35,8 @@ class CheckRequest:
     search leaves out, from the current folder, besides the configuration's. `add_ignore` is the
     reason of the ignore comments that are to be written for what is found. `config` is a
     configuration, or the file that holds it, or None for the closest. `targets` are the engines
-    that the models are to run in.
+    that the models are to run in. `workers` check the files; where there are none, `jobs` processes
+    do.
     """
 
     paths: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class CheckRequest:
     cache_dir: str | None = None
     config: str | Config | None = None
     targets: tuple[str, ...] | None = None
+    workers: Workers | None = None
 
 
 @record(frozen=True, slots=True)

@@ -142,8 +142,9 @@ def _checked(
     paths = [path for path in request.paths if path != STDIN]
     if not request.paths and not request.models:
         paths = ["."]
-    found = _check_files(discovered(paths, settings, passed), settings, progress) if paths else []
-    return given + found + _check_models(request, settings)
+    found = discovered(paths, settings, passed) if paths else []
+    files = _check_files(found, request, settings, progress)
+    return given + files + _check_models(request, settings)
 
 
 def _check_text(request: CheckRequest, settings: Settings) -> CheckedFile:
@@ -166,9 +167,13 @@ def _check_models(request: CheckRequest, settings: Settings) -> list[CheckedFile
 
 
 def _check_files(
-    found: Sequence[tuple[Path, bool]], settings: Settings, progress: Progress
+    found: Sequence[tuple[Path, bool]],
+    request: CheckRequest,
+    settings: Settings,
+    progress: Progress,
 ) -> list[CheckedFile]:
     from upconv.linter.running.run import Target, check_files
+    from upconv.service.work.workers import workers_for
 
     targets = [Target(str(p), settings.options_of(p), named) for p, named in found]
     cache = None
@@ -177,7 +182,8 @@ def _check_files(
         from upconv.linter.running.cache import Cache
 
         cache = Cache(settings.cache_folder)
-    reports = check_files(targets, settings.run.jobs, cache, progress)
+    workers = request.workers or workers_for(settings.run.jobs, len(targets))
+    reports = check_files(targets, cache, progress, workers)
     return [
         CheckedFile(target.path, report, searched=not target.named)
         for target, report in zip(targets, reports, strict=True)

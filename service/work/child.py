@@ -26,6 +26,9 @@ from upconv.service.work.processes import Fork, Process, Spawn, cold, may_fork, 
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
 
+TRIES: Final = 3
+"""How often work is begun whose process something else kills."""
+
 
 class ChildError(UpconvError):
     """The child was ended, or has a defect."""
@@ -69,7 +72,7 @@ def run_in_child(
     try:
         started(process.kill)
         with _killed_after(seconds, process, late):
-            _send(process.stdin, confinement, (work, request))
+            send(process.stdin, search_path(), confinement, (work, request))
             outcome = _await(process.stdout, progress)
     except (EOFError, pickle.UnpicklingError):  # it was cut off in the middle of a message
         code = process.wait()
@@ -83,10 +86,26 @@ def run_in_child(
     finally:
         _end(process)
         cleanup()
+    result: Result = _result(outcome)
+    return result
+
+
+def _result(outcome: Any) -> Any:
+    """What the child made; raises what it raised."""
     if isinstance(outcome, _Failure):
         raise outcome.error
-    result: Result = outcome
-    return result
+    return outcome
+
+
+def outcome_of(process: Process) -> Any:
+    """What a child that `serve_items` made of its item; raises what that raised, and EOFError
+    where the child was ended."""
+    assert process.stdout is not None
+    try:
+        outcome = _await(process.stdout, lambda message: None)
+    except pickle.UnpicklingError:  # it was cut off in the middle of a message
+        raise EOFError from None
+    return _result(outcome)
 
 
 @contextmanager
@@ -125,10 +144,10 @@ class _Step:
     message: str
 
 
-def _send(stream: IO[bytes], *messages: object) -> None:
-    """Raises EOFError where the child is gone."""
+def send(stream: IO[bytes], *messages: object) -> None:
+    """Send a child its messages. Raises EOFError where it is gone."""
     try:
-        for message in (search_path(), *messages):
+        for message in messages:
             pickle.dump(message, stream, protocol=pickle.HIGHEST_PROTOCOL)
             stream.flush()
     except BrokenPipeError:
@@ -170,8 +189,7 @@ def _do_what_is_sent() -> None:
     """Read the work from standard input, do it, and answer where standard output led. Whatever else
     is printed goes to standard error, so that it garbles no answer. Raises SystemExit where the
     parent is gone."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = _answers()
     try:
         if (confinement := pickle.load(sys.stdin.buffer)) is not None:
             confine(confinement)
@@ -180,6 +198,22 @@ def _do_what_is_sent() -> None:
         raise SystemExit(1) from None
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve(work, request, answers)
+
+
+def _answers() -> IO[bytes]:
+    """Where answers go; what is printed from now on goes to standard error."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def serve_items() -> None:
+    """In a child: read the work, and do it with each item that is sent, until none is any more."""
+    answers = _answers()
+    with suppress(EOFError):
+        work = pickle.load(sys.stdin.buffer)
+        while True:
+            serve(lambda item, progress: work(item), pickle.load(sys.stdin.buffer), answers)
 
 
 def serve(work: Callable[..., Any], request: object, answers: IO[bytes]) -> None:
@@ -221,12 +255,16 @@ def _tell(answers: IO[bytes], answer: object) -> None:
 
 
 def _death(code: int, what: str) -> str:
+    return f"the process that runs {what} {ending(code)}"
+
+
+def ending(code: int) -> str:
+    """How a process ended that should not have."""
     if code < 0:
         name = signal.Signals(-code).name
         why = _SIGNALS.get(name, "a crash of the native library")
-        return f"the process that runs {what} was ended by {name} ({why})"
-    said = "what it printed is above, or shown with UPCONV_DEBUG=1"
-    return f"the process that runs {what} ended with code {code}; {said}"
+        return f"was ended by {name} ({why})"
+    return f"ended with code {code}; what it printed is above, or shown with UPCONV_DEBUG=1"
 
 
 _SIGNALS: Final = {

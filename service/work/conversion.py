@@ -118,13 +118,14 @@ class Conversion:
     def told(self, *, colour: bool = False) -> str:
         """The errors that were found, and the verdict below them."""
         if not self.findings:
-            return self._told_verdict()
+            return self.verdict_told()
         from upconv.linter.reports.text import text
 
         assert self.found is not None
-        return f"{text(self.found, colour=colour, quiet=True)}\n{self._told_verdict()}"
+        return f"{text(self.found, colour=colour, quiet=True)}\n{self.verdict_told()}"
 
-    def _told_verdict(self) -> str:
+    def verdict_told(self) -> str:
+        """The verdict, in its first line, and what it stands on."""
         if self.layers:
             layers = _counted(len(self.layers), "upsampling layer")
             return f"{self.out}: {layers} written, see index.json{self._besides}"

@@ -25,6 +25,7 @@ from upconv.service.work.checking import (
     require_models,
     sorted_kinds,
 )
+from upconv.service.work.scheduler import files_below
 
 if TYPE_CHECKING:
     from upconv.linter.finding import FileReport
@@ -82,21 +83,13 @@ def _needed(found: Iterable[str], request: CheckRequest, settings: Settings) -> 
 
     weights = request.reading.weights
     for path in (*found, *((weights,) if weights else ())):
-        yield from _files_below(path)
+        yield from files_below(path)
         for other in companions(path):
-            yield from _files_below(other)
+            yield from files_below(other)
     if settings.run.path:
         yield settings.run.path
         if settings.baseline_path is not None:
             yield str(settings.baseline_path)
-
-
-def _files_below(path: str) -> Iterator[str]:
-    """The file, or all of a folder's; none where nothing is there."""
-    if os.path.isfile(path):
-        yield path
-    for folder, _, names in os.walk(path):
-        yield from (os.path.join(folder, name) for name in names)
 
 
 def _options(request: CheckRequest, settings: Settings, paths: Iterable[str]) -> dict[str, Any]:

@@ -135,16 +135,22 @@ def _totals(model: Model, layers: tuple[InspectedLayer, ...], inference: Inferen
 
 
 def _blocks(model: Model, inference: Inference) -> Iterator[Block]:
-    """What a conversion would refuse, as it would say it; then what a proof would."""
+    """What a conversion would refuse, as it would say it; then what a proof would. A whole ONNX
+    file's nodes that are not understood are copied."""
     from upconv.converters.ir.errors import UnsupportedError, UsageError
+    from upconv.converters.onnx_writer.options import WriteOptions
     from upconv.converters.onnx_writer.refusals import folded, problems
+    from upconv.converters.onnx_writer.splice import malformed, must_be_spliced
     from upconv.converters.passes.live import live
     from upconv.converters.proof.memory import require_memory
     from upconv.converters.proof.stimuli import fixed_shapes
     from upconv.converters.readers.formats import require_graph
 
     try:
-        found = folded(list(problems(live(require_graph(model)), inference)))
+        if must_be_spliced(model, WriteOptions()):
+            found: list[UpconvError] = list(malformed(model))
+        else:
+            found = [*folded(list(problems(live(require_graph(model)), inference)))]
     except UnsupportedError as none:
         found = [none]
     for error in found:

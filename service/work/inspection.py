@@ -193,7 +193,8 @@ def _endings(found: Inspection) -> Iterator[str]:
         f"{totals.layers} layer{plural}, {totals.parameters:,} parameters, "
         f"{_products(totals)} multiplications"
     )
-    fate = "is copied as it stands" if found.framework == "onnx" else "blocks the conversion"
+    is_blocked = any(block.stage == "conversion" for block in found.blocks)
+    fate = "blocks the conversion" if is_blocked else "is copied as it stands"
     for one in found.unknown:
         yield f"not understood, and {fate}: '{one.layer}' ({one.type}): {one.reason}"
     told = {one.layer for one in found.unknown}

@@ -77,7 +77,13 @@ def cold(environment: Mapping[str, str], folder: str | None) -> Process:
 
 def may_fork() -> bool:
     """Whether this process is a fork itself, and has one thread."""
-    return bool(_is_fork) and len(os.listdir("/proc/self/task")) == 1
+    return bool(_is_fork) and one_thread()
+
+
+def one_thread() -> bool:
+    """Whether this process has one thread, and the system can tell; its forks have no locks then
+    that nobody holds."""
+    return sys.platform.startswith("linux") and len(os.listdir("/proc/self/task")) == 1
 
 
 _is_fork: list[bool] = []
@@ -102,6 +108,12 @@ class Fork:
         if self._code is None:  # nobody else waits for it, so that its number is still its own
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self._code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
 
     def wait(self, timeout: float | None = None) -> int:
         if self._code is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,20 @@ class Staging:
         if self.target.exists():
             os.replace(self.target, self.target.with_name(self.target.name + ".previous"))
         return failed
+
+
+def place_made(target: str, made: Mapping[str, bytes]) -> None:
+    """Write the files of a conversion that was done elsewhere, by their suffixes, as it would have
+    left them here. Raises OSError."""
+    from upconv.converters.ir.files import write_whole
+
+    for suffix in sorted(made, reverse=True):  # weights before the model that names them
+        write_whole(f"{target}{suffix}", made[suffix])
+    if "" in made:
+        for suffix in (".failed", ".failed.data"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+    elif made and os.path.exists(target):
+        os.replace(target, f"{target}.previous")
 
 
 SUFFIXES: Final = ("", ".data", ".failed", ".failed.data", ".previous")

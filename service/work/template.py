@@ -43,6 +43,14 @@ LONGEST: Final = 1 << 16
 REST: Final = 60.0
 """Seconds without a template after one that could not prepare itself."""
 
+TEMPLATE: Final = (
+    "upconv.service.work",
+    "upconv.service.reports",
+    "upconv.linter",
+    "upconv.converters",
+)
+"""What most children need to have imported. onnxruntime is not among it: it starts a thread."""
+
 FITS: Final = sys.platform.startswith("linux") and hasattr(os, "pidfd_open")
 
 

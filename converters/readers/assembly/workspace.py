@@ -52,7 +52,8 @@ class Workspace:
     of the reader's own classes become. `weights` are those that uses of one tensor share, by
     whatever tells them apart. `leaving` are the values that leave, and the names they then have,
     `channels_last` the names of inputs and outputs whose source has its channels last. `whole` are
-    values that hold whole numbers only, as far as readers say it.
+    values that hold whole numbers only, as far as readers say it, `spent` those that a lowering has
+    seen through: layers that make nothing else and are read by none are left out.
     """
 
     def __init__(self, path: str, framework: str, kinds: Kinds = ()) -> None:
@@ -71,6 +72,7 @@ class Workspace:
         self.leaving: dict[str, str] = {}
         self.channels_last: set[str] = set()
         self.whole: set[str] = set()
+        self.spent: set[str] = set()
         self._entered: set[str] = set()
         self._once: dict[Key, str] = {}
         self._keys: dict[str, list[Key]] = {}
@@ -276,6 +278,7 @@ class Workspace:
         has_graph: bool = True,
     ) -> Model:
         """The finished model, what leaves it under its own name; its laws hold."""
+        self._drop_spent()
         self.rename({old: new for old, new in self.leaving.items() if old != new})
         made = Model(
             name=name,
@@ -294,6 +297,20 @@ class Workspace:
         )
         validate(made)
         return made
+
+    def _drop_spent(self) -> None:
+        """Take back what was seen through, and what only that read."""
+        if not self.spent:
+            return
+        spent, needed = set(self.spent), set(self.leaving)
+        kept: list[Layer] = []
+        for layer in reversed(self.layers):
+            if needed.isdisjoint(layer.outputs) and not spent.isdisjoint(layer.outputs):
+                spent.update(layer.inputs)
+                continue
+            needed.update(layer.inputs)
+            kept.append(layer)
+        self.layers = kept[::-1]
 
 
 def apart(inputs: Sequence[str], copy: Callable[[str], str]) -> list[str]:

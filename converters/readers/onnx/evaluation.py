@@ -7,7 +7,7 @@ operator and a notice, so that everything else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,12 +17,13 @@ from upconv.converters.ir.records import record
 from upconv.converters.readers.assembly.folding.arrays import Array, NotFoldableError, listed
 from upconv.converters.readers.assembly.known import Known, known_of
 from upconv.converters.readers.assembly.workspace import Workspace
+from upconv.converters.readers.onnx.counting import counted, name_of, shortened
 from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.external import Folder
 from upconv.converters.readers.onnx.folding import FOLDS, fold
 from upconv.converters.readers.onnx.lowering import LOWERINGS, Call, lowering_of
 from upconv.converters.readers.onnx.messages import Message, Node, node_of
-from upconv.converters.readers.onnx.refusals import refusal
+from upconv.converters.readers.onnx.refusals import COPIED, refusal
 from upconv.converters.readers.onnx.stated import stated_shapes
 from upconv.converters.readers.onnx.tensors import read_tensor
 from upconv.converters.readers.onnx.written import NodeSettings, WrittenNode
@@ -71,14 +72,15 @@ class Evaluation:
     """The reading of one file's nodes.
 
     `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
-    about which nothing is known. `inside` is what graphs inside of nodes read, by their places.
+    about which nothing is known, and the layer that is not understood before them. `inside` is what
+    graphs inside of nodes read, by their places.
     """
 
     work: Workspace
     folder: Folder
     functions: Mapping[FunctionKey, Message]
     reserved: frozenset[str] = frozenset()
-    dark: set[str] = field(default_factory=set)
+    dark: dict[str, str] = field(default_factory=dict)
     inside: dict[tuple[int, ...], tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
 
@@ -100,7 +102,7 @@ class Evaluation:
         except UpconvError as error:
             origin = Origin(self.work.path, "onnx", "initializer")
             made = self.work.unknown(name, "initializer", error, (), origin, (name,))
-            self.dark.update(made)
+            self.dark.update(dict.fromkeys(made, name))
             return Value(made[0], "other")
         return Known(found.dtype.kind, found.shape, found)
 
@@ -138,11 +140,35 @@ class Evaluation:
             for entry in found:
                 if isinstance(entry, Lost):
                     raise call.unsupported(entry.reason)
-            return self._made(call, frame)
+            made = self._made(call, frame)
+            self._darken(mark)
+            return made
         except UpconvError as error:
             for gone in self.work.undo(mark):
-                self.dark.discard(gone)
+                self.dark.pop(gone, None)
             return self._unknown(call, error, frame)
+
+    def _darken(self, mark: int) -> None:
+        """Of what the layers from number `mark` on make of the dark nothing is known either."""
+        if not self.dark:
+            return
+        for layer in self.work.layers[mark:]:
+            root = self._root(layer.inputs)
+            if root:
+                unknown = (value for value in layer.outputs if self.work.rank(value) is None)
+                self.dark.update(dict.fromkeys(unknown, root))
+
+    def _before(self, call: Call, names: Sequence[str]) -> str:
+        """The layer that is not understood for which a node is not, "" where that is its own doing.
+        Of an If its condition alone decides."""
+        if call.node.op == "If":
+            condition = call.entry(0)
+            return self._root([condition.name] if isinstance(condition, Value) else [])
+        return self._root(names) if call.node.op in LOWERINGS else ""
+
+    def _root(self, values: Iterable[str]) -> str:
+        """The layer that is not understood, before the first of the values that is dark."""
+        return next((self.dark[value] for value in values if value in self.dark), "")
 
     def _made(self, call: Call, frame: Frame) -> tuple[Entry, ...]:
         """The outputs of a node: known at once, or as layers."""
@@ -164,15 +190,20 @@ class Evaluation:
         if lowering is None:
             reason, hint = refusal(node.op, call.opset)
             raise call.unsupported(reason, hint)
-        made = lowering(call)
+        made = shortened(call) or counted(call, lowering(call))
         return made if isinstance(made, tuple) else (made,)
 
     def _unknown(self, call: Call, error: UpconvError, frame: Frame) -> tuple[Entry, ...]:
         """The node as an operator that is not known, told in a notice, unless it only follows one
         about which nothing is known. What the graphs inside of it read it reads."""
         inside = [frame.entry(name) for name in self._captured(call)]
-        names = [e.name for e in (*call.entries, *inside) if isinstance(e, Value | Places)]
-        follows = any(name in self.dark for name in names) and call.node.op in LOWERINGS
+        names = [name_of(self.work, e) if isinstance(e, Places) else e.name
+                 for e in (*call.entries, *inside) if isinstance(e, Value | Places)]  # fmt: skip
+        root = self._before(call, names)
+        if root:
+            error = call.unsupported(f"behind '{root}', which is not understood")
+        elif type(error) is UnsupportedError:
+            error.hint = error.hint or COPIED
         made = self.work.unknown(
             call.name,
             call.node.op,
@@ -180,10 +211,11 @@ class Evaluation:
             dict.fromkeys(names),
             call.origin,
             call.outputs,
-            told=not follows,
+            told=not root,
             shapes=stated_shapes(call)[: len(call.outputs)],
         )
-        self.dark.update(value for value in made if self.work.rank(value) is None)
+        unknown = (value for value in made if self.work.rank(value) is None)
+        self.dark.update(dict.fromkeys(unknown, root or self.work.layers[-1].name))
         return tuple(Value(name) for name in made)
 
     def _captured(self, call: Call) -> tuple[str, ...]:
@@ -234,7 +266,7 @@ class Evaluation:
         condition = call.entry(0)
         if not isinstance(condition, Known) or condition.is_symbolic:
             reason, hint = refusal("If", call.opset)
-            raise call.unsupported(reason, hint)
+            raise call.unsupported(f"{reason}{self._decided_by(condition)}", hint)
         chosen = "then_branch" if condition.array().all() else "else_branch"
         attribute = call.node.attributes.get(chosen)
         graph = attribute.message("g", "graph") if attribute is not None else None
@@ -245,6 +277,15 @@ class Evaluation:
         )
         self.graph(graph, inner)
         return tuple(inner.find(one.text("name")) for one in graph.messages("output", "value"))
+
+    def _decided_by(self, condition: Entry) -> str:
+        """The inputs of the graph that a condition is computed from, in words."""
+        wanted = {condition.name} if isinstance(condition, Value) else set()
+        for layer in reversed(self.work.layers if wanted else ()):
+            if not wanted.isdisjoint(layer.outputs):
+                wanted.update(layer.inputs)
+        names = [f"'{entry.name}'" for entry in self.work.inputs if entry.name in wanted]
+        return f", by its {' and '.join(names)}" if names else ""
 
     def _deeper(self, call: Call, frame: Frame) -> int:
         if frame.depth >= MAX_DEPTH:

@@ -21,7 +21,7 @@ from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.table import Table
 from upconv.converters.readers.assembly.weights import Order
 from upconv.converters.readers.assembly.workspace import Workspace, apart
-from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
+from upconv.converters.readers.onnx.entries import Begins, Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.messages import Message, Node
 
 
@@ -126,7 +126,7 @@ class Call:
             return entry.name
         if isinstance(entry, Lost):
             raise self.unsupported(entry.reason)
-        if isinstance(entry, Places):
+        if isinstance(entry, Places | Begins):
             raise self.unsupported("the indices of a pooling are used by more than a MaxUnpool")
         if entry is None:
             raise self.invalid(f"{self.node.op} without one of its inputs ({what})")

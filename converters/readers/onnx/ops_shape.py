@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, ceil_div, maximum, multiply
+from upconv.converters.ir.least import never_negative
 from upconv.converters.readers.assembly import rearranging
 from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
@@ -291,7 +292,8 @@ def _range(call: Call) -> Entry:
         raise call.unsupported("a range whose start or step depends on the input's size")
     if not isinstance(start, int) or not isinstance(step, int):
         raise call.unsupported("a range of fractions as long as the input's size")
-    size = maximum(ceil_div(end - start, step) if step > 0 else ceil_div(start - end, -step), 0)
+    size = ceil_div(end - start, step) if step > 0 else ceil_div(start - end, -step)
+    size = size if never_negative(call.work.known(size)) else maximum(size, 0)
     return call.emit(ops.Arange(size, float(start), float(step)), [])
 
 

@@ -8,21 +8,16 @@ from typing import Any, Final, Literal
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, is_constant, multiply
+from upconv.converters.ir.dims import Size, is_constant
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Weight
-from upconv.converters.readers.assembly.known import size_as_known
 from upconv.converters.readers.assembly.same_padding import same_padding
-from upconv.converters.readers.onnx.entries import Entry, Places, Value
+from upconv.converters.readers.onnx.entries import Entry, Places
 from upconv.converters.readers.onnx.lowering import Call, lowers
-from upconv.converters.readers.onnx.ops_arithmetic import modulo
-from upconv.converters.readers.onnx.refusals import UnpoolSizeError
 
 _AUTO: Final = ("SAME_UPPER", "SAME_LOWER", "VALID")
 CLIPS_SINCE: Final = 22
 """The opset that says in words which windows at the end are left out."""
-EXACT: Final = 1 << 24
-"""Whole numbers are float32 here, which has every one up to this."""
 
 
 @record(frozen=True, slots=True)
@@ -209,9 +204,9 @@ def _max_pool(call: Call) -> tuple[Entry, ...]:
         return (call.emit(operator, [x]),)
     if call.flag("storage_order") or x != pooled:
         raise call.unsupported("indices that count by columns, or of an input with auto_pad")
-    names = (call.outputs[0], f"{call.outputs[1]}/places")
-    values, places = call.emit_many(operator, [x], names)
-    return values, Places(places.name, pooled)
+    names = (call.outputs[0], f"{call.outputs[0]}/places")
+    values, _ = call.emit_many(operator, [x], names)
+    return values, Places(call.work.layers[-1].name, pooled)
 
 
 @lowers("AveragePool")
@@ -244,87 +239,3 @@ _POOL_FIELDS: Final = (
 def _global_pool(call: Call) -> Entry:
     kind: Literal["max", "average"] = "max" if call.node.op == "GlobalMaxPool" else "average"
     return call.emit(ops.GlobalPool(kind), [call.value()])
-
-
-@lowers("MaxUnpool")
-def _max_unpool(call: Call) -> Entry:
-    """Indices count through the tensor that was pooled. An output_shape of another size than
-    that is read in two ways: ONNX's own test counts through the size before, onnxruntime through
-    the one that is asked for."""
-    kernel = call.ints("kernel_shape")
-    if kernel is None:
-        raise call.invalid("MaxUnpool without its kernel_shape")
-    x, window = call.value(), window_of(call, kernel)
-    sizes = call.shape(x)[2:]
-    rows = zip(sizes, window.settings, window.begin, window.end, strict=True)
-    implied = tuple(geometry.conv_transpose_size(n, *one, a, b) for n, one, a, b in rows)
-    places = call.entry(1)
-    wanted: tuple[Size, ...] = call.sizes(2, "output_shape")[2:] if call.has(2) else implied
-    pooled = call.shape(places.pooled)[2:] if isinstance(places, Places) else implied
-    if tuple(map(call.work.known, wanted)) != tuple(map(call.work.known, pooled)):
-        raise call.unsupported(
-            f"unpools to {_text(wanted)} by indices that count through {_text(pooled)}",
-            kind=UnpoolSizeError,
-        )
-    index = places.name if isinstance(places, Places) else _in_plane(call, wanted)
-    return call.emit(ops.Unpool(wanted), [x, index])
-
-
-def _text(sizes: Sequence[Size]) -> str:
-    return "x".join(map(str, sizes))
-
-
-def _in_plane(call: Call, size: Sequence[Size]) -> str:
-    """Indices through the whole tensor as places in their plane."""
-    x = call.value(1)
-    front = call.work.shapes.get(x)
-    if front is None or not all(isinstance(n, int) for n in (*front[:2], *size)):
-        raise call.unsupported("indices into a tensor of an open size", "give --input")
-    plane = prod(n for n in size if isinstance(n, int))
-    planes = prod(n for n in front[:2] if isinstance(n, int))
-    if planes == 1:
-        return x
-    if plane * planes > EXACT:
-        raise call.unsupported("indices that float32 does not hold")
-    number = call.operand(size_as_known(plane), "plane")
-    return call.step(ops.Eltwise("floor_mod", broadcast=True), [x, number], "places")
-
-
-@lowers("Mod", since=10)
-def _modulo(call: Call) -> Entry:
-    """Indices of a pooling, modulo the size of a plane, are places in it."""
-    places = call.entry(0)
-    if isinstance(places, Places) and call.is_known(1):
-        (size,) = call.sizes(1, "divisor") or (0,)
-        plane = multiply(call.shape(places.pooled)[2:])
-        if call.work.known(size) == call.work.known(plane):
-            return Value(places.name, "int")
-    return modulo(call)
-
-
-@lowers("ScatterElements", since=11)
-def _scattered(call: Call) -> Entry:
-    """Values put into planes of zeros by their places: an unpooling. Where places repeat ONNX
-    leaves the winner open, and the last one wins here."""
-    canvas, x = call.value(0), call.value(2)
-    axis = call.axis(call.integer("axis", 0), call.rank(canvas))
-    if call.text("reduction", "none") != "none" or (axis, call.rank(canvas)) != (2, 3):
-        raise call.unsupported("a scatter that is no unpooling of planes")
-    if not _is_zero(call, canvas):
-        raise call.unsupported("a scatter into a tensor that is not all zero")
-    places = call.value(1)
-    fronts = [call.work.shapes.get(name) for name in (canvas, x, places)]
-    if any(front is None or front[:2] != (fronts[0] or ())[:2] for front in fronts):
-        raise call.unsupported("a scatter into a part of a tensor")
-    return call.emit(ops.Unpool((call.shape(canvas)[2],)), [x, places])
-
-
-def _is_zero(call: Call, name: str) -> bool:
-    """Whether a tensor is one stored number, 0, however often."""
-    makers = {value: layer for layer in call.work.layers for value in layer.outputs}
-    layer = makers.get(name)
-    while layer is not None and isinstance(layer.operator, ops.Expand):
-        layer = makers.get(layer.inputs[0])
-    if layer is None or not isinstance(layer.operator, ops.Constant):
-        return False
-    return not layer.weights["value"].array().any()

@@ -16,8 +16,9 @@ from upconv.converters.readers.assembly.inputs import lettered, overridden
 from upconv.converters.readers.assembly.known import Known
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.files.wire import Wire, map_file
+from upconv.converters.readers.onnx.counting import name_of
 from upconv.converters.readers.onnx.declared import Declared, broken_promises, declared
-from upconv.converters.readers.onnx.entries import Entry, Lost, Places, Value
+from upconv.converters.readers.onnx.entries import Begins, Entry, Lost, Places, Value
 from upconv.converters.readers.onnx.evaluation import (
     Evaluation,
     Frame,
@@ -148,11 +149,12 @@ def _carrier(entry: Entry, name: str, work: Workspace, origin: Origin) -> str:
         return call.emit(Constant(entry.shape), [], {"value": call.weight_of(entry)}).name
     reason = entry.reason if isinstance(entry, Lost) else _NO_TENSOR.get(type(entry), "nothing")
     error = UnsupportedError(f"the output '{name}' is {reason}")
-    inputs = [entry.name] if isinstance(entry, Places) else []
+    inputs = [name_of(work, entry)] if isinstance(entry, Places) else []
     return work.unknown(f"{name}/output", "output", error, inputs, origin, (name,))[0]
 
 
 _NO_TENSOR: Final[dict[type, str]] = {
     Known: "a list of the input's sizes",
     Places: "the places of a max pooling, counted through the whole tensor",
+    Begins: "the first place of each plane, counted through the whole tensor",
 }

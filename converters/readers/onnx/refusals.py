@@ -33,9 +33,12 @@ KINDS: Final[Kinds] = (
 )
 """What of these errors has a rule of its own."""
 
+COPIED: Final = "checks go on around it, and convert copies its node as it is"
+"""What becomes of a node that is not understood, and has no better remedy."""
+
 _CONTROL: Final = (
     "control flow that is decided when the model runs",
-    "export it traced, or fold it",
+    "export it traced, or fold it; convert copies its node as it is",
 )
 _RECURRENT: Final = ("a recurrent layer", "")
 _QUANTISED: Final = ("a quantised operator", "give the model before it was quantised")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from upconv.converters.ir.errors import UsageError
+from upconv.service.cli.many import folder_options
 from upconv.service.cli.model_options import model_options, options_of
+
+if TYPE_CHECKING:
+    from upconv.service.work.auditing import AuditRequest
+    from upconv.service.work.each_model import Outcome
 
 FORMATS = ("text", "json", "html", "model-explorer")
 
@@ -40,6 +46,7 @@ FORMATS = ("text", "json", "html", "model-explorer")
 @click.option(
     "-o", "--out", default="", type=click.Path(), metavar="FILE", help="Write the report there."
 )
+@folder_options
 def command(
     model: str,
     sizes: str,
@@ -48,10 +55,13 @@ def command(
     proof: str,
     format_: str,
     out: str,
+    jobs: int | None,
+    scheduler: str,
     **common: Any,
 ) -> int:
     """Say which input sizes MODEL accepts, as a rule that holds for every size; why; which layer
-    loses the pixel; and where branches that meet lie apart.
+    loses the pixel; and where branches that meet lie apart. Of a folder, all models in it are
+    audited, a line each, and OUT is a folder of their reports.
 
     Exit code 0: said. 1: a size asked for by --sizes does not run, or --against differs in what
     changes numbers. 2: usage, or a file that cannot be read.
@@ -62,13 +72,16 @@ def command(
       upconv audit unet.onnx --sizes 640x480            why not, and the nearest sizes
       upconv audit unet.pt2 --against unet.onnx         do they mean the same
       upconv audit fcn8s.prototxt --format html -o fcn8s.html
+      upconv audit models/ --format html -o reports/ --jobs 4
     """
     from upconv.service.reports import audit_report
     from upconv.service.work.auditing import AuditRequest, audit
+    from upconv.service.work.folders import is_folder_of_models
     from upconv.service.work.sizes import parse_sizes
     from upconv.service.work.staging import report_place, require_apart, write_text
 
-    if out:
+    folder = is_folder_of_models(model)
+    if out and not folder:
         report_place(out)
         require_apart([out], [model, against, proof, common["weights"], against_weights])
     asked, options = parse_sizes(sizes), options_of(**common)
@@ -76,6 +89,8 @@ def command(
     wants_findings = format_ == "html"
     config = common["config"] or ""
     request = AuditRequest(model, options, asked, against, other, wants_findings, config, proof)
+    if folder:
+        return _audit_all(request, format_, out, jobs, scheduler)
     result = audit(request)
     text = audit_report(result, format_)
     if out:
@@ -83,3 +98,38 @@ def command(
     else:
         click.echo(text, nl=not text.endswith("\n"))
     return 0 if result.passed else 1
+
+
+ENDINGS = {"text": ".txt", "json": ".json", "html": ".html", "model-explorer": ".json"}
+"""Format -> the ending of a report's file, where there are many."""
+
+
+def _audit_all(
+    request: AuditRequest, format_: str, out: str, jobs: int | None, scheduler: str
+) -> int:
+    """Audit every model below a folder; returns the worst exit code."""
+    import os
+
+    from upconv.service.cli.many import Many, do_each, refuse_in_folder, tell_each
+    from upconv.service.work.check_request import CheckRequest
+    from upconv.service.work.each_model import AUDIT, audits
+    from upconv.service.work.folders import models_below, targets_for
+    from upconv.service.work.staging import write_text
+
+    refuse_in_folder(weights=request.options.weights, against=request.against, proof=request.proof)
+    if not out and format_ not in ("text", "json"):
+        raise UsageError(f"--format {format_} of a folder needs a folder for it", hint="-o FOLDER")
+    rules = CheckRequest(config=request.config or None)
+    found = models_below(str(request.model), rules, without=out)
+    targets = targets_for(found, out, ENDINGS[format_]) if out else {}
+
+    def write(outcome: Outcome) -> None:
+        if outcome.report and targets:
+            target = targets[outcome.model]
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            write_text(target, outcome.report)
+
+    told = "text" if out else format_
+    items = audits(request, format_, found)
+    many = Many("auditing", found, AUDIT, items, jobs, scheduler, told)
+    return tell_each(many, do_each(many, write))

@@ -11,6 +11,7 @@ import click
 
 from upconv.converters.ir.errors import UsageError
 from upconv.linter.reports import FORMATS
+from upconv.service.cli.many import folder_options
 from upconv.service.cli.model_options import model_options, reading
 from upconv.service.cli.rule_options import rule_options
 
@@ -79,13 +80,7 @@ READING = ("weights", "inputs", "phase", "dialect", "keras_bilinear", "keras_bac
 )
 @click.option("--write-baseline", is_flag=True, help="Take all findings into the baseline.")
 @click.option("--prune-baseline", is_flag=True, help="Drop entries that are found no more.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 1024),
-    envvar="UPCONV_JOBS",
-    metavar="N",
-    help="Processes.  [default: 1 for few files, else one a processor]",
-)
+@folder_options
 @click.option(
     "--cache/--no-cache",
     default=None,
@@ -214,7 +209,9 @@ def _show(request: CheckRequest, wanted: CheckOutput, files: bool, settings: boo
     return 0
 
 
-def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -> CheckRequest:
+def _request(
+    wanted: CheckOutput, fix: bool, unsafe_fixes: bool, scheduler: str, **given: Any
+) -> CheckRequest:
     from upconv.service.work.check_request import STDIN, CheckRequest
 
     said = reading(**{name: given.pop(name) for name in READING})
@@ -223,6 +220,10 @@ def _request(wanted: CheckOutput, fix: bool, unsafe_fixes: bool, **given: Any) -
     given["targets"] = given["targets"] or None
     levels = _levels(unsafe_fixes) if fix or wanted.diff else ()
     text = sys.stdin.buffer.read() if STDIN in given["paths"] else b""
+    if scheduler:
+        from upconv.service.work.scheduler import Scheduler
+
+        given["workers"] = Scheduler(scheduler)
     return CheckRequest(
         text=text, text_name=name, reading=said, levels=levels, write=not wanted.diff, **given
     )

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from upconv.service.cli.limit_options import limit_options
+from upconv.service.cli.many import folder_options
 from upconv.service.cli.model_options import model_options, options_of, part_options
 from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
     from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
+    from upconv.service.work.conversion import ConvertRequest
 
 
 @click.command()
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Write without proving: --proof none.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option("--report", type=click.Path(), metavar="FILE.json", help="Write the proof as JSON.")
+@folder_options
 def command(
     model: str,
     out: str,
@@ -98,12 +101,15 @@ def command(
     no_verify: bool,
     seed: int,
     report: str | None,
+    jobs: int | None,
+    scheduler: str,
     part_outputs: str,
     part_inputs: str,
     config: str | None,
     **common: Any,
 ) -> int:
-    """Convert MODEL to ONNX and prove the result in onnxruntime.
+    """Convert MODEL to ONNX and prove the result in onnxruntime. Of a folder, all models in it are
+    converted, into the folder OUT.
 
     --outputs and --inputs take a part of it, as in `--outputs conv9`, and verify takes the same.
 
@@ -121,6 +127,7 @@ def command(
       upconv convert scripted.pt --input x=1x3xHxW -o scripted.onnx
       upconv convert net.prototxt --weights net.caffemodel --outputs conv9 -o part.onnx
       upconv convert net.onnx -o portable.onnx --target openvino-2026,ncnn
+      upconv convert models/ -o onnx/ --jobs 4 --report proofs.json
     """
     from upconv.linter.reports.colour import wants_colour
     from upconv.service.cli.check_output import tell_traces
@@ -128,6 +135,7 @@ def command(
     from upconv.service.cli.signals import end_as_interrupted
     from upconv.service.work.check_request import CheckRequest
     from upconv.service.work.conversion import ConvertRequest, convert, fill_kinds
+    from upconv.service.work.folders import is_folder_of_models
     from upconv.service.work.limits import Limits
     from upconv.service.work.reading import read_part
 
@@ -156,6 +164,8 @@ def command(
         "sampled" if proof == "sampled" else "full",
         targets,
     )
+    if is_folder_of_models(model):
+        return _convert_all(request, jobs, scheduler, verbose)
     with progress_line(verbose) as progress:
         done = convert(request, progress)
     if done.found is not None:
@@ -164,3 +174,22 @@ def command(
     colour = wants_colour(stream, os.environ)
     click.echo(done.told(colour=colour), color=True, err=not done.passed)
     return 0 if done.passed else 1
+
+
+def _convert_all(request: ConvertRequest, jobs: int | None, scheduler: str, verbose: bool) -> int:
+    """Convert every model below a folder; returns the worst exit code."""
+    from upconv.service.cli.many import Many, as_json, do_each, refuse_in_folder, tell_each
+    from upconv.service.work.each_model import CONVERT, conversions
+    from upconv.service.work.folders import models_below
+    from upconv.service.work.staging import report_place, write_text
+
+    refuse_in_folder(weights=request.options.weights, only=request.only)
+    if request.report:
+        report_place(request.report)
+    found = models_below(str(request.model), request.rules, without=request.out)
+    items = conversions(request, found)
+    many = Many("converting", found, CONVERT, items, jobs, scheduler, verbose=verbose)
+    outcomes = do_each(many)
+    if request.report:
+        write_text(request.report, as_json(outcomes))
+    return tell_each(many, outcomes)

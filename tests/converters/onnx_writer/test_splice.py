@@ -175,6 +175,21 @@ def test_what_the_graphs_of_a_node_read_keeps_its_inputs(tmp_path: Path) -> None
     assert verify(model, str(out)).verdict == "pass"
 
 
+def test_what_reads_a_copied_node_is_certified_on_its_values(tmp_path: Path) -> None:
+    """Layers behind what is not understood, one of them two here and one node in the file."""
+    top = node("TopK", "u,k", "t,places", axis=2, largest=0)
+    path = _file(tmp_path, _up(), top, node("HardSigmoid", "t", "h"), node("Relu", "h", "y"))
+    model, out = _written(path)
+    proof = verify(model, str(out))
+    assert proof.verdict == "pass"
+    assert {one.layer: one.elements for one in proof.layers} == {
+        "up": 2 * 3 * 10 * 14,
+        "topk": 0,
+        "hardsigmoid": 2 * 3 * 4 * 14,
+        "relu": 2 * 3 * 4 * 14,
+    }
+
+
 def test_a_model_alone_is_not_whole(tmp_path: Path) -> None:
     path = _file(tmp_path, _up(), TOP)
     proof = verify(open_model(str(path), ReadOptions()), str(path))

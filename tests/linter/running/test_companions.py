@@ -16,7 +16,7 @@ from upconv.linter.running.run import Target, check_files
 
 def findings(model: Path, cache: Cache, weights: Path | None = None) -> tuple[Finding, ...]:
     read = ReadOptions(weights=str(weights) if weights else "")
-    (report,) = check_files([Target(str(model), CheckOptions(read, model.parent))], 1, cache)
+    (report,) = check_files([Target(str(model), CheckOptions(read, model.parent))], cache)
     return report.findings
 
 

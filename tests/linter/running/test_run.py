@@ -18,7 +18,10 @@ from upconv.linter.running import cache as cache_module
 from upconv.linter.running import engine, run
 from upconv.linter.running.cache import Cache, cache_key
 from upconv.linter.running.engine import CheckOptions
-from upconv.linter.running.run import Target, check_files, default_jobs
+from upconv.linter.running.run import Target, check_files
+from upconv.linter.running.workers import Here, Workers
+from upconv.service.work.pool import Pool
+from upconv.service.work.workers import default_jobs
 
 FOLDER = ROOT / "fixtures" / "rules"
 
@@ -56,12 +59,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_processes_give_the_same_reports_in_order(files: list[Path]) -> None:
-    assert plain(check_files(targets(files), 2)) == plain(check_files(targets(files), 1))
+    assert plain(check_files(targets(files), workers=Pool(2))) == plain(check_files(targets(files)))
 
 
 def test_progress_counts_up_to_the_end(files: list[Path]) -> None:
     told: list[tuple[int, int]] = []
-    check_files(targets(files), 1, None, lambda done, total: told.append((done, total)))
+    check_files(targets(files), None, lambda done, total: told.append((done, total)))
     assert told == [(n, len(files)) for n in range(len(files) + 1)]
 
 
@@ -70,11 +73,13 @@ def test_few_files_need_one_process() -> None:
     assert default_jobs(1000) >= 1
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_wrong_options_are_the_commands_fault_in_any_process(files: list[Path], jobs: int) -> None:
+@pytest.mark.parametrize("workers", [Here(), Pool(1), Pool(2)])
+def test_wrong_options_are_the_commands_fault_in_any_process(
+    files: list[Path], workers: Workers
+) -> None:
     read = ReadOptions(inputs={"nowhere": (1, 2, 8, 8)})
     with pytest.raises(UsageError, match="nowhere"):
-        check_files(targets(files, read=read), jobs)
+        check_files(targets(files, read=read), workers=workers)
 
 
 def _die(target: Target) -> FileReport:
@@ -89,14 +94,15 @@ def _die(target: Target) -> FileReport:
     return engine.check_path(target.path, target.options, named=target.named)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_files_that_end_their_process_are_findings_and_the_others_are_checked(
-    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    whole = {report.path: report for report in check_files(targets(files), 1)}
-    monkeypatch.setattr(run, "check_target", _die)
+    whole = {report.path: report for report in check_files(targets(files))}
+    monkeypatch.setattr(run, "CHECK", replace(run.CHECK, work=_die))
     told: list[int] = []
     cache = Cache(tmp_path / "cache")
-    found = check_files(targets(files), 2, cache, lambda done, total: told.append(done))
+    found = check_files(targets(files), cache, lambda done, _: told.append(done), Pool(processes))
     assert [report.path for report in found] == [path.name for path in files]
     assert told == list(range(len(files) + 1))
     dead = {Path(report.path).stem for report in found if report.crashed}
@@ -107,16 +113,16 @@ def test_files_that_end_their_process_are_findings_and_the_others_are_checked(
             assert "the process that checks it failed" in report.findings[0].message
         else:
             assert plain([report]) == plain([whole[report.path]])
-    monkeypatch.setattr(run, "check_target", lambda target: pytest.fail("is not in the cache"))
+    monkeypatch.setattr(run, "CHECK", None)  # all is in the cache
     kept = [t for t in targets(files) if Path(t.path).stem not in dead]
-    assert len(check_files(kept, 1, cache)) == len(files) - 3
+    assert len(check_files(kept, cache)) == len(files) - 3
 
 
 def test_a_cached_report_of_a_clean_file_says_the_same_in_sarif(tmp_path: Path) -> None:
     clean = tmp_path / "good.prototxt"
     clean.write_text('input: "x" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n')
     cache = Cache(tmp_path / "cache")
-    fresh, cached = (check_files(targets([clean]), 1, cache) for _ in range(2))
+    fresh, cached = (check_files(targets([clean]), cache) for _ in range(2))
     assert not fresh[0].findings
     assert sarif(Report(tuple(cached))) == sarif(Report(tuple(fresh)))
 
@@ -125,9 +131,9 @@ def test_cached_reports_are_the_same(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = Cache(tmp_path / "cache")
-    fresh = check_files(targets(files), 1, cache)
+    fresh = check_files(targets(files), cache)
     seen = counted(monkeypatch)
-    assert plain(check_files(targets(files), 1, cache)) == plain(fresh)
+    assert plain(check_files(targets(files), cache)) == plain(fresh)
     assert seen == []
     assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"
     tag = (tmp_path / "cache" / "CACHEDIR.TAG").read_text()
@@ -138,10 +144,10 @@ def test_changed_file_is_checked_again(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = Cache(tmp_path / "cache")
-    check_files(targets(files), 1, cache)
+    check_files(targets(files), cache)
     seen = counted(monkeypatch)
     files[0].write_text("# changed\n" + files[0].read_text("utf-8"), "utf-8")
-    check_files(targets(files), 1, cache)
+    check_files(targets(files), cache)
     assert seen == [files[0].name]
 
 
@@ -177,11 +183,11 @@ def test_corrupt_cache_is_ignored(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     cache = Cache(tmp_path / "cache")
-    fresh = check_files(targets(files), 1, cache)
+    fresh = check_files(targets(files), cache)
     for entry in (tmp_path / "cache").glob("*/*.json"):
         entry.write_bytes(content)
     seen = counted(monkeypatch)
-    assert plain(check_files(targets(files), 1, cache)) == plain(fresh)
+    assert plain(check_files(targets(files), cache)) == plain(fresh)
     assert len(seen) == len(files)
 
 
@@ -199,7 +205,7 @@ def test_entry_with_a_right_key_and_a_wrong_report_is_ignored(
 
 def test_crash_and_missing_file_are_not_kept(tmp_path: Path, files: list[Path]) -> None:
     cache = Cache(tmp_path / "cache")
-    (report,) = check_files(targets([tmp_path / "none.prototxt"]), 1, cache)
+    (report,) = check_files(targets([tmp_path / "none.prototxt"]), cache)
     assert report.status == "unreadable"
     assert not (tmp_path / "cache").exists()
 
@@ -207,12 +213,11 @@ def test_crash_and_missing_file_are_not_kept(tmp_path: Path, files: list[Path]) 
 def test_a_cache_that_cannot_be_written_stops_nothing(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way of a folder")
     cache = Cache(tmp_path / "file" / "cache")
-    assert plain(check_files(targets(files), 1, cache)) == plain(check_files(targets(files), 1))
+    assert plain(check_files(targets(files), cache)) == plain(check_files(targets(files)))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_one_file_that_crashes_leaves_the_others_checked(
-    files: list[Path], jobs: int, monkeypatch: pytest.MonkeyPatch
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = formats.open_model
 
@@ -222,6 +227,6 @@ def test_one_file_that_crashes_leaves_the_others_checked(
         return opened(path, options)
 
     monkeypatch.setattr(formats, "open_model", fail)
-    first, *others = check_files(targets(files), jobs)
+    first, *others = check_files(targets(files))
     assert [(f.code, f.path) for f in first.findings] == [("UP006", files[0].name)]
     assert not any(report.crashed for report in others)

@@ -75,8 +75,11 @@ def test_what_is_not_understood_is_said_once_in_the_text(tmp_path: Path) -> None
     assert [(one.layer, one.type, one.reason) for one in found.unknown] == [
         ("lstm", "LSTM", "a recurrent layer")
     ]
-    assert [block.layer for block in found.blocks] == ["lstm"]
-    assert str(found).count("recurrent") == 1
+    assert found.blocks == ()
+    assert str(found).count("not understood, and is copied as it stands: 'lstm'") == 1
+    part = upconv.inspect(path, cut_inputs="a")
+    assert [block.layer for block in part.blocks] == ["lstm"]
+    assert str(part).count("recurrent") == 1
     assert upconv.inspect(path, outputs="a").blocks == ()
     jsonschema.validate(found.as_json(), SCHEMA)
 

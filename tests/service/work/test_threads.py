@@ -24,7 +24,6 @@ from fixtures.make_caffemodel import write_caffemodel
 from tests.support import ROOT
 from upconv.converters.proof.report import as_json
 from upconv.linter.reports import FORMATS
-from upconv.linter.running.run import _start_method
 from upconv.service.work.check_request import CheckRequest
 from upconv.service.work.checking import check
 from upconv.service.work.conversion import Conversion, ConvertRequest, convert
@@ -193,7 +192,6 @@ def test_processes_that_share_a_check_out_from_threads(tmp_path: Path) -> None:
         request = CheckRequest((str(tmp_path),), cache=False, jobs=jobs)
         return FORMATS["json"](check(request).report)
 
-    assert _start_method() is None
     alone = shared_out(1)
     assert at_once([partial(shared_out, 2), partial(shared_out, 1)]) == [alone] * 2
 

@@ -159,6 +159,31 @@ def test_the_branch_that_is_taken(tmp_path: Path, taken: bool) -> None:
     assert_close(meant(made, {"x": x})[0], computed(model, {"x": x})[0])
 
 
+def test_what_stands_behind_a_branch_names_it(tmp_path: Path) -> None:
+    """One notice says which input decides; through a layer whose own meaning is plain, too."""
+    graph = helper.make_graph([node("Identity", ["x"], "z")], "g", [], [BRANCH])
+    branches = {"then_branch": graph, "else_branch": graph}
+    model = proto(
+        [
+            node("ReduceMax", ["w"], "m", keepdims=0),
+            node("Cast", ["m"], "c", to=TensorProto.BOOL),
+            helper.make_node("If", ["c"], ["i"], "if", **branches),
+            node("Relu", ["i"], "r"),
+            node("Squeeze", ["r"], "s"),
+            helper.make_node("If", ["s"], ["y"], "again", **branches),
+        ],
+        {"x": [1, 3], "w": [4]},
+    )
+    made = read(model, tmp_path)
+    assert list(unknown(made).values()) == [
+        "control flow that is decided when the model runs, by its 'w'",
+        "behind 'if', which is not understood",
+        "behind 'if', which is not understood",
+    ]
+    (notice,) = made.notices
+    assert "convert copies its node" in notice.error.hint
+
+
 def test_what_is_not_known_stops_only_what_needs_it(tmp_path: Path) -> None:
     model = proto(
         [

@@ -120,8 +120,8 @@ def test_keras_nets(path: Path, tmp_path: Path) -> None:
     assert_same_numbers(model, tmp_path)
 
 
-GROWING = {"segnet", "fpn"}
-"""Nets whose indices are written as arithmetic on whole numbers, which reads back as layers."""
+GROWING = {"fpn"}
+"""A net whose nearest pixels are written as arithmetic on numbers, which reads back as layers."""
 
 
 @pytest.mark.parametrize("name", NETS)
