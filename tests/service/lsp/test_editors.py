@@ -41,7 +41,8 @@ EMACS = """
 def configuration(editor: str, language: str, number: int = 0) -> str:
     """What an editor's page says is to be written into its configuration."""
     page = (ROOT / "docs" / "editors" / f"{editor}.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)[number]
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return blocks[number]
 
 
 def run(folder: Path, *command: str) -> str:
