@@ -104,8 +104,10 @@ def _unlike_its_pooling(context: Context, layer: Layer) -> Iterator[Hit]:
 def _unlike_its_windows(context: Context, layer: Layer) -> Iterator[Hit]:
     op, x = layer.operator, context.input_shape(layer)
     assert isinstance(op, ops.WindowUnpool)
+    if x is None or len(x) != len(op.kernel) + 2:
+        return
     for index, name in enumerate(_names(len(op.kernel))):
-        before, after = (x[index + 2] if x is not None else None), op.size[index]
+        before, after = x[index + 2], op.size[index]
         if not isinstance(before, int) or not isinstance(after, int):
             continue
         windows = op.stride[index] * (before - 1) + op.kernel[index]
