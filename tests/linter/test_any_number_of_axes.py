@@ -14,8 +14,8 @@ from upconv.linter.running.engine import check_path
 LAYERS = (
     "type: 'Convolution' convolution_param { num_output: 2 kernel_size: 3 stride: 2 }",
     "type: 'Convolution' convolution_param { num_output: 2 kernel_size: [3, 3, 3] }",
-    "type: 'Deconvolution' convolution_param { num_output: 8 group: 8 kernel_size: 4 stride: 2 pad: 1"
-    " bias_term: false weight_filler { type: 'bilinear' } }",
+    "type: 'Deconvolution' convolution_param { num_output: 8 group: 8 kernel_size: 4 stride: 2"
+    " pad: 1 bias_term: false weight_filler { type: 'bilinear' } }",
     "type: 'Pooling' pooling_param { pool: MAX kernel_size: 3 stride: 2 }",
     "type: 'Pooling' pooling_param { pool: AVE global_pooling: true }",
     "type: 'Upsample' upsample_param { scale: 2 }",
