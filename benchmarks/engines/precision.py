@@ -37,7 +37,10 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "engines" / "precision")
     asked = parser.parse_args()
     asked.scratch.mkdir(parents=True, exist_ok=True)
-    jobs = {path: _job(path, asked.size, asked.scratch) for path in asked.files}
+    jobs = {
+        path: _job(path, asked.size, asked.scratch / f"{index}-{path.stem}")
+        for index, path in enumerate(asked.files)
+    }
     right = _ran("onnxruntime", jobs)
     total: Counter[str] = Counter()
     for engine in asked.engines.split(","):
@@ -51,9 +54,9 @@ def main() -> None:
     print(dict(total))
 
 
-def _job(path: Path, size: int, scratch: Path) -> dict[str, Any]:
-    inputs = scratch / f"{path.stem}.in.npz"
-    job = job_of(path, inputs, scratch / f"{path.stem}.out.npz")
+def _job(path: Path, size: int, stem: Path) -> dict[str, Any]:
+    inputs = stem.with_name(f"{stem.name}.in.npz")
+    job = job_of(path, inputs, stem.with_name(f"{stem.name}.out.npz"))
     np.savez(inputs, **dict(_given(path, set(job["names"]), size)))
     return job
 
