@@ -67,7 +67,11 @@ def _given(path: Path, names: set[str], size: int) -> Iterator[tuple[str, Any]]:
     for one in onnx.load(str(path), load_external_data=False).graph.input:
         if one.name in names:
             dims = one.type.tensor_type.shape.dim
-            sizes = [d.dim_value or (1 if axis == 0 else size) for axis, d in enumerate(dims)]
+            open_sizes = (1, *[size] * (len(dims) - 1))
+            sizes = [
+                d.dim_value if d.dim_value > 0 else n
+                for d, n in zip(dims, open_sizes, strict=False)
+            ]
             kind = onnx.helper.tensor_dtype_to_np_dtype(one.type.tensor_type.elem_type)
             values = rng.uniform(0, 1, sizes)
             yield one.name, np.asarray(values if kind.kind == "f" else 16000 * (values >= 0), kind)
