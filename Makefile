@@ -117,7 +117,8 @@ $(PEERS)/.tools: $(VENV)/.dev
 		onnxscript onnx_ir ml_dtypes tf2onnx polygraphy onnx_graphsurgeon opencv-python-headless
 	$(BIN)/python -m venv $(PEERS)/caffe
 	$(PEERS)/caffe/bin/python -m pip install --quiet --disable-pip-version-check \
-		caffe2onnx==2.0.1 'onnx==1.14.1' 'numpy<2' 'protobuf<4' \
+		'onnx==1.14.1' 'numpy<2' 'protobuf<4' \
+		&& $(PEERS)/caffe/bin/python -m pip install --quiet --disable-pip-version-check --no-deps caffe2onnx==2.0.1 \
 		&& touch $(PEERS)/caffe/.there || echo "caffe2onnx is not to be had: it has no rows"
 	@touch $@
 

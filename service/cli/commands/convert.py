@@ -10,7 +10,7 @@ import click
 
 from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.many import folder_options
-from upconv.service.cli.model_options import model_options, options_of, part_options
+from upconv.service.cli.model_options import fill_option, model_options, options_of, part_options
 from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of bilinear transposed convolutions.",
 )
-@click.option(
-    "--fill-missing",
-    default="",
-    metavar="KINDS",
-    help="Make missing weights from these fillers: bilinear,constant.",
-)
+@fill_option("Make missing weights from these fillers: bilinear,constant.")
 @click.option(
     "--external-data",
     type=click.Choice(["auto", "always", "never"]),
