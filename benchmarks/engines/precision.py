@@ -37,7 +37,10 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "engines" / "precision")
     asked = parser.parse_args()
     asked.scratch.mkdir(parents=True, exist_ok=True)
-    jobs = {path: _job(path, asked.size, asked.scratch) for path in asked.files}
+    jobs = {
+        path: _job(path, asked.size, asked.scratch / f"{index}-{path.stem}")
+        for index, path in enumerate(asked.files)
+    }
     right = _ran("onnxruntime", jobs)
     total: Counter[str] = Counter()
     for engine in asked.engines.split(","):
@@ -51,9 +54,9 @@ def main() -> None:
     print(dict(total))
 
 
-def _job(path: Path, size: int, scratch: Path) -> dict[str, Any]:
-    inputs = scratch / f"{path.stem}.in.npz"
-    job = job_of(path, inputs, scratch / f"{path.stem}.out.npz")
+def _job(path: Path, size: int, stem: Path) -> dict[str, Any]:
+    inputs = stem.with_name(f"{stem.name}.in.npz")
+    job = job_of(path, inputs, stem.with_name(f"{stem.name}.out.npz"))
     np.savez(inputs, **dict(_given(path, set(job["names"]), size)))
     return job
 
@@ -64,7 +67,11 @@ def _given(path: Path, names: set[str], size: int) -> Iterator[tuple[str, Any]]:
     for one in onnx.load(str(path), load_external_data=False).graph.input:
         if one.name in names:
             dims = one.type.tensor_type.shape.dim
-            sizes = [d.dim_value or (1 if axis == 0 else size) for axis, d in enumerate(dims)]
+            open_sizes = (1, *[size] * (len(dims) - 1))
+            sizes = [
+                d.dim_value if d.dim_value > 0 else n
+                for d, n in zip(dims, open_sizes, strict=False)
+            ]
             kind = onnx.helper.tensor_dtype_to_np_dtype(one.type.tensor_type.elem_type)
             values = rng.uniform(0, 1, sizes)
             yield one.name, np.asarray(values if kind.kind == "f" else 16000 * (values >= 0), kind)
