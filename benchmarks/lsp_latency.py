@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from lsprotocol import types
@@ -55,14 +56,34 @@ def cpu(process: psutil.Process) -> float:
     return float(used.user + used.system)
 
 
-def keystroke(session: Editor, uri: str, line: int, dice: random.Random) -> None:
-    """One character typed into a number of a layer, or taken out again."""
-    where = types.Range(types.Position(line, 0), types.Position(line, 0))
-    change = types.TextDocumentContentChangePartial(where, " ")
-    if dice.random() < 0.5:
-        where = types.Range(types.Position(line, 0), types.Position(line, 1))
-        change = types.TextDocumentContentChangePartial(where, " ")
-    session.change(uri, [change])
+class Typist:
+    """Types a character somewhere in a text, and takes it out again with the next keystroke: a
+    digit, a letter, a quote or a brace, or nothing in place of one that is there. So one keystroke
+    in a dozen leaves a block open, or closes one too early, until the next."""
+
+    def __init__(self, session: Editor, uri: str, text: str, seed: int) -> None:
+        self.session, self.uri, self.dice = session, uri, random.Random(seed)
+        self.lines = text.split("\n")
+        self.back: types.TextDocumentContentChangePartial | None = None
+        self.line = 0
+
+    def keystroke(self) -> int:
+        """The line that it was made in."""
+        change, self.back = (self.back, None) if self.back else self._typed()
+        self.session.change(self.uri, [change])
+        return self.line
+
+    def _typed(self) -> tuple[types.TextDocumentContentChangePartial, Any]:
+        self.line = line = self.dice.randrange(len(self.lines) - 1)
+        at = self.dice.randrange(len(self.lines[line]) + 1)
+        new = self.dice.choice(("1", "x", " ", '"', "}", ""))
+        old = "" if new else self.lines[line][at : at + 1]
+
+        def change(out: str, put: str) -> types.TextDocumentContentChangePartial:
+            ends = types.Position(line, at), types.Position(line, at + len(out))
+            return types.TextDocumentContentChangePartial(types.Range(*ends), put)
+
+        return change(old, new), change(new, old)
 
 
 def answers(session: Editor, uri: str, line: int) -> None:
@@ -75,17 +96,14 @@ def answers(session: Editor, uri: str, line: int) -> None:
 
 def latency(text: str, rounds: int) -> tuple[float, float, float]:
     """(p50, p95 of the server's CPU, p95 of the clock) in ms of one keystroke."""
-    dice = random.Random(1)
-    lines = text.count("\n")
     with tempfile.TemporaryDirectory() as name, server(Path(name).resolve()) as (session, process):
         uri = session.open(Path(name).resolve() / "net.prototxt", text)
         answers(session, uri, 0)
+        typist = Typist(session, uri, text, 1)
         used, waited = [], []
         for _ in range(rounds):
-            line = dice.randrange(lines)
             before, clock = cpu(process), time.perf_counter()
-            keystroke(session, uri, line, dice)
-            answers(session, uri, line)
+            answers(session, uri, typist.keystroke())
             used.append(1000 * (cpu(process) - before))
             waited.append(1000 * (time.perf_counter() - clock))
     used.sort()
@@ -103,17 +121,15 @@ def cold_start() -> float:
 
 def memory(edits: int) -> list[float]:
     """MB in use after each tenth of so many edits, each with its findings."""
-    dice = random.Random(2)
     text = FCN.read_text()
     with tempfile.TemporaryDirectory() as name, server(Path(name).resolve()) as (session, process):
         uri = session.open(Path(name).resolve() / "net.prototxt", text)
-        found = []
+        found, typist = [], Typist(session, uri, text, 2)
         for at in range(1, edits + 1):
-            keystroke(session, uri, dice.randrange(text.count("\n")), dice)
-            if at % 5 == 0:
+            typist.keystroke()
+            if at % 3 == 0:
                 session.findings(uri)
             if at % max(edits // 10, 1) == 0:
-                session.rewrite(uri, text)
                 answers(session, uri, 0)
                 found.append(process.memory_info().rss / 1e6)
         return found
@@ -127,8 +143,8 @@ def main() -> None:
     given = parser.parse_args()
     sides.PATIENCE = 600.0
     cold_start()  # writes what Python caches of its modules
-    starts = sorted(cold_start() for _ in range(5))
-    print(f"cold start to the first findings: {starts[2]:.2f} s of CPU (median of 5)")
+    starts = sorted(cold_start() for _ in range(9))
+    print(f"cold start to the first findings: {starts[4]:.2f} s of CPU (median of 9)")
     for name, text in (
         ("FCN-8s", FCN.read_text()),
         (f"{given.layers} layers", chain(given.layers)),

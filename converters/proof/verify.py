@@ -39,7 +39,7 @@ from upconv.converters.proof.report import (
     as_json,
     worst_element,
 )
-from upconv.converters.proof.runtime import OnnxFile, read_onnx
+from upconv.converters.proof.runtime import VALUES, OnnxFile, read_onnx
 from upconv.converters.proof.stimuli import fixed_shapes, other_shapes
 from upconv.converters.proof.stimuli import stimuli as make_stimuli
 from upconv.converters.proof.stored_weights import differing_weights
@@ -83,7 +83,7 @@ def verify(
     elif customs:
         return Verification(model.path, onnx_path, file.opset, (), (), customs)
     require_same_inputs(model, file)
-    stimuli = own_stimuli(model, data) if data else _made_stimuli(model, seed)
+    stimuli = own_stimuli(model, data) if data else _within(_made_stimuli(model, seed), file)
     for feeds in stimuli.values():
         require_same_shapes(model, file, {name: one.shape for name, one in feeds.items()})
     names = aliases(model, file)
@@ -136,6 +136,18 @@ def _made_stimuli(model: Model, seed: int) -> Stimuli:
     for each in filter(None, (shapes, others)):
         require_memory(model, each)
     return make_stimuli(model, shapes, seed, others)
+
+
+def _within(stimuli: Stimuli, file: OnnxFile) -> Stimuli:
+    """The stimuli with the whole numbers of each input among those that its type can hold."""
+    counts = {name: VALUES.get(kind, 0) for name, kind in file.types.items()}
+    return {
+        stimulus: {
+            name: value % counts[name] if counts.get(name) and value.dtype.kind == "i" else value
+            for name, value in feeds.items()
+        }
+        for stimulus, feeds in stimuli.items()
+    }
 
 
 def _customs(model: Model) -> Iterator[str]:
@@ -191,14 +203,18 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
 
     The writer names values as the model does and leaves out identities, but never one that makes
     an output: that stands for something in any file. A channels-last input or
-    output is computed channels first under its inner name.
+    output is computed channels first under its inner name; an output of whole numbers is a copy of
+    that one, but in an ONNX file that is the model itself.
     """
     inner = channels_first(model).inner
+    whole = model.integer_outputs - model.channels_last
     names = {entry.name: inner.get(entry.name, entry.name) for entry in model.inputs}
     for layer in model.layers:
         for value in layer.outputs:
             if inner.get(value, value) in file.values:
                 names[value] = inner.get(value, value)
+            elif value in whole and value in file.values:
+                names[value] = value
             elif value in model.outputs:
                 continue
             elif isinstance(layer.operator, Identity) and layer.inputs[0] in names:

@@ -15,5 +15,6 @@ ROUNDS: Final = 20
 def collect_seldom(times: int = 1) -> None:
     """Let the trees of texts grow in peace: they have no cycles to find, and looking for some takes
     half the time of parsing a large net. Only a command does it, whose process is its own; one that
-    keeps large trees and makes them anew with every keystroke, so many `times` as seldom."""
+    keeps large trees and makes them anew with every keystroke, so many `times` as seldom, and with
+    0 never, for as long as it makes only modules."""
     gc.set_threshold(YOUNG * times, ROUNDS, ROUNDS)

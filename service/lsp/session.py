@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
@@ -19,6 +18,8 @@ from upconv.service.lsp.looker import Looker
 from upconv.service.lsp.nets import tree_of
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from pygls.lsp.server import LanguageServer
 
     from upconv.converters.readers.files.prototxt import Message
@@ -150,6 +151,8 @@ class Session:
     def report_of(self, path: str) -> Path:
         """Where a report on a file is written: in a folder that goes with the session."""
         if self._folder is None:
+            from tempfile import TemporaryDirectory
+
             self._folder = TemporaryDirectory(prefix="upconv-")
         return Path(self._folder.name).resolve() / f"{Path(path).name}.html"
 

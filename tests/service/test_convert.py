@@ -149,6 +149,17 @@ def test_an_output_in_no_folder_is_refused(net: Path) -> None:
     assert "its folder does not exist" in done.err or "weight is missing" in done.err
 
 
+def test_fillers_add_up(tmp_path: Path) -> None:
+    """Of weights and biases that are missing the message names the one that is: it is added."""
+    net = tmp_path / "net.prototxt"
+    net.write_text(NET.replace("bias_term: false", 'bias_filler { type: "constant" value: 1 }'))
+    weightless = ("convert", net, "--outputs", "up", "--inputs", "conv", "-o", tmp_path / "n.onnx")
+    given = ("--input", "conv=1x3x5x7", "--fill-missing", "bilinear", "--no-verify")
+    assert "--fill-missing constant" in upconv(*weightless, *given).err
+    done = upconv(*weightless, *given, "--fill-missing", "constant")
+    assert done.code == 0, done.err
+
+
 def test_verify_with_a_foreign_file(net: Path) -> None:
     done = upconv("verify", net, ROOT / "README.md", "--fill-missing", "bilinear")
     assert done.code == 2

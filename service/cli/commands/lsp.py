@@ -32,6 +32,8 @@ def command(tcp: str, stdio: bool) -> int:
     if tcp and stdio:
         raise UsageError("--tcp and --stdio: one of the two")
     from upconv.service.cli.collector import collect_seldom
+
+    collect_seldom(0)
     from upconv.service.lsp.server import serve_stdio, serve_tcp
 
     collect_seldom(10)
