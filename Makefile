@@ -7,9 +7,13 @@ WORKERS ?= auto
 SECONDS ?= 60
 TARGETS ?=
 QUICK   ?=
+ONLY    ?=
 BASE    ?= main
 
 BIN := $(VENV)/bin
+SOME = $(if $(ONLY),--only $(ONLY))
+PEERS := build/peers
+PEER = $(if $(wildcard $(PEERS)/caffe/.there),UPCONV_CAFFE2ONNX=$(abspath $(PEERS))/caffe/bin/python) $(abspath $(PEERS))/tools/bin/python
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-dev.txt
 PINS := pyproject.toml constraints-dev.txt
@@ -46,18 +50,18 @@ docs: $(VENV)/.docs ## Write the rule pages and the README's table; build the si
 	$(BIN)/python docs/make_pictures.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev ## Measure, into build/bench as Markdown and JSON; QUICK=1 in a few minutes
-	$(BIN)/python -m benchmarks.report build/bench/bench.md build/bench/bench.json $(if $(QUICK),--quick)
-	$(if $(QUICK),,$(BIN)/python -m benchmarks)
+bench: $(PEERS)/.tools ## Measure, into build/bench as Markdown and JSON; QUICK=1 in some minutes, ONLY=parsing,forms for some
+	$(PEER) -m benchmarks.report build/bench/bench.md build/bench/bench.json $(if $(QUICK),--quick) $(SOME)
+	$(if $(QUICK),,$(PEER) -m benchmarks)
 
-bench-compare: $(VENV)/.dev ## What changed since a commit: BASE=main; the quick benchmarks of both
+bench-compare: $(PEERS)/.tools ## What changed since a commit: BASE=main; the quick benchmarks of both
 	git worktree remove --force build/bench/base 2>/dev/null || true
 	git worktree add --detach build/bench/base $(BASE)
 	rm -rf build/bench/base/benchmarks && cp -r benchmarks build/bench/base/
-	cd build/bench/base && $(abspath $(BIN))/python -m benchmarks.report $(CURDIR)/build/bench/base.md $(CURDIR)/build/bench/base.json --quick
+	cd build/bench/base && PYTHONPATH=. $(PEER) -m benchmarks.report $(CURDIR)/build/bench/base.md $(CURDIR)/build/bench/base.json --quick $(SOME)
 	git worktree remove --force build/bench/base
-	$(BIN)/python -m benchmarks.report build/bench/new.md build/bench/new.json --quick
-	$(BIN)/python -m benchmarks.report --compare build/bench/base.json build/bench/new.json
+	$(PEER) -m benchmarks.report build/bench/new.md build/bench/new.json --quick $(SOME)
+	$(PEER) -m benchmarks.report --compare build/bench/base.json build/bench/new.json
 
 fuzz: $(VENV)/.fuzz ## Fuzz every reader, a minute each; SECONDS=1200 for longer, TARGETS="hdf5 keras" for some
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
@@ -99,6 +103,23 @@ $(VENV)/.docs: $(PINS) | $(BIN)/pip
 $(VENV)/.fuzz: $(VENV)/.dev
 	@echo "Installing what fuzzes into $(VENV) ..."
 	$(PIP) -e '.[fuzz]'
+	@touch $@
+
+# What benchmarks compare with: an environment that sees ours, for tools that bear our onnx and protobuf,
+# and one for caffe2onnx, which needs older ones. Without a network its rows are left out.
+$(PEERS)/.tools: $(VENV)/.dev
+	@echo "Installing what benchmarks compare with into $(PEERS) ..."
+	rm -rf $(PEERS)
+	$(BIN)/python -m venv $(PEERS)/tools
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(PEERS)/tools/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth
+	$(PEERS)/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		onnxscript onnx_ir ml_dtypes tf2onnx polygraphy onnx_graphsurgeon opencv-python-headless
+	$(BIN)/python -m venv $(PEERS)/caffe
+	$(PEERS)/caffe/bin/python -m pip install --quiet --disable-pip-version-check \
+		'onnx==1.14.1' 'numpy<2' 'protobuf<4' \
+		&& $(PEERS)/caffe/bin/python -m pip install --quiet --disable-pip-version-check --no-deps caffe2onnx==2.0.1 \
+		&& touch $(PEERS)/caffe/.there || echo "caffe2onnx is not to be had: it has no rows"
 	@touch $@
 
 # axe-core judges the service's page in tests. Without npm or a network the file is empty, and they skip.

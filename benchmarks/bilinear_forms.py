@@ -11,9 +11,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -48,11 +51,22 @@ def model_of(channels: int, factor: int, size: int) -> Model:
     return Model("up", "", "caffe", (ModelInput("x", shape),), ("y",), (layer,))
 
 
-def session_of(model: Model, form: Bilinear, folder: Path) -> Any:
+def dense(model: Model) -> Model:
+    """The layer with one group; a weight off its diagonal, too small to matter, keeps it so."""
+    (layer,) = model.layers
+    op = layer.operator
+    assert isinstance(op, ConvTranspose)
+    weight = bilinear_diagonal((op.out_channels, op.out_channels, *op.kernel))
+    weight[0, 1, 0, 0] = np.float32(1e-30)
+    whole = replace(layer, operator=replace(op, groups=1), weights={"weight": weight_of(weight)})
+    return replace(model, layers=(whole,))
+
+
+def session_of(model: Model, form: Bilinear, folder: Path, threads: int = 1) -> Any:
     path = folder / f"{form}.onnx"
     write_onnx(model, path, WriteOptions(bilinear=form))
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -60,17 +74,56 @@ def _run(session: Any, x: np.ndarray[Any, Any]) -> Any:
     return session.run(None, {"x": x})[0]
 
 
-def forms_of(channels: int, factor: int, size: int, folder: Path) -> dict[str, Callable[[], Any]]:
-    """What runs each form once, and what copies its output once."""
+MOST_CHANNELS_DENSE: Final = 64
+
+
+def forms_of(
+    channels: int, factor: int, size: int, folder: Path, threads: int = 1
+) -> dict[str, Callable[[], Any]]:
+    """What runs each form once, what else computes the layer, and what copies its output."""
     model = model_of(channels, factor, size)
     x = np.random.default_rng(0).standard_normal((1, channels, size, size), dtype=np.float32)
     runs: dict[str, Callable[[], Any]] = {}
-    for form in FORMS:
-        session = session_of(model, form, folder)
+    for form in (one for one in FORMS if one in get_args(Bilinear)):  # of an older base, its own
+        session = session_of(model, form, folder, threads)
         runs[form] = partial(_run, session, x)
+    if channels <= MOST_CHANNELS_DENSE:
+        runs["dense"] = partial(
+            _run, session_of(dense(model), "conv-transpose", folder, threads), x
+        )
+    runs |= _others(model, x, factor, threads)
     y = runs["auto"]()
     target = np.empty_like(y)
     return {"copy": lambda: np.copyto(target, y), **runs}
+
+
+def _others(
+    model: Model, x: np.ndarray[Any, Any], factor: int, threads: int
+) -> dict[str, Callable[[], Any]]:
+    """The same layer in torch, and OpenCV's resize, which is it but for its border."""
+    runs: dict[str, Callable[[], Any]] = {}
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+        value = torch.from_numpy(x)
+        weight = torch.from_numpy(model.layers[0].weights["weight"].array())
+        more = {"stride": factor, "padding": bilinear_pad(factor), "groups": x.shape[1]}
+        runs["torch"] = partial(_in_torch, value, weight, more)
+    if find_spec("cv2") is not None:
+        cv2 = import_module("cv2")
+        cv2.setNumThreads(threads)
+        image = np.ascontiguousarray(np.moveaxis(x[0], 0, -1))
+        size = (factor * x.shape[3], factor * x.shape[2])
+        runs["OpenCV resize"] = partial(cv2.resize, image, size, interpolation=cv2.INTER_LINEAR)
+    return runs
+
+
+def _in_torch(value: Any, weight: Any, more: dict[str, Any]) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return torch.nn.functional.conv_transpose2d(value, weight, **more)
 
 
 def main() -> None:

@@ -16,30 +16,32 @@ import tempfile
 import time
 from pathlib import Path
 
-WIDTH, LAYERS = 4096, 8
+WIDTH = 4096
 
 
-def make_net(folder: Path) -> None:
+def make_net(folder: Path, megabytes: int = 540) -> None:
     """Runs in a process of its own: a child's peak memory counts what its parent had."""
     import numpy as np
 
     from fixtures.make_caffemodel import write_caffemodel
 
+    width = min(WIDTH, int((megabytes * 1e6 / 4) ** 0.5))
+    count = max(round(megabytes * 1e6 / (4 * width * width)), 1)
     net, weights = folder / "wide.prototxt", folder / "wide.caffemodel"
-    text = f'name: "wide"\ninput: "data"\ninput_shape {{ dim: 1 dim: {WIDTH} dim: 1 dim: 1 }}\n'
+    text = f'name: "wide"\ninput: "data"\ninput_shape {{ dim: 1 dim: {width} dim: 1 dim: 1 }}\n'
     bottom = "data"
-    for index in range(LAYERS):
+    for index in range(count):
         text += (
             f'layer {{ name: "fc{index}" type: "Convolution" bottom: "{bottom}" top: "fc{index}" '
-            f"convolution_param {{ num_output: {WIDTH} kernel_size: 1 }} }}\n"
+            f"convolution_param {{ num_output: {width} kernel_size: 1 }} }}\n"
         )
         bottom = f"fc{index}"
     net.write_text(text)
-    values = np.random.default_rng(0).standard_normal((WIDTH, WIDTH, 1, 1), dtype=np.float32)
-    bias = np.zeros(WIDTH, np.float32)
+    values = np.random.default_rng(0).standard_normal((width, width, 1, 1), dtype=np.float32)
+    bias = np.zeros(width, np.float32)
     layers = (
         (f"fc{index}", "Convolution", [(values.shape, values), (bias.shape, bias)])
-        for index in range(LAYERS)
+        for index in range(count)
     )
     write_caffemodel(weights, "wide", layers)
 
@@ -54,8 +56,8 @@ def run(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
-def made_net(folder: Path) -> tuple[Path, Path]:
-    call = f"convert_size.make_net(pathlib.Path({str(folder)!r}))"
+def made_net(folder: Path, megabytes: int = 540) -> tuple[Path, Path]:
+    call = f"convert_size.make_net(pathlib.Path({str(folder)!r}), {megabytes})"
     make = f"import pathlib; from benchmarks import convert_size; {call}"
     subprocess.run([sys.executable, "-c", make], check=True)
     return folder / "wide.prototxt", folder / "wide.caffemodel"

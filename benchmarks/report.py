@@ -1,6 +1,6 @@
 """What upconv costs, as Markdown and JSON: `make bench`, `QUICK=1 make bench`.
 
-    python -m benchmarks.report OUT.md OUT.json [--quick]
+    python -m benchmarks.report OUT.md OUT.json [--quick] [--only parsing,forms,...]
     python -m benchmarks.report --compare BASE.json NEW.json
 
 Every figure is processor time, the least of alternating rounds, and a ratio to a contender that ran
@@ -11,48 +11,25 @@ that others use.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import convert_size, parse_speed
+from benchmarks import convert_size, parse_speed, peers
 from benchmarks.bilinear_forms import CASES, forms_of
+from benchmarks.peers import FCN, UPCONV
+from benchmarks.rows import Row, growth_of, rows_of
 from benchmarks.scaling import in_place
-from benchmarks.timing import Time, children_seconds, command, machine, race
+from benchmarks.timing import children_seconds, command, machine, race
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-FCN: Final = ROOT / "fixtures/fcn8s/fcn8s.prototxt"
-UPCONV: Final = (sys.executable, "-m", "upconv")
 NETS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure: seconds, its ratio to `beside` in the same run, the spread of its rounds, and the
-    peak in MiB where it was measured."""
-
-    group: str
-    what: str
-    seconds: float
-    spread: float
-    beside: str = ""
-    ratio: float | None = None
-    peak: float | None = None
-
-
-def rows_of(group: str, times: Mapping[str, Time], beside: str) -> Iterator[Row]:
-    base = times[beside].least
-    for name, taken in times.items():
-        ratio = taken.least / base if base else None
-        yield Row(group, name, taken.least, taken.spread, beside, ratio)
 
 
 def parsing(quick: bool) -> Iterator[Row]:
@@ -120,12 +97,15 @@ def conversion(quick: bool) -> Iterator[Row]:
 
 
 def forms(quick: bool) -> Iterator[Row]:
-    """Forms of a bilinear layer in onnxruntime, one thread, beside a copy of its output."""
-    for channels, factor, size in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            contenders = forms_of(channels, factor, size, Path(folder))
-            times = race(contenders, 7 if quick else 25)
-        yield from rows_of(f"bilinear C{channels} f{factor} {size}x{size}", times, "copy")
+    """Forms of a bilinear layer in onnxruntime, beside other libraries and a copy of its output."""
+    for threads in (1,) if quick else (1, 2):
+        clock = time.process_time if threads == 1 else time.perf_counter
+        for channels, factor, size in CASES:
+            with tempfile.TemporaryDirectory() as folder:
+                contenders = forms_of(channels, factor, size, Path(folder), threads)
+                times = race(contenders, 7 if quick else 25, clock)
+            group = f"bilinear C{channels} f{factor} {size}x{size}"
+            yield from rows_of(group + (", 2 threads, wall" if threads > 1 else ""), times, "copy")
 
 
 def proof(quick: bool) -> Iterator[Row]:
@@ -139,9 +119,7 @@ def proof(quick: bool) -> Iterator[Row]:
     from upconv.converters.readers.options import ReadOptions
 
     with tempfile.TemporaryDirectory() as folder:
-        weights, out = Path(folder, "net.caffemodel"), Path(folder, "net.onnx")
-        make = [sys.executable, str(ROOT / "fixtures/make_weights.py"), str(FCN), str(weights)]
-        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        weights, out = peers.made_fcn(Path(folder)), Path(folder, "net.onnx")
         model = open_model(str(FCN), ReadOptions(weights=str(weights)))
         write_onnx(model, out)
         options = ort.SessionOptions()
@@ -158,31 +136,59 @@ def proof(quick: bool) -> Iterator[Row]:
         yield from rows_of("FCN-8s, small", times, "one inference")
 
 
+def _grows(
+    group: str, contenders: Mapping[float, Callable[[], Any]], unit: str, quick: bool
+) -> Iterator[Row]:
+    bare = command(sys.executable, "-c", "import upconv")
+    all_ = {"": bare} | {f"{size}": contender for size, contender in contenders.items()}
+    times = race(all_, 2 if quick else 3, children_seconds, warm=not quick)
+    yield from growth_of(group, {size: times[f"{size}"] for size in contenders}, unit, times[""])
+
+
 def growth(quick: bool) -> Iterator[Row]:
-    """A check of nets of more and more layers; the ratio of the last is the exponent."""
-    sizes = (100, 1000) if quick else (100, 1000, 10_000)
+    """A check of nets of more and more layers."""
     with tempfile.TemporaryDirectory() as folder:
-        contenders = {"python -c pass": command(sys.executable, "-c", "import upconv")}
-        for size in sizes:
+        contenders: dict[float, Callable[[], Any]] = {}
+        for size in (100, 1000) if quick else (10, 100, 1000, 10_000):
             path = Path(folder, f"{size}.prototxt")
             path.write_text(in_place(size), "utf-8")
             words = (*UPCONV, "check", str(path), "--no-cache", "--format", "concise")
-            contenders[f"{size} layers"] = command(*words)
-        times = race(contenders, 2 if quick else 3, children_seconds)
-    start = times["python -c pass"].least
-    least = [max(times[f"{size} layers"].least - start, 1e-3) for size in sizes]
-    exponent = math.log(least[-1] / least[-2]) / math.log(sizes[-1] / sizes[-2])
-    for size in sizes:
-        taken = times[f"{size} layers"]
-        is_last = size == sizes[-1]
-        beside = "exponent of the last step" if is_last else ""
-        yield Row(
-            "growth with layers", f"{size} layers", taken.least, taken.spread,
-            beside, exponent if is_last else None,
-        )  # fmt: skip
+            contenders[size] = command(*words)
+        yield from _grows("growth with layers", contenders, "layers", quick)
 
 
-GROUPS: Final = (parsing, cold, folder_of_nets, conversion, forms, proof, growth)
+def growth_of_weights(quick: bool) -> Iterator[Row]:
+    """A conversion of larger and larger weights, without its proof."""
+    with tempfile.TemporaryDirectory(prefix="upconv-bench-") as name:
+        contenders: dict[float, Callable[[], Any]] = {}
+        for size in (67, 268) if quick else (1, 67, 537, 2400):
+            folder = Path(name, f"{size}")
+            folder.mkdir()
+            net, weights = convert_size.made_net(folder, size)
+            words = (*UPCONV, "convert", str(net), "--weights", str(weights), "--proof", "none")
+            contenders[size] = command(*words, "-o", str(folder / "out.onnx"))
+        yield from _grows("growth with weights", contenders, "MB", quick)
+
+
+def growth_of_folders(quick: bool) -> Iterator[Row]:
+    """A check of more and more files, one job, nothing remembered."""
+    with tempfile.TemporaryDirectory() as name:
+        contenders: dict[float, Callable[[], Any]] = {}
+        text = FCN.read_text("utf-8")
+        for count in (10, 100) if quick else (1, 100, 1000, 5000):
+            folder = Path(name, f"{count}")
+            folder.mkdir()
+            for index in range(count):
+                (folder / f"net{index}.prototxt").write_text(f"# {index}\n{text}", "utf-8")
+            words = (*UPCONV, "check", str(folder), "--jobs", "1", "--no-cache")
+            contenders[count] = command(*words, "--format", "concise")
+        yield from _grows("growth with files", contenders, "files", quick)
+
+
+GROUPS: Final = (
+    parsing, cold, *peers.GROUPS, folder_of_nets, conversion, forms, proof,
+    growth, growth_of_weights, growth_of_folders,
+)  # fmt: skip
 
 
 def markdown(rows: list[Row], about: Mapping[str, Any]) -> str:
@@ -236,7 +242,8 @@ def main() -> None:
     text_path, json_path = (Path(one) for one in arguments[:2])
     about = machine() | {"quick": quick}
     rows: list[Row] = []
-    for group in GROUPS:
+    only = arguments[arguments.index("--only") + 1].split(",") if "--only" in arguments else []
+    for group in (one for one in GROUPS if not only or one.__name__ in only):
         for row in group(quick):
             rows.append(row)
             print(f"{row.group}: {row.what} {1e3 * row.seconds:.2f} ms", flush=True)

@@ -6,8 +6,8 @@ for the end of its job (`?wait=`) before it asks for the next.
 
 python -m benchmarks.service_load [SECONDS] [JOBS] [OPTIONS OF upconv serve]
 
-SECONDS is how long each number of clients asks, JOBS how many jobs more are done before the
-server's memory is looked at again. At last, jobs of other kinds and sizes, with two clients.
+SECONDS is how long each number of clients asks, JOBS how many jobs more are done, with a look at
+the server's memory after each 500. At last, jobs of other kinds and sizes, with two clients.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ class Work:
     net: str = NET
     options: str = "{}"
 
+
+ROUND = 500
+"""Jobs between two looks at the server's memory."""
 
 SMALL = Work()
 WIDE = NET.replace("dim: 5 dim: 7", "dim: {size} dim: {size}")
@@ -187,11 +190,13 @@ def main() -> None:
             end = began + seconds
             times = ask(port, clients, lambda end=end: time.perf_counter() < end, numbers)  # type: ignore[misc]
             row(f"{clients} client{'s' if clients > 1 else ''}", times, time.perf_counter() - began)
-        if jobs:
-            left = itertools.count()
+        for done in range(0, jobs, ROUND):
+            left = itertools.count(done)
             began = time.perf_counter()
-            times = ask(port, 20, lambda: next(left) < jobs, numbers)
-            row("20 clients", times, time.perf_counter() - began)
+            most = min(done + ROUND, jobs)
+            times = ask(port, 20, lambda left=left, most=most: next(left) < most, numbers)  # type: ignore[misc]
+            row(f"20 clients, {most} jobs", times, time.perf_counter() - began)
+            print(f"  memory: {memory(process)}", flush=True)
         print(f"  memory at the end: {memory(process)}")
         print("by size, 2 clients")
         for name, work in SIZES.items():

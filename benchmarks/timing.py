@@ -36,14 +36,16 @@ def race(
     contenders: Mapping[str, Callable[[], Any]],
     rounds: int,
     clock: Callable[[], float] = time.process_time,
+    warm: bool = True,
 ) -> dict[str, Time]:
-    """The times of each contender, one round of all after the other, after one that is not counted.
+    """The times of each contender, one round of all after the other, after one that is not counted
+    where they are to be `warm`.
 
     >>> sorted(race({"a": list, "b": dict}, 2))
     ['a', 'b']
     """
     taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for contender in contenders.values():
+    for contender in contenders.values() if warm else ():
         contender()
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -59,9 +61,11 @@ def children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def command(*words: str, peak: list[float] | None = None) -> Callable[[], None]:
+def command(
+    *words: str, peak: list[float] | None = None, whole: bool = False
+) -> Callable[[], None]:
     """A contender that runs a command, with bytecode cached as after any installation; its peak
-    resident MiB are added to `peak`."""
+    resident MiB are added to `peak`. With `whole` it has to succeed."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> None:
@@ -70,6 +74,8 @@ def command(*words: str, peak: list[float] | None = None) -> Callable[[], None]:
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        if whole and process.returncode:
+            raise SystemExit(f"{' '.join(words)[:200]} failed")
         if peak is not None:
             peak.append(usage.ru_maxrss / 1024)
 

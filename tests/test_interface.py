@@ -207,12 +207,13 @@ def test_a_path_and_its_model_give_the_same_file_and_proof(net: Path, tmp_path: 
     assert repr(other) == f"<Conversion {tmp_path / 'b.onnx'}: pass, opset 18>"
     again = upconv.verify(model, tmp_path / "a.onnx")
     assert again.layers == one.proof.layers
+    assert upconv.verify(model, tmp_path / "a.onnx", proof="sampled").extent == "sampled"
 
 
 def test_a_file_that_is_not_that_model_fails(net: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.onnx"
     model = upconv.load(net, weights=weights_of(net), fill_missing="bilinear")
-    assert upconv.convert(model, out, prove=False).verdict == "not verified"
+    assert upconv.convert(model, out, proof="none").verdict == "not verified"
     changed = onnx.load(out)
     tensor = next(t for t in changed.graph.initializer if "conv" in t.name and len(t.dims) == 4)
     values = onnx.numpy_helper.to_array(tensor)[:, :, ::-1].copy()
@@ -249,6 +250,7 @@ def test_errors_of_the_child_keep_their_kind(net: Path, tmp_path: Path) -> None:
         ("convert", {"opset": 9}, "opset 9"),
         ("convert", {"only": "layers"}, "none of upsampling"),
         ("convert", {"bilinear": "x"}, "bilinear 'x'"),
+        ("convert", {"proof": "half"}, "none of full, sampled, none"),
         ("verify", {"inputs": {"data": (1, 3, 5, 5)}}, "give them to upconv.load"),
         ("verify", {"against": "source"}, "no file"),
         ("verify", {"against": "onnx"}, "none of reference, source"),
@@ -319,6 +321,6 @@ def test_errors_travel_whole() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_annotations_can_be_resolved(name: str) -> None:
     """For tools that read them; those that are loaded late are given their homes."""
-    late = ("Bilinear", "ExternalData", "Judge", "Only", "Severity", "UnknownLayers")
+    late = ("Bilinear", "ExternalData", "Extent", "Judge", "Only", "Severity", "UnknownLayers")
     homes = {public: getattr(upconv, public) for public in NAMES} | dict.fromkeys(late, object)
     assert get_type_hints(getattr(calls, name), localns=homes)

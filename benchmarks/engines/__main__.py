@@ -1,16 +1,19 @@
 """Every model of one operator in every engine, beside the profiles and an earlier table.
 
     python -m benchmarks.engines --cases ../shared/engines [--engines openvino,ncnn] [--only rs_]
+        [--output table.json]
     python -m benchmarks.engines --cases ../shared/engines --converted
 
-Makes an environment for each engine below build/engines (PyPI), runs each model in a child without
-sockets, prints the table, and says where a profile no longer holds. With --converted the models are
-those that `upconv convert --target all-measured` makes of them.
+Makes an environment for each engine below build/engines (PyPI), runs each model in a child
+without sockets, prints the table, and says where a profile no longer holds. With --converted the
+models are those that `upconv convert --target all-measured` makes of them. --output writes the
+verdict of every case in every engine as JSON, with its reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +21,7 @@ from pathlib import Path
 from benchmarks.engines.cases import Case, Result, results, stored_cases, stored_table, table
 from benchmarks.engines.converted import converted
 from benchmarks.engines.environments import ENGINES, ROOT
+from benchmarks.engines.verdicts import EFFECTS, RIGHT, shows
 from upconv.converters.ir.inference import infer
 from upconv.converters.readers.formats import open_model
 from upconv.converters.readers.options import ReadOptions
@@ -25,16 +29,17 @@ from upconv.linter.engines.nodes import nodes_of
 from upconv.linter.engines.profile import targets_of
 
 SIX = ("onnxruntime", "openvino", "opencv", "tract", "mnn", "ncnn")
-EFFECTS = {"WRONG": "misreads", "WRONG-SHAPE": "misreads", "refused": "refuses", "CRASH": "dies"}
+"""Those that are counted in "equal in all": OpenCV's older engine is of the past."""
 COLUMNS = {"ort": "onnxruntime", "cv5": "opencv", "cv5-classic": "opencv-classic"}
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--engines", default=",".join(SIX))
+    parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--only", default="")
     parser.add_argument("--converted", action="store_true")
+    parser.add_argument("--output", type=Path)
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "engines" / "results")
     return parser.parse_args()
 
@@ -53,14 +58,30 @@ def main() -> None:
     print(table(found))
     for engine in engines:
         print(engine, dict(Counter(one.verdict for one in found[engine].values())))
-    equal = [
-        c.name for c in cases if all(found[e][c.name].verdict in ("ok", "tie") for e in engines)
-    ]
-    print(f"{len(equal)} of {len(names)} are equal in all of {', '.join(engines)}")
+    six = [engine for engine in engines if engine in SIX]
+    equal = [c for c in cases if all(found[e][c.name].verdict in RIGHT for e in six)]
+    print(f"{len(equal)} of {len(names)} are equal in all of {', '.join(six)}")
+    if asked.output:
+        asked.output.write_text(json.dumps(told(found), indent=1) + "\n", "utf-8")
     if asked.converted:
         return
     for line in (*beside(found, earlier), *broken(found, cases)):
         print(line)
+
+
+def told(found: Mapping[str, Mapping[str, Result]]) -> dict[str, dict[str, dict[str, object]]]:
+    """Case -> engine -> what is known, for JSON."""
+    return {
+        case: {
+            engine: {
+                "verdict": rows[case].verdict,
+                "worst": rows[case].worst,
+                "why": rows[case].why,
+            }
+            for engine, rows in found.items()
+        }
+        for case in next(iter(found.values()))
+    }
 
 
 def beside(
@@ -71,7 +92,7 @@ def beside(
     for case, row in earlier.items():
         for column, before in row.items():
             now = found.get(COLUMNS.get(column, column), {}).get(case)
-            if now and now.verdict != before and not (before == "tie" and now.verdict == "WRONG"):
+            if now and now.verdict != before:
                 lines.append(f"{case} in {column}: {now.verdict} {now.why}, earlier {before}")
     return lines
 
@@ -86,8 +107,7 @@ def broken(found: Mapping[str, Mapping[str, Result]], cases: list[Case]) -> list
             seen = nodes_of(model, infer(model))
             said = {entry.effect for node in seen for entry in target.verdicts(node)}
             needed, got = EFFECTS.get(rows[case.name].verdict), rows[case.name].verdict
-            fails = {"refuses", "dies"}  # a heap that is written over shows in either way
-            if needed and needed not in said and not (needed in fails and said & fails):
+            if needed and not any(shows(effect, got) for effect in said):
                 lines.append(f"{case.name} in {engine}: {got}, and the profile says {said or '-'}")
             if not needed and said - {"misreads", "slow"}:
                 lines.append(f"{case.name} in {engine}: {got}, though the profile says {said}")

@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from benchmarks.engines.environments import run
+from benchmarks.engines.environments import ENGINES, run
+from benchmarks.engines.ties import tied
 
-Verdict = Literal["ok", "tie", "WRONG", "WRONG-SHAPE", "refused", "CRASH"]
+Verdict = Literal["ok", "tie", "WRONG", "WRONG-SHAPE", "refused", "CRASH", "unstable"]
 NEAR = 1e-4
 """Of the largest magnitude: what float32 in any order stays below, and no other reading does."""
 
@@ -27,11 +28,13 @@ class Case:
     model: Path
     inputs: Path
     right: NDArray[np.float64]
+    source: Path
+    """What the model was made of, where it was converted: it says what a tie is."""
 
-    def names(self) -> tuple[list[str], list[str]]:
-        graph = onnx.load(str(self.model), load_external_data=False).graph
-        known = {one.name for one in graph.initializer}
-        return [i.name for i in graph.input if i.name not in known], [o.name for o in graph.output]
+    def x(self) -> NDArray[np.float32]:
+        """The input that all of them have."""
+        with np.load(self.inputs, allow_pickle=False) as stored:
+            return np.array(stored["x"])
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,47 @@ def stored_cases(folder: Path, names: Iterable[str]) -> list[Case]:
     for name in names:
         with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
             right = np.array(stored["y"], np.float64)
-        found.append(Case(name, folder / f"{name}.onnx", folder / f"{name}.npz", right))
+        model = folder / f"{name}.onnx"
+        found.append(Case(name, model, folder / f"{name}.npz", right, model))
     return found
 
 
 def results(engine: str, cases: Sequence[Case], scratch: Path) -> dict[str, Result]:
-    """What an engine makes of every case."""
+    """What an engine makes of every case; of several runs, where it needs them, one verdict."""
+    runs = [_once(engine, cases, scratch / str(index)) for index in range(ENGINES[engine].runs)]
+    return {case.name: _together([one[case.name] for one in runs]) for case in cases}
+
+
+def _once(engine: str, cases: Sequence[Case], scratch: Path) -> dict[str, Result]:
     scratch.mkdir(parents=True, exist_ok=True)
-    jobs = [_job(case, scratch) for case in cases]
+    jobs = [job_of(case.model, case.inputs, scratch / f"{case.name}.npz") for case in cases]
     told = run(engine, jobs)
     return {case.name: _judged(case, one) for case, one in zip(cases, told, strict=True)}
 
 
-def _job(case: Case, scratch: Path) -> dict[str, Any]:
-    names, outputs = case.names()
+def _together(runs: Sequence[Result]) -> Result:
+    """The result that all runs have, or that they have none."""
+    first = runs[0]
+    if all(one.verdict == first.verdict and _same(one.output, first.output) for one in runs):
+        return first
+    seen = ", ".join(f"{one.verdict} ({one.worst:.2g})" for one in runs)
+    return Result("unstable", max(one.worst for one in runs), f"from run to run: {seen}")
+
+
+def _same(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b, equal_nan=True))
+
+
+def job_of(model: Path, inputs: Path, out: Path) -> dict[str, Any]:
+    """What the runner is asked: a model, the file of its inputs, and where its outputs go."""
+    graph = onnx.load(str(model), load_external_data=False).graph
+    known = {one.name for one in graph.initializer}
     return {
-        "model": str(case.model),
-        "inputs": str(case.inputs),
-        "names": names,
-        "outputs": outputs,
-        "results": str(scratch / f"{case.name}.npz"),
+        "model": str(model),
+        "inputs": str(inputs),
+        "names": [one.name for one in graph.input if one.name not in known],
+        "outputs": [one.name for one in graph.output],
+        "results": str(out),
     }
 
 
@@ -82,8 +106,12 @@ def _judged(case: Case, told: Mapping[str, Any]) -> Result:
     if got.shape != case.right.shape:
         return Result("WRONG-SHAPE", why=f"{got.shape} for {case.right.shape}", output=got)
     scale = max(float(np.abs(case.right).max()), 1e-30)
-    worst = float(np.abs(got - case.right).max()) / scale
-    return Result("ok" if worst <= NEAR else "WRONG", worst, output=got)
+    off = np.abs(got - case.right) / scale
+    worst = float(off.max())
+    if worst <= NEAR:
+        return Result("ok", worst, output=got)
+    wrong = ~(off <= NEAR)
+    return Result("tie" if tied(case.source, case.x(), got, wrong) else "WRONG", worst, output=got)
 
 
 def table(found: Mapping[str, Mapping[str, Result]]) -> str:
@@ -95,6 +123,7 @@ def table(found: Mapping[str, Mapping[str, Result]]) -> str:
         "WRONG-SHAPE": "S",
         "refused": "r",
         "CRASH": "X",
+        "unstable": "?",
     }
     engines, cases = list(found), list(next(iter(found.values())))
     width = max(map(len, cases)) + 2

@@ -25,5 +25,5 @@ def converted(cases: list[Case], folder: Path) -> tuple[list[Case], dict[str, st
         if done.verdict != "pass":
             refused[case.name] = f"its proof says {done.verdict}"
             continue
-        made.append(Case(case.name, out, case.inputs, case.right))
+        made.append(Case(case.name, out, case.inputs, case.right, case.model))
     return made, refused

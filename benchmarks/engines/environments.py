@@ -18,12 +18,14 @@ FOLDER = ROOT / "build" / "engines"
 @dataclass(frozen=True)
 class Engine:
     """Which target it is evidence for, what pip installs for it, and whether without what that asks
-    for (pnnx asks for torch, which it needs for other files than ONNX)."""
+    for (pnnx asks for torch, which it needs for other files than ONNX). One that does not do the
+    same twice is run several times."""
 
     target: str
     packages: tuple[str, ...]
     alone: bool = False
     environment: str = ""
+    runs: int = 1
 
 
 ENGINES = {
@@ -33,7 +35,7 @@ ENGINES = {
     "opencv-classic": Engine("opencv-4", ("opencv-python-headless>=5",), environment="opencv"),
     "opencv-4": Engine("opencv-4", ("opencv-python-headless<5",)),
     "tract": Engine("tract", ("tract",)),
-    "mnn": Engine("mnn", ("MNN",)),
+    "mnn": Engine("mnn", ("MNN",), runs=3),
     "ncnn": Engine("ncnn", ("ncnn", "pnnx", "portalocker", "requests", "tqdm"), alone=True),
 }
 
@@ -53,6 +55,14 @@ def python_of(name: str) -> Path:
         )
         done.touch()
     return python
+
+
+def version_of(name: str) -> str:
+    """The version of the engine's first package."""
+    package = ENGINES[name].packages[0].partition(">")[0].partition("<")[0]
+    words = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
+    told = [str(python_of(name)), "-c", words, package]
+    return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def run(name: str, jobs: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from upconv.converters.ir.records import record
 
@@ -29,6 +29,15 @@ class TensorData(Protocol):
 
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The raw little-endian float32 bytes in order, at most `size` bytes at a time."""
+        ...
+
+
+@runtime_checkable
+class MappedData(Protocol):
+    """Values that are seen in the file itself."""
+
+    def release(self) -> None:
+        """Let the system take back the memory of the values; they can be read again."""
         ...
 
 
@@ -60,6 +69,13 @@ class Weight:
     @property
     def size(self) -> int:
         return 0 if self.shape is None else prod(self.shape)
+
+    def release(self) -> None:
+        """Say that the values are not needed for now: pages of a file count as a process's memory
+        once it has touched them."""
+        data: object = self.data
+        if isinstance(data, MappedData):
+            data.release()
 
     def array(self) -> FloatArray:
         """The values, float32, in `shape`; only of a present weight."""

@@ -160,6 +160,10 @@ class OnnxNode(Protocol):
     @property
     def outputs(self) -> tuple[str, ...]: ...
 
+    @property
+    def stores_open_size(self) -> bool:
+        """Whether the file stores a shape with letters for what the node makes."""
+
     def attribute(self, name: str) -> str | int | float | tuple[int, ...] | None:
         """A word, a number or whole numbers; None where the node does not say it."""
 

@@ -84,13 +84,13 @@ def _proto(
         graph.constants,
         value_info=list(inner_values(graph)),
     )
-    opsets = [helper.make_opsetid("", options.opset)]
+    opsets = [helper.make_opsetid("", options.version)]
     if any(node.domain == DOMAIN for node in graph.nodes):
         opsets.append(helper.make_opsetid(DOMAIN, VERSION))
     proto = helper.make_model(
         body,
         opset_imports=opsets,
-        ir_version=IR_VERSIONS[options.opset],
+        ir_version=IR_VERSIONS[options.version],
         producer_name="upconv",
         producer_version=options.producer_version,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from onnx import TensorProto, ValueInfoProto, helper
 
+from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.model import Model, Shape
 from upconv.converters.ir.shapes import channels_last
 from upconv.converters.onnx_writer.emitters.whole_numbers import integer_input, integer_output
@@ -66,7 +67,9 @@ def inner_values(graph: GraphBuilder) -> Iterator[ValueInfoProto]:
     for layer in graph.model.layers:
         for name in layer.outputs:
             shape = graph.shapes.get(name)
-            if name in written and name not in graph.model.outputs and shape is not None:
+            if shape is None or not (graph.options.open_shapes or is_constant(*shape)):
+                continue
+            if name in written and name not in graph.model.outputs:
                 yield typed_value(name, shape, _kind(graph, name))
 
 

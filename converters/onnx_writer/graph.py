@@ -43,7 +43,7 @@ class GraphBuilder:
     def __init__(self, model: Model, inference: Inference, options: WriteOptions) -> None:
         self.model = model
         self.options = options
-        self.opset = options.opset
+        self.opset = options.version
         self.shapes = inference.shapes
         self.consumers = model.consumers()
         self.nodes: list[NodeProto] = []

@@ -16,6 +16,9 @@ IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 2
 Pinned: the newest version a library knows would lock out runtimes that read the opset well.
 """
 
+DEFAULT_OPSET: Final = 18
+"""What is written where none is asked for."""
+
 COPIED: Final = "copied"
 """The form of a layer of an ONNX file whose node is copied as it is."""
 
@@ -44,6 +47,7 @@ def installed_version() -> str:
 class WriteOptions:
     """How to write.
 
+    `opset` is None where none is asked for: nodes of an ONNX file that are copied keep theirs.
     `external_data`: weights in a file of their own beside the model, "auto" above 1 GiB.
     `bilinear` is the form of transposed convolutions whose kernels are products of a column and
     a row, or of more factors: "conv-transpose" keeps the one node that the source has, "separable"
@@ -52,14 +56,21 @@ class WriteOptions:
     (`form_costs`) where the factors give back the stored kernel bit for bit (bilinear kernels of
     factors 2, 4, 8 ...), and a Conv where the kernel is one pixel, else one node. One node that
     keeps channels apart is grouped.
-    `unknown` layers are refused, or written as nodes of a domain of our own.
+    `unknown` layers are refused, or written as nodes of a domain of our own. Without `open_shapes`
+    no shape with letters is stored of inner values: tract refuses files for them.
     """
 
-    opset: int = 18
+    opset: int | None = None
     external_data: ExternalData = "auto"
     bilinear: Bilinear = "conv-transpose"
     unknown: UnknownLayers = "refuse"
+    open_shapes: bool = True
     producer_version: str = field(default_factory=installed_version)
+
+    @property
+    def version(self) -> int:
+        """The opset of what is made anew."""
+        return DEFAULT_OPSET if self.opset is None else self.opset
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +88,9 @@ _CHOICES = (("external_data", ExternalData), ("bilinear", Bilinear), ("unknown",
 
 def require_valid(options: WriteOptions) -> None:
     """Raise UsageError for options that mean nothing."""
-    if options.opset not in IR_VERSIONS:
+    if options.version not in IR_VERSIONS:
         raise UsageError(
-            f"opset {options.opset} cannot be written",
+            f"opset {options.version} cannot be written",
             hint=f"choose {min(IR_VERSIONS)} to {max(IR_VERSIONS)}",
         )
     for name, allowed in _CHOICES:

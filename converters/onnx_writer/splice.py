@@ -20,6 +20,7 @@ from onnx import (
     NodeProto,
     TensorProto,
     checker,
+    defs,
     external_data_helper,
     helper,
 )
@@ -79,15 +80,13 @@ def write_spliced(model: Model, target: Path, options: WriteOptions) -> Written:
         message = "has nodes that are not understood, and more data than one file can hold"
         raise UnsupportedError(message, path=model.path)
     opset = max((one.version for one in proto.opset_import if not one.domain), default=1)
-    if options.opset not in (opset, WriteOptions().opset):
-        raise _other_opset(model, opset, options.opset)
+    if options.opset not in (opset, None):
+        raise _other_opset(model, opset, options.version)
     splicing = _Splicing(proto, infer(model), model, options)
     problems: list[UnsupportedError] = []
     for layer in _rewritten(model, proto.graph, options):
-        if opset in IR_VERSIONS:
-            refuse(list(layer_problems(layer, splicing.inference)))
-            splicing.exchange(layer, opset)
-        else:
+        refuse(list(layer_problems(layer, splicing.inference)))
+        if not splicing.exchange(layer, opset):
             problems.append(_of_opset(layer, opset))
     refuse(list(problems))
     _resize(proto.graph, model, splicing.inference)
@@ -127,11 +126,11 @@ def _other_opset(model: Model, own: int, asked: int) -> UnsupportedError:
 def _of_opset(layer: Layer, opset: int) -> UnsupportedError:
     lowest, highest = min(IR_VERSIONS), max(IR_VERSIONS)
     return UnsupportedError(
-        f"nodes that are not understood are copied in their opset, {opset}, and this one can be "
-        f"written anew in opset {lowest} to {highest}",
+        f"nodes that are not understood are copied in their opset, {opset}, and this one would be "
+        f"written anew with operators that mean something else there than in {lowest} to {highest}",
         path=layer.origin.path,
         layer=layer.name,
-        hint="raise the file's opset with onnx.version_converter",
+        hint="move the file to one of these with onnx.version_converter",
     )
 
 
@@ -171,11 +170,14 @@ class _Splicing:
     weights: list[StoredWeight] = field(default_factory=list)
     forms: dict[str, str] = field(default_factory=dict)
 
-    def exchange(self, layer: Layer, opset: int) -> None:
-        """Put the nodes that write a layer into the place of its own; one that has the form it is
-        to have anyhow stays."""
+    def exchange(self, layer: Layer, opset: int) -> bool:
+        """Put the nodes that write a layer into the place of its own, where they mean in an opset
+        what they mean in the closest one that is written."""
         part = part_of(self.model, layer, self.inference)
-        built = build(part, replace(self.options, opset=opset, unknown="refuse"))
+        closest = min(max(opset, min(IR_VERSIONS)), max(IR_VERSIONS))
+        built = build(part, replace(self.options, opset=closest, unknown="refuse"))
+        if not _mean_the_same(built.proto.graph, closest, opset):
+            return False
         graph = self.proto.graph
         at, old = next(
             (index, node)
@@ -192,6 +194,7 @@ class _Splicing:
                 graph.initializer.remove(tensor)
         graph.initializer.extend(built.proto.graph.initializer)
         self.forms[layer.name] = built.forms[layer.name]
+        return True
 
     def _rename(self, built: Built, layer: Layer) -> None:
         """Give what is inside of the new nodes names that the file does not have."""
@@ -207,6 +210,15 @@ class _Splicing:
         for tensor in graph.initializer:
             tensor.name = names[tensor.name]
         self.weights += [replace(one, name=names[one.name]) for one in built.weights]
+
+
+def _mean_the_same(graph: GraphProto, written: int, opset: int) -> bool:
+    """Whether no operator of a graph has changed between two opsets."""
+    versions = [
+        [defs.get_schema(op, version, "").since_version for op in {n.op_type for n in graph.node}]
+        for version in (written, opset)
+    ]
+    return versions[0] == versions[1]
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -135,7 +135,7 @@ def _write_index(
         "schema_version": 1,
         "generator": GENERATOR,
         "model": model.path,
-        "opset": options.opset,
+        "opset": options.version,
         "files": [asdict(entry) for entry in written],
     }
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from upconv.converters.ir.model import Model
 from upconv.converters.probe.files import MODEL, Manifest, write_manifest
@@ -49,6 +49,16 @@ def make(proto: ModelProto, model: Model, folder: Path, inner: bool) -> Manifest
     manifest = Manifest(tuple(runs), tuple(one.name for one in proto.graph.output))
     write_manifest(folder, manifest)
     return manifest
+
+
+def constants(proto: ModelProto) -> dict[str, NDArray[np.float64]]:
+    """The numbers of the file that its upsampling nodes read."""
+    wanted = {name for node in proto.graph.node if node.op_type in ASKED for name in node.input}
+    inline = TensorProto.DEFAULT
+    found = (
+        one for one in proto.graph.initializer if one.name in wanted and one.data_location == inline
+    )
+    return {one.name: np.asarray(numpy_helper.to_array(one), np.float64) for one in found}
 
 
 def _replace_weights(proto: ModelProto, nodes: list[NodeProto], rich: bool) -> None:

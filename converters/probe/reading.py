@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
 from upconv.converters.ir.written import OnnxNode
-from upconv.converters.probe import resized, transposed
+from upconv.converters.probe import resized, transposed, unrecorded
 from upconv.converters.probe.making import ASKED
 from upconv.converters.reference.run import run_layer
 
@@ -87,24 +87,56 @@ def _judged(node: OnnxNode, layers: Sequence[Layer], values: Mapping[str, Array]
     inputs = {value: values[value] for value in _read(layers) if value in values}
     if got is None or len(inputs) < len(_read(layers)):
         return LayerReading(name, node.operator, "not seen")
-    try:
-        right = _right(layers, inputs)
-    except UpconvError:
+    x = inputs[layers[0].inputs[0]] if inputs else got
+    meant = _meant(node, layers, inputs, x, values)
+    if meant is None:
         return LayerReading(name, node.operator, "not judged")
+    last, right = meant.layer, meant.meanings[0].right
     whole = bool((right == np.round(right)).all() and np.abs(right).max(initial=0) <= 2.0**11)
     mixes = isinstance(last.operator, ops.Resize) and last.operator.mode != "nearest"
     whole = whole and np.array_equal(got, right)
     if np.array_equal(got, right) or (mixes and resized.same(got, right)):
-        return LayerReading(name, node.operator, "exact", (), whole)
-    x = inputs[layers[0].inputs[0]]
+        return LayerReading(name, node.operator, "exact", meant.open(), whole)
     alone = len(layers) == 1 and isinstance(last.operator, ops.Resize)
     if alone and resized.right_but_for_ties(last, x, got, right):
         return LayerReading(name, node.operator, "exact", (), False)
     share = float((got != right).mean()) if got.shape == right.shape else 1.0
     explain = READINGS.get(type(last.operator))
-    told = tuple(islice(explain(last, node, x, got, right), MAX_TOLD)) if explain else ()
+    others = explain(last, node, x, got, right) if explain else iter(())
+    told = tuple(islice(chain(_other_meanings(meant, got), others), MAX_TOLD))
     return LayerReading(name, node.operator, "other reading" if told else "unexplained", told,
                         whole, share)  # fmt: skip
+
+
+def _meant(
+    node: OnnxNode,
+    layers: Sequence[Layer],
+    inputs: Mapping[str, Any],
+    x: Array,
+    values: Mapping[str, Array],
+) -> unrecorded.Meant | None:
+    """The layer whose readings are to be tried, with what it means; None where nobody says."""
+    layer = layers[-1]
+    if isinstance(layer.operator, ops.Unknown):
+        if node.operator == "Resize":
+            return unrecorded.resize(node, layer, x, values)
+        found = node.operator == "ConvTranspose" and unrecorded.conv_transpose(
+            node, layer, x, values
+        )
+        if not found:
+            return None
+        layers, layer = (found,), found
+    try:
+        right = _right(layers, inputs)
+    except UpconvError:
+        return None
+    return unrecorded.Meant(layer, (unrecorded.Meaning("", right),))
+
+
+def _other_meanings(found: unrecorded.Meant, got: Array) -> Iterator[str]:
+    for meaning in found.meanings[1:]:
+        if resized.same(got, meaning.right):
+            yield meaning.words
 
 
 MAX_TOLD: Final = 32

@@ -33,6 +33,7 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 }
 WORDS: Final = {"coordinate_mode": "coordinates"}
 _CUT_OFF: Final = "coordinates below 0 are rounded towards 0: the first pixels are one place off"
+_NEAR_EDGE: Final = "pixels outside of the input are left out of the mean"
 RELATIVE: Final = 2.0**-9
 """Of the largest value: what float16 and float32 round, and no other reading does."""
 
@@ -55,7 +56,7 @@ def readings(layer: Layer, node: OnnxNode, x: Array, got: Array, right: Array) -
         for moved, made in tries:
             if same(got, made):
                 told = [one for one in (sized, *changes, moved) if one]
-                yield "; ".join(told or ["another rounding"])
+                yield "; ".join(told or [_NEAR_EDGE if op.antialias else "another rounding"])
 
 
 def right_but_for_ties(layer: Layer, x: Array, got: Array, right: Array) -> bool:
@@ -78,7 +79,7 @@ def right_but_for_ties(layer: Layer, x: Array, got: Array, right: Array) -> bool
 
 def _nudged(op: ops.Resize, axis: int, size: int, out: int, sign: int) -> Indices:
     """The pixels of an axis, its coordinates a little off where float32 rounds them."""
-    found = source_coordinates(size, out, op.coordinate_mode, _scale(op, axis))
+    found = source_coordinates(size, out, op.coordinate_mode, scale_of(op, axis))
     exact = found.step.denominator & (found.step.denominator - 1) == 0
     nudge = 0 if exact else sign
     fine = 1 << 20
@@ -90,7 +91,8 @@ def _nudged(op: ops.Resize, axis: int, size: int, out: int, sign: int) -> Indice
     return np.clip(moved.nearest(op.nearest_mode), 0, size - 1)
 
 
-def _scale(op: ops.Resize, axis: int) -> float | None:
+def scale_of(op: ops.Resize, axis: int) -> float | None:
+    """The factor of an axis; None where it is the ratio of the sizes."""
     if op.scale is not None:
         return op.scale[axis]
     return op.factor[axis] if op.factor is not None else None
@@ -103,7 +105,7 @@ def _cut_off(op: ops.Resize, x: Array) -> Array:
     made = x
     for axis, (size, out) in enumerate(zip(x.shape[2:], op.size, strict=True)):
         assert isinstance(out, int)
-        found = source_coordinates(size, out, op.coordinate_mode, _scale(op, axis))
+        found = source_coordinates(size, out, op.coordinate_mode, scale_of(op, axis))
         offsets = np.arange(-1, 3)
         index = np.trunc(found.values()).astype(np.int64)[:, None] + offsets
         weight = KERNELS["cubic"].value(offsets - found.fractions()[:, None], op.cubic_a)

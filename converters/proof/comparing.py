@@ -65,8 +65,9 @@ def compare_near(
         return None
     judges = [_Judge(one) for one in computed]
     try:
-        near = Near(inputs[1:], judges[1].judge_near)
-        in_bounded_blocks(layer, inputs[:1], judges[0].judge, near=near)
+        near = Near(inputs[1:], judges[1].judge_near, judges[1].judge)
+        if not in_bounded_blocks(layer, inputs[:1], judges[0].judge, near=near):
+            return None
     except (ShapeError, IndexError):
         return None
     first, second = (judge.certificate(layer, form) for judge in judges)
@@ -157,7 +158,9 @@ def _by_blocks(
 ) -> LayerCertificate | None:
     judge = _Judge(got)
     try:
-        in_bounded_blocks(layer, inputs, judge.judge, plan.chooser(layer.name, got.size))
+        chooser = plan.chooser(layer.name, got.size)
+        if not in_bounded_blocks(layer, inputs, judge.judge, chooser):
+            return None
     except (ShapeError, IndexError):
         return None
     return judge.certificate(layer, form)
@@ -171,22 +174,25 @@ class _Judge:
     found: list[Worst] = field(default_factory=list)
     compared: list[int] = field(default_factory=list)
 
-    def judge(self, place: Place, exact: Array, bound: Array) -> None:
+    def judge(self, place: Place, exact: Array, bound: Array) -> bool:
         values = self.got[place]
+        if values.shape != exact.shape:
+            return False
+        worst = worst_element(exact, values, bound)
+        if worst[2] is None or worst[2] > 1:
+            return False
         self.compared.append(values.size)
-        fits = values.shape == exact.shape
-        self.found.append(worst_element(exact, values, bound) if fits else (None, None, None))
+        self.found.append(worst)
+        return True
 
-    def judge_near(self, place: Place, near: Array, lost: Array, bound: Array) -> None:
-        """Exact is what is within `lost` of `near`, on the far side."""
+    def judge_near(self, place: Place, near: Array, lost: Array, bound: Array) -> bool:
+        """Exact is what is within `lost` of `near`: it may be on the far side."""
         values = self.got[place]
         if values.shape != near.shape or not np.isfinite(lost).all():
-            self.found.append((None, None, None))
-        else:
-            self.judge(place, near + np.copysign(lost, near - values), bound)
+            return False
+        return self.judge(place, near + np.copysign(lost, near - values), bound)
 
     def certificate(self, layer: Layer, form: str) -> LayerCertificate | None:
-        """None where a block does not pass."""
         return _of_parts(layer, form, "bound", self.found, self.got.size, sum(self.compared))
 
 

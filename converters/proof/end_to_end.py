@@ -63,10 +63,15 @@ def certify_outputs(
     references = References(model, stimuli, pace)
     for optimized in (False, True):
         running = session(untouched(file), optimized, file.path)
+        ran: list[tuple[str, Mapping[str, NDArray[Any]]]] = []
         for stimulus, feeds in stimuli.items():
             pace.tell(f"end to end, {stimulus}, {optimizations(optimized)}")
             fed = in_source_layout(model, feeds)
-            results = run(running, fed, outputs, file.path)
+            ran.append((stimulus, run(running, fed, outputs, file.path)))
+        del running  # before the reference, and the next session: each holds all weights
+        for stimulus, results in ran:
+            feeds = stimuli[stimulus]
+            fed = in_source_layout(model, feeds)
             choices = followed_choices(model, file, names, fed, optimized)
             for name in outputs:
                 got = np.asarray(results[name], np.float64)
@@ -74,7 +79,6 @@ def certify_outputs(
                 found[name] = worse_output(found[name], one) if name in found else one
             shapes = {name: x.shape for name, x in feeds.items()}
             pace.step(WHOLE_RUNS["full"] / 2 * sum(layer_costs(model, shapes).values()))
-        del running  # before the next session: each holds all weights
     return list(found.values())
 
 

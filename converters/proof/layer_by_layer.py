@@ -61,7 +61,7 @@ def certify_layers(
         fed = in_source_layout(model, feeds)
         runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
         readers = pieces.last_readers()
-        certifier = _Certifier(model, names, _forms(file), runs, plan, readers, pace, costs)
+        certifier = _Certifier(model, names, forms_of(file), runs, plan, readers, pace, costs)
         for at, piece in enumerate(pieces.pieces):
             for ran in runs:
                 pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
@@ -91,7 +91,7 @@ def _is_same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     return np.array_equal(bits[0], bits[1])
 
 
-def _forms(file: OnnxFile) -> dict[str, str]:
+def forms_of(file: OnnxFile) -> dict[str, str]:
     """Layer -> how the writer said it, as the file tells; a foreign file tells nothing."""
     try:
         forms = json.loads(file.metadata.get("upconv", "{}"))["forms"]
@@ -173,6 +173,8 @@ class _Certifier:
             for number, ran in enumerate(self.runs if found is None else ()):
                 yield from self._judge(layers[self.at], ran, number)
             yield from found or ()
+            for weight in layers[self.at].weights.values():
+                weight.release()
             self.pace.step(LAYER_RUNS * len(self.runs) * self.costs[layers[self.at].name])
             self.at += 1
         self._release(piece)

@@ -21,6 +21,10 @@ the run computed whose layers are certified one by one."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+TELLING: Final = 1e4
+"""How many tolerances a proven bound of an output may be to be told: beyond it is as large as the
+output itself. A report has it all the same."""
+
 PIECE: Final = 1 << 16
 """Elements compared at a time: they stay in the processor's cache."""
 
@@ -55,6 +59,7 @@ class OutputCertificate:
     """The worst element of a graph output over all end-to-end runs.
 
     Of an output that holds indices, error and tolerance are those of the values they point at.
+    `bound` is what rounding can move it by at most, where that is known (`propagated`).
     """
 
     name: str
@@ -64,6 +69,7 @@ class OutputCertificate:
     verdict: Verdict
     reason: str = ""
     against: Judge = "reference"
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +213,17 @@ def _source(source: SourceFramework | None) -> dict[str, str] | None:
 
 def _record(certificate: LayerCertificate | OutputCertificate) -> dict[str, Any]:
     fields = type(certificate).__dataclass_fields__
+    fields_left = _LEFT_OUT[type(certificate)]
     record = {name: getattr(certificate, name) for name in fields}
-    return {name: value for name, value in record.items() if name not in _OPTIONAL or value}
+    return {
+        name: value
+        for name, value in record.items()
+        if name not in fields_left or value not in ("", None)
+    }
 
 
-_OPTIONAL: Final = frozenset({"reason"})
+_LEFT_OUT: Final = {LayerCertificate: {"reason"}, OutputCertificate: {"reason", "bound"}}
+"""Fields that a record has only where they say something."""
 
 
 def summary(verification: Verification, besides: str = "") -> str:
@@ -283,7 +295,10 @@ def _output_line(one: OutputCertificate) -> str:
     head = f"  {one.verdict:4} output {one.name} {shape}"
     if one.reason:
         return f"{head}: {one.reason}"
-    return f"{head}: end-to-end error {_number(one.max_abs_error)}, tolerance {one.tolerance:.3g}"
+    says_much = one.bound is not None and one.bound <= TELLING * one.tolerance
+    bound = f", proven bound {one.bound:.3g}" if says_much else ""
+    error = f"{head}: end-to-end error {_number(one.max_abs_error)}"
+    return f"{error}, tolerance {one.tolerance:.3g}{bound}"
 
 
 def _number(value: float | None) -> str:

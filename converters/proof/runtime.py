@@ -6,14 +6,14 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.ir.temporaries import clear_abandoned, temporary_file
 from upconv.converters.proof.skeleton import LARGE_FILE, ORDER, proto_of, skeleton
 
@@ -25,7 +25,8 @@ EXTERNAL_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folde
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
     """What a verification needs to know of an ONNX file: its value names, its metadata, the shapes
-    of its inputs, None for a dynamic size, and the domains of its nodes."""
+    of its inputs, None for a dynamic size, the domains of its nodes, and the types of its inputs as
+    ONNX calls them (float, int64, bool)."""
 
     path: str
     inputs: tuple[str, ...]
@@ -35,6 +36,7 @@ class OnnxFile:
     metadata: Mapping[str, str]
     shapes: Mapping[str, tuple[int | None, ...]]
     domains: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_onnx(path: str) -> OnnxFile:
@@ -58,7 +60,15 @@ def read_onnx(path: str) -> OnnxFile:
         {entry.key: entry.value for entry in model.metadata_props},
         {entry.name: _shape(entry.type.tensor_type.shape) for entry in graph.input},
         frozenset(node.domain for node in graph.node),
+        {entry.name: _type(entry) for entry in graph.input},
     )
+
+
+def _type(entry: Any) -> str:
+    from onnx import TensorProto
+
+    name: str = TensorProto.DataType.Name(entry.type.tensor_type.elem_type)
+    return name.lower()
 
 
 def _shape(shape: Any) -> tuple[int | None, ...]:
@@ -153,20 +163,44 @@ def session(model: str | bytes, optimized: bool, shown: str = "") -> Any:
         raise UnreadableError(f"onnxruntime refuses it: {reason}", path=name) from None
 
 
+VALUES: Final[Mapping[str, int]] = {"bool": 2, "int8": 1 << 7, "uint8": 1 << 8} | dict.fromkeys(
+    ("float", "double", "int16", "uint16", "int32", "uint32", "int64", "uint64"), 0
+)
+"""Types of inputs that a proof can fill -> how many whole numbers from 0 on they hold; 0 where they
+hold all that a proof makes."""
+
+
+def _typed(value: Array, kind: str, name: str, path: str) -> Array:
+    if kind not in VALUES:
+        hint = "what `upconv convert` writes takes float; --no-verify writes without a proof"
+        message = f"its input '{name}' is of the type {kind}, which a proof does not fill"
+        raise UnsupportedError(message, path=path, hint=hint)
+    typed = value.astype({"float": "float32", "double": "float64"}.get(kind, kind), copy=False)
+    if not np.array_equal(typed, value, equal_nan=typed.dtype.kind == "f"):
+        message = f"its input '{name}' is of the type {kind}, which does not hold all values given"
+        raise UnsupportedError(message, path=path)
+    return typed
+
+
 _OTHER_INPUTS: Final = "give sizes that it takes with --input, or verify it with --data"
 
 
 def run(
     running: Any, feeds: Mapping[str, Array], outputs: Sequence[str], shown: str = ""
 ) -> dict[str, Array]:
-    """The named outputs of a session.
+    """The named outputs of a session, of values that take the types it has its inputs in.
 
-    Raises UnreadableError, which speaks of the file `shown`, where the run fails.
+    Raises UnreadableError, which speaks of the file `shown`, where the run fails, and
+    UnsupportedError where the values cannot take a type.
     """
     if not outputs:
         return {}  # onnxruntime takes no names for all names
+    types = {one.name: one.type[7:-1] for one in running.get_inputs()}  # tensor(...)
+    fed = {
+        name: _typed(value, types.get(name, "float"), name, shown) for name, value in feeds.items()
+    }
     try:
-        results = running.run(list(outputs), dict(feeds))
+        results = running.run(list(outputs), fed)
     except Exception as error:
         reason = f"onnxruntime fails while running it: {_one_line(error)}"
         raise UnreadableError(reason, path=shown, hint=_OTHER_INPUTS) from None

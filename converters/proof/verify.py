@@ -9,6 +9,7 @@ optimizations on and off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
@@ -25,11 +26,12 @@ from upconv.converters.proof.end_to_end import (
     certify_outputs,
     compare_outputs,
 )
-from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers
+from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers, forms_of
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
 from upconv.converters.proof.pace import Announce, Pace, layer_costs
 from upconv.converters.proof.plan import Extent, Plan
+from upconv.converters.proof.propagated import MOST_WORK, output_bounds
 from upconv.converters.proof.report import (
     LayerCertificate,
     OutputCertificate,
@@ -37,7 +39,7 @@ from upconv.converters.proof.report import (
     as_json,
     worst_element,
 )
-from upconv.converters.proof.runtime import OnnxFile, read_onnx
+from upconv.converters.proof.runtime import VALUES, OnnxFile, read_onnx
 from upconv.converters.proof.stimuli import fixed_shapes, other_shapes
 from upconv.converters.proof.stimuli import stimuli as make_stimuli
 from upconv.converters.proof.stored_weights import differing_weights
@@ -81,7 +83,7 @@ def verify(
     elif customs:
         return Verification(model.path, onnx_path, file.opset, (), (), customs)
     require_same_inputs(model, file)
-    stimuli = own_stimuli(model, data) if data else _made_stimuli(model, seed)
+    stimuli = own_stimuli(model, data) if data else _within(_made_stimuli(model, seed), file)
     for feeds in stimuli.values():
         require_same_shapes(model, file, {name: one.shape for name, one in feeds.items()})
     names = aliases(model, file)
@@ -100,6 +102,8 @@ def verify(
         outputs = compare_outputs(model, file, stimuli, computed, pace)
     else:
         outputs = certify_outputs(model, file, names, stimuli, pace)
+        bounds = _bounds(model, file, stimuli)
+        outputs = [replace(one, bound=bounds.get(one.name)) for one in outputs]
     found = tuple(layers.values()), tuple(outputs), tuple(missing_outputs(model, file))
     return Verification(model.path, onnx_path, file.opset, *found, extent=extent, seed=seed)
 
@@ -114,11 +118,36 @@ def _work(model: Model, stimuli: Stimuli, plan: Plan) -> float:
     return total
 
 
+def _bounds(model: Model, file: OnnxFile, stimuli: Stimuli) -> dict[str, float]:
+    """What rounding can move the outputs by at most, on all stimuli: of those that have such a
+    bound, and of networks that are not too large for it."""
+    found: dict[str, list[float]] = {name: [] for name in model.outputs}
+    for feeds in stimuli.values():
+        costs = layer_costs(model, {name: one.shape for name, one in feeds.items()})
+        if sum(costs.values()) > MOST_WORK:
+            return {}
+        for name, bound in output_bounds(model, feeds, forms_of(file)).items():
+            found[name].append(bound)
+    return {name: max(each) for name, each in found.items() if len(each) == len(stimuli) > 0}
+
+
 def _made_stimuli(model: Model, seed: int) -> Stimuli:
     shapes, others = fixed_shapes(model), other_shapes(model)
     for each in filter(None, (shapes, others)):
         require_memory(model, each)
     return make_stimuli(model, shapes, seed, others)
+
+
+def _within(stimuli: Stimuli, file: OnnxFile) -> Stimuli:
+    """The stimuli with the whole numbers of each input among those that its type can hold."""
+    counts = {name: VALUES.get(kind, 0) for name, kind in file.types.items()}
+    return {
+        stimulus: {
+            name: value % counts[name] if counts.get(name) and value.dtype.kind == "i" else value
+            for name, value in feeds.items()
+        }
+        for stimulus, feeds in stimuli.items()
+    }
 
 
 def _customs(model: Model) -> Iterator[str]:
@@ -174,14 +203,18 @@ def aliases(model: Model, file: OnnxFile) -> dict[str, str]:
 
     The writer names values as the model does and leaves out identities, but never one that makes
     an output: that stands for something in any file. A channels-last input or
-    output is computed channels first under its inner name.
+    output is computed channels first under its inner name; an output of whole numbers is a copy of
+    that one, but in an ONNX file that is the model itself.
     """
     inner = channels_first(model).inner
+    whole = model.integer_outputs - model.channels_last
     names = {entry.name: inner.get(entry.name, entry.name) for entry in model.inputs}
     for layer in model.layers:
         for value in layer.outputs:
             if inner.get(value, value) in file.values:
                 names[value] = inner.get(value, value)
+            elif value in whole and value in file.values:
+                names[value] = value
             elif value in model.outputs:
                 continue
             elif isinstance(layer.operator, Identity) and layer.inputs[0] in names:

@@ -16,19 +16,21 @@ the factor 1 + 2^-28 where the smaller number is near the true one, and else by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
-from upconv.converters.reference.bounds import COUNTS, error_bound
-from upconv.converters.reference.call import Array
+from upconv.converters.reference.bounds import COUNTS, enlarged, error_bound
+from upconv.converters.reference.call import FLOAT32, Array
 from upconv.converters.reference.convolution import (
     Block,
     Chosen,
     Convolution,
+    block_of,
     convolve,
     each_block,
 )
@@ -37,18 +39,24 @@ from upconv.converters.reference.threads import each
 from upconv.converters.reference.windows import Windows
 
 Place: TypeAlias = tuple[int | slice, ...]
-BoundedSink: TypeAlias = Callable[[Place, Array, Array], None]
-"""(place, exact values there, no more than the theorem's bound on their error)"""
+Rows: TypeAlias = tuple[int, slice]
+"""(entry of the batch, rows of the first spatial axis)."""
+
+BoundedSink: TypeAlias = Callable[[Place, Array, Array], bool]
+"""(place, exact values there, no more than the theorem's bound on their error) -> whether what is
+judged is within it; if not, it is asked again with more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
     """The inputs of another run that differ little, and who is given what the layer makes of them:
     (place, exact values of the first run, how far those of this one may lie from them, and no more
-    than the theorem's bound on their error)."""
+    than the theorem's bound on their error); and of the places where that does not do, its own.
+    """
 
     inputs: Sequence[Any]
-    sink: Callable[[Place, Array, Array, Array], None]
+    sink: Callable[[Place, Array, Array, Array], bool]
+    own: BoundedSink
 
 
 def in_bounded_blocks(
@@ -57,35 +65,111 @@ def in_bounded_blocks(
     sink: BoundedSink,
     chosen: Chosen | None = None,
     near: Near | None = None,
-) -> None:
+) -> bool:
     """Give `sink` the blocks of a convolution's output, (N, C, spatial...), from several threads;
-    all of them, or those that are `chosen`. What it is given is only valid until it returns."""
-    op = layer.operator
-    assert isinstance(op, ops.Conv)
-    call = bind(layer, inputs)
-    work = Convolution(call.x, call.weights["weight"], Windows.of(op), call.spatial, op.groups)
-    found = COUNTS[ops.Conv](op, call)
-    assert found is not None
-    counts = np.broadcast_to(np.asarray(found), call.spatial)
-    stored = call.channels("bias")
-    bias = None if stored is None else stored[0]
-    apart = None if near is None else _apart(work, near.inputs[0])
+    all of them, or those that are `chosen`. What it is given is only valid until it returns.
+    Where a block is not within the first bound it has the theorem's own. Whether all are within
+    theirs in the end."""
+    one = _Bounded.of(layer, inputs)
+    other = None if near is None else _Bounded.of(layer, near.inputs)
+    apart = None if near is None else _apart(one.work, near.inputs[0])
+    missed: list[Rows] = []
+    missed_near: list[Rows] = []
 
-    def bounded(block: Block) -> None:
-        values, sizes = block.values, block.sizes
+    def judge(block: Block) -> None:
+        place, sizes = (block.n, slice(None), block.rows), block.sizes
         assert sizes is not None
-        if bias is not None:
-            values += bias
-            sizes += np.abs(bias)
-        place = (block.n, slice(None), block.rows)
-        sink(place, values, error_bound(values, sizes, counts[block.rows]))
-        if near is not None and apart is not None:
-            lost = apart(block)
-            np.maximum(sizes - lost, 0, out=sizes)
-            near.sink(place, values, lost, error_bound(values, sizes, counts[block.rows]))
+        bound = one.add_bias(block)
+        if not sink(place, block.values, bound):
+            missed.append((block.n, block.rows))
+        if near is None or apart is None:
+            return
+        lost = apart(block)
+        np.maximum(sizes - lost, 0, out=sizes)
+        if not near.sink(place, block.values, lost, one.bound(block)):
+            missed_near.append((block.n, block.rows))
 
     with np.errstate(all="ignore"):  # NaN and infinity are values here, as in the reference
-        each_block(work, bounded, sized=True, chosen=chosen)
+        each_block(one.work, judge, sized=True, chosen=chosen)
+        if other is not None and near is not None:
+            missed_near = other.judge_by_parts(missed_near, near.own)
+            return other.judge_whole(missed_near, near.own) & one.judge_whole(missed, sink)
+        return one.judge_whole(missed, sink)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """A convolution with its bias (C_out, 1...), and how many products touch each of its outputs
+    (spatial out...)."""
+
+    layer: Layer
+    inputs: Sequence[Any]
+    work: Convolution
+    bias: Array | None
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, layer: Layer, inputs: Sequence[Any]) -> _Bounded:
+        op = layer.operator
+        assert isinstance(op, ops.Conv)
+        call = bind(layer, inputs)
+        work = Convolution(call.x, call.weights["weight"], Windows.of(op), call.spatial, op.groups)
+        found = COUNTS[ops.Conv](op, call)
+        assert found is not None
+        counts = np.broadcast_to(np.asarray(found), call.spatial)
+        stored = call.channels("bias")
+        return cls(layer, inputs, work, None if stored is None else stored[0], counts)
+
+    def add_bias(self, block: Block) -> Array:
+        """The bias added to a block and to its sizes, in place; its bound."""
+        assert block.sizes is not None
+        if self.bias is not None:
+            block.values[...] += self.bias
+            block.sizes[...] += np.abs(self.bias)
+        return self.bound(block)
+
+    def bound(self, block: Block) -> Array:
+        assert block.sizes is not None
+        return error_bound(block.values, block.sizes, self.counts[block.rows])
+
+    def judge_by_parts(self, blocks: Sequence[Rows], sink: BoundedSink) -> list[Rows]:
+        """Give `sink` these blocks; those that are not within the bound by parts."""
+        missed: list[Rows] = []
+        if not blocks:
+            return missed
+        compute = block_of(self.work, sized=True)
+
+        def judge(place: Rows) -> None:
+            block = compute(*place)
+            bound = self.add_bias(block)
+            if not sink((block.n, slice(None), block.rows), block.values, bound):
+                missed.append(place)
+
+        each(judge, blocks)
+        return missed
+
+    def judge_whole(self, blocks: Sequence[Rows], sink: BoundedSink) -> bool:
+        """Give `sink` these blocks with the theorem's own bound; whether all are within it."""
+        if not blocks:
+            return True
+        call = bind(self.layer, self.inputs, magnitude=True, dtype=FLOAT32)
+        weight = call.weights["weight"]
+        sizes_of = block_of(replace(self.work, x=call.x, weight=weight))
+        values_of = block_of(self.work)
+        missed: list[Rows] = []
+
+        def judge(place: Rows) -> None:
+            block, counts = values_of(*place), self.counts[place[1]]
+            sizes = enlarged(sizes_of(*place).values, counts, narrow=True)
+            block = replace(block, sizes=None if sizes is None else np.asarray(sizes, np.float64))
+            is_within = sizes is not None and sink(
+                (block.n, slice(None), block.rows), block.values, self.add_bias(block)
+            )
+            if not is_within:
+                missed.append(place)
+
+        each(judge, blocks)
+        return not missed
 
 
 ROUNDED_UP: Final = 1 + 2.0**-28

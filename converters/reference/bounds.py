@@ -85,7 +85,7 @@ def sum_of_products(
     count = COUNTS[type(operator)](operator, call)
     if count is None:
         return None
-    magnitude = _enlarged(evaluate_call(layer, _of_magnitudes(operator), call)[0], count, narrow)
+    magnitude = enlarged(evaluate_call(layer, _of_magnitudes(operator), call)[0], count, narrow)
     if magnitude is None:
         wide = bind(layer, inputs, sizes, magnitude=True)
         magnitude = evaluate_call(layer, operator, wide)[0]
@@ -94,7 +94,7 @@ def sum_of_products(
     return SumOfProducts(exact, magnitude, count)
 
 
-def _enlarged(magnitude: Array, count: Counts, narrow: bool) -> Array | None:
+def enlarged(magnitude: Array, count: Counts, narrow: bool) -> Array | None:
     """Magnitudes that are `narrow`, computed in float32 for half the time and memory, made larger
     by all they may have lost: no less than the true ones, and more by some 2g(n) of them at most.
 

@@ -125,18 +125,23 @@ def each_block(
     blocks = list(_blocks(work, SCRATCH))
     if chosen is not None:  # small ones, so that a few of them are a small share
         blocks = list(chosen(list(_blocks(work, 1))))
+    compute = block_of(work, sized)
+    each(lambda block: sink(compute(*block)), blocks)
+
+
+def block_of(work: Convolution, sized: bool = False) -> Callable[[int, slice], Block]:
+    """What computes a block, (n, rows of the first spatial axis), from any thread."""
     by_taps = _sorted_by_taps(work) if work.slides else None
     widened = work.weight[...] if prod(work.weight.shape) <= LARGEST_SCRATCH else work.weight
 
-    def compute(block: tuple[int, slice]) -> None:
-        n, rows = block
+    def compute(n: int, rows: slice) -> Block:
         if by_taps is not None:
             values, sizes = _slid(work, by_taps, n, rows, sized)
         else:
             values, sizes = _unrolled(work, widened, n, rows, sized)
-        sink(Block(n, rows, values, sizes))
+        return Block(n, rows, values, sizes)
 
-    each(compute, blocks)
+    return compute
 
 
 def _blocks(work: Convolution, most: int) -> Iterator[tuple[int, slice]]:

@@ -123,6 +123,8 @@ def run_model(
         results = amend(layer, inputs, results)
         values.update(zip(layer.outputs, results, strict=True))
         del inputs, results
+        for weight in layer.weights.values():
+            weight.release()
         if keep is not None:
             for name in {*layer.inputs, *layer.outputs}:
                 if last.get(name, -1) <= index and name not in keep:

@@ -21,6 +21,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "axes": int,
     "batch": int,
     "open_size": bool,
+    "stores_open_size": bool,
     "auto_pad": str,
     "output_shape": str,
     "kernel": tuple,
@@ -34,6 +35,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "bias": bool,
     "uneven": bool,
     "padded": bool,
+    "beyond": bool,
     "single_channel_groups": bool,
     "mode": str,
     "coordinates": str,
@@ -44,6 +46,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "keep_aspect": bool,
     "names_axes": bool,
     "by_scales": bool,
+    "computed_size": bool,
     "fractional": bool,
     "grows": bool,
     "shrinks": bool,
@@ -55,12 +58,15 @@ KNOWN: Final[Mapping[str, type]] = {
     "channels": int,
     "names_size": bool,
     "says_rounding": bool,
+    "says_coordinates": bool,
     "understood": bool,
 }
 """Fact -> its type. `part_of` is the operator that the node says, or helps to say; `axes` counts
-the spatial ones; `extent` is the kernel with its dilation;
-`output_shape` is "none", "spatial" or "full" (N and C among it); `uneven`: begin and end pads
-differ, counting those that auto_pad or output_shape stand for; `fractional`: coordinates by a scale
+the spatial ones; `stores_open_size`: the file stores a shape with letters for what the node makes;
+`extent` is the kernel with its dilation; `output_shape` is "none", "spatial" or "full" (N and C
+among it); `uneven`: begin and end pads differ, counting those that auto_pad or output_shape stand
+for; `beyond`: output_shape asks for so much more than the kernel reaches that the pads at the begin
+are negative; `computed_size`: the network computes the size; `fractional`: coordinates by a scale
 that is not the ratio of the sizes; `antialias`: and an axis becomes shorter; `understood`: false
 where the specification leaves two readings, or anything else keeps the node from having a
 record."""
@@ -119,6 +125,7 @@ def _nothing(seen: Seen) -> Pairs:
 def _sizes(seen: Seen) -> Pairs:
     yield "opset", seen.node.opset
     yield "part_of", type(seen.layer.operator).__name__
+    yield "stores_open_size", seen.node.stores_open_size
     yield "understood", not isinstance(seen.layer.operator, ops.Unknown)
     if seen.x is None:
         return
@@ -168,6 +175,7 @@ def _uneven(op: Any, pads: tuple[int, ...], axes: int) -> Pairs:
         begin, end = op.pads_begin, op.pads_end
     yield "uneven", begin != end
     yield "padded", any(begin + end)
+    yield "beyond", op is not None and min(begin, default=0) < 0
 
 
 def _resize(seen: Seen) -> Pairs:
@@ -184,6 +192,7 @@ def _resize(seen: Seen) -> Pairs:
     yield "cubic_a", round(float(seen.number("cubic_coeff_a", -0.75)), 6)
     yield "exclude_outside", bool(seen.number("exclude_outside", 0))
     yield "says_rounding", seen.node.attribute("nearest_mode") is not None
+    yield "says_coordinates", bool(seen.text("coordinate_transformation_mode"))
     policy = seen.text("keep_aspect_ratio_policy", "stretch")
     yield "keep_aspect", policy != "stretch"
     yield "names_axes", seen.node.attribute("axes") is not None
@@ -191,6 +200,7 @@ def _resize(seen: Seen) -> Pairs:
     op = seen.layer.operator
     if isinstance(op, ops.Resize):
         yield "fractional", op.scale is not None
+        yield "computed_size", any(not isinstance(size, int) for size in op.size or ())
     yield from _ratios(seen)
 
 

@@ -28,6 +28,7 @@ class EmittedNode:
 
     proto: NodeProto
     opset: int
+    stores_open_size: bool = False
 
     @property
     def operator(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -86,6 +86,17 @@ def part_options(command: Command) -> Command:
         ),
     )
     return with_options(command, options)
+
+
+def fill_option(said: str) -> Callable[[Command], Command]:
+    """Decorator: --fill-missing, whose kinds stand behind one or each behind one of its own."""
+
+    def joined(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str:
+        return ",".join(given)
+
+    return click.option(
+        "--fill-missing", multiple=True, callback=joined, metavar="KINDS", help=said
+    )
 
 
 def reading(

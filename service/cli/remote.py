@@ -102,11 +102,14 @@ def _opener() -> OpenerDirector:
 
 def _words(error: HTTPError) -> str:
     try:
-        said = json.loads(error.read(1 << 16))["error"]
+        words = json.loads(error.read(1 << 16))
+        said, hint = words["error"], words.get("hint", "")
     except (ValueError, KeyError, TypeError, OSError):
-        said = error.reason
-    hint = f" (put it into {TOKEN})" if error.code == 401 else ""
-    return f"{error.code}: {' '.join(str(said).split())}{hint}"
+        said, hint = error.reason, ""
+    if error.code == 401 and not os.environ.get(TOKEN):
+        hint = f"put it into {TOKEN}"
+    told = f"{said} ({hint})" if hint else str(said)
+    return f"{error.code}: {' '.join(told.split())}"
 
 
 class _Form:

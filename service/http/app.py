@@ -70,7 +70,7 @@ def make_app(parts: Served, guards: Guards, pages: Pages) -> App:
 async def _users_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UpconvError)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    words = {"error": str(error), "hint": error.hint}
+    words = {"error": str(error).removesuffix(f" ({error.hint})"), "hint": error.hint}
     headers = {"retry-after": "10"} if status in (429, 507) else {}
     return _answer(request, words, status, headers)
 
@@ -81,7 +81,8 @@ def _answer(
     """An error as JSON, or as a page for who asks for one with a browser."""
     if "text/html" in request.headers.get("accept", "") and not _is_api(request.url.path):
         pages: Pages = request.app.state.pages
-        return pages.error(request, words["error"], status)
+        hint = f" ({words['hint']})" if words["hint"] else ""
+        return pages.error(request, f"{words['error']}{hint}", status)
     return JSONResponse(words, status, headers)
 
 
@@ -90,7 +91,10 @@ def _is_api(path: str) -> bool:
 
 
 async def _no_token(request: Request, error: Exception) -> Response:
-    words = {"error": "a token is needed", "hint": "Authorization: Bearer TOKEN"}
+    if "authorization" in request.headers:
+        words = {"error": "the token is not known here", "hint": "is it whole, and this server's?"}
+    else:
+        words = {"error": "a token is needed", "hint": "Authorization: Bearer TOKEN"}
     return _answer(request, words, 401, {"www-authenticate": "Bearer"})
 
 
@@ -108,7 +112,9 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {"error": str(error.detail), "hint": ""}
+    unknown = error.status_code == 404
+    told = "there is nothing at this address" if unknown else str(error.detail)
+    words = {"error": told, "hint": "see /openapi.json" if unknown else ""}
     headers = dict(error.headers or {})
     if error.status_code == 405:  # what stands there are the methods of one route of the path
         headers["Allow"] = ", ".join(sorted(_methods(request)))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from dbos import (
@@ -26,7 +27,7 @@ from dbos import (
     WorkflowStatus,
 )
 
-from upconv.converters.ir.errors import UpconvError
+from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.service.jobs.artefacts import final_artefacts
 from upconv.service.jobs.database import sqlite_engine
 from upconv.service.jobs.job import STATES, Job, job_of, outcome_files, state_of
@@ -66,6 +67,24 @@ COUNTED: Final = 60.0
 """Seconds between two counts of what is stored, which look at every file."""
 
 
+def _held_alone(folder: Path) -> int:
+    """A handle that keeps other servers from this folder for as long as this process is there: they
+    would resume its jobs. Raises UsageError where another is faster."""
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UsageError(
+            f"--data {folder}: another server uses it", hint="give each a folder of its own"
+        ) from None
+    except (ImportError, OSError):  # a system, or a file system, without locks
+        pass
+    return handle
+
+
 class UnknownJobError(UpconvError):
     """There is no such job, or it is another's."""
 
@@ -80,6 +99,7 @@ class Engine:
         self.held = Held(False, False)
         self.runner = Runner(settings, self.store)
         self._submitting = threading.Lock()
+        self._hold = -1
         self._line = Line(settings.workers, settings.waiting, settings.waiting_each)
         self._stored, self._counted = 0, -COUNTED
 
@@ -87,6 +107,7 @@ class Engine:
         """Open the database, resume what was not finished, and look at the queue."""
         folder = self.settings.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._hold = _held_alone(folder)
         self.runner.start()
         self.held = run_in_child(probe, self.settings.confinement, print, what="the probe")
         config: DBOSConfig = {

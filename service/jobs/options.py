@@ -47,17 +47,19 @@ class CheckOptions:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ConvertOptions:
-    """`model` is the name of an uploaded file, "" for the only model among them."""
+    """`model` is the name of an uploaded file, "" for the only model among them. `proof` "none" is
+    the same as no `prove`."""
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     model: Word = ""
-    opset: Annotated[int, Field(ge=1, le=100)] = 18
+    opset: Annotated[int, Field(ge=1, le=100)] | None = None
     bilinear: Literal["conv-transpose", "separable", "matmul", "resize", "auto"] = "conv-transpose"
     fill_missing: Word = ""
     unknown: Literal["refuse", "custom-op"] = "refuse"
     outputs: Word = ""
     inputs: Word = ""
     prove: bool = True
+    proof: Literal["full", "sampled", "none"] = "full"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     strict: bool = False
     targets: Words = ()
@@ -74,6 +76,7 @@ class VerifyOptions:
     fill_missing: Word = ""
     outputs: Word = ""
     inputs: Word = ""
+    proof: Literal["full", "sampled"] = "full"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.records import record
@@ -266,7 +266,7 @@ def _prove_conversion(work: _Work, progress: Progress) -> Answer:
     out = Path("..", OUT, ONNX)
     found = json.loads(out.with_name(FOUND).read_text("utf-8"))
     answer: Answer = {"exit_code": 0}
-    if options.prove:
+    if options.prove and options.proof != "none":
         model, read = _model_of(work, options)
         proof = replace(_proof(work, model, str(out), read, progress), onnx=ONNX)
         _certify(proof_record(proof, found))
@@ -295,7 +295,10 @@ def _proof(work: _Work, model: str, onnx: str, read: ReadOptions, progress: Prog
     options: ConvertOptions | VerifyOptions = work.options
     part, read = read_part(options.outputs, options.inputs, read)
     kinds = fill_kinds(options.fill_missing)
-    request = VerifyRequest(model, onnx, read, kinds, options.seed, part=part, limits=work.limits)
+    extent: Literal["sampled", "full"] = "sampled" if options.proof == "sampled" else "full"
+    request = VerifyRequest(
+        model, onnx, read, kinds, options.seed, part=part, limits=work.limits, extent=extent
+    )
     return verify(request, lambda text: progress(json.dumps([None, text])))
 
 

@@ -23,6 +23,7 @@ from upconv.service.work.reading import Reading, parse_shape, read_options, read
 if TYPE_CHECKING:
     from upconv.converters.onnx_writer.options import Bilinear, ExternalData, UnknownLayers
     from upconv.converters.passes.cut import Cut
+    from upconv.converters.proof.plan import Extent
     from upconv.converters.proof.report import Verification
     from upconv.linter.finding import Report, Severity
     from upconv.service.reports.result import AuditResult, ModelComparison
@@ -34,6 +35,7 @@ Path: TypeAlias = str | os.PathLike[str]
 Inputs: TypeAlias = Mapping[str, str | Sequence[int | str]]
 """Name -> shape: "1x3xHxW", or a sequence of numbers and letters."""
 
+Proof: TypeAlias = Literal["full", "sampled", "none"]
 Phase: TypeAlias = Literal["TEST", "TRAIN"]
 KerasBilinear: TypeAlias = Literal["half-pixel", "asymmetric"]
 KerasBackend: TypeAlias = Literal["tensorflow", "torch", "jax", "theano"]
@@ -124,11 +126,12 @@ def convert(
     keras_bilinear: KerasBilinear | None = None,
     keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
-    opset: int = 18,
+    opset: int | None = None,
     bilinear: Bilinear = "conv-transpose",
     external_data: ExternalData = "auto",
     only: Only = "",
     prove: bool = True,
+    proof: Proof = "full",
     seed: int = 0,
     report: Path | None = None,
     outputs: str | Iterable[str] = (),
@@ -146,6 +149,7 @@ def convert(
 
     `outputs` and `cut_inputs` name values inside of it, and only the part between is converted.
     `target` are engines that are to read the file alike: layers take the forms they have in common.
+    `proof` is "full", "sampled" (a seeded share of large layers) or "none", as without `prove`.
     The errors that the rules find in the model are the result's `findings`; `select`, `ignore` and
     `baseline` are those of `check`. Where the proof fails, or there is an error and `strict` is
     true, there is no `out`, but an `out`.failed. Raises UnreadableError,
@@ -155,6 +159,7 @@ def convert(
     from upconv.service.work.conversion import ConvertRequest, Only, convert
 
     _require_one_of("only", only, Only)
+    _require_one_of("proof", proof, Proof)
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     part, options = _part(outputs, cut_inputs, options)
@@ -173,13 +178,14 @@ def convert(
         bilinear,
         external_data,
         only,
-        prove,
+        prove and proof != "none",
         seed,
         _text(report) or "",
         part,
         unknown,
         rules=rules,
         strict=strict,
+        extent="sampled" if proof == "sampled" else "full",
         targets=_words(target),
     )
     return convert(request, *_given(progress))
@@ -197,6 +203,7 @@ def verify(
     keras_backend: KerasBackend | None = None,
     fill_missing: str | Iterable[str] = (),
     against: Judge = "reference",
+    proof: Extent = "full",
     seed: int = 0,
     data: Path | None = None,
     outputs: str | Iterable[str] = (),
@@ -208,18 +215,23 @@ def verify(
 
     `data` is a .npz or .npy file, or a folder of them, with inputs to compare on; else they are
     made. `against` "source" runs the model's own framework on its file, which must be one that is
-    trusted. Raises UnreadableError, UnsupportedError and UsageError, and UpconvError where the
-    process that proves was ended.
+    trusted. `proof` is "full", or "sampled": a seeded share of large layers. Raises
+    UnreadableError, UnsupportedError and UsageError, and UpconvError where the process that proves
+    was ended.
     """
+    from upconv.converters.proof.plan import Extent
     from upconv.service.work.proving import Judge, VerifyRequest, verify
 
     _require_one_of("against", against, Judge)
+    _require_one_of("proof", proof, Extent)
     said = _reading(weights, inputs, phase, dialect, keras_bilinear, keras_backend)
     source, options = _source(model, said, config)
     kinds = _kinds(fill_missing)
     part, options = _part(outputs, cut_inputs, options)
     given = _text(data) or ""
-    request = VerifyRequest(source, os.fspath(onnx), options, kinds, seed, given, against, part)
+    request = VerifyRequest(
+        source, os.fspath(onnx), options, kinds, seed, given, against, part, extent=proof
+    )
     return verify(request, *_given(progress))
 
 

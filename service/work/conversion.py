@@ -53,7 +53,7 @@ class ConvertRequest:
     out: str
     options: ReadOptions = ReadOptions()
     fill: tuple[str, ...] = ()
-    opset: int = 18
+    opset: int | None = None
     bilinear: Bilinear = "conv-transpose"
     external_data: ExternalData = "auto"
     only: Only = ""
@@ -72,7 +72,13 @@ class ConvertRequest:
     def writing(self) -> WriteOptions:
         from upconv.converters.onnx_writer import WriteOptions
 
-        return WriteOptions(self.opset, self.external_data, self.bilinear, self.unknown)
+        return WriteOptions(
+            self.opset,
+            self.external_data,
+            self.bilinear,
+            self.unknown,
+            open_shapes=not self.targets,
+        )
 
 
 @record(frozen=True, slots=True)
@@ -167,7 +173,7 @@ def convert(request: ConvertRequest, progress: Progress = lambda message: None) 
     part = cut(whole, request.part)
     found = _errors_in(part, whole, request)
     source = _portable(fill_missing(part, request.fill), request)
-    blank = Conversion("", request.out, request.opset, found=found, strict=request.strict)
+    blank = Conversion("", request.out, request.writing.version, found=found, strict=request.strict)
     if request.only:
         return _only_layers(source, request, blank)
     return _written(source, request, blank, progress)
@@ -224,7 +230,7 @@ def _portable(model: Model, request: ConvertRequest) -> Model:
         return model
     from upconv.service.work.targeting import for_targets
 
-    return for_targets(model, known_targets(request.targets), request.opset)
+    return for_targets(model, known_targets(request.targets), request.writing.version)
 
 
 def _only_layers(source: Model, request: ConvertRequest, blank: Conversion) -> Conversion:

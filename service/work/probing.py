@@ -54,6 +54,7 @@ class ProbeReading:
 def _line(one: LayerReading) -> str:
     if one.verdict == "exact":
         said = "exact, to the bit" if one.whole else "exact but for rounding"
+        said += "".join(f", in one of the readings that the words have: {r}" for r in one.readings)
     elif one.verdict == "not judged":
         said = "not judged: the specification, or upconv, has no one meaning for it"
     elif one.verdict == "not seen":
@@ -98,12 +99,13 @@ def _convert(model: Model, path: str, request: MakeRequest) -> None:
     write_onnx(fill_missing(model, request.fill), path, WriteOptions(request.opset))
 
 
-def _proto(path: str) -> Any:
-    """The file's messages with its weights. Raises UnreadableError where onnx does not take it."""
+def _proto(path: str, outside: bool = True) -> Any:
+    """The file's messages, with the weights that lie outside of it. Raises UnreadableError where
+    onnx does not take it."""
     import onnx
 
     try:
-        return onnx.load(path)
+        return onnx.load(path, load_external_data=outside)
     except Exception as error:  # of protobuf and of onnx's own, for a file that we read ourselves
         why = " ".join(str(error).split())[:200]
         raise UnreadableError(f"is not loaded by onnx: {why}", path=path) from None
@@ -119,6 +121,7 @@ def read_probe(folder: str, outputs: Sequence[str], shape: Sequence[int] = ()) -
     many of them.
     """
     from upconv.converters.probe.files import MODEL, read_arrays, read_manifest
+    from upconv.converters.probe.making import constants
     from upconv.converters.probe.reading import read
     from upconv.converters.readers.formats import open_graph
 
@@ -128,8 +131,9 @@ def read_probe(folder: str, outputs: Sequence[str], shape: Sequence[int] = ()) -
         raise UsageError(
             f"{len(outputs)} files of outputs for {len(manifest.runs)} runs", path=folder
         )
+    known = constants(_proto(str(top / MODEL), outside=False))
     runs = [
-        read_arrays(top / given) | _outputs(Path(found), manifest, shape)
+        known | read_arrays(top / given) | _outputs(Path(found), manifest, shape)
         for given, found in zip(manifest.runs, outputs, strict=False)
     ]
     model = open_graph(str(top / MODEL), ReadOptions(inputs=_shapes(top, manifest)))

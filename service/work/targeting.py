@@ -41,14 +41,15 @@ def for_targets(model: Model, names: Sequence[str], opset: int) -> Model:
 def _form(
     model: Model, layer: Layer, inference: Inference, targets: Sequence[Target], opset: int
 ) -> tuple[tuple[Layer, ...], list[str]]:
-    """(the layers to write, what stands against them all)."""
+    """(the layers to write, what stands against them all). What has no other form and cannot be
+    written is left to the writer, which says why."""
     from upconv.converters.ir.inference import infer
     from upconv.converters.passes.portable import alternatives
 
     problems = _problems(model, (layer,), inference, targets, opset)
-    if not problems:
+    if not problems and _is_written(model, layer, inference, opset):
         return (layer,), []
-    for other in alternatives(layer, inference):
+    for other in alternatives(layer, model, inference):
         at = next(i for i, one in enumerate(model.layers) if one.name == layer.name)
         layers = (*model.layers[:at], *other, *model.layers[at + 1 :])
         changed = replace(model, layers=layers)
@@ -73,6 +74,16 @@ def _problems(
         for entry in target.verdicts(seen)
         if entry.effect != "slow"
     ]
+
+
+def _is_written(model: Model, layer: Layer, inference: Inference, opset: int) -> bool:
+    """Whether an upsampling layer can be said in that opset, as far as its input is known."""
+    from upconv.linter.engines.nodes import JUDGED
+
+    if not isinstance(layer.operator, JUDGED):
+        return True
+    known = all(inference.shapes.get(value) is not None for value in layer.inputs)
+    return not known or bool(_written(model, layer, inference, opset))
 
 
 def _written(model: Model, layer: Layer, inference: Inference, opset: int) -> list[Seen]:

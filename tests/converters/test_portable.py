@@ -49,7 +49,7 @@ def forms(operator: Any, shape: tuple[int, ...]) -> list[tuple[Any, Any]]:
     model = Model("one", "", "onnx", (ModelInput("x", shape),), ("y",), (layer,))
     x = RNG.standard_normal(shape)
     (right,) = run_layer(layer, [x])
-    return [(right, _run(form, x)) for form in alternatives(layer, infer(model))]
+    return [(right, _run(form, x)) for form in alternatives(layer, model, infer(model))]
 
 
 def _run(layers: tuple[Layer, ...], x: Any) -> Any:
@@ -93,10 +93,27 @@ def test_blocks_are_convolutions_by_ones(mode: Any) -> None:
         np.testing.assert_array_equal(got, right)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("corners", [False, True])
+def test_sampling_at_known_places_is_one_matrix(mode: Any, padding: Any, corners: bool) -> None:
+    """Places far outside of the image too, and halves."""
+    for sizes, out in (((5, 7), (3, 4)), ((3, 4, 5), (2, 3, 2)))[: 1 + (mode != "cubic")]:
+        grid = RNG.uniform(-2.6, 2.6, (1, *out, len(sizes))).astype(np.float32)
+        grid[0, 0, 0] = [0, 1, -1][: len(sizes)]
+        layer = Layer("up", ops.GridSample(mode, padding, corners), ("x", "g"), ("y",))
+        held = Layer("g", ops.Constant(grid.shape), (), ("g",), {"value": weight_of(grid)})
+        x = RNG.standard_normal((1, 3, *sizes))
+        model = Model("one", "", "onnx", (ModelInput("x", x.shape),), ("y",), (held, layer))
+        (form,) = alternatives(layer, model, infer(model))
+        (right,) = run_layer(layer, [x, grid])
+        np.testing.assert_allclose(_run(form, x), right, rtol=0, atol=1e-5)
+
+
 def test_an_open_size_has_no_matrix() -> None:
     from upconv.converters.ir.dims import symbol
 
     layer = Layer("up", ops.Resize("linear", "half_pixel", factor=(2, 2)), ("x",), ("y",))
     entry = ModelInput("x", (1, 2, symbol("H"), 4))
     model = Model("one", "", "onnx", (entry,), ("y",), (layer,))
-    assert list(alternatives(layer, infer(model))) == []
+    assert list(alternatives(layer, model, infer(model))) == []

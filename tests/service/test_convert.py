@@ -62,7 +62,7 @@ def test_a_proven_model_and_its_report(net: Path) -> None:
     assert proof["verdict"] == "pass"
     assert proof["onnx"] == str(net.with_suffix(".onnx"))
     assert [layer["layer"] for layer in proof["layers"]] == ["conv", "up"]
-    shown = {"name", "shape", "max_abs_error", "tolerance", "verdict", "against"}
+    shown = {"name", "shape", "max_abs_error", "tolerance", "verdict", "against", "bound"}
     assert shown == set(proof["outputs"][0])
     onnx.checker.check_model(str(net.with_suffix(".onnx")), full_check=True)
 
@@ -147,6 +147,17 @@ def test_an_output_in_no_folder_is_refused(net: Path) -> None:
     done = upconv("convert", net, "-o", net.parent / "no/such/x.onnx")
     assert done.code == 2
     assert "its folder does not exist" in done.err or "weight is missing" in done.err
+
+
+def test_fillers_add_up(tmp_path: Path) -> None:
+    """Of weights and biases that are missing the message names the one that is: it is added."""
+    net = tmp_path / "net.prototxt"
+    net.write_text(NET.replace("bias_term: false", 'bias_filler { type: "constant" value: 1 }'))
+    weightless = ("convert", net, "--outputs", "up", "--inputs", "conv", "-o", tmp_path / "n.onnx")
+    given = ("--input", "conv=1x3x5x7", "--fill-missing", "bilinear", "--no-verify")
+    assert "--fill-missing constant" in upconv(*weightless, *given).err
+    done = upconv(*weightless, *given, "--fill-missing", "constant")
+    assert done.code == 0, done.err
 
 
 def test_verify_with_a_foreign_file(net: Path) -> None:

@@ -28,12 +28,12 @@ def mixed(op: ops.Resize, layer: Layer, x: Shape, y: Shape) -> Iterator[tuple[La
         if not isinstance(size, int) or not isinstance(out, int) or max(size, out) > LONGEST:
             return
         weights = _weights(op, axis - 2, size, out)
-        steps += _along(shape, axis, weights)
+        steps += along(shape, axis, weights)
         shape = (*shape[:axis], out, *shape[axis + 1 :])
     yield chain(layer, steps)
 
 
-def _along(shape: Shape, axis: int, weights: FloatArray) -> Iterator[Step]:
+def along(shape: Shape, axis: int, weights: FloatArray) -> Iterator[Step]:
     """x seen as (N, before, axis, behind), the axis brought to the channels, mixed by `weights`
     (out, in), and brought back."""
     out, size = weights.shape

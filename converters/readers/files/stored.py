@@ -82,6 +82,10 @@ class StoredTensor:
         result: FloatArray = np.asarray(self.raw(), np.float32)
         return result
 
+    def release(self) -> None:
+        """Let the system take back the memory of the values; they can be read again."""
+        self._wire.release(*_span(self))
+
     def chunks(self, size: int = 1 << 20) -> Iterator[memoryview | bytes]:
         """The float32 bytes in order, at most `size` at a time; see `tensors.TensorData`."""
         if not self.is_plain:
@@ -92,6 +96,12 @@ class StoredTensor:
             stop = min(start + size, end)
             yield self._wire.view[start:stop]
             self._wire.release(start, stop)
+
+
+def _span(tensor: StoredTensor) -> tuple[int, int]:
+    """The bytes of the file that a tensor's values lie in."""
+    last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
+    return tensor.begin, tensor.begin + (last + 1) * ITEM_SIZES[tensor.dtype]
 
 
 def widened(bits: Any) -> Any:

@@ -71,15 +71,17 @@ class Frame:
 class Evaluation:
     """The reading of one file's nodes.
 
-    `reserved` are the names of the graph's outputs, which nothing else gets; `dark` the values
-    about which nothing is known, and the layer that is not understood before them. `inside` is what
-    graphs inside of nodes read, by their places.
+    `reserved` are the names of the graph's outputs, which nothing else gets; `lettered` the values
+    that the file stores a shape with letters of; `dark` those about which nothing is known, and the
+    layer that is not understood before them. `inside` is what graphs inside of nodes read, by their
+    places.
     """
 
     work: Workspace
     folder: Folder
     functions: Mapping[FunctionKey, Message]
     reserved: frozenset[str] = frozenset()
+    lettered: frozenset[str] = frozenset()
     dark: dict[str, str] = field(default_factory=dict)
     inside: dict[tuple[int, ...], tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
@@ -124,7 +126,8 @@ class Evaluation:
 
     def _outputs(self, node: Node, frame: Frame) -> tuple[Entry, ...]:
         opset = frame.opsets.get(node.domain, 0)
-        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset))
+        lettered = not self.lettered.isdisjoint(node.outputs)
+        written = Written(NodeSettings(node.attributes), node=WrittenNode(node, opset, lettered))
         origin = Origin(self.work.path, "onnx", node.op, written=written)
         name = frame.prefix + node.name
         outputs = tuple(

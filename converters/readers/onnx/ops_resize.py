@@ -238,6 +238,8 @@ def _keeping_ratio(
              if isinstance(n, int) and isinstance(m, int)]  # fmt: skip
     if len(pairs) < len(axes):
         raise call.unsupported(f"{policy} with an open size", "give fixed sizes with --input")
+    if any(n == 0 for n, _ in pairs):
+        raise call.invalid(f"{policy} of an axis of no pixels")
     choose = min if policy == "not_larger" else max
     scale = choose(Fraction(m, n) for n, m in pairs)
     made = [floor(scale * n + Fraction(1, 2)) for n, _ in pairs]

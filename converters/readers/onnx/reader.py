@@ -67,7 +67,11 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
     ends = graph.messages("output", "value")
     names = frozenset(end.text("name") for end in ends)
     work.values.taken.update(names)
-    evaluation = Evaluation(work, folder_of(path), functions, names)
+    between = [declared(one) for one in graph.messages("value_info", "value")]
+    lettered = frozenset(
+        one.name for one in between if any(isinstance(n, str) for n in one.sizes or ())
+    )
+    evaluation = Evaluation(work, folder_of(path), functions, names, lettered)
     frame = Frame(opsets, dict(_fed(graph, work, options)))
     evaluation.graph(graph, frame)
     whole = frozenset(_leave(end, frame, work) for end in ends)
@@ -78,7 +82,6 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
     if options.inputs:
         return made  # other sizes than the file speaks of
     leaving = [declared(end) for end in ends]
-    between = [declared(one) for one in graph.messages("value_info", "value")]
     broken = broken_promises(made, leaving, between, work.shapes)
     return replace(made, notices=(*made.notices, *broken))
 

@@ -63,7 +63,6 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
         ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _RANDOM
     ),
-    "Col2Im": ("overlapping blocks that are put back (Col2Im)", ""),
     "GatherND": ("values picked by tuples of numbers (GatherND)", ""),
 }
 

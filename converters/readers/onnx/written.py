@@ -37,6 +37,7 @@ class WrittenNode:
 
     node: Node
     opset: int
+    stores_open_size: bool = False
 
     @property
     def operator(self) -> str:

@@ -10,7 +10,7 @@ import click
 
 from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.many import folder_options
-from upconv.service.cli.model_options import model_options, options_of, part_options
+from upconv.service.cli.model_options import fill_option, model_options, options_of, part_options
 from upconv.service.cli.rule_options import rule_options
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", "out", required=True, type=click.Path(), metavar="OUT.onnx")
 @model_options
 @part_options
-@click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset, 13 to 22.")
+@click.option(
+    "--opset",
+    type=int,
+    help="ONNX opset, 13 to 22.  [default: 18, or MODEL's own where nodes of it are copied]",
+)
 @click.option(
     "--only",
     type=click.Choice(["upsampling"]),
@@ -36,12 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of bilinear transposed convolutions.",
 )
-@click.option(
-    "--fill-missing",
-    default="",
-    metavar="KINDS",
-    help="Make missing weights from these fillers: bilinear,constant.",
-)
+@fill_option("Make missing weights from these fillers: bilinear,constant.")
 @click.option(
     "--external-data",
     type=click.Choice(["auto", "always", "never"]),
@@ -83,7 +82,7 @@ if TYPE_CHECKING:
 def command(
     model: str,
     out: str,
-    opset: int,
+    opset: int | None,
     only: Literal["upsampling"] | None,
     bilinear: Bilinear,
     fill_missing: str,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from upconv.service.cli.model_options import model_options, options_of
+from upconv.service.cli.model_options import fill_option, model_options, options_of
 
 
 @click.group()
@@ -28,7 +28,7 @@ def command() -> None:
     "--inner", is_flag=True, help="What goes into and out of upsampling layers leaves too."
 )
 @click.option("--opset", type=int, default=18, show_default=True, help="Of what is no ONNX file.")
-@click.option("--fill-missing", default="", metavar="KINDS", help="As for convert.")
+@fill_option("As for convert.")
 def make(
     model: str,
     out: str,

@@ -9,7 +9,7 @@ import click
 
 from upconv.service.cli.limit_options import limit_options
 from upconv.service.cli.many import folder_options
-from upconv.service.cli.model_options import model_options, options_of, part_options
+from upconv.service.cli.model_options import fill_option, model_options, options_of, part_options
 
 if TYPE_CHECKING:
     from upconv.converters.proof.plan import Extent
@@ -46,12 +46,7 @@ if TYPE_CHECKING:
     help="Compare on these inputs, and not on noise: .npz with the inputs' names, .npy, or a "
     "folder of them, in the model's own layout.",
 )
-@click.option(
-    "--fill-missing",
-    default="",
-    metavar="KINDS",
-    help="The fillers that the conversion made weights from: bilinear,constant.",
-)
+@fill_option("The fillers that the conversion made weights from: bilinear,constant.")
 @limit_options
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 @folder_options

@@ -143,16 +143,32 @@ def test_a_copy_that_is_none_is_found(change: str, tmp_path: Path) -> None:
     assert verify(model, str(out)).verdict != "pass"
 
 
-def test_an_opset_that_is_not_written_is_refused_where_something_is(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="in their opset, 11"):
-        _written(_file(tmp_path, _up(), TOP, opset=11))
-    model, out = _written(_file(tmp_path, _up(auto_pad="NOTSET"), TOP, opset=11))
+@pytest.mark.parametrize("opset", [11, 23])
+def test_operators_that_have_not_changed_are_written_in_any_opset(
+    opset: int, tmp_path: Path
+) -> None:
+    model, out = _written(_file(tmp_path, _up(), TOP, opset=opset))
+    proof = verify(model, str(out))
+    assert (proof.verdict, proof.opset, proof.layers[0].form) == ("pass", opset, "ConvTranspose")
+
+
+@pytest.mark.parametrize("opset", [11, 23])
+def test_operators_that_have_changed_are_refused(opset: int, tmp_path: Path) -> None:
+    """Rows of zeros behind the output are a Pad, which opsets 13 and 23 have changed."""
+    cut = _up(auto_pad="NOTSET", pads=[1, 1, -4, -4])
+    with pytest.raises(UnsupportedError, match=f"in their opset, {opset}, and this one"):
+        _written(_file(tmp_path, cut, TOP, opset=opset))
+    model, out = _written(_file(tmp_path, _up(auto_pad="NOTSET"), TOP, opset=opset))
     assert verify(model, str(out)).verdict == "pass"
 
 
-def test_another_opset_than_that_of_copied_nodes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opset", [18, 20])
+def test_another_opset_than_that_of_copied_nodes_is_refused(opset: int, tmp_path: Path) -> None:
+    """That which is written where none is asked for, too."""
+    path = _file(tmp_path, _up(), TOP)
     with pytest.raises(UnsupportedError, match="copied in the file's opset, 17, and cannot"):
-        _written(_file(tmp_path, _up(), TOP), WriteOptions(opset=20))
+        _written(path, WriteOptions(opset=opset))
+    assert _written(path, WriteOptions(opset=17))[1].exists()
 
 
 def test_what_the_graphs_of_a_node_read_keeps_its_inputs(tmp_path: Path) -> None:

@@ -76,8 +76,10 @@ def test_an_audit_is_the_command_lines(server: Server, tmp_path: Path) -> None:
 def test_a_file_that_is_not_the_models_does_not_pass(server: Server) -> None:
     job = server.send({"net.prototxt": SMALL}, "convert", FILL).json
     onnx = server.artefact(job, "model.onnx")
-    same = server.send({"net.prototxt": SMALL, "a.onnx": onnx}, "verify", FILL).json
+    asked = {**FILL, "proof": "sampled"}
+    same = server.send({"net.prototxt": SMALL, "a.onnx": onnx}, "verify", asked).json
     assert (same["result"]["exit_code"], same["result"]["summary"]["verdict"]) == (0, "pass")
+    assert json.loads(server.artefact(same, "certificate.json"))["proof"] == "sampled"
     other = SMALL.replace(b"pad: 1", b"pad: 0")
     wrong = server.send({"net.prototxt": other, "a.onnx": onnx}, "verify", FILL).json
     assert wrong["result"]["exit_code"] != 0

@@ -111,6 +111,9 @@ def test_a_token_sees_its_own_jobs_only(tmp_path: Path) -> None:
         assert server.send({"a.prototxt": SMALL}, headers=bob).json["id"] != job["id"]
         assert server.get("/metrics").status == 401
         assert server.get("/health").status == 200
+        other = upconv("serve", "--data", tmp_path / "data", "--port", "0", cwd=tmp_path)
+        assert (other.code, len(other.err.splitlines())) == (2, 1), other.err
+        assert "another server uses it" in other.err
 
 
 def test_beyond_this_machine_only_with_tokens(tmp_path: Path) -> None:

@@ -33,7 +33,12 @@ def transposed(path: Path, kernel: int = 3, groups: int = 1, **attributes: Any) 
     return saved(path, node, stored)
 
 
-def resize(path: Path, sizes: tuple[int, int] = (8, 11), **attributes: Any) -> Path:
+def resize(
+    path: Path, sizes: tuple[int, int] = (8, 11), scales: Any = None, **attributes: Any
+) -> Path:
+    if scales:
+        node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **attributes)
+        return saved(path, node, {"scales": np.array([1, 1, *scales], np.float32)})
     node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], **attributes)
     return saved(path, node, {"sizes": np.array([1, 4, *sizes], np.int64)})
 
@@ -129,6 +134,46 @@ def test_the_reading_of_a_resize_is_named(
     found = reading(resize(tmp_path / "net.onnx", **said), read, tmp_path / "probe")
     assert words in found.layers[0].readings[0]
     right = reading(resize(tmp_path / "again.onnx", **said), {}, tmp_path / "right")
+    assert [one.verdict for one in right.layers] == ["exact"]
+
+
+OPEN: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"},
+        {"coordinate_transformation_mode": "half_pixel"},
+        "half_pixel_symmetric is read as half_pixel",
+    ),
+    (
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+        {"coordinate_transformation_mode": "asymmetric"},
+        "align_corners is read as asymmetric",
+    ),
+    ({"mode": "linear", "antialias": 1}, {"antialias": 0}, "antialias is ignored"),
+    ({"mode": "cubic", "antialias": 1}, {"exclude_outside": 1}, "pixels outside of the input"),
+]
+
+
+@pytest.mark.parametrize(("said", "read", "words"), OPEN, ids=lambda one: str(one)[:60])
+def test_what_has_no_record_is_judged(
+    said: dict[str, Any], read: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    """onnxruntime is right about scales that give no whole size, and about pixels outside."""
+    sizes = {"sizes": (3, 4)} if "antialias" in said else {"scales": (1.7, 1.3)}
+    right = reading(resize(tmp_path / "net.onnx", **sizes, **said), {}, tmp_path / "right")
+    assert [one.verdict for one in right.layers] == ["exact"]
+    assert ("as onnxruntime has it" in str(right)) == ("align_corners" in str(said))
+    found = reading(resize(tmp_path / "again.onnx", **sizes, **said), read, tmp_path / "probe")
+    assert words in " | ".join(found.layers[0].readings)
+
+
+def test_n_and_c_may_be_taken_for_sizes(tmp_path: Path) -> None:
+    """As MNN reads an output_shape that has them, which has one meaning all the same."""
+    source = transposed(tmp_path / "net.onnx", output_shape=[1, 4, 10, 14])
+    upconv.probe_make(source, tmp_path / "probe")
+    np.savez(tmp_path / "out.npz", y=np.zeros((1, 4, 1, 4), np.float32))
+    (layer,) = upconv.probe_read(tmp_path / "probe", [tmp_path / "out.npz"]).layers
+    assert layer.readings == ("N and C of output_shape are taken for sizes",)
+    right = reading(source, {"output_shape": [10, 14]}, tmp_path / "right")
     assert [one.verdict for one in right.layers] == ["exact"]
 
 

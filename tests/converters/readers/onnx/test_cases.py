@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,18 @@ import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from onnx.backend import test as backend_test
+from onnx.reference import ReferenceEvaluator
 
-from tests.converters.readers.onnx.support import assert_close, computed, meant, read, unknown
+from tests.converters.readers.onnx.support import (
+    assert_close,
+    computed,
+    meant,
+    noise,
+    proto,
+    read,
+    unknown,
+)
+from tests.converters.readers.onnx.support import node as node_of
 from tests.support import shared_folder
 from upconv.converters.ir.errors import UnreadableError, UnsupportedError
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
@@ -23,7 +34,6 @@ from upconv.converters.readers.onnx.lowering import LOWERINGS
 from upconv.converters.readers.options import ReadOptions
 
 REFUSED = {
-    "col2im": "Col2Im",
     "ct_dyn_oshape": "fixed while the input's size is open",
     "ct_oshape_full_form": "4 numbers for 2 spatial axes",
     "rs_linear_aa_down": "exclude_outside 0",
@@ -157,3 +167,32 @@ def _attempt(model: Any, feeds: Any, outputs: Any, folder: Path, name: str) -> b
         wide = wanted.astype(np.float64)
         np.testing.assert_allclose(got, wide, rtol=rtol, atol=atol, err_msg=name)
     return True
+
+
+@pytest.mark.parametrize(
+    ("image", "block", "words"),
+    [
+        ((5, 7), (2, 3), {"strides": [2, 3], "pads": [0, 1, 1, 0]}),
+        ((9,), (3,), {"dilations": [2], "strides": [2]}),
+        ((6, 7), (3, 2), {"dilations": [2, 1], "pads": [1, 1, 1, 1]}),
+        ((5, 6, 7), (2, 3, 2), {"strides": [2, 1, 2]}),
+    ],
+    ids=str,
+)
+def test_blocks_put_back_are_a_transposed_convolution(
+    image: tuple[int, ...], block: tuple[int, ...], words: dict[str, Any], tmp_path: Path
+) -> None:
+    """By onnx's own evaluator: onnxruntime 1.32 is wrong on two images of one axis in steps."""
+    axes = len(block)
+    stride, dilation = (words.get(name, [1] * axes) for name in ("strides", "dilations"))
+    pads = words.get("pads", [0] * 2 * axes)
+    rows = zip(image, block, stride, dilation, pads[:axes], pads[axes:], strict=True)
+    cells = [(n + b + e - d * (k - 1) - 1) // s + 1 for n, k, s, d, b, e in rows]
+    shape = (2, 3 * prod(block), prod(cells))
+    stored = {"image": np.array(image, np.int64), "block": np.array(block, np.int64)}
+    model = proto([node_of("Col2Im", ["x", *stored], **words)], {"x": shape}, stored)
+    x = noise(*shape)
+    found = read(model, tmp_path)
+    assert not unknown(found)
+    (want,) = ReferenceEvaluator(model).run(None, {"x": x})
+    assert_close(meant(found, {"x": x})[0], np.asarray(want))

@@ -35,8 +35,11 @@ SPLIT = {
     "unet_mini",
     "v1_style",
 }
-"""Golden nets with an operator that ONNX has no node for (Caffe's pooling that rounds up, LRN and
-the like), or whose Crop is a node that slices: they read back as several."""
+"""Golden nets that mean the same and are not the same records, for what the writer makes of them at
+their fixed sizes. A pooling that rounds up has the pads that this comes to, a crop to the size of a
+skip is a slice to that number, dense weights that keep channels apart are grouped, a batch norm of
+Caffe's has a scale behind it, and what ONNX has no operator for (LRN within channels, Exp to a
+base of its own, MVN, Swish with a factor) is several nodes."""
 
 Part = tuple[Operator, tuple[int, ...], Mapping[str, Any]]
 

@@ -1,0 +1,1 @@
+"""Models of the project's own: made from the conditions of the profiles, each with a twin."""
