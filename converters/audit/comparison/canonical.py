@@ -12,7 +12,7 @@ from typing import Final
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
 from upconv.converters.audit.comparison.arrangements import picked, rearranged, unpooled
 from upconv.converters.audit.comparison.cuts import cutting, padding, parted, transposed_margin
-from upconv.converters.audit.comparison.factors import joined_axes
+from upconv.converters.audit.comparison.factors import joined_axes, mixed_first
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
     filled,
@@ -150,6 +150,12 @@ def _axis_by_axis(net: Net, layer: Layer) -> Change | None:
     return Change(whole, first, computed=True) if whole is not None else None
 
 
+def _mixed(net: Net, layer: Layer) -> Change | None:
+    """A dense transposed convolution of one kernel as channels mixed first."""
+    made = mixed_first(layer)
+    return Change(made[1], computed=True, ahead=made[:1]) if made is not None else None
+
+
 REWRITES: Final[tuple[Rewrite, ...]] = (
     numbered,
     neutral,
@@ -181,6 +187,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     nearest_of_nearest,
     _product,
     _axis_by_axis,
+    _mixed,
     _affine,
     padding,
     nested,

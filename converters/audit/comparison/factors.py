@@ -1,13 +1,16 @@
-"""A transposed convolution that is written as two, one an axis."""
+"""A transposed convolution that is written as two layers: one an axis, or channels mixed first."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.kernels import depthwise_kernels, mixture
 from upconv.converters.ir.model import Layer
-from upconv.converters.ir.tensors import ArrayData, Weight
+from upconv.converters.ir.tensors import ArrayData, Weight, weight_of
 
 
 def joined_axes(first: Layer, second: Layer) -> Layer | None:
@@ -34,6 +37,37 @@ def joined_axes(first: Layer, second: Layer) -> Layer | None:
     kernel = ArrayData((b.groups, 1, *whole.kernel), lambda: one.array() * other.array())
     made = {**second.weights, "weight": Weight(kernel.shape, kernel)}
     return replace(second, operator=whole, inputs=first.inputs, weights=made)
+
+
+def mixed_first(layer: Layer) -> tuple[Layer, Layer] | None:
+    """A dense transposed convolution with one kernel for all pairs of channels but for a factor, as
+    a convolution of one pixel and one of each channel by itself; None where it is not that."""
+    op, weight = layer.operator, layer.weights.get("weight")
+    if not isinstance(op, ops.ConvTranspose) or op.groups != 1:
+        return None
+    if weight is None or not weight.present or depthwise_kernels(op, layer) is not None:
+        return None
+    found = mixture(weight.array())
+    if found is None:
+        return None
+    one = (1,) * len(op.kernel)
+    none = (0,) * len(op.kernel)
+    channels = op.out_channels
+    mixing = found.mixing.T.reshape(channels, -1, *one)
+    kernels = np.broadcast_to(found.kernel, (channels, 1, *op.kernel))
+    between = f"{layer.outputs[0]}/mixed"
+    first = Layer(
+        f"{layer.name}/mixing",
+        ops.Conv(channels, one, one, one, none, none),
+        layer.inputs[:1],
+        (between,),
+        {"weight": weight_of(mixing)},
+        layer.origin,
+    )
+    weights = {**layer.weights, "weight": weight_of(np.ascontiguousarray(kernels))}
+    apart = replace(op, groups=channels)
+    inputs = (between, *layer.inputs[1:])
+    return first, replace(layer, operator=apart, inputs=inputs, weights=weights)
 
 
 def _depthwise(op: ops.ConvTranspose, weight: Weight | None) -> bool:
