@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
@@ -207,6 +207,9 @@ def discovered(
         raise UsageError("no such file or folder", path=str(error), hint=hint) from None
 
 
+LOOKED_FOR: Final = "`upconv formats` lists what is looked for; what .gitignore names is left out"
+
+
 def require_models(
     request: CheckRequest, reports: Sequence[FileReport], kinds: Sequence[tuple[str, int]]
 ) -> None:
@@ -217,11 +220,10 @@ def require_models(
     if len(reports) == 1:
         raise UsageError(f"nothing to check: {reports[0].reason}", path=reports[0].path)
     if not reports:
-        hint = "`upconv formats` lists what is looked for; what .gitignore names is left out"
         from upconv.linter.reports.wording import passed_over
 
         over = f" ({passed_over(kinds)})" if kinds else ""
-        raise UsageError(f"nothing to check in {where}: no model was found{over}", hint=hint)
+        raise UsageError(f"nothing to check in {where}: no model was found{over}", hint=LOOKED_FOR)
     first = f"{reports[0].path}: {reports[0].reason}"
     raise UsageError(
         f"nothing to check in {where}: none of {len(reports)} files is a model; {first}"

@@ -55,6 +55,10 @@ def conversions(base: ConvertRequest, found: Found) -> list[ConvertRequest]:
     before anything is written."""
     if base.only:
         raise UsageError("--only is of one model", hint="name the model itself")
+    if base.out.endswith(".onnx") and not os.path.isdir(base.out):
+        hint = f"give a folder, as in -o onnx/, or one model, as {found.models[0]}"
+        message = f"is called like a file, and {found.folder} is a folder"
+        raise UsageError(message, path=base.out, hint=hint)
     targets = targets_for(found, base.out, ".onnx")
     asked = [
         replace(_with_weights(base, model), out=target, rules=_settled(base.rules, model))

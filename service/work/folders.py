@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.records import record
 from upconv.service.work.check_request import CheckRequest, Settings
-from upconv.service.work.checking import discovered, sorted_kinds
+from upconv.service.work.checking import LOOKED_FOR, discovered, sorted_kinds
 
 
 @record(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def models_below(folder: str, rules: CheckRequest, without: str = "", only: str 
     kinds = sorted_kinds(passed)
     if not models:
         over = f" ({passed_over(kinds)})" if kinds else ""
-        raise UsageError(f"no model was found in {folder}{over}", hint="name a file, or its folder")
+        raise UsageError(f"no model was found in {folder}{over}", hint=LOOKED_FOR)
     return Found(folder, tuple(models), kinds)
 
 

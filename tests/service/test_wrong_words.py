@@ -56,9 +56,10 @@ def made(folder: Folder) -> Folder:
         (CONVERT + "page.prototxt", "page.prototxt: this is a web page, not a binary caffemodel"),
         ("convert page.prototxt -o out.onnx", "page.prototxt:1:1: no Caffe net, but a web page"),
         ("convert empty.onnx -o out.onnx", "empty.onnx: no Caffe net, but an empty file"),
-        ("convert nets -o out.onnx", f"a folder, but no model (name the file in it: "
+        ("convert nets -o out.onnx", "out.onnx: is called like a file, and nets is a folder (give "
+                                     f"a folder, as in -o onnx/, or one model, as "
                                      f"{Path('nets/a.prototxt')})"),
-        ("convert none -o out.onnx", "a folder, but no model (read are Python source"),
+        ("convert none -o out.onnx", "no model was found in none (`upconv formats` lists what"),
         ("convert code.py -o out.onnx", f"run it and save the model that it makes: {EXPORT}"),
         ("verify net.prototxt nothere.onnx --weights net.caffemodel",
          "nothere.onnx: no such file (check the path)"),
