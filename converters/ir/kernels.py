@@ -189,6 +189,12 @@ class Mixture:
     kernel: Float32
     exact: bool
 
+    @property
+    def convolution(self) -> Float32:
+        """The weight (C_out, C_in, 1...) of the convolution of one pixel that mixes channels."""
+        one = (1,) * self.kernel.ndim
+        return pointwise(self.mixing.reshape(*self.mixing.shape, *one), 1)
+
 
 def mixture(weight: Float32) -> Mixture | None:
     """A dense weight (C_in, C_out, k...) as a mixture; None where its kernels differ by more than a

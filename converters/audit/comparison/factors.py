@@ -53,7 +53,6 @@ def mixed_first(layer: Layer) -> tuple[Layer, Layer] | None:
     one = (1,) * len(op.kernel)
     none = (0,) * len(op.kernel)
     channels = op.out_channels
-    mixing = found.mixing.T.reshape(channels, -1, *one)
     kernels = np.broadcast_to(found.kernel, (channels, 1, *op.kernel))
     between = f"{layer.outputs[0]}/mixed"
     first = Layer(
@@ -61,7 +60,7 @@ def mixed_first(layer: Layer) -> tuple[Layer, Layer] | None:
         ops.Conv(channels, one, one, one, none, none),
         layer.inputs[:1],
         (between,),
-        {"weight": weight_of(mixing)},
+        {"weight": weight_of(found.convolution)},
         layer.origin,
     )
     weights = {**layer.weights, "weight": weight_of(np.ascontiguousarray(kernels))}

@@ -115,16 +115,14 @@ def _mixed(
     """Channels mixed by a convolution of one pixel, and then enlarged each for itself."""
     wanted = graph.options.bilinear
     channels = mixed.mixing.shape[1]
-    kernels = np.broadcast_to(mixed.kernel, (channels, *mixed.kernel.shape))
-    factors = factored(kernels[:1])
+    factors = factored(mixed.kernel[None])
     if factors is None or (wanted == "auto" and not (mixed.exact and factors.exact)):
         return ""
     if wanted == "resize":
         return ""
     same = Factors(tuple(np.repeat(one, channels, axis=0) for one in factors.taps), factors.exact)
     form = _chosen(layer, graph, axes, wanted, resizes=False)
-    weight = mixed.mixing.T.reshape(channels, -1, *(1 for _ in axes))
-    taken = graph.constant(weight, f"{layer.name}/mixing")
+    taken = graph.constant(mixed.convolution, f"{layer.name}/mixing")
     x = graph.node("Conv", (graph.tensor(layer.inputs[0]), taken))
     FORMS[form](layer, graph, x, axes, same)
     return MIXED + form
