@@ -77,5 +77,5 @@ def test_a_server_that_is_not_there_or_refuses_is_one_line(tmp_path: Path) -> No
         without = upconv(*asked, cwd=tmp_path, **DIRECT)
         assert (without.code, "UPCONV_TOKEN" in without.err) == (2, True)
         wrong = upconv(*asked, cwd=tmp_path, UPCONV_TOKEN=f"{token}x", **DIRECT)
-        assert (wrong.code, "401: the token is not known" in wrong.err) == (2, True)
+        assert (wrong.code, "401: the token is not known" in wrong.err) == (2, True), wrong.err
         assert upconv(*asked, cwd=tmp_path, UPCONV_TOKEN=token, **DIRECT).code == 0
