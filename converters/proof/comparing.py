@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final
@@ -18,7 +18,13 @@ from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.plan import Plan
 from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
 from upconv.converters.reference import run_layer, widened
-from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks, near_blocks
+from upconv.converters.reference.bounded_blocks import (
+    Near,
+    PartNear,
+    Place,
+    in_bounded_blocks,
+    near_blocks,
+)
 from upconv.converters.reference.call import Array
 from upconv.converters.reference.threads import each
 
@@ -190,12 +196,27 @@ class _Judge:
         self.found.append(worst)
         return True
 
-    def judge_near(self, place: Place, near: Array, lost: Array, bound: Array) -> bool:
-        """Exact is what is within `lost` of `near`: it may be on the far side."""
-        values = self.got[place]
-        if values.shape != near.shape or not np.isfinite(lost).all():
-            return False
-        return self.judge(place, near + np.copysign(lost, near - values), bound)
+    def judge_near(self, parts: Iterable[PartNear]) -> bool:
+        """Whether all values of a block are finite and within their bound; exact is what is within
+        `lost` of `near`, so it may be on the far side."""
+        found: list[Worst] = []
+        count = 0
+        for place, near, lost, bound in parts:
+            values = self.got[place]
+            if values.shape != near.shape or not values.size:
+                return False
+            error = values - near
+            np.abs(error, out=error)
+            error += lost
+            ratio = error / bound
+            at = int(ratio.argmax())  # a NaN is found first
+            if not ratio.flat[at] <= 1:
+                return False
+            found.append((float(error.flat[at]), float(bound.flat[at]), float(ratio.flat[at])))
+            count += values.size
+        self.found.append(max(found, key=_ratio))
+        self.compared.append(count)
+        return True
 
     def certificate(self, layer: Layer, form: str) -> LayerCertificate | None:
         return _of_parts(layer, form, "bound", self.found, self.got.size, sum(self.compared))

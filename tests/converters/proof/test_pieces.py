@@ -22,6 +22,7 @@ from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.proof import comparing, pieces, plan, runtime, skeleton
+from upconv.converters.proof.pace import known_shapes
 from upconv.converters.proof.pieces import pieces_of, value_sizes
 from upconv.converters.proof.runtime import read_onnx
 from upconv.converters.proof.verify import aliases, as_json, verify
@@ -49,7 +50,7 @@ def test_a_right_file_passes_in_pieces(tmp_path: Path, external: bool, cut: None
     path = written(network(), tmp_path, external)
     file, model = read_onnx(str(path)), network()
     names = aliases(model, file)
-    sizes = value_sizes(model, names, {"data": (1, 3, 13, 9)})
+    sizes = value_sizes(known_shapes(model, {"data": (1, 3, 13, 9)}), names)
     assert len(pieces_of(file, names.values(), sizes).pieces) > 5
     found = verify(model, str(path))
     assert found.verdict == "pass", str(found)
