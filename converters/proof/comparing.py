@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +24,17 @@ from upconv.converters.reference.bounded_blocks import (
     in_bounded_blocks,
     near_blocks,
 )
+from upconv.converters.reference.by_channels import (
+    Part,
+    channel_slices,
+    run_part,
+    stands_by_channels,
+)
 from upconv.converters.reference.call import Array
 from upconv.converters.reference.threads import each
 
 Worst = tuple[float | None, float | None, float | None]
 """(error, bound, ratio) of the worst element."""
-
-SLICE: Final = 1 << 18
-"""Values of a layer that are compared at a time, where its channels stand for themselves."""
 
 
 def compare_layer(
@@ -159,7 +161,7 @@ def _in_parts(
     """
     if isinstance(layer.operator, ops.Conv):
         return _by_blocks(layer, form, inputs, got, plan)
-    if _stands_by_channels(layer, inputs, got):
+    if stands_by_channels(layer, inputs, got.shape):
         return _by_channels(layer, form, inputs, got, plan)
     return None
 
@@ -222,32 +224,18 @@ class _Judge:
         return _of_parts(layer, form, "bound", self.found, self.got.size, sum(self.compared))
 
 
-def _stands_by_channels(layer: Layer, inputs: Sequence[NDArray[Any]], got: NDArray[Any]) -> bool:
-    """Whether each channel of the output comes from the same one of the inputs, in the same way."""
-    op = layer.operator
-    if got.ndim < 3 or got.size <= SLICE or layer.weights:
-        return False
-    if any(x.ndim != got.ndim or x.shape[:2] != got.shape[:2] for x in inputs):
-        return False
-    return isinstance(op, ops.Pool | ops.Relu) or (
-        isinstance(op, ops.Eltwise) and op.kind in ("sum", "difference", "max", "min")
-    )
-
-
 def _by_channels(
     layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
 ) -> LayerCertificate | None:
-    parts = list(_channel_slices(got.shape))
+    parts = list(channel_slices(got.shape))
     chooser = plan.chooser(layer.name, got.size)
     chosen = parts if chooser is None else list(chooser(parts))
     found: list[LayerCertificate] = []
     compared: list[int] = []
 
-    def judge(part: tuple[int, slice]) -> None:
-        place = (slice(part[0], part[0] + 1), part[1])
-        values = got[place]
-        wide = widened(layer, [x[place] for x in inputs])
-        exact = run_layer(layer, wide)
+    def judge(part: Part) -> None:
+        values = got[part[0] : part[0] + 1, part[1]]
+        wide, exact = run_part(layer, inputs, part)
         one = _compare_whole(layer, form, wide, {}, exact, {layer.outputs[0]: values})
         found.append(one)
         compared.append(values.size)
@@ -260,14 +248,6 @@ def _by_channels(
         return None
     worst = [(one.max_abs_error, one.bound, one.ratio) for one in found]
     return _of_parts(layer, form, found[0].kind, worst, got.size, sum(compared))
-
-
-def _channel_slices(shape: Sequence[int]) -> Iterator[tuple[int, slice]]:
-    """(n, channels) of parts of some SLICE values."""
-    step = max(SLICE // max(prod(shape[2:]), 1), 1)
-    for n in range(shape[0]):
-        for first in range(0, shape[1], step):
-            yield n, slice(first, min(first + step, shape[1]))
 
 
 def _of_parts(

@@ -33,6 +33,7 @@ from upconv.converters.proof.plan import FULL, Plan
 from upconv.converters.proof.report import LayerCertificate, worse_layer
 from upconv.converters.proof.runtime import OnnxFile
 from upconv.converters.reference import run_layer, widened
+from upconv.converters.reference.by_channels import results_of
 from upconv.converters.reference.run import Evaluation
 
 
@@ -239,7 +240,7 @@ class _Certifier:
             found = compare_near(layer, form, inputs, [*pairs.values()], whole is not None)
         if whole is not None:
             known = None if found is None else found[0]
-            whole.put(self.at, whole.results(layer) if known is None else (known,))
+            whole.put(self.at, results_of(whole, layer) if known is None else (known,))
         certificates = [] if found is None else found[1]
         return {at: one for at, one in zip(pairs, certificates, strict=False) if one is not None}
 

@@ -21,11 +21,12 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer, Model, ModelInput
 from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
-from upconv.converters.proof import comparing, pieces, plan, runtime, skeleton
+from upconv.converters.proof import pieces, plan, runtime, skeleton
 from upconv.converters.proof.pace import known_shapes
 from upconv.converters.proof.pieces import pieces_of, value_sizes
 from upconv.converters.proof.runtime import read_onnx
 from upconv.converters.proof.verify import aliases, as_json, verify
+from upconv.converters.reference import by_channels
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (skeleton, runtime):
         monkeypatch.setattr(module, "LARGE_FILE", 0)
     monkeypatch.setattr(skeleton, "SMALL_TENSOR", 64)
-    monkeypatch.setattr(comparing, "SLICE", 1)
+    monkeypatch.setattr(by_channels, "SLICE", 1)
     monkeypatch.setattr(plan, "LARGE_LAYER", 1)
 
 
