@@ -1,9 +1,14 @@
-"""Layers whose channels stand for themselves, some of them at a time: without large copies, and in
-as many threads as there are processors."""
+"""Some channels of a layer's output at a time.
+
+Where channels stand for themselves all of them are computed so, without large copies and in as many
+threads as there are processors; of a sum over all channels of the input some outputs can be asked
+for, with no more than their own weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +17,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.tensors import weight_of
 from upconv.converters.reference.call import Array
 from upconv.converters.reference.run import Evaluation, Results, bind, run_layer, widened
 from upconv.converters.reference.threads import each
@@ -66,3 +72,20 @@ def results_of(evaluation: Evaluation, layer: Layer) -> Results:
 
     each(fill, channel_slices(shape))
     return (out,)
+
+
+def some_outputs(layer: Layer, channels: Sequence[int]) -> Layer | None:
+    """The layer that computes these channels of a convolution's output alone; None of what is none,
+    or has groups."""
+    op = layer.operator
+    if not isinstance(op, ops.Conv | ops.ConvTranspose) or op.groups != 1:
+        return None
+    # An index copies what is chosen of a file's values; `take` copies all where they lie askew.
+    rows = (list(channels),)
+    columns = (slice(None), *rows)
+    turned = {"weight"} if isinstance(op, ops.ConvTranspose) else set()
+    weights = {
+        name: weight_of(weight.array()[columns if name in turned else rows])
+        for name, weight in layer.weights.items()
+    }
+    return replace(layer, operator=replace(op, out_channels=len(channels)), weights=weights)
