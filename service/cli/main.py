@@ -79,7 +79,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and exit code 2."""
     from upconv.converters.ir.errors import UpconvError
-    from upconv.service.cli.collector import collect_seldom
+    from upconv.service.cli.collector import collect_no_more, collect_seldom
 
     collect_seldom()
     try:
@@ -102,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # a defect of ours, which is neither "clean" nor "findings"
         _complain_of_ourselves(error)
         code = 2
+    if arguments is None:  # then the process is the command's own, and ends with it
+        collect_no_more()
     sys.exit(code if isinstance(code, int) else 0)
 
 
