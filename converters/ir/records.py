@@ -54,47 +54,48 @@ else:
 
     _SAMPLE = fields(_Sample)[0]
 
-    def _slotted(cls: type) -> type:
-        """The class with slots and what `dataclasses` knows its own by. That module would look for
-        a ClassVar in the text of each annotation, and take as long as all the rest."""
-        members, declared = dict(vars(cls)), {}  # type: dict[str, object], dict[str, Field]
+    def _slotted(cls: type, eq: bool) -> type:
+        """The class with slots, what `dataclasses` knows its own by, and the shared functions,
+        which are there as it is made: to enter them one by one takes half as long again. That
+        module would look for a ClassVar in the text of each annotation, and take as long as all."""
+        own, declared = dict(vars(cls)), {}  # type: dict[str, object], dict[str, Field]
         for name, annotation in get_annotations(cls).items():
-            default = members.pop(name, MISSING)
+            default = own.pop(name, MISSING)
             one = default if isinstance(default, Field) else field(default=default)
             one.name, one.type, one.kw_only = name, annotation, False
             one._field_type = _SAMPLE._field_type
             declared[name] = one
         for name in ("__dict__", "__weakref__"):
-            members.pop(name, None)
-        names = tuple(declared)
-        taken = tuple(name for name, one in declared.items() if one.init)
-        members |= {"__slots__": names, "__match_args__": taken, "__dataclass_fields__": declared}
-        members["__dataclass_params__"] = _Sample.__dataclass_params__
+            own.pop(name, None)
+        members = {"__repr__": _represent, **(_comparisons(declared) if eq else {}), **own}
+        members |= _SHARED
+        members["__slots__"] = names = tuple(declared)
+        members["__match_args__"] = tuple(name for name, one in declared.items() if one.init)
+        members["__dataclass_fields__"] = declared
         made = type(cls)(cls.__name__, cls.__bases__, members)
         made.__qualname__ = cls.__qualname__
         made.__doc__ = cls.__doc__ or f"{cls.__name__}({', '.join(names)})"
         return made
 
-    def _record(cls: type) -> type:
-        made = _slotted(cls)
-        made.__init__ = _initializer(made, fields(made))
-        if "__repr__" not in vars(cls):
-            made.__repr__ = _represent
-        made.__setattr__ = made.__delattr__ = _refuse
-        made.__getstate__ = _state
-        made.__setstate__ = _restore
+    def _record(cls: type, eq: bool = False) -> type:
+        made = _slotted(cls, eq)
+        made.__init__ = _initializer(made, tuple(made.__dataclass_fields__.values()))
         return made
 
     def _compared(cls: type) -> type:
-        made = _record(cls)
-        compared = tuple(field.name for field in fields(made) if field.compare)
+        return _record(cls, eq=True)
+
+    def _comparisons(declared: dict[str, Field]) -> dict[str, object]:
+        compared = tuple(name for name, one in declared.items() if one.compare)
         values = attrgetter(*compared) if compared else lambda self: ()
-        made.__eq__ = lambda self, other: (
-            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-        )
-        if "__hash__" not in vars(cls):
-            made.__hash__ = lambda self: hash(values(self))
-        return made
+        return {
+            "__eq__": lambda self, other: (
+                values(self) == values(other)
+                if other.__class__ is self.__class__
+                else NotImplemented
+            ),
+            "__hash__": lambda self: hash(values(self)),
+        }
 
     def _thawed(made: type) -> type:
         made.__setattr__, made.__delattr__ = object.__setattr__, object.__delattr__
@@ -135,7 +136,7 @@ def __eq__(self, other):
         makers = {f.name: f.default_factory for f in declared if f.default_factory is not MISSING}
 
         def initialize(self, *args, **named):
-            for enter, value in zip(setters, args, strict=False):
+            for enter, value in zip(setters, args):  # noqa: B905  (its keyword takes time)
                 enter(self, value)
             if len(args) == count and not named:
                 return
@@ -168,3 +169,11 @@ def __eq__(self, other):
     def _restore(self, state: list[object]) -> None:
         for one, value in zip(fields(self), state, strict=True):
             object.__setattr__(self, one.name, value)
+
+    _SHARED = {
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__getstate__": _state,
+        "__setstate__": _restore,
+        "__dataclass_params__": _Sample.__dataclass_params__,
+    }

@@ -18,9 +18,3 @@ def collect_seldom(times: int = 1) -> None:
     keeps large trees and makes them anew with every keystroke, so many `times` as seldom, and with
     0 never, for as long as it makes only modules."""
     gc.set_threshold(YOUNG * times, ROUNDS, ROUNDS)
-
-
-def collect_no_more() -> None:
-    """Leave what is there to the end of the process, which gives all of it back at once. Python
-    looks through everything several times before it ends, an eighth of a small command's time."""
-    gc.freeze()
