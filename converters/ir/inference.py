@@ -92,13 +92,19 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
         return _layer_shapes(layer, shapes)
     given = [shapes[value] for value in layer.inputs]
     before = kept.get((infer, layer.name), ())
-    for known, of, found in before:
+    for number, (known, of, found) in enumerate(before):
         if known is layer and of == given:
+            if number:
+                kept[infer, layer.name] = (before[number], *before[:number], *before[number + 1 :])
             shapes_known: tuple[Shape | None, ...] = found
             return shapes_known
     results = _layer_shapes(layer, shapes)
-    kept[infer, layer.name] = ((layer, given, results), *before[:1])  # as is, and with open sizes
+    kept[infer, layer.name] = ((layer, given, results), *before[: _LAST - 1])
     return results
+
+
+_LAST: Final = 3
+"""Shapes that are remembered of a layer: as it is, with open sizes, and before the last edit."""
 
 
 def _layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:
