@@ -11,6 +11,7 @@ from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Unknown
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
+from upconv.converters.ir.source import Pieces
 from upconv.converters.ir.weight_shapes import check_weights
 
 LARGEST: Final = (1 << 63) - 1
@@ -37,6 +38,11 @@ def infer(model: Model) -> Inference:
     Sizes are exact: ints where the inputs are, else Dims in the inputs' symbols. Errors carry the
     layer and its place; inference goes on with the error's guess.
     """
+    pieces = _pieces_of(model)
+    if pieces is not None and pieces.inferred is not None:
+        layers, inputs, found = pieces.inferred
+        if layers == model.layers and inputs == [entry.shape for entry in model.inputs]:
+            return Inference(found, ())
     shapes: dict[str, Shape | None] = {entry.name: entry.shape for entry in model.inputs}
     errors: list[ShapeError] = []
     for layer in model.layers:
@@ -53,6 +59,19 @@ def infer(model: Model) -> Inference:
         for value in layer.outputs:
             shapes.setdefault(value, None)
     return Inference(shapes, tuple(errors))
+
+
+def keep_inference(model: Model, shapes: Mapping[str, Shape | None]) -> None:
+    """Let what a reader has inferred of its layers without an error be what `infer` finds, where
+    the model's text is one that is read again and again."""
+    pieces = _pieces_of(model)
+    if pieces is not None:
+        pieces.inferred = model.layers, [entry.shape for entry in model.inputs], shapes
+
+
+def _pieces_of(model: Model) -> Pieces | None:
+    place = model.origin.place
+    return None if place is None else place.source.pieces
 
 
 def _are_ordinary(shapes: Iterable[Shape]) -> bool:

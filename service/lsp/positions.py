@@ -11,6 +11,8 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from upconv.converters.ir.source import line_starts
+
 if TYPE_CHECKING:
     from upconv.converters.ir.origin import Source
     from upconv.linter.finding import Place
@@ -37,7 +39,9 @@ class Lines:
     def __init__(self, text: str, encoding: str = "utf-16") -> None:
         self.text = text
         self.encoding = encoding
-        self.starts = [0, *(match.end() for match in _BREAK.finditer(text))]
+        breaks = (match.end() for match in _BREAK.finditer(text))
+        alone = text.count("\r") > text.count("\r\n")
+        self.starts = [0, *breaks] if alone else line_starts(text)
         self._plain = encoding == "utf-32" or text.isascii()
 
     def offset(self, point: Point) -> int:
