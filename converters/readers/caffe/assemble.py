@@ -59,7 +59,7 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
             for one in known:
                 work.append(one)
             continue
-        said, count = len(work.notices), len(work.layers)
+        said = len(work.notices)
         layer = _caffe_layer(source, work)
         try:
             made = lower(layer, dialect)
@@ -69,12 +69,14 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
                 work.refuse(error, layer.name, source.origin)
         else:
             made = _doubted(layer, made, work)
-        for one in _layers(layer, made, source.origin):
-            work.append(one)
+        layers = tuple(_layers(layer, made, source.origin))
         if kept is not None and len(work.notices) == said:
             seen = shapes if layer.shapes.sizes_asked else list(map(_rank, shapes))
-            made_before = kept.get(add_layers, ())
-            kept[add_layers] = ((key, seen, tuple(work.layers[count:])), *made_before[:1])
+            before = kept.get(add_layers, ())
+            layers = next((same for _, _, same in before if same == layers), layers)
+            kept[add_layers] = ((key, seen, layers), *before[:1])
+        for one in layers:
+            work.append(one)
 
 
 _Key: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...]]
