@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from upconv.converters.ir.errors import ShapeError, UnreadableError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
-from upconv.converters.ir.kept import those
+from upconv.converters.ir.kept import each, those
 from upconv.converters.ir.model import Layer, Model, Notice
 from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
@@ -18,6 +18,7 @@ from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
+from upconv.converters.ir.source import Pieces
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
@@ -61,6 +62,11 @@ class Crash:
             frame = frame.tb_next
         where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
         return where, self.reason
+
+
+def _reads(block: Block) -> tuple[str, ...]:
+    written = block.texts("top")
+    return tuple(blob for blob in block.texts("bottom") if blob not in written)
 
 
 def _aims(layer: Layer) -> bool:
@@ -178,6 +184,12 @@ class Context:
         return [block.span.start for block in blocks], blocks
 
     @cached_property
+    def read_blobs(self) -> frozenset[str]:
+        """The blobs that blocks of a prototxt have as bottoms; one that a block overwrites in place
+        is not read there."""
+        return frozenset(chain.from_iterable(each(self._pieces, _reads, self.blocks, _reads)))
+
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.net.layers}
 
@@ -211,6 +223,11 @@ class Context:
             found.setdefault(type(place[1].operator), []).append(place)
         return found
 
+    @property
+    def _pieces(self) -> Pieces | None:
+        place = self.net.origin.place
+        return None if place is None else place.source.pieces
+
     @cached_property
     def _of(self) -> dict[tuple[type[Operator], ...], Sequence[Layer]]:
         return {(): self.net.layers}
@@ -231,9 +248,7 @@ class Context:
     ) -> Iterator[Layer]:
         """The layers of these operators, or all, of which a test holds that goes by the layer
         alone: while somebody types, layers that stay as they are are not asked again."""
-        place = self.net.origin.place
-        pieces = place.source.pieces if place is not None else None
-        return those(pieces, test, self._all_of(operators))
+        return those(self._pieces, test, self._all_of(operators))
 
     def in_each(
         self, find: Callable[[Layer], Iterable[Hit]], *operators: type[Operator]

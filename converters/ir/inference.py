@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, leaves, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.operators import Unknown, targets
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
 from upconv.converters.ir.source import Pieces
@@ -117,9 +117,25 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
                 kept[infer, layer.name] = (before[number], *before[:number], *before[number + 1 :])
             shapes_known: tuple[Shape | None, ...] = found
             return shapes_known
-    results = _layer_shapes(layer, shapes)
+    results = _alike(layer, given, shapes)
     kept[infer, layer.name] = ((layer, given, results), *before[: _LAST - 1])
     return results
+
+
+def _alike(
+    layer: Layer, given: Sequence[Shape | None], shapes: Mapping[str, Shape | None]
+) -> tuple[Shape | None, ...]:
+    """The shapes of a layer whose operator other layers may have, too: nets are made of blocks."""
+    pieces = layer.origin.place.source.pieces if layer.origin.place is not None else None
+    stated = any(weight.shape is not None for weight in layer.weights.values())
+    if pieces is None or stated or isinstance(layer.operator, Unknown) or targets(layer.operator):
+        return _layer_shapes(layer, shapes)
+    key = (id(layer.operator), len(layer.outputs), *given)
+    known = pieces.shapes.get(key)
+    if known is None:
+        known = pieces.shapes[key] = layer.operator, _layer_shapes(layer, shapes)
+    found: tuple[Shape | None, ...] = known[1]
+    return found
 
 
 _LAST: Final = 3

@@ -176,8 +176,10 @@ class Pieces:
     def __init__(self) -> None:
         self.whole = Source("", "")
         self.alive: Callable[[], None] = _go_on
+        self.shapes: dict[Hashable, Any] = {}
         self.inferred: Any = None
         self.wired: Any = None
+        self._same: dict[Any, Any] = {}
         self._rows: dict[Hashable, tuple[Sequence[Any], list[Any]]] = {}
         self._last_alike: tuple[Sequence[Any], Sequence[Any], tuple[int, int]] = ((), (), (0, 0))
         self._known: dict[str, _Alike] = {}
@@ -188,6 +190,8 @@ class Pieces:
         self.alive = alive
         made = Source(text.path, text.text)
         made.landmark, made.pieces = text.landmark, self
+        if "line_starts" in vars(text):
+            made.line_starts = text.line_starts
         return made
 
     def read_again(self, whole: Source) -> None:
@@ -197,6 +201,13 @@ class Pieces:
         if self._round % ROUNDS == 0:
             since = self._round - ROUNDS
             self._known = {words: one for words, one in self._known.items() if one.used > since}
+            self.shapes.clear()
+            self._same.clear()
+
+    def same(self, value: T) -> T:
+        """A value that is equal, the same one each time."""
+        found: T = self._same.setdefault(value, value)
+        return found
 
     def each(self, what: Hashable, items: Sequence[T], make: Callable[[T], R]) -> Sequence[R]:
         """What `make` gives of each item (`kept.each`)."""

@@ -223,13 +223,7 @@ def dead_end(context: Context) -> Iterator[Hit]:
 
 def _is_read(context: Context, value: str) -> bool:
     """Whether any layer of the file reads the blob: losses and other phases count."""
-    blob = value.split("@", maxsplit=1)[0]
-    return any(_reads(block, blob) for block in context.blocks)
-
-
-def _reads(block: Block, blob: str) -> bool:
-    """Whether a block has the blob as a bottom; what overwrites it in place does not count."""
-    return blob in block.texts("bottom") and blob not in block.texts("top")
+    return value.split("@", maxsplit=1)[0] in context.read_blobs
 
 
 def _is_left_over(context: Context, made: Layer) -> bool:

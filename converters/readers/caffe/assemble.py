@@ -40,19 +40,20 @@ KINDS: Final[Kinds] = (
 
 @record(frozen=True, slots=True)
 class LayerSource:
-    """What a layer is made of: its wired node, `param { }` specs, blobs and place in the file."""
+    """What a layer is made of beside its node: `param { }` specs, blobs and place in the file."""
 
-    node: Node
     params: tuple[ParamSpec, ...]
     blobs: Blobs | None
     origin: Origin
 
 
-def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) -> None:
+def add_layers(
+    work: Workspace, nodes: Sequence[Node], sources: Sequence[LayerSource], dialect: str
+) -> None:
     """Append what the layers become, and a notice for each that could not be understood."""
-    for source in sources:
-        kept = source.node.layer.node.source.kept if source.blobs is None else None
-        key = _key(source, dialect) if kept is not None else ()
+    for node, source in zip(nodes, sources, strict=True):
+        kept = node.layer.node.source.kept if source.blobs is None else None
+        key = _key(node, dialect) if kept is not None else ()
         shapes = [work.shapes[name] for name in key[2]] if kept is not None else []
         known = _known(kept[add_layers], key, shapes) if kept and add_layers in kept else None
         if known is not None:
@@ -60,7 +61,7 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
                 work.append(one)
             continue
         said = len(work.notices)
-        layer = _caffe_layer(source, work)
+        layer = _caffe_layer(node, source, work)
         try:
             made = lower(layer, dialect)
         except UpconvError as error:
@@ -82,9 +83,8 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
 _Key: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
-def _key(source: LayerSource, dialect: str) -> _Key:
+def _key(node: Node, dialect: str) -> _Key:
     """What a lowering goes by, beside the layer's own text and the shapes of its bottoms."""
-    node = source.node
     bottoms = tuple([value.name for value in node.bottoms])
     return dialect, node.name, bottoms, tuple([value.name for value in node.tops])
 
@@ -127,8 +127,7 @@ def _unknown_field(layer: CaffeLayer, field: Field, message: str, near: tuple[st
     return Notice("unknown-field", error, near=near)
 
 
-def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:
-    node = source.node
+def _caffe_layer(node: Node, source: LayerSource, work: Workspace) -> CaffeLayer:
     return CaffeLayer(
         name=node.name,
         type=node.layer.type,
@@ -188,10 +187,11 @@ def _amount(low: int, high: int) -> str:
 
 
 def _layers(layer: CaffeLayer, made: Sequence[Lowered], origin: Origin) -> Iterator[Layer]:
+    pieces = layer.node.source.pieces
     for one in made:
         yield Layer(
             name=f"{layer.name}/{one.suffix}" if one.suffix else layer.name,
-            operator=one.operator,
+            operator=one.operator if pieces is None else pieces.same(one.operator),
             inputs=layer.bottoms if one.inputs is None else one.inputs,
             outputs=layer.tops if one.outputs is None else one.outputs,
             weights=one.weights,

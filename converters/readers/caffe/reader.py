@@ -65,7 +65,7 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     before = len(work.notices)
     unread = (*parsed.errors, *(notice.error for notice in left_open))
     broken = sorted(error.where.start for error in unread if error.where is not None)
-    add_layers(work, sources, options.dialect)
+    add_layers(work, wiring.nodes, sources, options.dialect)
     problems = [one for one in work.notices[before:] if not _follows(one, broken)]
     work.notices[before:] = problems
     told = {_field_at(one) for one in problems} - {None}
@@ -214,33 +214,30 @@ def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
 def _layer_sources(
     nodes: Sequence[Node], options: ReadOptions, work: Workspace, pieces: Pieces | None
 ) -> Sequence[LayerSource]:
-    """What each layer is made of: its node, its param specs, its blobs and its origin."""
+    """What each layer is made of beside its node: its param specs, its blobs and its origin."""
 
-    def made(node: Node, specs: tuple[ParamSpec, ...]) -> LayerSource:
-        return LayerSource(node, specs, None, _layer_origin(node.layer, work.path))
+    def made(layer: WrittenLayer) -> LayerSource:
+        return LayerSource(param_specs(layer.node), None, _layer_origin(layer, work.path))
 
-    def alone(node: Node) -> LayerSource | None:
+    def faultless(layer: WrittenLayer) -> LayerSource | None:
         try:
-            return made(node, _params(node))
+            return made(layer)
         except UnreadableError:
             return None
 
+    known = each(pieces, LayerSource, [node.layer for node in nodes], faultless)
     found = []
-    for node, known in zip(nodes, each(pieces, LayerSource, nodes, alone), strict=True):
+    for node, source in zip(nodes, known, strict=True):
         try:
-            found.append(known or made(node, _params(node)))
+            found.append(source or made(node.layer))
         except UnreadableError as error:
             work.refuse(error, node.name)
-            found.append(made(node, ()))
+            found.append(LayerSource((), None, _layer_origin(node.layer, work.path)))
     if not options.weights:
         return found
     blobs = _blobs(nodes, [one.params for one in found], options, work)
-    return [replace(one, blobs=blobs.get(one.node.name)) for one in found]
-
-
-def _params(node: Node) -> tuple[ParamSpec, ...]:
-    written = node.layer.node
-    return once(written.source, param_specs, lambda: param_specs(written))
+    pairs = zip(nodes, found, strict=True)
+    return [replace(one, blobs=blobs.get(node.name)) for node, one in pairs]
 
 
 def _blobs(
