@@ -243,9 +243,7 @@ class Context:
             self._of[operators] = [layer for _, layer in placed]
         return self._of[operators]
 
-    def those(
-        self, test: Callable[[Layer], object], *operators: type[Operator]
-    ) -> Iterator[Layer]:
+    def those(self, test: Callable[[Layer], object], *operators: type[Operator]) -> Iterator[Layer]:
         """The layers of these operators, or all, of which a test holds that goes by the layer
         alone: while somebody types, layers that stay as they are are not asked again."""
         return those(self._pieces, test, self._all_of(operators))

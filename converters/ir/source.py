@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 from upconv.converters.ir.records import record
 
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,9 +25,6 @@ T = TypeVar("T")
 
 LOOKS: Final = 20
 """Looks after which the collector runs, at a rest."""
-
-MOST_LOOKS: Final = 500
-"""And after which it runs while somebody types without one."""
 
 
 class Stale(BaseException):
@@ -73,19 +69,14 @@ class Looker:
         """Free what looks have left, now and then, while nobody types. The collector then passes
         over what stays: a text's pieces, which are many, would be gone through with every look."""
         if self._looks >= LOOKS:
-            await self._clean()
-
-    async def _clean(self) -> None:
-        self._looks = 0
-        await self.ask(_collect)
+            self._looks = 0
+            await self.ask(_collect)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _look(self, document: Document) -> Look:
-        shot, source = document.shot, document.lines.source(document.shot.path)
-        if self._looks >= MOST_LOOKS:
-            await self._clean()
+        source = document.lines.source(document.shot.path)
         self._looks += 1
         found = await self._in_thread(lambda alive: _look(document, source, self._folders, alive))
         self._told(document, found)
@@ -101,8 +92,7 @@ class Looker:
         def run() -> T | None:
             try:
                 alive()
-                with uncollected():
-                    return work(alive)
+                return work(alive)
             except Stale:
                 return None  # nobody waits for it any more
 
@@ -114,26 +104,13 @@ class Looker:
         return found  # type: ignore[return-value]  # None only where it was cancelled above
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """What a look makes is not searched for garbage: it leaves hardly any, and takes twice the time
-    where the collector goes through its hundred thousand objects again and again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def _collect() -> None:
     gc.unfreeze()
     gc.collect()
+    gc.freeze()
 
 
-def _look(
-    document: Document, source: Source, folders: Folders, alive: Callable[[], None]
-) -> Look:
+def _look(document: Document, source: Source, folders: Folders, alive: Callable[[], None]) -> Look:
     from pathlib import Path
 
     from upconv.service.work.looking import look

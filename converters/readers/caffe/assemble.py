@@ -53,9 +53,9 @@ def add_layers(
     """Append what the layers become, and a notice for each that could not be understood."""
     for node, source in zip(nodes, sources, strict=True):
         kept = node.layer.node.source.kept if source.blobs is None else None
-        key = _key(node, dialect) if kept is not None else ()
-        shapes = [work.shapes[name] for name in key[2]] if kept is not None else []
-        known = _known(kept[add_layers], key, shapes) if kept and add_layers in kept else None
+        key = _key(node, dialect)
+        shapes = [work.shapes[name] for name in key[2]]
+        known = _known(kept.get(add_layers, ()), key, shapes) if kept is not None else None
         if known is not None:
             for one in known:
                 work.append(one)

@@ -301,8 +301,20 @@ def _has_unknown(field: Field) -> bool:
 
 
 def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
-    for field in message.fields:
+    for field in fields_within(message):
         yield from _unknown_in(field, type_name)
+
+
+def fields_within(block: Message) -> Iterator[Field]:
+    """The fields of a block of a layer. Layers that stand in it do so for a brace that is missing:
+    the first stands for all, which may be thousands."""
+    swallowed = False
+    for field in block.fields:
+        if field.name == "layer" and isinstance(field.value, Message):
+            if swallowed:
+                continue
+            swallowed = True
+        yield field
 
 
 def _unknown_in(field: Field, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
@@ -336,7 +348,9 @@ def unknown_of_layer(block: Message) -> Iterator[tuple[Field, str, tuple[str, ..
         and kind_of_type.kind == "string"
     ):
         known |= fields_of("V0LayerParameter")
-    for field in block.fields:
+    if block.name == "layer":
+        known.pop("layer")  # V0's, inside of a V1 layer
+    for field in fields_within(block):
         kind = known.get(field.name)
         if kind is None:
             belongs_deeper = field.name in _holders("LayerParameter")

@@ -109,8 +109,9 @@ def wire(
     """Connect the layers that take part; `absent` are those that other phases have. Where a text
     has `pieces`, a wiring of the same words is taken over."""
     names = [entry.name for entry in inputs]
-    if pieces is not None and pieces.wired is not None:
-        known = _rewired(*pieces.wired, inputs, names, layers)
+    before = pieces.wired if pieces is not None else None
+    if pieces is not None and before is not None and before[0] == names:
+        known = _rewired(before[1], before[2], inputs, layers)
         if known is not None:
             pieces.wired = names, layers, known
             return known
@@ -126,16 +127,14 @@ def wire(
 
 
 def _rewired(
-    names_before: Sequence[str],
     before: Sequence[WrittenLayer],
     wiring: Wiring,
     inputs: Sequence[WrittenInput],
-    names: Sequence[str],
     layers: Sequence[WrittenLayer],
 ) -> Wiring | None:
     """The same wiring of layers of which some are written anew; None where one of them has another
     name, type, bottom or top."""
-    if names != names_before or len(layers) != len(before):
+    if len(layers) != len(before):
         return None
     anew = {}
     for old, new in compress(zip(before, layers, strict=True), map(is_not, before, layers)):
