@@ -13,7 +13,6 @@ AxisMap(scale=Fraction(1, 2), shift=Fraction(-1, 4))
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from typing import Any, TypeAlias
@@ -27,7 +26,7 @@ from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AxisMap:
     """input = scale * index + shift along one axis, in input pixels."""
 

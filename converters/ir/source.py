@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, compress, count
 from operator import add, is_not
@@ -134,7 +133,7 @@ def _go_on() -> None:
     return None
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Piece:
     """A piece: its words, and what a parser made of them in so many `steps`."""
 
@@ -143,7 +142,7 @@ class Piece:
     steps: int
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class _Alike:
     """Pieces of the same words, of which the first `taken` stand in the version `used` last."""
 

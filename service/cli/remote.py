@@ -6,10 +6,19 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from ssl import SSLEOFError
 from typing import Any, Final, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
@@ -96,8 +105,40 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
+class _Heard:
+    """A server that does not want all of a body answers and hangs up: its answer is what counts,
+    and not that the rest could not be sent."""
+
+    sock: Any
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super().request(*arguments, **named)  # type: ignore[misc]
+        except (BrokenPipeError, ConnectionResetError, SSLEOFError):
+            if self.sock is None:  # there was no connection
+                raise
+
+
+class _Plain(_Heard, HTTPConnection):
+    pass
+
+
+class _Secure(_Heard, HTTPSConnection):
+    pass
+
+
+class _PlainHandler(HTTPHandler):
+    def http_open(self, request: Request) -> HTTPResponse:
+        return self.do_open(_Plain, request)
+
+
+class _SecureHandler(HTTPSHandler):
+    def https_open(self, request: Request) -> HTTPResponse:
+        return self.do_open(_Secure, request)
+
+
 def _opener() -> OpenerDirector:
-    return build_opener(_NoRedirect)
+    return build_opener(_NoRedirect, _PlainHandler, _SecureHandler)
 
 
 def _words(error: HTTPError) -> str:

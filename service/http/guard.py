@@ -53,16 +53,16 @@ class _Body:
     """A request's body as it comes. Where it is too much, whoever reads it is told that the client
     is gone, and `refusal` says what the client is told."""
 
-    def __init__(self, receive: Receive, guards: Guards) -> None:
+    def __init__(self, receive: Receive, guards: Guards, heads: Mapping[str, str]) -> None:
         self._receive = receive
         self._guards = guards
         self._seen = 0
         self._deadline = time.monotonic() + guards.whole
-        self._whole = False
+        self.whole = not {"content-length", "transfer-encoding"} & heads.keys()
         self.refusal: tuple[int, str] | None = None
 
     async def take(self) -> Message:
-        if self._whole:  # what comes now is that the client goes, which may take its time
+        if self.whole:  # what comes now is that the client goes, which may take its time
             return await self._receive()
         left = min(self._guards.pause, self._deadline - time.monotonic())
         try:
@@ -74,8 +74,16 @@ class _Body:
         if self._seen > self._guards.body:
             self.refusal = 413, f"more than {self._guards.body} bytes"
             return {"type": "http.disconnect"}
-        self._whole = not message.get("more_body", False)
+        self.whole = not message.get("more_body", False)
         return message
+
+    async def throw_away(self) -> None:
+        """Take the rest, for a while. Who is still sending reads the answer only afterwards, and
+        not at all where the server hangs up first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not self.whole:
+                    self.whole = not (await self._receive()).get("more_body", False)
 
 
 def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
@@ -85,7 +93,10 @@ def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        body = _Body(receive, guards)
+        heads = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        body = _Body(receive, guards, heads)
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -93,20 +104,21 @@ def guarded(app: App, guards: Guards, count: Callable[[str, int], None]) -> App:
                 told = {name.lower() for name, _ in own}
                 message["headers"] = own + [each for each in HEADERS if each[0] not in told]
                 count(scope["method"], message["status"])
+            elif not message.get("more_body", False) and not body.whole:
+                await send({**message, "more_body": True})
+                await body.throw_away()
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         async def tell_unless_refused(message: Message) -> None:
             if body.refusal is None:
                 await tell(message)
 
-        heads = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
         body.refusal = _refusal(scope["method"], heads, guards)
         if body.refusal is None:
             await app(scope, body.take, tell_unless_refused)
         if body.refusal is not None:
-            await _say(tell, receive, *body.refusal)
+            await _say(tell, *body.refusal)
 
     return answer
 
@@ -125,15 +137,8 @@ def _refusal(method: str, headers: Mapping[str, str], guards: Guards) -> tuple[i
     return None
 
 
-async def _say(send: Send, receive: Receive, status: int, message: str) -> None:
-    """Answer before the body is read. Who is still sending reads the answer only afterwards, so
-    what comes is thrown away, for a while."""
+async def _say(send: Send, status: int, message: str) -> None:
     body = json.dumps({"error": message, "hint": ""}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while (await receive()).get("more_body", False):
-                pass
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": body})

@@ -13,6 +13,7 @@ from upconv.converters.audit.comparison.affine import affine_of, as_scale, folde
 from upconv.converters.audit.comparison.arrangements import picked, rearranged, unpooled
 from upconv.converters.audit.comparison.cuts import cutting, padding, parted, transposed_margin
 from upconv.converters.audit.comparison.factors import joined_axes, mixed_first
+from upconv.converters.audit.comparison.interpolations import enlarged, framed
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
     filled,
@@ -36,7 +37,7 @@ from upconv.converters.audit.comparison.pointwise import (
     gelu,
     of_e,
 )
-from upconv.converters.audit.comparison.products import as_transposed
+from upconv.converters.audit.comparison.products import as_transposed, unfolded
 from upconv.converters.audit.comparison.repeating import nearest, nearest_of_nearest, repeated
 from upconv.converters.audit.comparison.rewriting import Change, Net, Rewrite
 from upconv.converters.audit.comparison.sizes import numbered
@@ -143,6 +144,12 @@ def _product(net: Net, layer: Layer) -> Change | None:
     return Change(made, computed=True) if made is not None else None
 
 
+def _unfolded(net: Net, layer: Layer) -> Change | None:
+    """A transposed convolution of one axis between two reshapes."""
+    made = unfolded(layer, net.values)
+    return Change(made, computed=True) if made is not None else None
+
+
 def _axis_by_axis(net: Net, layer: Layer) -> Change | None:
     """Two transposed convolutions, one an axis, as one."""
     first = net.before(layer) if isinstance(layer.operator, ops.ConvTranspose) else None
@@ -186,6 +193,9 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     nearest_of_nearest,
     nearest_of_nearest,
     _product,
+    _unfolded,
+    enlarged,
+    framed,
     _axis_by_axis,
     _mixed,
     _affine,

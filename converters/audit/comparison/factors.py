@@ -23,12 +23,12 @@ def joined_axes(first: Layer, second: Layer) -> Layer | None:
     if not all(map(_depthwise, (a, b), weights)) or set(first.weights) != {"weight"}:
         return None
     axes = range(len(a.kernel))
-    if any(_acts(a, axis) and _acts(b, axis) for axis in axes):
+    if any(acts(a, axis) and acts(b, axis) for axis in axes):
         return None
 
     def of(field: str) -> Any:
         """The setting of whichever acts on an axis."""
-        return tuple(getattr(a if _acts(a, axis) else b, field)[axis] for axis in axes)
+        return tuple(getattr(a if acts(a, axis) else b, field)[axis] for axis in axes)
 
     names = ("kernel", "stride", "dilation", "pads_begin", "pads_end", "output_padding")
     whole = replace(b, **{name: of(name) for name in names})
@@ -74,7 +74,7 @@ def _depthwise(op: ops.ConvTranspose, weight: Weight | None) -> bool:
     return stored and op.target is None and op.groups == op.out_channels == weight.shape[0]  # type: ignore[index, union-attr]
 
 
-def _acts(op: ops.ConvTranspose, axis: int) -> bool:
+def acts(op: ops.ConvTranspose, axis: int) -> bool:
     """Whether it does more along an axis than scale."""
     still = op.kernel[axis], op.stride[axis], op.pads_begin[axis], op.pads_end[axis]
     return (*still, op.output_padding[axis]) != (1, 1, 0, 0, 0)

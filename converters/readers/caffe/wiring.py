@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress, islice
 from operator import is_not
 from typing import Final, Literal
@@ -45,7 +45,7 @@ _SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
 """Losses that may have the label first: of an input and a computed bottom, the latter counts."""
 
 
-@dataclass(eq=False, slots=True)
+@record(eq=False, slots=True)
 class Value:
     """One version of a blob; what is known of it grows while the layers are walked.
 
@@ -76,7 +76,7 @@ class InputSource:
     shape: tuple[int, ...] | None = None
 
 
-@dataclass(eq=False, slots=True)
+@record(eq=False, slots=True)
 class Node:
     """A layer under its unique name, with the values it reads and writes.
 

@@ -76,13 +76,19 @@ def test_forms_of_any_rank(case: str, form: str, dynamic: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("dynamic", ["", "HW"])
 @pytest.mark.parametrize(
-    ("factors", "begin", "end"),
-    [((8, 8), (0, 0), (0, 0)), ((4, 2), (0, 3), (2, 1)), ((3, 3), (1, 0), (2, 4))],
+    ("factors", "begin", "end", "extra"),
+    [
+        ((8, 8), (0, 0), (0, 0), (0, 0)),
+        ((4, 2), (0, 3), (2, 1), (0, 0)),
+        ((3, 3), (1, 0), (2, 4), (0, 0)),
+        ((4, 5), (2, 2), (0, 0), (3, 4)),
+        ((2, 3), (0, 1), (1, 0), (1, 2)),
+    ],
 )
 def test_a_resize_with_other_pads(
-    factors: Any, begin: Any, end: Any, dynamic: str, tmp_path: Path
+    factors: Any, begin: Any, end: Any, extra: Any, dynamic: str, tmp_path: Path
 ) -> None:
-    operator = enlarging(2, factors, (begin, end))
+    operator = replace(enlarging(2, factors, (begin, end)), output_padding=extra)
     stored = {"weight": kernels(2, factors), "bias": values(2, seed=3)}
     x = values(2, 2, 4, 5)
     options = {"bilinear": "resize"}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -79,3 +83,42 @@ def test_a_server_that_is_not_there_or_refuses_is_one_line(tmp_path: Path) -> No
         wrong = upconv(*asked, cwd=tmp_path, UPCONV_TOKEN=f"{token}x", **DIRECT)
         assert (wrong.code, "401: the token is not known" in wrong.err) == (2, True), wrong.err
         assert upconv(*asked, cwd=tmp_path, UPCONV_TOKEN=token, **DIRECT).code == 0
+
+
+def test_what_is_said_before_hanging_up_is_heard(tmp_path: Path) -> None:
+    """A proxy reads the heads, says no, and closes: what was still to be sent cannot be."""
+    (tmp_path / "a.prototxt").write_bytes(SMALL + b"#" * (1 << 24))
+    words = json.dumps({"error": "the proxy takes no such thing", "hint": ""}).encode()
+    said = b"HTTP/1.1 413 No\r\nContent-Length: %d\r\n\r\n%s" % (len(words), words)
+
+    def refuse(listening: socket.socket) -> None:
+        asking, _ = listening.accept()
+        with asking:
+            asking.recv(100)
+            asking.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        proxy = threading.Thread(target=refuse, args=(listening,))
+        proxy.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        done = upconv("check", "a.prototxt", "--server", url, cwd=tmp_path, **DIRECT)
+        proxy.join()
+    assert (done.code, done.err) == (
+        2,
+        f"error: --server {url}: 413: the proxy takes no such thing\n",
+    )
+
+
+def test_a_body_that_is_refused_is_read_before_the_server_hangs_up(
+    server: Server,
+) -> None:
+    """Browsers tell nothing of an answer that came while they were sending."""
+    host = urlsplit(server.url).netloc
+    body = b"#" * (1 << 24)
+    head = f"POST /v1/nowhere HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as asking:
+        asking.sendall(head.encode() + body)
+        asking.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 404")

@@ -8,12 +8,13 @@ at the next place that looks like a field or a brace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.records import record
 from upconv.converters.ir.source import Piece
 from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget, Meter
 from upconv.converters.readers.files.prototxt import diagnosis, grammar
@@ -31,7 +32,7 @@ _NEXT: Final = "\nlayer"
 """What a piece lasts up to: the line on which the next block begins."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParseResult:
     """What could be read, and every error in the order of the file."""
 

@@ -11,21 +11,20 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.files.prototxt.grammar import SKIP, STRING_OR_COMMENT
 
 T = TypeVar("T")
 Read: TypeAlias = Callable[[str], T]
 
-_INTEGER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]+)|(0|[1-9][0-9]*))", re.ASCII)
-_DECIMAL = re.compile(
-    r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII
-)
-_SPECIAL = re.compile(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
+_INTEGER = pattern(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]+)|(0|[1-9][0-9]*))", re.ASCII)
+_DECIMAL = pattern(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SPECIAL = pattern(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
 
 # Nearly all values are spelled so; they need no second look.
-is_plain_int = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII).fullmatch
+is_plain_int = pattern(r"0|[1-9][0-9]{0,17}", re.ASCII).fullmatch
 is_decimal = _DECIMAL.fullmatch
-plain_string = re.compile(r"""["']([^"'\\]*)["']""").fullmatch
+plain_string = pattern(r"""["']([^"'\\]*)["']""").fullmatch
 
 _MOST_DIGITS = 24
 _RANGE = range(-(2**63), 2**64)
@@ -35,7 +34,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("false", "False", "f", "0"), False),
 }
 
-_ESCAPE = re.compile(
+_ESCAPE = pattern(
     rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|([^\n]))"
 )
 _ESCAPED: Final = {
