@@ -45,7 +45,6 @@ _SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
 """Losses that may have the label first: of an input and a computed bottom, the latter counts."""
 
 
-@record(eq=False, slots=True)
 class Value:
     """One version of a blob; what is known of it grows while the layers are walked.
 
@@ -53,13 +52,16 @@ class Value:
     a Silence; `result` is the role of the loss, metric or recorder that takes it as a result.
     """
 
-    blob: str
-    writer: Node | None = None
-    declared: bool = False
-    name: str = ""
-    is_read: bool = False
-    computed_from: bool = False
-    result: Role | None = None
+    __slots__ = ("blob", "computed_from", "declared", "is_read", "name", "result", "writer")
+
+    def __init__(self, blob: str, writer: Node | None = None) -> None:
+        self.blob = blob
+        self.writer = writer
+        self.declared = False
+        self.name = ""
+        self.is_read = False
+        self.computed_from = False
+        self.result: Role | None = None
 
 
 @record(frozen=True, slots=True)
@@ -76,18 +78,28 @@ class InputSource:
     shape: tuple[int, ...] | None = None
 
 
-@record(eq=False, slots=True)
 class Node:
     """A layer under its unique name, with the values it reads and writes.
 
     `kept` is False for what inference drops: losses, metrics and what only they feed.
     """
 
-    name: str
-    layer: WrittenLayer
-    bottoms: tuple[Value, ...]
-    tops: tuple[Value, ...] = ()
-    kept: bool = True
+    __slots__ = ("bottoms", "kept", "layer", "name", "tops")
+
+    def __init__(
+        self, name: str, layer: WrittenLayer, bottoms: tuple[Value, ...], *, kept: bool
+    ) -> None:
+        self.name = name
+        self.layer = layer
+        self.bottoms = bottoms
+        self.tops: tuple[Value, ...] = ()
+        self.kept = kept
+
+    def anew(self, layer: WrittenLayer) -> Node:
+        """The node of a layer of the same words."""
+        made = Node(self.name, layer, self.bottoms, kept=self.kept)
+        made.tops = self.tops
+        return made
 
 
 @record(frozen=True, slots=True)
@@ -151,7 +163,7 @@ def _rewired(
         return replace(one, layer=layer, span=layer.span)
 
     def node(one: Node) -> Node:
-        return replace(one, layer=anew[id(one.layer)]) if id(one.layer) in anew else one
+        return one.anew(anew[id(one.layer)]) if id(one.layer) in anew else one
 
     nodes = tuple(map(node, wiring.nodes)) if anew else wiring.nodes
     return replace(wiring, sources=tuple(map(source, wiring.sources)), nodes=nodes)
