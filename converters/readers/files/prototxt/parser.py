@@ -29,6 +29,7 @@ _FINISHED: Final = -1
 _SWALLOWED: Final = 1
 """How deep pieces may stand: a block whose brace is still to be typed swallows those behind it."""
 
+_CLOSER: Final = grammar.CLOSER
 _COMMON: Final = (grammar.SCALAR, (grammar.BARE_OPEN, grammar.COLON_OPEN), grammar.CLOSE)
 
 _OFTEN: Final = 1000
@@ -166,7 +167,7 @@ class _Parser:
         """Close the current block at the brace `at`; returns where to go on."""
         text, current, stack = self.text, self.current, self.stack
         opener = text[current.first] if stack else ""
-        if not opener or grammar.CLOSER[opener] != text[at]:
+        if not opener or _CLOSER[opener] != text[at]:
             if diagnosis.CONFLICT.match(text, at):
                 return self._recover(diagnosis.wrong_name(text, at))
             self._error(diagnosis.wrong_closer(text, at, opener, current.name))
