@@ -382,6 +382,8 @@ def _rank(atom: Atom) -> tuple[str, str]:
 
 
 def _combine(left: Size, right: Size, sign: int) -> Size:
+    if isinstance(right, int) and isinstance(left, Dim) and left.terms:
+        return Dim(left.terms, left.constant + sign * right) if right else left
     factors: dict[Atom, int] = dict(left.terms) if isinstance(left, Dim) else {}
     constant = left.constant if isinstance(left, Dim) else left
     if isinstance(right, int):

@@ -18,7 +18,7 @@ from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.plan import Plan
 from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
 from upconv.converters.reference import run_layer, widened
-from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks
+from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks, near_blocks
 from upconv.converters.reference.call import Array
 from upconv.converters.reference.threads import each
 
@@ -55,23 +55,28 @@ def compare_layer(
 def compare_near(
     layer: Layer,
     form: str,
-    inputs: tuple[NDArray[Any], NDArray[Any]],
-    computed: tuple[NDArray[Any], NDArray[Any]],
-) -> tuple[LayerCertificate, LayerCertificate] | None:
-    """The certificates of a convolution in two runs whose inputs differ by roundings, from one
-    evaluation of its reference; None where it is no convolution, or one of the two asks for more
-    than that: then each has its own."""
-    if not isinstance(layer.operator, ops.Conv) or inputs[0].shape != inputs[1].shape:
+    exact_inputs: Sequence[NDArray[Any]],
+    runs: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    kept: bool,
+) -> tuple[Array | None, list[LayerCertificate | None]] | None:
+    """A convolution in runs that fed it (input) and computed (output) near to what its reference is
+    of `exact_inputs`: that reference, where it is to be `kept`, and the certificates; None of a run
+    that does not pass so, which is then judged by itself. None where it cannot be had so."""
+    if any(x.shape != exact_inputs[0].shape for x, _ in runs):
         return None
-    judges = [_Judge(one) for one in computed]
+    judges = [_Judge(computed) for _, computed in runs]
+    nears = [
+        Near((x,), judge.judge_near, judge.judge)
+        for (x, _), judge in zip(runs, judges, strict=True)
+    ]
     try:
-        near = Near(inputs[1:], judges[1].judge_near, judges[1].judge)
-        if not in_bounded_blocks(layer, inputs[:1], judges[0].judge, near=near):
-            return None
+        exact, within = near_blocks(layer, exact_inputs, nears, kept)
     except (ShapeError, IndexError):
         return None
-    first, second = (judge.certificate(layer, form) for judge in judges)
-    return None if first is None or second is None else (first, second)
+    return exact, [
+        judge.certificate(layer, form) if passes else None
+        for judge, passes in zip(judges, within, strict=True)
+    ]
 
 
 def uncertified(

@@ -48,7 +48,7 @@ def verify_copied(
     `names` are the values' names in the file. Raises UnreadableError where onnxruntime refuses one
     of the two, or fails.
     """
-    certified, _ = certify_layers(model, file, names, stimuli, pace)
+    certified = certify_layers(model, file, names, stimuli, pace).layers
     copied = _Copies(proto_of(model.path), proto_of(file.path)) if file.path != model.path else None
     layers = [_layer(layer, certified.get(layer.name), copied) for layer in model.layers
               if isinstance(layer.operator, Unknown) or layer.name in certified]  # fmt: skip

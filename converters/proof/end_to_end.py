@@ -22,13 +22,13 @@ from upconv.converters.reference.run import Results, run_model, widened
 Array = NDArray[np.float64]
 Stimuli: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
 Choices: TypeAlias = Mapping[str, Array]
+NO_CHOICES: Final[Choices] = {}
 
 END_TO_END_TOLERANCE: Final = 1e-4
 """Limit of the whole network's error, relative to the largest magnitude of an output."""
 
-WHOLE_RUNS: Final = {"full": 4.0, "sampled": 1.0}
-"""What the second half of a proof takes of each stimulus, in runs of onnxruntime: two, and a
-reference that takes as long."""
+WHOLE_RUNS: Final = {"full": 2.0, "sampled": 1.0}
+"""What the second half of a proof takes of each stimulus, in runs of onnxruntime."""
 
 Computed: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
 """Stimulus -> output -> values, as the file has them."""
@@ -51,35 +51,91 @@ def optimizations(optimized: bool) -> str:
     return f"optimizations {'on' if optimized else 'off'}"
 
 
+def run_untouched(
+    model: Model, file: OnnxFile, stimuli: Stimuli, optimized: bool, pace: Pace
+) -> Computed:
+    """What the untouched file makes of its inputs. Its session, which holds all weights, is gone
+    when this returns."""
+    outputs = [name for name in model.outputs if name in file.outputs]
+    if not stimuli:
+        return {}
+    running = session(untouched(file), optimized, file.path)
+    found: dict[str, Mapping[str, NDArray[Any]]] = {}
+    for stimulus, feeds in stimuli.items():
+        pace.tell(f"end to end, {stimulus}, {optimizations(optimized)}")
+        found[stimulus] = run(running, in_source_layout(model, feeds), outputs, file.path)
+        pace.step(sum(layer_costs(model, {n: x.shape for n, x in feeds.items()}).values()))
+    return found
+
+
+def first_of_each_size(stimuli: Stimuli) -> Stimuli:
+    """Of stimuli whose inputs have the same shapes, the first."""
+    found: dict[tuple[Any, ...], str] = {}
+    for stimulus in stimuli:
+        found.setdefault(_sizes(stimuli[stimulus]), stimulus)
+    return {stimulus: stimuli[stimulus] for stimulus in found.values()}
+
+
+def _sizes(feeds: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
+    return tuple((name, feeds[name].shape) for name in sorted(feeds))
+
+
+def run_plain(
+    model: Model, file: OnnxFile, stimuli: Stimuli, first: Computed, shown: Computed, pace: Pace
+) -> Computed:
+    """What the untouched file computes without optimizations: `first` of each size.
+
+    onnxruntime then runs each node as it stands, whether its value is shown or not. Where `first`
+    is bit for bit what the run with all values `shown` computed, whose layers are certified, that
+    run is what the other inputs of this size have; else the file runs on them too.
+    """
+    repeats = {_sizes(stimuli[one]): is_same(first[one], shown[one]) for one in first}
+    others = {one: feeds for one, feeds in stimuli.items() if one not in first}
+    outputs = {name for name in model.outputs if name in file.outputs}
+    known = {
+        one: {name: shown[one][name] for name in outputs}
+        for one, feeds in others.items()
+        if repeats[_sizes(feeds)] and outputs <= shown[one].keys()
+    }
+    left = {one: feeds for one, feeds in others.items() if one not in known}
+    return {**first, **known, **run_untouched(model, file, left, False, pace)}
+
+
+def is_same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether `right` has all of `left`, bit for bit."""
+    return all(name in right and same_bits(x, right[name]) for name, x in left.items())
+
+
+def same_bits(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    """Whether two arrays are the same, zeros of either sign and NaN of any kind told apart."""
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    bits = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right)]
+    return np.array_equal(bits[0], bits[1])
+
+
 def certify_outputs(
-    model: Model, file: OnnxFile, names: Mapping[str, str], stimuli: Stimuli, pace: Pace
+    file: OnnxFile,
+    names: Mapping[str, str],
+    references: References,
+    computed: Mapping[bool, Computed],
 ) -> list[OutputCertificate]:
-    """The worst of each output over all stimuli, optimizations off and on.
+    """The worst of each output over all stimuli: `computed` are those with optimizations off and
+    on (False, True).
 
     `names` are the values' names in the ONNX file.
     """
-    outputs = [name for name in model.outputs if name in file.outputs]
+    model, stimuli = references.model, references.stimuli
     found: dict[str, OutputCertificate] = {}
-    references = References(model, stimuli, pace)
-    for optimized in (False, True):
-        running = session(untouched(file), optimized, file.path)
-        ran: list[tuple[str, Mapping[str, NDArray[Any]]]] = []
-        for stimulus, feeds in stimuli.items():
-            pace.tell(f"end to end, {stimulus}, {optimizations(optimized)}")
-            fed = in_source_layout(model, feeds)
-            ran.append((stimulus, run(running, fed, outputs, file.path)))
-        del running  # before the reference, and the next session: each holds all weights
-        for stimulus, results in ran:
-            feeds = stimuli[stimulus]
-            fed = in_source_layout(model, feeds)
+    for optimized, runs in computed.items():
+        for stimulus, results in runs.items():
+            fed = in_source_layout(model, stimuli[stimulus])
             choices = followed_choices(model, file, names, fed, optimized)
-            for name in outputs:
-                got = np.asarray(results[name], np.float64)
+            for name, result in results.items():
+                got = np.asarray(result, np.float64)
                 one = references.compare(name, got, stimulus, choices)
                 found[name] = worse_output(found[name], one) if name in found else one
-            shapes = {name: x.shape for name, x in feeds.items()}
-            pace.step(WHOLE_RUNS["full"] / 2 * sum(layer_costs(model, shapes).values()))
-    return list(found.values())
+    return [found[name] for name in model.outputs if name in found]
 
 
 def compare_outputs(
@@ -110,6 +166,13 @@ def _beside(model: Model, name: str, want: Array, got: NDArray[Any]) -> OutputCe
     return judged(name, want, np.asarray(got, np.float64), tolerance_of(want))
 
 
+def choices_of(model: Model) -> list[str]:
+    """The values of a model that hold choices, or jump."""
+    return [
+        value for layer in model.layers for value in (*index_outputs(layer), *jump_outputs(layer))
+    ]
+
+
 def followed_choices(
     model: Model,
     file: OnnxFile,
@@ -120,12 +183,7 @@ def followed_choices(
     """The index values that onnxruntime takes and the values that jump, with nothing but them
     exposed: that changes no fusion, where exposing everything does, and with it the rounding that
     decides near ties."""
-    chosen = [
-        value
-        for layer in model.layers
-        for value in (*index_outputs(layer), *jump_outputs(layer))
-        if value in names
-    ]
+    chosen = [value for value in choices_of(model) if value in names]
     if not chosen:
         return {}
     wanted = sorted({names[value] for value in chosen})
@@ -136,7 +194,10 @@ def followed_choices(
 
 @dataclass(slots=True)
 class References:
-    """Runs of the reference; one is made again only where other choices are to be followed."""
+    """Runs of the reference; one is made again only where other choices are to be followed.
+
+    `made` are those that there are: (stimulus, rounded) -> the choices they follow, their values.
+    """
 
     model: Model
     stimuli: Stimuli

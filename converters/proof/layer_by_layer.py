@@ -1,7 +1,8 @@
 """The first half of a proof: each layer against its reference, on what onnxruntime fed it.
 
 A layer is certified on the activations that onnxruntime itself computed before it, so errors do
-not pile up and a wrong layer is named.
+not pile up and a wrong layer is named. The reference of the whole network is carried along: of a
+convolution one evaluation serves all runs that were fed something near, and the end to end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from upconv.converters.proof.end_to_end import (
     Stimuli,
     in_source_layout,
     optimizations,
+    same_bits,
 )
 from upconv.converters.proof.pace import Pace, layer_costs
 from upconv.converters.proof.pieces import pieces_of, value_sizes
@@ -32,9 +34,18 @@ from upconv.converters.proof.plan import FULL, Plan
 from upconv.converters.proof.report import LayerCertificate, worse_layer
 from upconv.converters.proof.runtime import OnnxFile
 from upconv.converters.reference import run_layer, widened
+from upconv.converters.reference.run import Evaluation
 
-Computed = dict[str, dict[str, NDArray[Any]]]
-"""Stimulus -> output -> what onnxruntime computed of it, as the file has it."""
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The worst certificate of every layer that is understood; stimulus -> output -> what the run
+    without optimizations computed, as the file has it; and the same of the reference of the whole
+    network, channels first, where it was carried along."""
+
+    layers: dict[str, LayerCertificate] = field(default_factory=dict)
+    computed: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    exact: dict[str, dict[str, Array]] = field(default_factory=dict)
 
 
 def certify_layers(
@@ -44,34 +55,40 @@ def certify_layers(
     stimuli: Stimuli,
     pace: Pace,
     plan: Plan = FULL,
-) -> tuple[dict[str, LayerCertificate], Computed]:
+    carried: bool = False,
+) -> Certified:
     """The worst certificate of every layer over all stimuli, and over optimizations off and on
-    where the plan says so; and the outputs without optimizations. Layers that are not understood
-    have none.
+    where the plan says so.
 
-    `names` are the values' names in the ONNX file.
+    `names` are the values' names in the ONNX file. With `carried` the reference of the whole
+    network is evaluated as well.
     """
     wanted = set(names.values()) - {entry.name for entry in model.inputs}
     shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
     costs = layer_costs(model, shapes)
     pieces = pieces_of(file, wanted, value_sizes(model, names, shapes))
-    found: dict[str, LayerCertificate] = {}
-    computed: Computed = {}
+    certified = Certified()
+    found = certified.layers
     for stimulus, feeds in stimuli.items():
         fed = in_source_layout(model, feeds)
         runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
         readers = pieces.last_readers()
-        certifier = _Certifier(model, names, forms_of(file), runs, plan, readers, pace, costs)
+        whole = Evaluation.of(model, feeds, model.outputs) if carried else None
+        certifier = _Certifier(
+            model, names, forms_of(file), runs, plan, readers, pace, costs, whole
+        )
+        computed = certified.computed.setdefault(stimulus, {})
         for at, piece in enumerate(pieces.pieces):
             for ran in runs:
                 pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
                 pieces.run(piece, ran.optimized, ran.values)
             _share_equal(runs, piece.makes)
-            kept = {name: runs[0].values[name] for name in file.outputs if name in piece.makes}
-            computed.setdefault(stimulus, {}).update(kept)
+            computed |= {name: runs[0].values[name] for name in file.outputs if name in piece.makes}
             for one in certifier.advance(at, len(pieces.pieces)):
                 found[one.layer] = worse_layer(found.get(one.layer, one), one)
-    return found, computed
+        if whole is not None:
+            certified.exact[stimulus] = {name: whole.values[name] for name in model.outputs}
+    return certified
 
 
 def _share_equal(runs: Sequence[_Run], names: Sequence[str]) -> None:
@@ -80,15 +97,8 @@ def _share_equal(runs: Sequence[_Run], names: Sequence[str]) -> None:
     first = runs[0].values
     for ran in runs[1:]:
         for name in names:
-            if _is_same(first[name], ran.values[name]):
+            if same_bits(first[name], ran.values[name]):
                 ran.values[name] = first[name]
-
-
-def _is_same(left: NDArray[Any], right: NDArray[Any]) -> bool:
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    bits = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (left, right)]
-    return np.array_equal(bits[0], bits[1])
 
 
 def forms_of(file: OnnxFile) -> dict[str, str]:
@@ -100,9 +110,9 @@ def forms_of(file: OnnxFile) -> dict[str, str]:
         return {}
 
 
-LAYER_RUNS: Final = 3
-"""What a layer's run in onnxruntime and its float64 reference take together, in runs of the former.
-"""
+LAYER_RUNS: Final = 2
+"""What a layer's run in onnxruntime and its share of the float64 reference take together, in runs
+of the former."""
 
 MOST_HIDDEN: Final = 16
 """Layers behind each other whose values a file may keep to itself."""
@@ -140,7 +150,8 @@ class _Certifier:
     of a layer's values once.
 
     `names` maps values to the ONNX file's names, `forms` layers to how the writer said them,
-    `readers` names to the last piece of the file that needs them.
+    `readers` names to the last piece of the file that needs them. `whole` is the reference of the
+    whole network, where it is carried along.
     """
 
     model: Model
@@ -151,6 +162,7 @@ class _Certifier:
     readers: Mapping[str, int]
     pace: Pace
     costs: Mapping[str, float]
+    whole: Evaluation | None
     at: int = 0
 
     @property
@@ -169,10 +181,11 @@ class _Certifier:
         is_last = piece + 1 == pieces
         while self.at < len(layers) and (is_last or self._is_there(layers[self.at])):
             self.pace.tell(f"{self.place}, {layers[self.at].name}")
-            found = self._judge_both(layers[self.at])
-            for number, ran in enumerate(self.runs if found is None else ()):
-                yield from self._judge(layers[self.at], ran, number)
-            yield from found or ()
+            found = self._judge_near(layers[self.at])
+            yield from found.values()
+            for number, ran in enumerate(self.runs):
+                if number not in found:
+                    yield from self._judge(layers[self.at], ran, number)
             for weight in layers[self.at].weights.values():
                 weight.release()
             self.pace.step(LAYER_RUNS * len(self.runs) * self.costs[layers[self.at].name])
@@ -189,22 +202,36 @@ class _Certifier:
         found = ran.feeds.get(name)
         return ran.values.get(name) if found is None else found
 
-    def _judge_both(self, layer: Layer) -> tuple[LayerCertificate, LayerCertificate] | None:
-        """The certificates of two runs from one evaluation; None where that does not do."""
-        if len(self.runs) != 2 or not isinstance(layer.operator, Conv):
-            return None
-        shown = {layer.inputs[0], layer.outputs[0]} <= self.names.keys()
-        if not shown or self._is_seen(layer, self.runs[1]):
-            return None
-        values = [
-            tuple(self._value(self.names[value], ran) for ran in self.runs)
-            for value in (layer.inputs[0], layer.outputs[0])
-        ]
-        (x, other), (y, got) = values
-        if x is None or other is None or y is None or got is None:
-            return None
-        form = self.forms.get(layer.name, "")
-        return compare_near(layer, form, (x, other), (y, got))
+    def _judge_near(self, layer: Layer) -> dict[int, LayerCertificate]:
+        """The certificates of runs that one evaluation has, by their numbers: that of the whole
+        network, which this carries on, or that of the first run."""
+        whole = self.whole
+        pairs = self._fed_and_computed(layer)
+        found = None
+        if len(pairs) > (whole is None):
+            inputs = [pairs[0][0]] if whole is None else whole.inputs(layer)  # any near to all
+            form = self.forms.get(layer.name, "")
+            found = compare_near(layer, form, inputs, [*pairs.values()], whole is not None)
+        if whole is not None:
+            known = None if found is None else found[0]
+            whole.put(self.at, whole.results(layer) if known is None else (known,))
+        certificates = [] if found is None else found[1]
+        return {at: one for at, one in zip(pairs, certificates, strict=False) if one is not None}
+
+    def _fed_and_computed(self, layer: Layer) -> dict[int, tuple[NDArray[Any], NDArray[Any]]]:
+        """Number -> (input, output) of a convolution in each run that shows other ones than the
+        first."""
+        found: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        if not isinstance(layer.operator, Conv):
+            return found
+        value, made = layer.inputs[0], layer.outputs[0]
+        if self.plan.extent != "full" or not {value, made} <= self.names.keys():
+            return found
+        for number, ran in enumerate(self.runs):
+            x, y = (self._value(self.names[name], ran) for name in (value, made))
+            if x is not None and y is not None and not (number and self._is_seen(layer, ran)):
+                found[number] = x, y
+        return found
 
     def _judge(self, layer: Layer, ran: _Run, number: int) -> Iterator[LayerCertificate]:
         if isinstance(layer.operator, Unknown) or (number and self._is_seen(layer, ran)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.model import Model
@@ -21,10 +22,16 @@ from upconv.converters.passes.live import live
 from upconv.converters.proof.comparing import uncertified
 from upconv.converters.proof.copied import verify_copied
 from upconv.converters.proof.end_to_end import (
+    NO_CHOICES,
     WHOLE_RUNS,
+    References,
     Stimuli,
     certify_outputs,
+    choices_of,
     compare_outputs,
+    first_of_each_size,
+    run_plain,
+    run_untouched,
 )
 from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers, forms_of
 from upconv.converters.proof.memory import require_memory
@@ -93,19 +100,51 @@ def verify(
     if extent == "sampled":
         stimuli = dict([next(iter(stimuli.items()))])
     pace = Pace(progress, _work(model, stimuli, plan))
-    layers, computed = certify_layers(model, file, names, stimuli, pace, plan)
+    prove = _prove_fully if extent == "full" else _prove_by_sample
+    layers, outputs = prove(model, file, names, stimuli, pace, plan)
     pace.tell("weights")
     for layer, reason in differing_weights(model, file.path):
         form = layers[layer.name].form if layer.name in layers else ""
         layers[layer.name] = uncertified(layer, form, reason, "fail")
-    if extent == "sampled":
-        outputs = compare_outputs(model, file, stimuli, computed, pace)
-    else:
-        outputs = certify_outputs(model, file, names, stimuli, pace)
-        bounds = _bounds(model, file, stimuli)
-        outputs = [replace(one, bound=bounds.get(one.name)) for one in outputs]
     found = tuple(layers.values()), tuple(outputs), tuple(missing_outputs(model, file))
     return Verification(model.path, onnx_path, file.opset, *found, extent=extent, seed=seed)
+
+
+Proven: TypeAlias = tuple[dict[str, LayerCertificate], list[OutputCertificate]]
+
+
+def _prove_by_sample(
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    stimuli: Stimuli,
+    pace: Pace,
+    plan: Plan,
+) -> Proven:
+    certified = certify_layers(model, file, names, stimuli, pace, plan)
+    return certified.layers, compare_outputs(model, file, stimuli, certified.computed, pace)
+
+
+def _prove_fully(
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    stimuli: Stimuli,
+    pace: Pace,
+    plan: Plan,
+) -> Proven:
+    """The untouched file runs first, before there is anything else in memory."""
+    optimized = run_untouched(model, file, stimuli, True, pace)
+    first = run_untouched(model, file, first_of_each_size(stimuli), False, pace)
+    certified = certify_layers(
+        model, file, names, stimuli, pace, plan, carried=not choices_of(model)
+    )
+    plain = run_plain(model, file, stimuli, first, certified.computed, pace)
+    made = {(one, False): (NO_CHOICES, exact) for one, exact in certified.exact.items()}
+    references = References(model, stimuli, pace, made)
+    outputs = certify_outputs(file, names, references, {False: plain, True: optimized})
+    bounds = _bounds(model, file, stimuli)
+    return certified.layers, [replace(one, bound=bounds.get(one.name)) for one in outputs]
 
 
 def _work(model: Model, stimuli: Stimuli, plan: Plan) -> float:

@@ -4,9 +4,10 @@ The theorem of `bounds` weighs sum |x||w|, which is a second evaluation. Whoever
 an error is within it may ask a smaller number first: the sum of |p| over parts p of the sum, which
 an evaluation has at hand, is at most sum |x||w|, and is small only where all parts happen to be.
 
-Values near others cost nothing at all: for inputs x + d, which another run of the same network had,
-the exact value is within sum |d||w| of that for x, and sum |x + d||w| no smaller than sum |x||w| by
-more than that. It is at most the length of d's window times that of w (Cauchy and Schwarz), and d
+Values near others cost next to nothing: for inputs x + d the exact value is within sum |d||w| of
+that for x, and sum |x + d||w| no smaller than sum |x||w| by more than that. It is at most the
+length of d's window times that of w (Cauchy and Schwarz). So one evaluation serves all runs of a
+network, where x is the reference's own value and d what float32 made of it, or another run did:
 some roundings of x, of which the bound has one for each of n products.
 
 What float64 loses in it and in the exact value, n * 2^-53 of sum |x||w|, is covered as there: by
@@ -49,10 +50,10 @@ judged is within it; if not, it is asked again with more."""
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The inputs of another run that differ little, and who is given what the layer makes of them:
-    (place, exact values of the first run, how far those of this one may lie from them, and no more
-    than the theorem's bound on their error); and of the places where that does not do, its own.
-    """
+    """A run whose inputs differ little from those that are evaluated, and who is given what the
+    layer makes of them: (place, exact values there, how far those of this run may lie from them,
+    and no more than the theorem's bound on their error); and of the places where that does not do,
+    its own."""
 
     inputs: Sequence[Any]
     sink: Callable[[Place, Array, Array, Array], bool]
@@ -60,41 +61,64 @@ class Near:
 
 
 def in_bounded_blocks(
-    layer: Layer,
-    inputs: Sequence[Any],
-    sink: BoundedSink,
-    chosen: Chosen | None = None,
-    near: Near | None = None,
+    layer: Layer, inputs: Sequence[Any], sink: BoundedSink, chosen: Chosen | None = None
 ) -> bool:
     """Give `sink` the blocks of a convolution's output, (N, C, spatial...), from several threads;
     all of them, or those that are `chosen`. What it is given is only valid until it returns.
     Where a block is not within the first bound it has the theorem's own. Whether all are within
     theirs in the end."""
     one = _Bounded.of(layer, inputs)
-    other = None if near is None else _Bounded.of(layer, near.inputs)
-    apart = None if near is None else _apart(one.work, near.inputs[0])
     missed: list[Rows] = []
-    missed_near: list[Rows] = []
 
     def judge(block: Block) -> None:
-        place, sizes = (block.n, slice(None), block.rows), block.sizes
-        assert sizes is not None
         bound = one.add_bias(block)
-        if not sink(place, block.values, bound):
+        if not sink((block.n, slice(None), block.rows), block.values, bound):
             missed.append((block.n, block.rows))
-        if near is None or apart is None:
-            return
-        lost = apart(block)
-        np.maximum(sizes - lost, 0, out=sizes)
-        if not near.sink(place, block.values, lost, one.bound(block)):
-            missed_near.append((block.n, block.rows))
 
     with np.errstate(all="ignore"):  # NaN and infinity are values here, as in the reference
         each_block(one.work, judge, sized=True, chosen=chosen)
-        if other is not None and near is not None:
-            missed_near = other.judge_by_parts(missed_near, near.own)
-            return other.judge_whole(missed_near, near.own) & one.judge_whole(missed, sink)
         return one.judge_whole(missed, sink)
+
+
+def near_blocks(
+    layer: Layer, inputs: Sequence[Any], runs: Sequence[Near], kept: bool = True
+) -> tuple[Array | None, list[bool]]:
+    """Give each of the `runs`, whose inputs have the shape of these, all blocks of a convolution,
+    from several threads. Where what is near does not do, it has the block of its own inputs, and at
+    last with the theorem's own bound.
+
+    The exact output of these inputs, (N, C, spatial...), where it is to be `kept`; whether all
+    blocks are within their bound in the end, of each run.
+    """
+    one = _Bounded.of(layer, inputs)
+    work = one.work
+    shape = (work.x.shape[0], work.weight.shape[0], *work.spatial)
+    exact: Array | None = np.empty(shape) if kept else None
+    others = [_Bounded.of(layer, run.inputs) for run in runs]
+    missed: list[list[Rows]] = [[] for _ in runs]
+    with np.errstate(all="ignore"):
+        apart = _Apart.of(work, [run.inputs[0] for run in runs])
+
+        def judge(block: Block) -> None:
+            place, sizes = (block.n, slice(None), block.rows), block.sizes
+            assert sizes is not None
+            one.bias_to(block)
+            if exact is not None:
+                exact[place] = block.values
+            for at, run in enumerate(runs):
+                lost = apart.of_block(at, block)
+                left = sizes if at + 1 == len(runs) else np.empty_like(sizes)
+                np.subtract(sizes, lost, out=left)
+                np.maximum(left, 0, out=left)
+                bound = one.bound(replace(block, sizes=left))
+                if not run.sink(place, block.values, lost, bound):
+                    missed[at].append((block.n, block.rows))
+
+        each_block(work, judge, sized=True)
+        return exact, [
+            other.judge_whole(other.judge_by_parts(left, run.own), run.own)
+            for other, run, left in zip(others, runs, missed, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +146,14 @@ class _Bounded:
 
     def add_bias(self, block: Block) -> Array:
         """The bias added to a block and to its sizes, in place; its bound."""
+        self.bias_to(block)
+        return self.bound(block)
+
+    def bias_to(self, block: Block) -> None:
         assert block.sizes is not None
         if self.bias is not None:
             block.values[...] += self.bias
             block.sizes[...] += np.abs(self.bias)
-        return self.bound(block)
 
     def bound(self, block: Block) -> Array:
         assert block.sizes is not None
@@ -176,35 +203,60 @@ ROUNDED_UP: Final = 1 + 2.0**-28
 """More than float64 loses in a sum of LARGEST_COUNT squares, and its root."""
 
 
-def _apart(work: Convolution, other: Array) -> Callable[[Block], Array]:
-    """What is at least sum |d||w| of a block's outputs, d the difference of `other` to its inputs:
-    (C_out, rows, spatial out[1:]...), or (1...) where there is none."""
-    if other is work.x:
-        return lambda block: np.zeros((1,) * (1 + len(work.spatial)))
-    shape = (work.x.shape[0], work.groups, *work.x.shape[2:])
-    energy = np.zeros(shape)
-    each(lambda part: _add_energy(work.x, other, energy, part), range(shape[0] * shape[1]))
-    taps: Array = np.ones((work.groups, 1, *work.windows.kernel))
-    lengths = np.sqrt(convolve(energy, taps, work.windows, work.spatial, work.groups))
-    weights = _lengths(work)
-    per_group = len(weights) // work.groups
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """How far the inputs of runs lie from those of a convolution: of each run the lengths of the
+    differences in each window (N, groups, spatial out...), None where there are none, and of each
+    output channel the length of its weights (C_out, 1...)."""
 
-    def of(block: Block) -> Array:
-        window = np.repeat(lengths[block.n, :, block.rows], per_group, axis=0)
-        found: Array = weights.reshape(-1, *(1 for _ in work.spatial)) * window * ROUNDED_UP
+    windows: Sequence[Array | None]
+    weights: Array
+
+    @classmethod
+    def of(cls, work: Convolution, runs: Sequence[Array]) -> _Apart:
+        differing = [None if other is work.x else _window_lengths(work, other) for other in runs]
+        lengths = _lengths(work) if any(one is not None for one in differing) else np.zeros(0)
+        return cls(differing, lengths.reshape(-1, *(1 for _ in work.spatial)))
+
+    def of_block(self, run: int, block: Block) -> Array:
+        """What is at least sum |d||w| of a block's outputs, d the differences: of its shape, or
+        (1...) where there are none."""
+        lengths = self.windows[run]
+        if lengths is None:
+            return np.zeros((1,) * block.values.ndim)
+        window = lengths[block.n, :, block.rows]
+        per_group = len(self.weights) // len(window)
+        if len(window) > 1:
+            window = np.repeat(window, per_group, axis=0)
+        found: Array = (self.weights * ROUNDED_UP) * window
         return found
 
-    return of
+
+def _window_lengths(work: Convolution, other: Array) -> Array:
+    shape = (work.x.shape[0], work.groups, *work.x.shape[2:])
+    energy = np.zeros(shape)
+    rows = range(0, shape[2], ROWS_AT_A_TIME)
+    parts = [(n, group, top) for n in range(shape[0]) for group in range(shape[1]) for top in rows]
+    each(lambda part: _add_energy(work.x, other, energy, part), parts)
+    taps: Array = np.ones((work.groups, 1, *work.windows.kernel))
+    return np.sqrt(convolve(energy, taps, work.windows, work.spatial, work.groups))
 
 
-def _add_energy(x: Array, other: Array, energy: Array, part: int) -> None:
-    """The sum of squares over the channels of one group of one entry of the batch."""
-    n, group = divmod(part, energy.shape[1])
+ROWS_AT_A_TIME: Final = 64
+"""Of the first spatial axis, whose differences are summed up by one thread."""
+
+
+def _add_energy(x: Array, other: Array, energy: Array, part: tuple[int, int, int]) -> None:
+    """The sum of squares over the channels of one group of one entry of the batch, in some rows."""
+    n, group, top = part
+    rows = slice(top, top + ROWS_AT_A_TIME)
     channels = x.shape[1] // energy.shape[1]
+    total = energy[n, group, rows]
+    difference: Array = np.empty(total.shape)
     for channel in range(group * channels, (group + 1) * channels):
-        difference = np.asarray(x[n, channel], np.float64) - other[n, channel]
+        np.subtract(x[n, channel, rows], other[n, channel, rows], out=difference, dtype=np.float64)
         np.square(difference, out=difference)
-        energy[n, group] += difference
+        total += difference
 
 
 def _lengths(work: Convolution) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -114,22 +115,57 @@ def run_model(
     Raises UsageError where an input is not fed or does not have the shape the model says, and
     what `run_layer` raises.
     """
-    values = {entry.name: _fed(model, entry.name, feeds) for entry in model.inputs}
-    symbols = _symbols(model, {name: x.shape for name, x in values.items()})
-    last = {value: i for i, layer in enumerate(model.layers) for value in layer.inputs}
+    evaluation = Evaluation.of(model, feeds, keep)
     for index, layer in enumerate(model.layers):
-        inputs = [values[name] for name in layer.inputs]
-        results = run_layer(layer, inputs, _sizes_of(layer, inputs, symbols))
-        results = amend(layer, inputs, results)
-        values.update(zip(layer.outputs, results, strict=True))
-        del inputs, results
+        inputs = evaluation.inputs(layer)
+        results = amend(layer, inputs, evaluation.results(layer))
+        del inputs
+        evaluation.put(index, results)
+        del results
         for weight in layer.weights.values():
             weight.release()
-        if keep is not None:
-            for name in {*layer.inputs, *layer.outputs}:
-                if last.get(name, -1) <= index and name not in keep:
-                    del values[name]
+    values = evaluation.values
     return values if keep is None else {name: values[name] for name in keep}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A model that is evaluated layer by layer, in order: the values so far, `symbols` that their
+    sizes are said in, and the last layer that reads each. With `keep` only those values stay behind
+    their last reader."""
+
+    model: Model
+    keep: Collection[str] | None
+    values: dict[str, Array]
+    symbols: Mapping[str, int]
+    last: Mapping[str, int]
+
+    @classmethod
+    def of(
+        cls, model: Model, feeds: Mapping[str, Any], keep: Collection[str] | None = None
+    ) -> Evaluation:
+        """Raises UsageError where an input is not fed or does not have the shape the model says."""
+        values = {entry.name: _fed(model, entry.name, feeds) for entry in model.inputs}
+        symbols = _symbols(model, {name: x.shape for name, x in values.items()})
+        last = {value: i for i, layer in enumerate(model.layers) for value in layer.inputs}
+        return cls(model, keep, values, symbols, last)
+
+    def inputs(self, layer: Layer) -> list[Array]:
+        return [self.values[name] for name in layer.inputs]
+
+    def results(self, layer: Layer) -> Results:
+        """What a layer makes of the values so far; raises what `run_layer` raises."""
+        inputs = self.inputs(layer)
+        return run_layer(layer, inputs, _sizes_of(layer, inputs, self.symbols))
+
+    def put(self, index: int, results: Results) -> None:
+        """Let the readers of a layer see these outputs of it, and free what no other reads."""
+        layer = self.model.layers[index]
+        self.values.update(zip(layer.outputs, results, strict=True))
+        if self.keep is not None:
+            for name in {*layer.inputs, *layer.outputs}:
+                if self.last.get(name, -1) <= index and name not in self.keep:
+                    del self.values[name]
 
 
 def _fed(model: Model, name: str, feeds: Mapping[str, Any]) -> Array:

@@ -61,14 +61,14 @@ def caffe_layer(site: Site, kind: str, name: str, outputs: tuple[str, ...]) -> L
     reader where they are no legal layer.
     """
     from upconv.converters.readers.caffe.assemble import lower
-    from upconv.converters.readers.caffe.lowering import CaffeLayer
+    from upconv.converters.readers.caffe.lowering import BottomShapes, CaffeLayer
     from upconv.converters.readers.caffe.written import written_layer
 
     node = message_of(site, kind)
     bottoms = tuple(f"{name}.input{index or ''}" for index, _ in enumerate(_bottoms(site)))
     if not bottoms:
         raise NotProvableError("its inputs are not written", where=site.span)
-    shapes = (None,) * len(bottoms)
+    shapes = BottomShapes((None,) * len(bottoms))
     layer = CaffeLayer(name, kind, node, bottoms, outputs, (), None, site.span, shapes)
     one = lower(layer)[0]
     inputs = with_references(one.operator, one.inputs or bottoms)

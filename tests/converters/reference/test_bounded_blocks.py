@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.converters.reference.build import convolution, layer, noise
-from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks
+from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks, near_blocks
 from upconv.converters.reference.bounds import error_bound, sum_of_products
 from upconv.converters.reference.call import Array
 
@@ -45,6 +45,8 @@ def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -
     op = convolution(channels=4, kernel=(3, 2), stride=stride, pad=(2, 1), groups=groups)
     x, weight = noise(2, 6, 7, 5), noise(4, 6 // groups, 3, 2, seed=1)
     one = layer(op, weight=weight, bias=noise(4, seed=2))
+    of_x = sum_of_products(one, [x])
+    assert of_x is not None
     for at, scale in enumerate((1e-6, 10.0, 1e-6)):
         other = x + np.float32(scale) * noise(2, 6, 7, 5, seed=3)
         if at == 2:
@@ -67,41 +69,46 @@ def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -
         def never(place: Place, exact: Array, bound: Array) -> bool:
             raise AssertionError("what is near was near enough")
 
-        near = Near([other], check, never)
-        assert in_bounded_blocks(one, [x], lambda *block: True, near=near)
+        exact, within = near_blocks(one, [x], [Near([other], check, never)])
+        assert within == [True]
+        assert exact is not None
+        np.testing.assert_allclose(exact, of_x.exact, atol=1e-12)
         assert told
         assert max(told) < 100 * scale * (1e6 if at == 2 else 1)
 
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
 def test_what_is_not_within_the_first_bound_has_the_theorems_own(stride: tuple[int, int]) -> None:
+    """Of two runs beside one evaluation, each is asked on its own inputs in the end."""
     op = convolution(channels=4, kernel=(3, 2), stride=stride, pad=(2, 1))
     x, weight = noise(2, 6, 7, 5), noise(4, 6, 3, 2, seed=1)
-    other = x + np.float32(1e-6) * noise(2, 6, 7, 5, seed=3)
     one = layer(op, weight=weight, bias=noise(4, seed=2))
-    asked: dict[str, list[Place]] = {"first": [], "near": [], "own": []}
+    asked: list[tuple[str, int, Place]] = []
 
-    def judge(name: str, inputs: Any, place: Place, exact: Array, bound: Array) -> bool:
-        """Satisfied by nothing less than the theorem's bound."""
+    def run(number: int) -> Near:
+        inputs = x + np.float32(1e-6) * noise(2, 6, 7, 5, seed=3 + number)
         whole = sum_of_products(one, [inputs])
         assert whole is not None
         limit = error_bound(whole.exact, whole.magnitude, whole.count)
-        np.testing.assert_allclose(exact, whole.exact[place], atol=1e-12)
-        asked[name].append(place)
-        return bool((bound >= limit[place] * (1 - 1e-4)).all())
 
-    def first(place: Place, exact: Array, bound: Array) -> bool:
-        return judge("first", x, place, exact, bound)
+        def own(place: Place, exact: Array, bound: Array) -> bool:
+            """Satisfied by nothing less than the theorem's bound."""
+            np.testing.assert_allclose(exact, whole.exact[place], atol=1e-12)
+            asked.append(("own", number, place))
+            return bool((bound >= limit[place] * (1 - 1e-4)).all())
 
-    def own(place: Place, exact: Array, bound: Array) -> bool:
-        return judge("own", other, place, exact, bound)
+        def never(place: Place, exact: Array, lost: Array, bound: Array) -> bool:
+            asked.append(("near", number, place))
+            return False
 
-    def never(place: Place, exact: Array, lost: Array, bound: Array) -> bool:
-        asked["near"].append(place)
-        return False
+        return Near([inputs], never, own)
 
-    assert in_bounded_blocks(one, [x], first, near=Near([other], never, own))
-    blocks = len(asked["near"])
-    assert len(asked["first"]) == 2 * blocks
-    assert len(asked["own"]) == 2 * blocks
+    exact, within = near_blocks(one, [x], [run(0), run(1)], kept=False)
+    assert (exact, within) == (None, [True, True])
+    for number in (0, 1):
+        count = sum(which == "near" and other == number for which, other, _ in asked)
+        assert count >= 2
+        assert sum(which == "own" and other == number for which, other, _ in asked) == 2 * count
+    strict = Near([x], lambda *block: False, lambda *block: False)
+    assert near_blocks(one, [x], [run(0), strict])[1] == [True, False]
     assert not in_bounded_blocks(one, [x], lambda *block: False)
