@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from upconv.converters.ir.errors import ShapeError, UpconvError
+from upconv.converters.ir.errors import ShapeError, UnreadableError, UpconvError
 from upconv.converters.ir.inference import Inference, infer
+from upconv.converters.ir.kept import each, those
 from upconv.converters.ir.model import Layer, Model, Notice
 from upconv.converters.ir.open_sizes import with_unknown_sizes
 from upconv.converters.ir.operators import UPSAMPLING, GlobalPool, Linear, Operator, targets
@@ -17,6 +18,7 @@ from upconv.converters.ir.origin import Source
 from upconv.converters.ir.places import Coordinates
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import Shape
+from upconv.converters.ir.source import Pieces
 from upconv.converters.ir.written import Block
 from upconv.linter.facts.intent import Intent, Training, intent_of, training_of
 from upconv.linter.facts.interpolation import Interpolator, find_interpolators
@@ -60,6 +62,29 @@ class Crash:
             frame = frame.tb_next
         where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
         return where, self.reason
+
+
+def _reads(block: Block) -> tuple[str, ...]:
+    written = block.texts("top")
+    return tuple(blob for blob in block.texts("bottom") if blob not in written)
+
+
+def _aims(layer: Layer) -> bool:
+    """Whether a layer takes sizes from other tensors."""
+    return bool(targets(layer.operator))
+
+
+@cache
+def _finding(find: Callable[[Layer], Iterable[Hit]]) -> Callable[[Layer], bool]:
+    """Whether there is anything to find in a layer, or cannot be searched for."""
+
+    def test(layer: Layer) -> bool:
+        try:
+            return any(True for _ in find(layer))
+        except UnreadableError:
+            return True
+
+    return test
 
 
 @dataclass
@@ -106,7 +131,7 @@ class Context:
         """The same for each way in which it follows an input's open size, with a size that shows
         it; None where every size does."""
         shapes = self.open_inference.shapes
-        if not any(targets(layer.operator) for layer in self.net.layers):
+        if not any(True for _ in self.those(_aims)):
             return ((None, Coordinates(self.net, shapes)),)
         from upconv.converters.audit.open_places import placed
 
@@ -159,6 +184,12 @@ class Context:
         return [block.span.start for block in blocks], blocks
 
     @cached_property
+    def read_blobs(self) -> frozenset[str]:
+        """The blobs that blocks of a prototxt have as bottoms; one that a block overwrites in place
+        is not read there."""
+        return frozenset(chain.from_iterable(each(self._pieces, _reads, self.blocks, _reads)))
+
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.net.layers}
 
@@ -192,11 +223,37 @@ class Context:
             found.setdefault(type(place[1].operator), []).append(place)
         return found
 
+    @property
+    def _pieces(self) -> Pieces | None:
+        place = self.net.origin.place
+        return None if place is None else place.source.pieces
+
+    @cached_property
+    def _of(self) -> dict[tuple[type[Operator], ...], Sequence[Layer]]:
+        return {(): self.net.layers}
+
     def of(self, *operators: type[Operator]) -> Iterator[Layer]:
-        """The layers with one of these operators, in order."""
-        found = [self._by_operator.get(one, ()) for one in set(operators)]
-        placed = found[0] if len(found) == 1 else sorted(chain(*found))
-        return (layer for _, layer in placed)
+        """The layers with one of these operators, in order; all where none is named."""
+        return iter(self._all_of(operators))
+
+    def _all_of(self, operators: tuple[type[Operator], ...]) -> Sequence[Layer]:
+        if operators not in self._of:
+            found = [self._by_operator.get(one, ()) for one in set(operators)]
+            placed = found[0] if len(found) == 1 else sorted(chain(*found))
+            self._of[operators] = [layer for _, layer in placed]
+        return self._of[operators]
+
+    def those(self, test: Callable[[Layer], object], *operators: type[Operator]) -> Iterator[Layer]:
+        """The layers of these operators, or all, of which a test holds that goes by the layer
+        alone: while somebody types, layers that stay as they are are not asked again."""
+        return those(self._pieces, test, self._all_of(operators))
+
+    def in_each(
+        self, find: Callable[[Layer], Iterable[Hit]], *operators: type[Operator]
+    ) -> Iterator[Hit]:
+        """What is found in each layer of these operators, or in all, going by the layer alone."""
+        for layer in self.those(_finding(find), *operators):
+            yield from find(layer)
 
     def input_shape(self, layer: Layer, index: int = 0) -> Shape | None:
         """The shape of a layer's input; None where it is not known."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.linter.finding import Safety, Severity
 from upconv.linter.hit import Hit
@@ -93,15 +94,15 @@ class Rule:
     @property
     def sections(self) -> dict[str, str]:
         """Heading -> text, in the order of HEADINGS."""
-        parts = re.split(_HEADING, self.page)[1:]
+        parts = _HEADING.split(self.page)[1:]
         return {parts[at]: cleandoc(parts[at + 1]) for at in range(0, len(parts), 2)}
 
 
 _LEVELS: Final[dict[str, Safety]] = {"Safe": "safe", "Unsafe": "unsafe"}
 
-_HEADING: Final = re.compile(rf"^({'|'.join(HEADINGS)}):[ ]*$", re.MULTILINE)
-_CODE: Final = re.compile(r"[A-Z]{2,8}[0-9]{3,4}")
-_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HEADING: Final = pattern(rf"^({'|'.join(HEADINGS)}):[ ]*$", re.MULTILINE)
+_CODE: Final = pattern(r"[A-Z]{2,8}[0-9]{3,4}")
+_NAME: Final = pattern(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 RULES: dict[str, Rule] = {}
 """Code -> rule, filled as `upconv.linter.rules` is imported."""

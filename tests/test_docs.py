@@ -22,7 +22,7 @@ from tests.support import ROOT
 from upconv.linter.reports import FORMATS
 from upconv.linter.rules import RULES
 from upconv.linter.settings.config_values import KEYS, config_record
-from upconv.service.cli.main import COMMANDS, cli
+from upconv.service.cli.group import COMMANDS, cli
 
 GENERATED = (ROOT / "docs" / "rules", ROOT / "docs" / "engines")
 PAGES = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import gcd, prod
 from operator import or_
@@ -28,7 +27,7 @@ from upconv.converters.ir.records import record
 Kind = Literal["==", ">="]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Relation:
     """difference == 0, or difference >= 0; built by `of`, which leaves out common factors, so that
     relations that say the same are mostly equal.

@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import lcm
 from typing import Final
 
 from upconv.converters.audit.growth import LONGEST, Growth, Unsayable, primes, scaled_sum
+from upconv.converters.ir.records import record
 
 LISTED: Final = 8
 """How many numbers a rule lists; of more it gives the count."""
@@ -22,7 +22,7 @@ MOST_LOOKED_AT: Final = 64
 """How many sizes are looked at one by one where formulas do not hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SizeSet:
     """Which of 1, 2, 3 ... belong to it: bit n-1 of `head` tells of n up to `length`, and behind,
     bit (n-1-length) mod `period` of `cycle`.

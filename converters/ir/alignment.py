@@ -13,7 +13,6 @@ AxisMap(scale=Fraction(1, 2), shift=Fraction(-1, 4))
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from typing import Any, TypeAlias
@@ -27,7 +26,7 @@ from upconv.converters.ir.registry import OperatorTable
 from upconv.converters.ir.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AxisMap:
     """input = scale * index + shift along one axis, in input pixels."""
 
@@ -81,6 +80,8 @@ def convolution_map(op: ops.Conv | ops.Pool | ops.ConvTranspose, axis: int) -> A
     """Centre of the window (pycaffe coord_map.py): a convolution's output i is centred on
     s*i + (ke-1)/2 - pad; a transposed convolution is the inverse of that map."""
     centre = Fraction(effective_kernel(op.kernel[axis], op.dilation[axis]) - 1, 2)
+    if op.stride[axis] == 1 and centre == op.pads_begin[axis]:
+        return IDENTITY
     forward = AxisMap(Fraction(op.stride[axis]), centre - op.pads_begin[axis])
     return forward.inverse() if isinstance(op, ops.ConvTranspose) else forward
 

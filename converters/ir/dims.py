@@ -16,9 +16,11 @@ Dims and on numpy arrays of ints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import gcd, prod
 from typing import Any, Final, Literal, TypeAlias, Union
+
+from upconv.converters.ir.records import quick_record
 
 Size: TypeAlias = Union[int, "Dim"]
 Atom: TypeAlias = Union["Symbol", "Like", "Quotient", "Extreme", "Product"]
@@ -53,7 +55,7 @@ class Written:
             raise TooLongError
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Symbol:
     """A size the user wrote as a letter."""
 
@@ -63,7 +65,7 @@ class Symbol:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Like:
     """The size of `tensor` along `axis`."""
 
@@ -74,7 +76,7 @@ class Like:
         return f"size({self.tensor}, {self.axis})"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Quotient:
     """Floor division; a ceiling division is the negative quotient of a negative numerator."""
 
@@ -95,7 +97,7 @@ class Quotient:
         return self.written.text
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Extreme:
     """The minimum or maximum of its arguments."""
 
@@ -115,7 +117,7 @@ class Extreme:
         return self.written.text
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Product:
     """A product of two or more non-constant sizes (what a flatten of dynamic axes makes)."""
 
@@ -134,7 +136,7 @@ class Product:
         return self.written.text
 
 
-@dataclass(frozen=True, slots=True)
+@quick_record(frozen=True, slots=True)
 class Dim:
     """sum(coefficient * atom) + constant, with at least one atom; built by operators only."""
 
@@ -380,6 +382,8 @@ def _rank(atom: Atom) -> tuple[str, str]:
 
 
 def _combine(left: Size, right: Size, sign: int) -> Size:
+    if isinstance(right, int) and isinstance(left, Dim) and left.terms:
+        return Dim(left.terms, left.constant + sign * right) if right else left
     factors: dict[Atom, int] = dict(left.terms) if isinstance(left, Dim) else {}
     constant = left.constant if isinstance(left, Dim) else left
     if isinstance(right, int):

@@ -54,7 +54,8 @@ def conv_size(
     >>> conv_size(7, 3, 2, 1, 1, 1)
     4
     """
-    return (size + pad_begin + pad_end - effective_kernel(kernel, dilation)) // stride + 1
+    more = pad_begin + pad_end - effective_kernel(kernel, dilation)
+    return (size + more) // stride + 1
 
 
 def full_size(size: Any, kernel: int, stride: int, dilation: int) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, leaves, substitute
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.operators import Unknown, targets
 from upconv.converters.ir.records import record
 from upconv.converters.ir.shapes import SHAPES, InputShapes, Shape
+from upconv.converters.ir.source import Pieces
 from upconv.converters.ir.weight_shapes import check_weights
 
 LARGEST: Final = (1 << 63) - 1
@@ -37,6 +38,11 @@ def infer(model: Model) -> Inference:
     Sizes are exact: ints where the inputs are, else Dims in the inputs' symbols. Errors carry the
     layer and its place; inference goes on with the error's guess.
     """
+    pieces = _pieces_of(model)
+    if pieces is not None and pieces.inferred is not None:
+        layers, inputs, found = pieces.inferred
+        if layers == model.layers and inputs == [entry.shape for entry in model.inputs]:
+            return Inference(found, ())
     shapes: dict[str, Shape | None] = {entry.name: entry.shape for entry in model.inputs}
     errors: list[ShapeError] = []
     for layer in model.layers:
@@ -53,6 +59,19 @@ def infer(model: Model) -> Inference:
         for value in layer.outputs:
             shapes.setdefault(value, None)
     return Inference(shapes, tuple(errors))
+
+
+def keep_inference(model: Model, shapes: Mapping[str, Shape | None]) -> None:
+    """Let what a reader has inferred of its layers without an error be what `infer` finds, where
+    the model's text is one that is read again and again."""
+    pieces = _pieces_of(model)
+    if pieces is not None:
+        pieces.inferred = model.layers, [entry.shape for entry in model.inputs], shapes
+
+
+def _pieces_of(model: Model) -> Pieces | None:
+    place = model.origin.place
+    return None if place is None else place.source.pieces
 
 
 def _are_ordinary(shapes: Iterable[Shape]) -> bool:
@@ -92,13 +111,35 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
         return _layer_shapes(layer, shapes)
     given = [shapes[value] for value in layer.inputs]
     before = kept.get((infer, layer.name), ())
-    for known, of, found in before:
+    for number, (known, of, found) in enumerate(before):
         if known is layer and of == given:
+            if number:
+                kept[infer, layer.name] = (before[number], *before[:number], *before[number + 1 :])
             shapes_known: tuple[Shape | None, ...] = found
             return shapes_known
-    results = _layer_shapes(layer, shapes)
-    kept[infer, layer.name] = ((layer, given, results), *before[:1])  # as is, and with open sizes
+    results = _alike(layer, given, shapes)
+    kept[infer, layer.name] = ((layer, given, results), *before[: _LAST - 1])
     return results
+
+
+def _alike(
+    layer: Layer, given: Sequence[Shape | None], shapes: Mapping[str, Shape | None]
+) -> tuple[Shape | None, ...]:
+    """The shapes of a layer whose operator other layers may have, too: nets are made of blocks."""
+    pieces = layer.origin.place.source.pieces if layer.origin.place is not None else None
+    stated = any(weight.shape is not None for weight in layer.weights.values())
+    if pieces is None or stated or isinstance(layer.operator, Unknown) or targets(layer.operator):
+        return _layer_shapes(layer, shapes)
+    key = (id(layer.operator), len(layer.outputs), *given)
+    known = pieces.shapes.get(key)
+    if known is None:
+        known = pieces.shapes[key] = layer.operator, _layer_shapes(layer, shapes)
+    found: tuple[Shape | None, ...] = known[1]
+    return found
+
+
+_LAST: Final = 3
+"""Shapes that are remembered of a layer: as it is, with open sizes, and before the last edit."""
 
 
 def _layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:

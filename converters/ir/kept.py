@@ -6,10 +6,15 @@ them. Nobody keeps there what tells of a place, nor what follows from other laye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from upconv.converters.ir.source import Pieces
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Keeper(Protocol):
@@ -41,3 +46,16 @@ def faults(keeper: Keeper, what: Hashable, search: Callable[[], Iterable[T]]) ->
     if not found:
         kept[what] = ()
     return found
+
+
+def each(
+    pieces: Pieces | None, what: Hashable, items: Sequence[T], make: Callable[[T], R]
+) -> Sequence[R]:
+    """What `make` gives of each item, which follows from that item's own words. Where a text has
+    `pieces`, items that are where they were, counted from either end, are not asked again."""
+    return list(map(make, items)) if pieces is None else pieces.each(what, items, make)
+
+
+def those(pieces: Pieces | None, test: Callable[[T], object], items: Sequence[T]) -> Iterator[T]:
+    """The items of which a test holds that goes by their own words."""
+    return compress(items, each(pieces, test, items, test))

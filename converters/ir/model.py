@@ -172,8 +172,10 @@ def validate(model: Model) -> None:
         if layer.name in names:
             raise _invalid(layer, "two layers have this name")
         names.add(layer.name)
-        for problem in _layer_problems(layer, known):
-            raise _invalid(layer, problem)
+        wired = known.issuperset(layer.inputs) and known.isdisjoint(layer.outputs)
+        if not wired or targets(layer.operator):
+            for problem in _layer_problems(layer, known):
+                raise _invalid(layer, problem)
         known.update(layer.outputs)
     for value in model.outputs:
         if value not in known:

@@ -67,8 +67,9 @@ class CropFit:
         return tuple(int(shift) for shift in shifts)
 
 
-_PLACED_ALIKE: Final = (*ops.POINTWISE, ops.Conv, ops.Pool, ops.ConvTranspose)
-"""Operators whose map follows from the layer and the sizes around it alone."""
+_PLACED_ALIKE: Final = frozenset({*ops.POINTWISE, ops.Conv, ops.Pool, ops.ConvTranspose})
+"""Operators whose maps follow from the operator and the number of axes, but where a pixel becomes
+several."""
 
 
 class Coordinates:
@@ -115,38 +116,42 @@ class Coordinates:
             self.places[value] = PixelMap(value, (IDENTITY,) * (len(shape) - 2))
 
     def _enter(self, layer: Layer) -> None:
-        kept = layer.origin.kept if isinstance(layer.operator, _PLACED_ALIKE) else None
-        if kept is None:
-            self._place(layer)
-            return
-        base, shapes = self._base(layer), self._shapes
-        given = [shapes.get(value) for value in (*layer.inputs, *layer.outputs)]
-        known = kept.get((Coordinates, layer.name))
-        if known is None or known[0] is not layer or known[1:3] != (base, given):
-            self._place(layer)
-            found = {name: self.places[name] for name in layer.outputs if name in self.places}
-            maps = self._of_layers[layer.name]
-            kept[Coordinates, layer.name] = layer, base, given, maps, found
-        else:
-            self._of_layers[layer.name] = known[3]
-            self.places.update(known[4])
-
-    def _place(self, layer: Layer) -> None:
-        maps = self._of_layers[layer.name] = layer_maps(layer, self._shapes, self._producers)
         base = self._base(layer)
+        maps = self._of_layers[layer.name] = self._maps(layer)
         if maps is not None and isinstance(layer.operator, ops.Crop):
             maps = self._mended(layer, layer.operator, maps)
-        for value in layer.outputs:
-            if maps is None or base is None or len(base.maps) != len(maps):
+        if maps is None or base is None or len(base.maps) != len(maps):
+            for value in layer.outputs:
                 self._root(value)
-            else:
-                pairs = zip(maps, base.maps, strict=True)
-                self.places[value] = PixelMap(base.root, tuple(m.after(b) for m, b in pairs))
+            return
+        place = base
+        if any(one is not IDENTITY for one in maps):
+            pairs = zip(maps, base.maps, strict=True)
+            place = PixelMap(base.root, tuple(m.after(b) for m, b in pairs))
+        for value in layer.outputs:
+            self.places[value] = place
+
+    def _maps(self, layer: Layer) -> Maps | None:
+        """A layer's own maps. They follow from most operators alone, but where a pixel becomes
+        several, and a piece of a text keeps them."""
+        kept = layer.origin.kept if type(layer.operator) in _PLACED_ALIKE else None
+        x = self._shapes.get(layer.inputs[0]) if kept is not None else None
+        if kept is None or x is None or 1 in x[2:] or self._shapes.get(layer.outputs[0]) is None:
+            return layer_maps(layer, self._shapes, self._producers)
+        known = kept.get((Coordinates, layer.name))
+        if known is None or known[0] is not layer or known[1] != len(x):
+            known = layer, len(x), layer_maps(layer, self._shapes, self._producers)
+            kept[Coordinates, layer.name] = known
+        maps: Maps | None = known[2]
+        return maps
 
     def _base(self, layer: Layer) -> PixelMap | None:
         """The place of the input that the output is placed by: the first that leads to an input
         of the net, else the first."""
-        found = [self.places[name] for name in carriers(layer) if name in self.places]
+        names = carriers(layer)
+        if len(names) == 1:
+            return self.places.get(names[0])
+        found = [self.places[name] for name in names if name in self.places]
         return next((p for p in found if p.root in self._inputs), found[0] if found else None)
 
     def _mended(self, layer: Layer, op: ops.Crop, maps: Maps) -> Maps:

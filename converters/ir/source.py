@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Final
+from itertools import accumulate, compress, count
+from operator import add, is_not
+from typing import Any, Final, TypeVar
 
 from upconv.converters.ir.records import record
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def _no_landmark(offset: int) -> str:
     return ""
+
+
+def line_starts(text: str) -> list[int]:
+    """Offset of the first character of every line of a text, where LF ends a line.
+
+    >>> line_starts("one\\ntwo\\r\\n")
+    [0, 4, 9]
+    """
+    ends = accumulate(map(len, text.split("\n")[:-1]))
+    return [0, *map(add, ends, count(1))]
 
 
 class Source:
@@ -49,13 +63,7 @@ class Source:
     @cached_property
     def line_starts(self) -> list[int]:
         """Offset of the first character of every line; CRLF and LF both end a line."""
-        starts = [0]
-        find = self.text.find
-        at = find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = find("\n", at + 1)
-        return starts
+        return line_starts(self.text)
 
     def position(self, offset: int) -> tuple[int, int]:
         """(line, column) of an offset.
@@ -125,7 +133,7 @@ def _go_on() -> None:
     return None
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Piece:
     """A piece: its words, and what a parser made of them in so many `steps`."""
 
@@ -134,13 +142,18 @@ class Piece:
     steps: int
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class _Alike:
     """Pieces of the same words, of which the first `taken` stand in the version `used` last."""
 
     pieces: list[Piece]
     used: int = 0
     taken: int = 0
+
+
+def _same(before: Iterable[Any], now: Iterable[Any], most: int) -> int:
+    """How many of two rows of items are the very same, from the beginning on."""
+    return min(next(compress(count(), map(is_not, before, now)), most), most)
 
 
 class Pieces:
@@ -153,12 +166,20 @@ class Pieces:
     the newest text that was read and to no older one.
 
     `whole` is the text that is being read, `alive` ends the reading by raising what is no
-    Exception.
+    Exception. `inferred` has the layers of the newest version, the shapes of its inputs, and those
+    of all values, where nothing contradicts them; `wired` is how a reader connected the layers of
+    the version before.
     """
 
     def __init__(self) -> None:
         self.whole = Source("", "")
         self.alive: Callable[[], None] = _go_on
+        self.shapes: dict[Hashable, Any] = {}
+        self.inferred: Any = None
+        self.wired: Any = None
+        self._same: dict[Any, Any] = {}
+        self._rows: dict[Hashable, tuple[Sequence[Any], list[Any]]] = {}
+        self._last_alike: tuple[Sequence[Any], Sequence[Any], tuple[int, int]] = ((), (), (0, 0))
         self._known: dict[str, _Alike] = {}
         self._round = 0
 
@@ -167,15 +188,46 @@ class Pieces:
         self.alive = alive
         made = Source(text.path, text.text)
         made.landmark, made.pieces = text.landmark, self
+        if "line_starts" in vars(text):
+            made.line_starts = text.line_starts
         return made
 
     def read_again(self, whole: Source) -> None:
         """Begin with another version of the text."""
-        self.whole = whole
+        self.whole, self.inferred = whole, None
         self._round += 1
         if self._round % ROUNDS == 0:
             since = self._round - ROUNDS
             self._known = {words: one for words, one in self._known.items() if one.used > since}
+            self.shapes.clear()
+            self._same.clear()
+
+    def same(self, value: T) -> T:
+        """A value that is equal, the same one each time."""
+        found: T = self._same.setdefault(value, value)
+        return found
+
+    def each(self, what: Hashable, items: Sequence[T], make: Callable[[T], R]) -> Sequence[R]:
+        """What `make` gives of each item (`kept.each`)."""
+        before, known = self._rows.get(what, ((), []))
+        if before is not items:
+            head, tail = self._alike(before, items)
+            middle = list(map(make, items[head : len(items) - tail]))
+            known = [*known[:head], *middle, *known[len(known) - tail :]]
+            self._rows[what] = items, known
+        found: list[R] = known
+        return found
+
+    def _alike(self, before: Sequence[Any], now: Sequence[Any]) -> tuple[int, int]:
+        """How many items are the very same from the beginning on, and how many of the others from
+        the end on."""
+        known, of, found = self._last_alike
+        if known is not before or of is not now:
+            most = min(len(before), len(now))
+            head = _same(before, now, most)
+            found = head, _same(reversed(before), reversed(now), most - head)
+            self._last_alike = before, now, found
+        return found
 
     def place(self, words: str, at: int, read: Callable[[str], Piece | None]) -> Piece | None:
         """Let a piece of these words stand at an offset of this version: one that does not stand

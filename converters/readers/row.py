@@ -7,10 +7,10 @@ file is imported inside the functions that need it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["read", "check only", "--weights", "refused", "not built yet"]
 
 ZIP: Final = b"PK\x03\x04"
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROL: Final = pattern(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 @record(frozen=True, slots=True)

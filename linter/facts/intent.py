@@ -7,11 +7,11 @@ and why.
 
 from __future__ import annotations
 
-import re
 from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.origin import Source
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import Filler, Weight
 from upconv.linter.facts import words
@@ -33,7 +33,7 @@ _RANDOM_START: Final = {
 _LOSS_WORDS: Final = ("Loss", "_LOSS")
 """Looked for first, which takes no time."""
 
-_LOSS: Final = re.compile(r"""\btype\s*:\s*["']?(\w*Loss\w*|\w*_LOSS)\b""")
+_LOSS: Final = pattern(r"""\btype\s*:\s*["']?(\w*Loss\w*|\w*_LOSS)\b""")
 
 
 @record(frozen=True, slots=True)

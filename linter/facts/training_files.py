@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.files.opening import open_regular
 
 MAX_BYTES: Final = 1 << 18
 """What is read of a file: solvers and scripts are shorter."""
 
-_RUNS: Final = re.compile(r"\bget_solver\b|\bSGDSolver\b|\bAdamSolver\b|\bcaffe(?:\.bin)? train\b")
-_FILLS: Final = re.compile(
+_RUNS: Final = pattern(r"\bget_solver\b|\bSGDSolver\b|\bAdamSolver\b|\bcaffe(?:\.bin)? train\b")
+_FILLS: Final = pattern(
     r"surgery|\.params\b|copy_from|\bset_blobs?\b|caffemodel|weights|snapshot|solverstate|bilinear",
     re.IGNORECASE,
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.linter.finding import UNCHECKED, FileReport, Finding
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL: Final = pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def one_line(words: str) -> str:
@@ -18,10 +18,10 @@ def one_line(words: str) -> str:
     >>> one_line("up\\n::error::\\x1b[31m é")
     'up?::error::?[31m é'
     """
-    return _CONTROL.sub("?", words)
+    return words if words.isprintable() else _CONTROL.sub("?", words)
 
 
-_HALVES: Final = re.compile("[\ud800-\udfff]")
+_HALVES: Final = pattern("[\ud800-\udfff]")
 """Halves of surrogate pairs: Python's stand-ins for the bytes of a file name that is no UTF-8."""
 
 

@@ -386,9 +386,9 @@ def bilinear_not_square(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/filler.hpp (BilinearFiller)
     """
-    for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
+    for layer in context.those(_unfillable, ops.Conv, ops.ConvTranspose, ops.Linear):
         problem = _unfillable(layer)
-        if problem and words.filler_of(layer).type == "bilinear":
+        if words.filler_of(layer).type == "bilinear":
             yield Hit(
                 f"the bilinear filler cannot fill {problem}: Caffe aborts",
                 "use a square 2-D kernel, or another filler",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.similar import similar
 from upconv.converters.ir.tensors import Weight
@@ -158,8 +156,7 @@ def unknown_filler(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe include/caffe/filler.hpp (GetFiller)
     """
-    for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Linear):
-        yield from faults(layer.origin, unknown_filler, partial(_unknown_fillers, layer))
+    yield from context.in_each(_unknown_fillers, ops.Conv, ops.ConvTranspose, ops.Linear)
 
 
 def _unknown_fillers(layer: Layer) -> Iterator[Hit]:

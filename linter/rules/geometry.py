@@ -191,21 +191,24 @@ def half_given_pair(context: Context) -> Iterator[Hit]:
         BVLC/caffe src/caffe/layers/{base_conv,pooling}_layer.cpp, LayerSetUp
     """
     yield from context.notices("UP110")
-    for layer in context.of(ops.Conv, ops.ConvTranspose):
-        params = words.params_of(layer)
-        assert isinstance(layer.operator, ops.Conv | ops.ConvTranspose)
-        for given, absent, axis in (("pad_h", "pad_w", 1), ("pad_w", "pad_h", 0)):
-            if layer.operator.kernel[axis : axis + 1] == (1,):
-                continue
-            if params.has(given) and not params.has(absent) and params.int(given, 0) != 0:
-                yield Hit(
-                    f"{given} is given without {absent}, which Caffe takes as 0: "
-                    "one axis is padded, the other is not",
-                    f"write {absent} too, {absent}: 0 where that is meant",
-                    layer,
-                    words.span_of(layer, given),
-                    severity="warning",
-                )
+    yield from context.in_each(_half_padded, ops.Conv, ops.ConvTranspose)
+
+
+def _half_padded(layer: Layer) -> Iterator[Hit]:
+    params = words.params_of(layer)
+    assert isinstance(layer.operator, ops.Conv | ops.ConvTranspose)
+    for given, absent, axis in (("pad_h", "pad_w", 1), ("pad_w", "pad_h", 0)):
+        if layer.operator.kernel[axis : axis + 1] == (1,):
+            continue
+        if params.has(given) and not params.has(absent) and params.int(given, 0) != 0:
+            yield Hit(
+                f"{given} is given without {absent}, which Caffe takes as 0: "
+                "one axis is padded, the other is not",
+                f"write {absent} too, {absent}: 0 where that is meant",
+                layer,
+                words.span_of(layer, given),
+                severity="warning",
+            )
 
 
 @rule("UP114", "impossible-layer", severity="error", source="BVLC/caffe layer SetUp checks")

@@ -52,7 +52,7 @@ def asymmetric_same(context: Context) -> Iterator[Hit]:
     References:
         tensorflow/core/framework/kernel_shape_util.cc; pytorch/pytorch issue 3867
     """
-    found = [(layer, text) for layer in context.net.layers if (text := _uneven(layer))]
+    found = [(layer, _uneven(layer)) for layer in context.those(_uneven)]
     if found:
         layer, text = found[0]
         if isinstance(layer.operator, ops.Pad):  # it is the reader's; the file has what follows

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
+from upconv.converters.ir.patterns import pattern
 from upconv.linter.facts.calls import calls
 from upconv.linter.rule import Hit, rule
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
     from upconv.converters.ir.written import Call
     from upconv.linter.context import Context
 
-_KERAS: Final = re.compile(r"""^["' \t]*+(?:import|from)[ \t]+keras\b""", re.MULTILINE)
-_KERAS_3: Final = re.compile(
+_KERAS: Final = pattern(r"""^["' \t]*+(?:import|from)[ \t]+keras\b""", re.MULTILINE)
+_KERAS_3: Final = pattern(
     r"\bkeras\.(?:ops|random|saving|distribution|KerasTensor|StatelessScope|config)\b"
     r"|from keras import (?:\w+, )*(?:ops|random|saving)\b|KERAS_BACKEND"
 )
-_KERAS_2: Final = re.compile(
+_KERAS_2: Final = pattern(
     r"\bkeras\.(?:engine|legacy|objectives|wrappers|utils\.(?:np_utils|vis_utils|generic_utils"
     r"|training_utils|multi_gpu_model)|backend\.tensorflow_backend|layers\.(?:merge|core|pooling"
     r"|convolutional|normalization|advanced_activations|embeddings|recurrent|noise|local))\b"

@@ -115,13 +115,16 @@ def operator_no_longer_there(context: Context) -> Iterator[Hit]:
     References:
         onnx/onnx docs/Operators.md, Upsample
     """
-    for layer in context.layers.values():
-        if layer.origin.type == "Upsample" and layer.origin.framework == "onnx":
-            yield Hit(
-                "Upsample is not in ONNX since opset 10",
-                "write it as Resize with asymmetric coordinates, as upconv convert does",
-                layer,
-            )
+    for layer in context.those(_is_upsample):
+        yield Hit(
+            "Upsample is not in ONNX since opset 10",
+            "write it as Resize with asymmetric coordinates, as upconv convert does",
+            layer,
+        )
+
+
+def _is_upsample(layer: Layer) -> bool:
+    return layer.origin.type == "Upsample" and layer.origin.framework == "onnx"
 
 
 @rule(
@@ -293,14 +296,17 @@ def negative_pads(context: Context) -> Iterator[Hit]:
     References:
         onnx/onnx docs/Operators.md, ConvTranspose
     """
-    for layer in context.of(ops.Conv, ops.ConvTranspose, ops.Pool):
-        pads = layer.origin.written.settings.text_of("pads")
-        if "-" in pads and not _leaves_pads_open(layer):
-            yield Hit(
-                f"its pads are {pads.replace('x', ', ')}",
-                "write an output_padding, or a Pad behind it, as upconv convert does",
-                layer,
-            )
+    yield from context.in_each(_padded_by_less, ops.Conv, ops.ConvTranspose, ops.Pool)
+
+
+def _padded_by_less(layer: Layer) -> Iterator[Hit]:
+    pads = layer.origin.written.settings.text_of("pads")
+    if "-" in pads and not _leaves_pads_open(layer):
+        yield Hit(
+            f"its pads are {pads.replace('x', ', ')}",
+            "write an output_padding, or a Pad behind it, as upconv convert does",
+            layer,
+        )
 
 
 @rule(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import Taps, effective_kernel, taps
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.patterns import pattern
 from upconv.linter.facts import words
 from upconv.linter.facts.interpolation import cropped_behind, gain_of, interpolators
 from upconv.linter.facts.nearest_idiom import repeats_pixels
@@ -205,7 +206,7 @@ _EXACT: Final = {
 """Framework -> how a layer is told to multiply its input by the stride."""
 
 
-_CROPS: Final = re.compile(r"crop|:\s*,\s*:\s*,", re.IGNORECASE)
+_CROPS: Final = pattern(r"crop|:\s*,\s*:\s*,", re.IGNORECASE)
 """A crop by name, or a slice of the third axis and on."""
 
 

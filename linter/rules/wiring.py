@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import UnreadableError
-from upconv.converters.ir.kept import faults
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.written import NOTHING, Block
 from upconv.linter.facts import words
@@ -127,15 +125,17 @@ def in_place_impossible(context: Context) -> Iterator[Hit]:
     References:
         BVLC/caffe src/caffe/layers/{eltwise,lrn,pooling}_layer.cpp (Forward_cpu)
     """
-    for layer in context.net.layers:
-        why = _why_not_in_place(layer)
-        if why:
-            for blob in faults(layer.origin, in_place_impossible, partial(_in_place, layer)):
-                yield Hit(
-                    f"the layer writes over '{blob}', which it reads: {why}",
-                    "give it a top of its own",
-                    layer,
-                )
+    yield from context.in_each(_overwritten)
+
+
+def _overwritten(layer: Layer) -> Iterator[Hit]:
+    why = _why_not_in_place(layer)
+    for blob in _blobs(layer, "top") & _blobs(layer, "bottom") if why else ():
+        yield Hit(
+            f"the layer writes over '{blob}', which it reads: {why}",
+            "give it a top of its own",
+            layer,
+        )
 
 
 def _why_not_in_place(layer: Layer) -> str:
@@ -145,10 +145,6 @@ def _why_not_in_place(layer: Layer) -> str:
     if isinstance(op, ops.Concat) and len(layer.inputs) == 1:
         return ""
     return _OVERWRITES.get(type(op), "")
-
-
-def _in_place(layer: Layer) -> set[str]:
-    return _blobs(layer, "top") & _blobs(layer, "bottom")
 
 
 def _blobs(layer: Layer, field: str) -> set[str]:
@@ -227,13 +223,7 @@ def dead_end(context: Context) -> Iterator[Hit]:
 
 def _is_read(context: Context, value: str) -> bool:
     """Whether any layer of the file reads the blob: losses and other phases count."""
-    blob = value.split("@", maxsplit=1)[0]
-    return any(_reads(block, blob) for block in context.blocks)
-
-
-def _reads(block: Block, blob: str) -> bool:
-    """Whether a block has the blob as a bottom; what overwrites it in place does not count."""
-    return blob in block.texts("bottom") and blob not in block.texts("top")
+    return value.split("@", maxsplit=1)[0] in context.read_blobs
 
 
 def _is_left_over(context: Context, made: Layer) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from upconv.converters.ir.records import record
@@ -62,7 +61,7 @@ def numbered(judged: Iterable[Judged]) -> list[Numbered]:
     return found
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Group:
     """What is told as one finding: the first, all of them, and whether they are `alike`, or what a
     rule found beyond MOST."""

@@ -58,7 +58,7 @@ def _entry_files() -> Iterator[str]:
 
 def _names_group(file: str) -> bool:
     try:
-        with open(file, "rb") as stream:
+        with open(file, "rb", buffering=0) as stream:
             return f"[{GROUP}]".encode() in stream.read()
     except OSError:
         return False  # most packages have none

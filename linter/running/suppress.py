@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Final
 
 from upconv.converters.ir.origin import Source, Span
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.converters.ir.written import Comments
 
@@ -24,9 +25,9 @@ _MARK: Final = "upconv:"
 _BEFORE_COMMENT: Final = ' \t"'
 """A notebook has its lines in quotes."""
 
-_IGNORE: Final = re.compile(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
-_BARE: Final = re.compile(r"upconv:\s*ignore(?:\s+(.*)|)", re.DOTALL)
-_CODE: Final = re.compile(r"UP\d{0,3}")
+_IGNORE: Final = pattern(r"upconv:\s*ignore\[([^\]]*)\]\s*(.*)", re.DOTALL)
+_BARE: Final = pattern(r"upconv:\s*ignore(?:\s+(.*)|)", re.DOTALL)
+_CODE: Final = pattern(r"UP\d{0,3}")
 ALL: Final = "UP"
 """The beginning of every code: the word of a comment that names none."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.converters.readers.files.opening import read_regular, reason
 from upconv.linter.settings.overrides import Override
@@ -27,13 +28,13 @@ MAX_BYTES: Final = 1 << 20
 """Of a file of settings."""
 MOST_PARTS: Final = 64
 _PART: Final = r"""(?:[\w\-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_KEYS: Final = re.compile(
+_KEYS: Final = pattern(
     rf"""(?P<long>(?:{_PART}[ \t]*+\.[ \t]*+){{{MOST_PARTS}}})"""
     r"""|[\w\-]++|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[^\w\-"']++"""
 )
 """Each match takes in all of a word, a text or what lies between, so that none is read twice."""
 
-_OURS: Final = re.compile(
+_OURS: Final = pattern(
     r"""^[ \t]*+\[?\[?[ \t]*+["']?tool["']?\s*(?:\.\s*["']?upconv\b|\]|=)""", re.MULTILINE
 )
 """What a pyproject.toml with our table has on some line; most have none and are not parsed."""

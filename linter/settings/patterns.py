@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 
 MOST: Final = 10_000
@@ -173,8 +174,8 @@ _NAMED: Final = {
     "upper": "A-Z",
     "xdigit": "0-9a-fA-F",
 }
-_CLASS: Final = re.compile(r"\[:([a-z]+):\]")
-_ITEM: Final = re.compile(r"\\?(.)(?:-(?!\])\\?(.))?", re.DOTALL)
+_CLASS: Final = pattern(r"\[:([a-z]+):\]")
+_ITEM: Final = pattern(r"\\?(.)(?:-(?!\])\\?(.))?", re.DOTALL)
 
 
 def _bracket(name: str, at: int) -> tuple[str, int]:
@@ -220,4 +221,4 @@ def _match(segments: Segments, names: Sequence[str]) -> bool:
     return all(segment is None for segment in segments[at:])
 
 
-_NOTHING: Final = re.compile(r"(?!)")
+_NOTHING: Final = pattern(r"(?!)")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pygls.exceptions import JsonRpcContentModified
 
 if TYPE_CHECKING:
+    from upconv.converters.ir.origin import Source
     from upconv.service.lsp.configured import Folders
     from upconv.service.lsp.documents import Document, Snapshot
     from upconv.service.work.looking import Look
@@ -75,9 +76,9 @@ class Looker:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _look(self, document: Document) -> Look:
-        shot = document.shot
+        source = document.lines.source(document.shot.path)
         self._looks += 1
-        found = await self._in_thread(lambda alive: _look(document, shot, self._folders, alive))
+        found = await self._in_thread(lambda alive: _look(document, source, self._folders, alive))
         self._told(document, found)
         return found
 
@@ -109,15 +110,14 @@ def _collect() -> None:
     gc.freeze()
 
 
-def _look(document: Document, shot: Snapshot, folders: Folders, alive: Callable[[], None]) -> Look:
+def _look(document: Document, source: Source, folders: Folders, alive: Callable[[], None]) -> Look:
     from pathlib import Path
 
-    from upconv.converters.ir.origin import Source
     from upconv.service.work.looking import look
 
-    held = folders.of(shot.path)
-    options = held.settings.options_of(Path(shot.path))
-    return look(Source(shot.path, shot.text), options, held.known, alive, document.pieces)
+    held = folders.of(source.path)
+    options = held.settings.options_of(Path(source.path))
+    return look(source, options, held.known, alive, document.pieces)
 
 
 def _deeper(look: Look, shot: Snapshot, alive: Callable[[], None]) -> Look | None:

@@ -11,8 +11,9 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from upconv.converters.ir.source import Source, line_starts
+
 if TYPE_CHECKING:
-    from upconv.converters.ir.origin import Source
     from upconv.linter.finding import Place
 
 Point: TypeAlias = "tuple[int, int]"
@@ -37,8 +38,17 @@ class Lines:
     def __init__(self, text: str, encoding: str = "utf-16") -> None:
         self.text = text
         self.encoding = encoding
-        self.starts = [0, *(match.end() for match in _BREAK.finditer(text))]
+        breaks = (match.end() for match in _BREAK.finditer(text))
+        self._alike = text.count("\r") == text.count("\r\n")
+        self.starts = line_starts(text) if self._alike else [0, *breaks]
         self._plain = encoding == "utf-32" or text.isascii()
+
+    def source(self, path: str) -> Source:
+        """The text as readers have it, whose lines are these but where a CR stands alone."""
+        made = Source(path, self.text)
+        if self._alike:
+            made.line_starts = self.starts
+        return made
 
     def offset(self, point: Point) -> int:
         """The offset of a place that an editor names."""

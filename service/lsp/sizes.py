@@ -86,12 +86,13 @@ def _written(
         end = lines.starts[where[1] + 1]
     found: dict[tuple[int, int], tuple[Span, list[Layer]]] = {}
     for entry in context.net.inputs:
-        span = entry.origin.span
-        if span is not None and start <= span.start < end:
-            found[span.start, span.end] = (span, [])
+        place = entry.origin.place
+        if place is not None and start <= place.start < end:
+            found[place.span.start, place.span.end] = (place.span, [])
     for layer in context.net.layers:
-        span = layer.origin.span
-        if span is not None and start <= span.start < end:
+        place = layer.origin.place
+        if place is not None and start <= place.start < end:
+            span = place.span
             found.setdefault((span.start, span.end), (span, []))[1].append(layer)
     return iter([found[key] for key in sorted(found)])
 

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upconv.converters.ir.dims import Size, symbol
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
-from upconv.converters.passes.cut import Cut
 from upconv.converters.readers.options import ReadOptions
 from upconv.linter.settings.config import Config, closest_config, read_config
+
+if TYPE_CHECKING:
+    from upconv.converters.passes.cut import Cut
 
 
 @record(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def read_part(outputs: str, inputs: str, options: ReadOptions) -> tuple[Cut, Rea
     """The part of a model that --outputs and --inputs name, and the options for the whole of it:
     a shape given for a value from inside is the part's.
     """
+    from upconv.converters.passes.cut import Cut
+
     ends, starts = _names("--outputs", outputs), _names("--inputs", inputs)
     shapes = {name: shape for name, shape in options.inputs.items() if name in starts}
     rest = {name: shape for name, shape in options.inputs.items() if name not in shapes}

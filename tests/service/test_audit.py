@@ -126,7 +126,7 @@ def test_sizes_that_are_none_are_refused(sizes: str, tmp_path: Path) -> None:
 def run_raising(*arguments: str | Path) -> None:
     from click.testing import CliRunner
 
-    from upconv.service.cli.main import cli
+    from upconv.service.cli.group import cli
 
     done = CliRunner().invoke(cli, [str(one) for one in arguments], standalone_mode=False)
     if done.exception is not None:

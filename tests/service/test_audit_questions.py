@@ -18,7 +18,7 @@ from onnx import helper
 from tests.converters.audit.nets import HEAD, NETS, deconv, pool, u_net
 from tests.converters.readers.keras import handmade
 from tests.converters.readers.onnx.support import proto
-from upconv.service.cli.main import cli
+from upconv.service.cli.group import cli
 
 
 def run(*arguments: str | Path) -> tuple[int, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -512,11 +513,36 @@ def test_cold_check_imports_nothing_heavy(tmp_path: Path) -> None:
         "subprocess",
     }
     heavy |= {"upconv.converters.readers.caffe.caffemodel", "upconv.linter.fixing.fix"}
+    heavy |= {"upconv.converters.passes.cut", "pkgutil", "logging", "shutil", "tempfile", "asyncio"}
     assert heavy & modules == set()
+    assert len([name for name in modules if name.startswith("upconv")]) <= MOST_MODULES
+
+
+MOST_MODULES = 210
+"""Of ours that a check of one net may load: each takes 0.1 to 0.5 ms of the tenth of a second."""
+
+
+def test_what_is_registered_for_the_end_is_done_though_a_process_ends_at_once() -> None:
+    program = (
+        "import atexit, sys\n"
+        "from upconv.service.cli.main import main\n"
+        "atexit.register(lambda: print('done'))\n"
+        "sys.argv = ['upconv', 'rule', 'UP201']\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("UP201 bilinear-kernel-size")
+    assert done.stdout.endswith("done\n")
+
+
+def test_a_profiler_sees_the_end_of_a_command() -> None:
+    command = [sys.executable, "-m", "cProfile", "-m", "upconv", "rule", "UP201"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "function calls" in done.stdout
 
 
 def test_pipe_that_closes_early_is_no_error(tmp_path: Path) -> None:
-    import subprocess
 
     root = ROOT
     net = FIXTURES / "fcn8s" / "fcn8s.prototxt"

@@ -18,7 +18,7 @@ from tests.service.test_check import BAD, GOOD, SOLVER, WARN, Folder, folder
 from tests.support import ROOT
 from upconv.linter.settings.config import Config, read_config
 from upconv.linter.settings.shown import as_toml
-from upconv.service.cli.main import COMMANDS, cli
+from upconv.service.cli.group import COMMANDS, cli
 
 __all__ = ["folder"]
 

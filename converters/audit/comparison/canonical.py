@@ -12,7 +12,8 @@ from typing import Final
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
 from upconv.converters.audit.comparison.arrangements import picked, rearranged, unpooled
 from upconv.converters.audit.comparison.cuts import cutting, padding, parted, transposed_margin
-from upconv.converters.audit.comparison.factors import joined_axes, mixed_first
+from upconv.converters.audit.comparison.factors import joined_axes, mixed_first, of_one_pixel
+from upconv.converters.audit.comparison.interpolations import enlarged, framed
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
     filled,
@@ -36,7 +37,7 @@ from upconv.converters.audit.comparison.pointwise import (
     gelu,
     of_e,
 )
-from upconv.converters.audit.comparison.products import as_transposed
+from upconv.converters.audit.comparison.products import as_transposed, unfolded
 from upconv.converters.audit.comparison.repeating import nearest, nearest_of_nearest, repeated
 from upconv.converters.audit.comparison.rewriting import Change, Net, Rewrite
 from upconv.converters.audit.comparison.sizes import numbered
@@ -143,6 +144,12 @@ def _product(net: Net, layer: Layer) -> Change | None:
     return Change(made, computed=True) if made is not None else None
 
 
+def _unfolded(net: Net, layer: Layer) -> Change | None:
+    """A transposed convolution of one axis between two reshapes."""
+    made = unfolded(layer, net.values)
+    return Change(made, computed=True) if made is not None else None
+
+
 def _axis_by_axis(net: Net, layer: Layer) -> Change | None:
     """Two transposed convolutions, one an axis, as one."""
     first = net.before(layer) if isinstance(layer.operator, ops.ConvTranspose) else None
@@ -154,6 +161,12 @@ def _mixed(net: Net, layer: Layer) -> Change | None:
     """A dense transposed convolution of one kernel as channels mixed first."""
     made = mixed_first(layer)
     return Change(made[1], computed=True, ahead=made[:1]) if made is not None else None
+
+
+def _of_one_pixel(net: Net, layer: Layer) -> Change | None:
+    """A transposed convolution of one pixel."""
+    made = of_one_pixel(layer)
+    return Change(made) if made is not None else None
 
 
 REWRITES: Final[tuple[Rewrite, ...]] = (
@@ -186,8 +199,12 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     nearest_of_nearest,
     nearest_of_nearest,
     _product,
+    _unfolded,
+    enlarged,
+    framed,
     _axis_by_axis,
     _mixed,
+    _of_one_pixel,
     _affine,
     padding,
     nested,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.kernels import depthwise_kernels, mixture
+from upconv.converters.ir.kernels import depthwise_kernels, is_pointwise, mixture, pointwise
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import ArrayData, Weight, weight_of
 
@@ -23,12 +23,12 @@ def joined_axes(first: Layer, second: Layer) -> Layer | None:
     if not all(map(_depthwise, (a, b), weights)) or set(first.weights) != {"weight"}:
         return None
     axes = range(len(a.kernel))
-    if any(_acts(a, axis) and _acts(b, axis) for axis in axes):
+    if any(acts(a, axis) and acts(b, axis) for axis in axes):
         return None
 
     def of(field: str) -> Any:
         """The setting of whichever acts on an axis."""
-        return tuple(getattr(a if _acts(a, axis) else b, field)[axis] for axis in axes)
+        return tuple(getattr(a if acts(a, axis) else b, field)[axis] for axis in axes)
 
     names = ("kernel", "stride", "dilation", "pads_begin", "pads_end", "output_padding")
     whole = replace(b, **{name: of(name) for name in names})
@@ -69,12 +69,25 @@ def mixed_first(layer: Layer) -> tuple[Layer, Layer] | None:
     return first, replace(layer, operator=apart, inputs=inputs, weights=weights)
 
 
+def of_one_pixel(layer: Layer) -> Layer | None:
+    """A transposed convolution with a kernel of one pixel as the convolution that it is."""
+    op, weight = layer.operator, layer.weights.get("weight")
+    if not isinstance(op, ops.ConvTranspose) or not is_pointwise(op):
+        return None
+    if weight is None or not weight.present:
+        return None
+    none = (0,) * len(op.kernel)
+    conv = ops.Conv(op.out_channels, op.kernel, op.stride, op.stride, none, none, op.groups)
+    stored = weight_of(pointwise(weight.array(), op.groups))
+    return replace(layer, operator=conv, weights={**layer.weights, "weight": stored})
+
+
 def _depthwise(op: ops.ConvTranspose, weight: Weight | None) -> bool:
     stored = weight is not None and weight.present and weight.shape is not None
     return stored and op.target is None and op.groups == op.out_channels == weight.shape[0]  # type: ignore[index, union-attr]
 
 
-def _acts(op: ops.ConvTranspose, axis: int) -> bool:
+def acts(op: ops.ConvTranspose, axis: int) -> bool:
     """Whether it does more along an axis than scale."""
     still = op.kernel[axis], op.stride[axis], op.pads_begin[axis], op.pads_end[axis]
     return (*still, op.output_padding[axis]) != (1, 1, 0, 0, 0)

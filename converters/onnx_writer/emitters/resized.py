@@ -93,11 +93,19 @@ def _border(graph: GraphBuilder, axis: TransposedAxis, out: Size, behind: int) -
 def _cut_out(
     layer: Layer, graph: GraphBuilder, x: str, axes: Sequence[TransposedAxis], to: str
 ) -> str:
-    """Of the image with a border of one zero, enlarged, the part that the pads leave."""
-    edge = [0, 0, *(1 for _ in axes)]
-    framed = graph.node("Pad", (x, graph.ints([*edge, *edge])))
+    """Of the image with a border of zeros, enlarged, the part that the pads leave."""
+    before = [1 for _ in axes]
+    behind = [_zeros_behind(axis) for axis in axes]
+    framed = graph.node("Pad", (x, graph.ints([0, 0, *before, 0, 0, *behind])))
     whole = _resize(graph, framed, axes, "")
     starts = [axis.pad_begin + (axis.stride + 1) // 2 for axis in axes]
     out = graph.shape(layer.outputs[0])[2:]
     ends = [start + size for start, size in zip(starts, out, strict=True)]
     return cut(graph, whole, starts, ends, range(2, 2 + len(axes)), to)
+
+
+def _zeros_behind(axis: TransposedAxis) -> int:
+    """How many zeros an axis needs at its end: one, or as many as its output padding reaches."""
+    factor = axis.stride
+    reached = axis.kernel - axis.pad_end + axis.output_padding + (factor + 1) // 2 - 2 * factor
+    return max(1, -(-reached // factor))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -74,9 +75,10 @@ class Table(Generic[Function]):
         if self._loaded:
             return
         from importlib import import_module
-        from pkgutil import iter_modules
 
-        for module in iter_modules(import_module(self._package).__path__):
-            if module.name.startswith(self._families):
-                import_module(f"{self._package}.{module.name}")
+        folders = import_module(self._package).__path__
+        for file in sorted(name for folder in folders for name in os.listdir(folder)):
+            family, end = os.path.splitext(file)
+            if family.startswith(self._families) and end == ".py":
+                import_module(f"{self._package}.{family}")
         self._loaded = True

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Like, Size, Symbol, leaves, like, substitute
 from upconv.converters.ir.errors import ShapeError, UnsupportedError, UpconvError
-from upconv.converters.ir.inference import layer_shapes
+from upconv.converters.ir.inference import keep_inference, layer_shapes
 from upconv.converters.ir.model import (
     Layer,
     Model,
@@ -74,6 +74,8 @@ class Workspace:
         self.whole: set[str] = set()
         self.spent: set[str] = set()
         self._entered: set[str] = set()
+        self._short: set[Shape] = set()
+        self._as_inferred = True
         self._once: dict[Key, str] = {}
         self._keys: dict[str, list[Key]] = {}
 
@@ -176,11 +178,15 @@ class Workspace:
             found = layer_shapes(layer, self.shapes)
         except ShapeError as error:
             self.contradictions[layer.name] = error.noted()
-            found = error.guess
+            found, self._as_inferred = error.guess, False
         for index, value in enumerate(layer.outputs):
             shape = found[index] if index < len(found) else None
-            endless = shape is not None and any(map(excess, shape))
-            self.shapes[value] = None if endless else shape
+            if shape is not None and shape not in self._short:
+                if any(map(excess, shape)):
+                    shape, self._as_inferred = None, False
+                else:
+                    self._short.add(shape)
+            self.shapes[value] = shape
 
     def once(self, value: str, how: Hashable, make: Callable[[], str]) -> str:
         """What `make` makes of a value, where it is first asked for; `how` says what that is."""
@@ -233,6 +239,8 @@ class Workspace:
 
     def rename(self, names: Mapping[str, str], mark: int = 0) -> None:
         """Give values of the layers from number `mark` on new names, which are taken already."""
+        if not names:
+            return
         self.layers[mark:] = [renamed(layer, names) for layer in self.layers[mark:]]
         self.shapes |= {new: self.shapes.pop(old) for old, new in names.items()}
         whole = [old for old in names if old in self.whole]
@@ -296,12 +304,15 @@ class Workspace:
             origin=origin,
         )
         validate(made)
+        if self._as_inferred:
+            keep_inference(made, self.shapes)
         return made
 
     def _drop_spent(self) -> None:
         """Take back what was seen through, and what only that read."""
         if not self.spent:
             return
+        self._as_inferred = False
         spent, needed = set(self.spent), set(self.leaving)
         kept: list[Layer] = []
         for layer in reversed(self.layers):

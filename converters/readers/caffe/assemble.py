@@ -7,11 +7,11 @@ because Caffe's parameters leave open how many axes a layer works on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
 from upconv.converters.ir.kept import faults
-from upconv.converters.ir.model import Layer, Notice
+from upconv.converters.ir.model import Layer, Notice, Shape
 from upconv.converters.ir.operators import POINTWISE, Unknown
 from upconv.converters.ir.origin import Origin
 from upconv.converters.ir.records import record
@@ -20,7 +20,13 @@ from upconv.converters.readers.caffe.blobs import Blobs
 from upconv.converters.readers.caffe.dialects import choose_dialect
 from upconv.converters.readers.caffe.fields import said_of
 from upconv.converters.readers.caffe.layer_types import LAYER_TYPES, MANY, similar_types
-from upconv.converters.readers.caffe.lowering import LOWERINGS, CaffeLayer, Lowered, ParamSpec
+from upconv.converters.readers.caffe.lowering import (
+    LOWERINGS,
+    BottomShapes,
+    CaffeLayer,
+    Lowered,
+    ParamSpec,
+)
 from upconv.converters.readers.caffe.schema import unknown_of_layer
 from upconv.converters.readers.caffe.spatial import HalfGivenError
 from upconv.converters.readers.caffe.wiring import Node
@@ -34,26 +40,28 @@ KINDS: Final[Kinds] = (
 
 @record(frozen=True, slots=True)
 class LayerSource:
-    """What a layer is made of: its wired node, `param { }` specs, blobs and place in the file."""
+    """What a layer is made of beside its node: `param { }` specs, blobs and place in the file."""
 
-    node: Node
     params: tuple[ParamSpec, ...]
     blobs: Blobs | None
     origin: Origin
 
 
-def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) -> None:
+def add_layers(
+    work: Workspace, nodes: Sequence[Node], sources: Sequence[LayerSource], dialect: str
+) -> None:
     """Append what the layers become, and a notice for each that could not be understood."""
-    for source in sources:
-        kept = source.node.layer.node.source.kept if source.blobs is None else None
-        known = kept.get(add_layers) if kept is not None else None
-        key = _key(source, work, dialect) if kept is not None else None
-        if known is not None and known[0] == key:
-            for one in known[1]:
+    for node, source in zip(nodes, sources, strict=True):
+        kept = node.layer.node.source.kept if source.blobs is None else None
+        key = _key(node, dialect)
+        shapes = [work.shapes[name] for name in key[2]]
+        known = _known(kept.get(add_layers, ()), key, shapes) if kept is not None else None
+        if known is not None:
+            for one in known:
                 work.append(one)
             continue
-        said, count = len(work.notices), len(work.layers)
-        layer = _caffe_layer(source, work)
+        said = len(work.notices)
+        layer = _caffe_layer(node, source, work)
         try:
             made = lower(layer, dialect)
         except UpconvError as error:
@@ -62,18 +70,40 @@ def add_layers(work: Workspace, sources: Sequence[LayerSource], dialect: str) ->
                 work.refuse(error, layer.name, source.origin)
         else:
             made = _doubted(layer, made, work)
-        for one in _layers(layer, made, source.origin):
-            work.append(one)
+        layers = tuple(_layers(layer, made, source.origin))
         if kept is not None and len(work.notices) == said:
-            kept[add_layers] = key, tuple(work.layers[count:])
+            seen = shapes if layer.shapes.sizes_asked else list(map(_rank, shapes))
+            before = kept.get(add_layers, ())
+            layers = next((same for _, _, same in before if same == layers), layers)
+            kept[add_layers] = ((key, seen, layers), *before[:1])
+        for one in layers:
+            work.append(one)
 
 
-def _key(source: LayerSource, work: Workspace, dialect: str) -> tuple[object, ...]:
-    """All that a lowering goes by, beside the layer's own text."""
-    node, shapes = source.node, work.shapes
-    bottoms = [value.name for value in node.bottoms]
-    tops = [value.name for value in node.tops]
-    return dialect, node.name, bottoms, tops, [shapes[name] for name in bottoms]
+_Key: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+
+
+def _key(node: Node, dialect: str) -> _Key:
+    """What a lowering goes by, beside the layer's own text and the shapes of its bottoms."""
+    bottoms = tuple([value.name for value in node.bottoms])
+    return dialect, node.name, bottoms, tuple([value.name for value in node.tops])
+
+
+def _known(
+    before: Sequence[tuple[_Key, Sequence[object], tuple[Layer, ...]]],
+    key: _Key,
+    shapes: Sequence[Shape | None],
+) -> tuple[Layer, ...] | None:
+    """What a layer was lowered to, where its lowering saw no other names, ranks and, if it asked
+    for them, sizes."""
+    for known, seen, layers in before:
+        if known == key and (seen == shapes or seen == list(map(_rank, shapes))):
+            return layers
+    return None
+
+
+def _rank(shape: Shape | None) -> int | None:
+    return None if shape is None else len(shape)
 
 
 def _doubted(layer: CaffeLayer, made: tuple[Lowered, ...], work: Workspace) -> tuple[Lowered, ...]:
@@ -97,8 +127,7 @@ def _unknown_field(layer: CaffeLayer, field: Field, message: str, near: tuple[st
     return Notice("unknown-field", error, near=near)
 
 
-def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:
-    node = source.node
+def _caffe_layer(node: Node, source: LayerSource, work: Workspace) -> CaffeLayer:
     return CaffeLayer(
         name=node.name,
         type=node.layer.type,
@@ -108,7 +137,7 @@ def _caffe_layer(source: LayerSource, work: Workspace) -> CaffeLayer:
         params=source.params,
         blobs=source.blobs,
         span=node.layer.span,
-        shapes=tuple(work.shapes[value.name] for value in node.bottoms),
+        shapes=BottomShapes([work.shapes[value.name] for value in node.bottoms]),
     )
 
 
@@ -158,10 +187,11 @@ def _amount(low: int, high: int) -> str:
 
 
 def _layers(layer: CaffeLayer, made: Sequence[Lowered], origin: Origin) -> Iterator[Layer]:
+    pieces = layer.node.source.pieces
     for one in made:
         yield Layer(
             name=f"{layer.name}/{one.suffix}" if one.suffix else layer.name,
-            operator=one.operator,
+            operator=one.operator if pieces is None else pieces.same(one.operator),
             inputs=layer.bottoms if one.inputs is None else one.inputs,
             outputs=layer.tops if one.outputs is None else one.outputs,
             weights=one.weights,

@@ -7,6 +7,7 @@ from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.readers.caffe.lowering import CaffeLayer
+from upconv.converters.readers.caffe.schema import fields_within
 from upconv.converters.readers.files.prototxt import Message, Scalar
 
 MAX_AXES: Final = 32
@@ -33,7 +34,7 @@ def said_of(node: Message) -> tuple[tuple[str, Values], ...]:
 
 
 def _collect(message: Message, prefix: str, found: dict[str, list[Scalar]]) -> None:
-    for field in message.fields:
+    for field in fields_within(message):
         if not prefix and field.name in _WIRING:
             continue
         for value in field.values:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.budgets import whole_number
@@ -85,7 +85,7 @@ DATA_TYPES: Final = frozenset(
 
 INPUT_TYPE: Final = "Input"
 
-_LOSS: Final = re.compile(r".*Loss(?:Layer|V?\d+)?|SoftmaxWithLoss.*|SigmoidCrossEntropyLoss.*")
+_LOSS: Final = pattern(r".*Loss(?:Layer|V?\d+)?|SoftmaxWithLoss.*|SigmoidCrossEntropyLoss.*")
 _METRICS: Final = frozenset({"Accuracy", "SegAccuracy", "EltwiseAccuracy", "DetectionEvaluate"})
 _RECORDERS: Final = frozenset({"HDF5Output", "MatWrite"})
 SILENCE: Final = "Silence"

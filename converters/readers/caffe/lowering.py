@@ -6,7 +6,7 @@ type; where forks disagree about a type, each dialect registers its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Final, TypeAlias
 
@@ -30,6 +30,33 @@ class ParamSpec:
     declared: bool = False
 
 
+class BottomShapes:
+    """The shapes of a layer's bottoms, None where unknown. `sizes_asked` says whether anybody took
+    more from them than how many axes they have."""
+
+    __slots__ = ("_shapes", "sizes_asked")
+
+    def __init__(self, shapes: Sequence[tuple[Size, ...] | None] = ()) -> None:
+        self._shapes = shapes
+        self.sizes_asked = False
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def __getitem__(self, index: int) -> tuple[Size, ...] | None:
+        self.sizes_asked = True
+        return self._shapes[index]
+
+    def __iter__(self) -> Iterator[tuple[Size, ...] | None]:
+        self.sizes_asked = True
+        return iter(self._shapes)
+
+    def rank(self, index: int) -> int | None:
+        """How many axes the bottom has; None where its shape is unknown."""
+        shape = self._shapes[index] if index < len(self._shapes) else None
+        return None if shape is None else len(shape)
+
+
 @record(frozen=True, slots=True)
 class CaffeLayer:
     """One layer after the upgrade to V2 words.
@@ -48,12 +75,11 @@ class CaffeLayer:
     params: tuple[ParamSpec, ...]
     blobs: tuple[TensorData, ...] | None
     span: Span
-    shapes: tuple[tuple[Size, ...] | None, ...] = ()
+    shapes: BottomShapes = field(default_factory=BottomShapes)
 
     def rank(self, index: int = 0) -> int | None:
         """How many axes the bottom at `index` has; None where its shape is unknown."""
-        shape = self.shapes[index] if index < len(self.shapes) else None
-        return None if shape is None else len(shape)
+        return self.shapes.rank(index)
 
     def field(self, name: str) -> Message:
         """The layer's sub-message of that name, empty where absent."""

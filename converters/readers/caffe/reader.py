@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from upconv.converters.ir.errors import UnreadableError, UpconvError
-from upconv.converters.ir.kept import faults, once
+from upconv.converters.ir.kept import each, once, those
 from upconv.converters.ir.model import Model, Notice, NoticeKind, Shape
 from upconv.converters.ir.origin import Origin, Source, Written
+from upconv.converters.ir.source import Pieces
 from upconv.converters.readers.assembly.inputs import overridden
 from upconv.converters.readers.assembly.workspace import Workspace
 from upconv.converters.readers.caffe.assemble import KINDS, LayerSource, add_layers
@@ -56,16 +56,16 @@ def read_caffe_source(source: Source, options: ReadOptions) -> Model:
     work.notices += left_open
     work.notices += net.notices
     work.notices += _unknown_fields(parsed.root)
-    present, absent = _by_phase(net, options, work)
-    wiring = wire(net.inputs, present, absent)
+    present, absent = _by_phase(net, options, work, source.pieces)
+    wiring = wire(net.inputs, present, absent, source.pieces)
     work.notices += wiring.notices
     work.outputs += wiring.outputs
     _feed(work, wiring.sources, options)
-    sources = _layer_sources(wiring.nodes, options, work)
+    sources = _layer_sources(wiring.nodes, options, work, source.pieces)
     before = len(work.notices)
     unread = (*parsed.errors, *(notice.error for notice in left_open))
     broken = sorted(error.where.start for error in unread if error.where is not None)
-    add_layers(work, sources, options.dialect)
+    add_layers(work, wiring.nodes, sources, options.dialect)
     problems = [one for one in work.notices[before:] if not _follows(one, broken)]
     work.notices[before:] = problems
     told = {_field_at(one) for one in problems} - {None}
@@ -84,10 +84,18 @@ def _kind(error: UnreadableError) -> NoticeKind:
     return "template" if is_placeholder(error) else "unreadable-part"
 
 
+def _blocks(root: Message) -> list[Message]:
+    return [block for name in LAYER_FIELDS for block in root.blocks(name)]
+
+
 def _left_open(root: Message) -> Iterator[Notice]:
     """Numbers of outputs that are 0, which Caffe refuses: scripts put a number of classes there."""
-    for block in (block for name in LAYER_FIELDS for block in root.blocks(name)):
-        yield from faults(block.source, _left_open, partial(_left_open_in, block))
+    for block in those(root.source.pieces, _has_left_open, _blocks(root)):
+        yield from _left_open_in(block)
+
+
+def _has_left_open(block: Message) -> bool:
+    return any(True for _ in _left_open_in(block))
 
 
 def _left_open_in(block: Message) -> Iterator[Notice]:
@@ -104,9 +112,10 @@ def _left_open_in(block: Message) -> Iterator[Notice]:
 
 def _unknown_fields(root: Message) -> Iterator[Notice]:
     """Every field that neither BVLC's Caffe nor a known fork has."""
-    blocks = sorted((b for name in LAYER_FIELDS for b in root.blocks(name)), key=lambda b: b.start)
+    unknown = list(unknown_fields(root))
+    blocks = sorted(_blocks(root), key=lambda block: block.start) if unknown else []
     starts = [block.start for block in blocks]
-    for field, message, near in unknown_fields(root):
+    for field, message, near in unknown:
         at = bisect_right(starts, field.start) - 1
         inside = at >= 0 and field.start < blocks[at].end
         error = UnreadableError(
@@ -140,20 +149,27 @@ def _follows(notice: Notice, broken: Sequence[int]) -> bool:
 
 
 def _by_phase(
-    net: WrittenNet, options: ReadOptions, work: Workspace
+    net: WrittenNet, options: ReadOptions, work: Workspace, pieces: Pieces | None
 ) -> tuple[list[WrittenLayer], list[WrittenLayer]]:
     """The layers that the wanted phase has, and the others."""
     state = NetState(options.phase, stages=frozenset(net.stages))
+
+    def is_taken(layer: WrittenLayer) -> bool | None:
+        try:
+            return is_included(layer.node, state)
+        except UnreadableError:
+            return None
+
+    taken = each(pieces, (is_included, options.phase, net.stages), net.layers, is_taken)
     present: list[WrittenLayer] = []
     absent: list[WrittenLayer] = []
-    for layer in net.layers:
+    for layer, known in zip(net.layers, taken, strict=True):
         try:
-            meets = partial(is_included, layer.node, state)
-            taken = once(layer.node.source, (is_included, options.phase, net.stages), meets)
+            meets = is_included(layer.node, state) if known is None else known
         except UnreadableError as error:
             work.refuse(error, layer.title)
-            taken = True
-        (present if taken else absent).append(layer)
+            meets = True
+        (present if meets else absent).append(layer)
     return present, absent
 
 
@@ -196,29 +212,32 @@ def _layer_origin(layer: WrittenLayer, path: str) -> Origin:
 
 
 def _layer_sources(
-    nodes: Sequence[Node], options: ReadOptions, work: Workspace
-) -> list[LayerSource]:
-    """What each layer is made of: its node, its param specs, its blobs and its origin."""
-    params = [_params(node, work) for node in nodes]
-    blobs = _blobs(nodes, params, options, work)
-    return [
-        LayerSource(
-            node,
-            specs,
-            blobs.get(node.name),
-            _layer_origin(node.layer, work.path),
-        )
-        for node, specs in zip(nodes, params, strict=True)
-    ]
+    nodes: Sequence[Node], options: ReadOptions, work: Workspace, pieces: Pieces | None
+) -> Sequence[LayerSource]:
+    """What each layer is made of beside its node: its param specs, its blobs and its origin."""
 
+    def made(layer: WrittenLayer) -> LayerSource:
+        return LayerSource(param_specs(layer.node), None, _layer_origin(layer, work.path))
 
-def _params(node: Node, work: Workspace) -> tuple[ParamSpec, ...]:
-    try:
-        written = node.layer.node
-        return once(written.source, param_specs, lambda: param_specs(written))
-    except UnreadableError as error:
-        work.refuse(error, node.name)
-        return ()
+    def faultless(layer: WrittenLayer) -> LayerSource | None:
+        try:
+            return made(layer)
+        except UnreadableError:
+            return None
+
+    known = each(pieces, LayerSource, [node.layer for node in nodes], faultless)
+    found = []
+    for node, source in zip(nodes, known, strict=True):
+        try:
+            found.append(source or made(node.layer))
+        except UnreadableError as error:
+            work.refuse(error, node.name)
+            found.append(LayerSource((), None, _layer_origin(node.layer, work.path)))
+    if not options.weights:
+        return found
+    blobs = _blobs(nodes, [one.params for one in found], options, work)
+    pairs = zip(nodes, found, strict=True)
+    return [replace(one, blobs=blobs.get(node.name)) for node, one in pairs]
 
 
 def _blobs(
@@ -227,8 +246,6 @@ def _blobs(
     options: ReadOptions,
     work: Workspace,
 ) -> dict[str, Blobs]:
-    if not options.weights:
-        return {}
     from upconv.converters.readers.caffe.caffemodel import read_caffemodel
 
     weights = read_caffemodel(options.weights)

@@ -9,10 +9,10 @@ in `layer_types`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Final
 
-from upconv.converters.ir.kept import faults
+from upconv.converters.ir.kept import those
 from upconv.converters.ir.similar import similar
 from upconv.converters.readers.files.prototxt import Field, Message, Scalar
 
@@ -290,22 +290,41 @@ def unknown_fields(root: Message) -> Iterator[tuple[Field, str, tuple[str, ...]]
     alike, and the sub-messages where a field of this name belongs. What is inside an unknown or
     an open message is not judged.
     """
-    yield from _unknown(root, "NetParameter", top=True)
+    anew = [field for field in root.fields if field.source.kept is None]
+    pieces = [field for field in root.fields if field.source.kept is not None]
+    for field in (*anew, *those(root.source.pieces, _has_unknown, pieces)):
+        yield from _unknown_in(field, "NetParameter")
 
 
-def _unknown(
-    message: Message, type_name: str, top: bool = False
-) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
-    known = fields_of(type_name)
-    for field in message.fields:
-        kind = known.get(field.name)
-        if kind is None:
-            yield field, type_name, suggestions(field.name, type_name)
-        elif kind not in _SCALARS and kind != OPEN:
-            for value in field.values:
-                if isinstance(value, Message):
-                    search = partial(_unknown, value, kind)
-                    yield from faults(value.source, kind, search) if top else search()
+def _has_unknown(field: Field) -> bool:
+    return any(True for _ in _unknown_in(field, "NetParameter"))
+
+
+def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+    for field in fields_within(message):
+        yield from _unknown_in(field, type_name)
+
+
+def fields_within(block: Message) -> Iterator[Field]:
+    """The fields of a block of a layer. Layers that stand in it do so for a brace that is missing:
+    the first stands for all, which may be thousands."""
+    swallowed = False
+    for field in block.fields:
+        if field.name == "layer" and isinstance(field.value, Message):
+            if swallowed:
+                continue
+            swallowed = True
+        yield field
+
+
+def _unknown_in(field: Field, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:
+    kind = fields_of(type_name).get(field.name)
+    if kind is None:
+        yield field, type_name, suggestions(field.name, type_name)
+    elif kind not in _SCALARS and kind != OPEN:
+        for value in field.values:
+            if isinstance(value, Message):
+                yield from _unknown(value, kind)
 
 
 _UNREAD: Final = frozenset(
@@ -329,7 +348,9 @@ def unknown_of_layer(block: Message) -> Iterator[tuple[Field, str, tuple[str, ..
         and kind_of_type.kind == "string"
     ):
         known |= fields_of("V0LayerParameter")
-    for field in block.fields:
+    if block.name == "layer":
+        known.pop("layer")  # V0's, inside of a V1 layer
+    for field in fields_within(block):
         kind = known.get(field.name)
         if kind is None:
             belongs_deeper = field.name in _holders("LayerParameter")

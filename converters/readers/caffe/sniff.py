@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import NotAModelError, UnreadableError
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.files.prototxt import Message, Scalar
 from upconv.converters.readers.files.prototxt.diagnosis import is_placeholder
 from upconv.converters.readers.files.prototxt.kinds import EMPTY, NET, OTHER, classify
 
-_WEB_PAGE: Final = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_WEB_PAGE: Final = pattern(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 
 
 def require_net(root: Message, errors: Sequence[UnreadableError]) -> None:

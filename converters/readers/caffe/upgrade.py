@@ -6,10 +6,11 @@ whose values are the file's own, with their places in it (upgrade_proto.cpp says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.kept import each, once
 from upconv.converters.ir.model import Notice
 from upconv.converters.ir.origin import Placed, Span
 from upconv.converters.ir.records import record
@@ -22,7 +23,7 @@ from upconv.converters.readers.caffe.upgrade_v0 import (
     v0_as_v1,
     v0_type,
 )
-from upconv.converters.readers.files.prototxt import Message, Scalar, Value
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar, Value
 
 LAYER_FIELDS: Final = ("layer", "layers")
 _INPUT_AXES: Final = 4  # input_dim comes in fours
@@ -74,15 +75,22 @@ class WrittenNet:
 def upgrade(root: Message) -> WrittenNet:
     """The net that a parsed file holds. Raises nothing: what is wrong becomes notices."""
     notices: list[Notice] = []
-    entries = list(_layer_blocks(root, notices))
-    version = _version(entries)
-    if entries and version < 2:
+    pieces = root.source.pieces
+    fields = [field for field in root.fields if field.name in LAYER_FIELDS]
+    parts = each(pieces, _parts, fields, _parts)
+    notices += [_no_block(value) for part in parts for value in part.others]
+    entries = [entry for part in parts for entry in part.entries]
+    version = min((part.version for part in parts), default=2)
+    if version < 2:
         notices.append(_obsolete(entries, version))
     _require_one_generation(entries, notices)
     inputs = tuple(_inputs(root, notices))
+    joined = _joined(entries, version)
     layers = tuple(
-        _layer(index, field, block, place, notices)
-        for index, (field, block, place) in enumerate(_joined(entries, version))
+        known or _layer(index, *entry, notices)
+        for index, (entry, known) in enumerate(
+            zip(joined, each(pieces, _alone, joined, _alone), strict=True)
+        )
     )
     name = "".join(texts(root, "name", notices)[-1:])
     state = root.get("state")
@@ -109,24 +117,30 @@ def _text(value: Value) -> str:
     raise UnreadableError(f"field '{value.name}': expected a text, found a block", where=value.span)
 
 
-def _layer_blocks(root: Message, notices: list[Notice]) -> Iterator[Entry]:
-    """Every `layer` and `layers` block with its place, from its field's name to its last brace."""
-    for field in root.fields:
-        if field.name not in LAYER_FIELDS:
-            continue
-        single = len(field.values) == 1
-        for value in field.values:
-            if isinstance(value, Message):
-                yield field.name, value, field if single else value
-            else:
-                message = f"'{field.name}' holds a layer's block, found {value.text}"
-                notices.append(
-                    Notice("unreadable-part", UnreadableError(message, where=value.span))
-                )
+@record(frozen=True, slots=True)
+class _Part:
+    """What a field of the net holds of its layers: their blocks, each with its place, from its
+    field's name to its last brace, and values that are no blocks."""
+
+    entries: tuple[Entry, ...]
+    others: tuple[Scalar, ...]
+    version: int
 
 
-def _version(entries: Iterable[Entry]) -> int:
-    return min((_version_of(field, block) for field, block, _ in entries), default=2)
+def _parts(field: Field) -> _Part:
+    name, values = field.name, field.values
+    blocks = [value for value in values if isinstance(value, Message)]
+    places: Sequence[Placed] = [field] if len(values) == 1 else blocks
+    return _Part(
+        tuple((name, block, place) for block, place in zip(blocks, places, strict=False)),
+        tuple(value for value in values if isinstance(value, Scalar)),
+        min((_version_of(name, block) for block in blocks), default=2),
+    )
+
+
+def _no_block(value: Scalar) -> Notice:
+    message = f"'{value.name}' holds a layer's block, found {value.text}"
+    return Notice("unreadable-part", UnreadableError(message, where=value.span))
 
 
 def _version_of(field: str, block: Message) -> int:
@@ -170,19 +184,28 @@ def _joined(entries: list[Entry], version: int) -> list[Entry]:
     )
 
 
+def _alone(entry: Entry) -> WrittenLayer | None:
+    """A layer that is kept with its words; None where its number, or a notice, belongs to it."""
+    source = entry[1].source
+    if source.kept is None:
+        return None
+    return once(source, WrittenLayer, lambda: _faultless(*entry))
+
+
+def _faultless(field: str, block: Message, place: Placed) -> WrittenLayer | None:
+    notices: list[Notice] = []
+    made = _layer(0, field, block, place, notices)
+    return made if made.name and not notices else None
+
+
 def _layer(
     index: int, field: str, block: Message, place: Placed, notices: list[Notice]
 ) -> WrittenLayer:
-    kept = block.source.kept
-    known: WrittenLayer | None = kept.get(WrittenLayer) if kept is not None else None
-    if known is not None:
-        return known
-    said = len(notices)
     old = field == "layers"
     written = _written_type(block, old, notices)
     name = "".join(texts(block, "name", notices)[-1:])
     type_name = v0_type(v1_type(written)) if old else written
-    made = WrittenLayer(
+    return WrittenLayer(
         name=name,
         title=name or f"{type_name}#{index}",
         type=type_name,
@@ -192,9 +215,6 @@ def _layer(
         tops=texts(block, "top", notices),
         place=place,
     )
-    if kept is not None and name and len(notices) == said:
-        kept[WrittenLayer] = made
-    return made
 
 
 def _written_type(block: Message, old: bool, notices: list[Notice]) -> str:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
+from itertools import compress, islice
+from operator import is_not
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.kept import each
 from upconv.converters.ir.model import Notice, NoticeKind
 from upconv.converters.ir.origin import Span
 from upconv.converters.ir.records import record
 from upconv.converters.ir.similar import similar
+from upconv.converters.ir.source import Pieces
 from upconv.converters.readers.assembly.names import Names
 from upconv.converters.readers.caffe.inputs import is_data
 from upconv.converters.readers.caffe.layer_types import (
@@ -42,7 +45,6 @@ _SYMMETRIC: Final = frozenset({"EuclideanLoss", "L1Loss", "L2Loss", "LpqLoss"})
 """Losses that may have the label first: of an input and a computed bottom, the latter counts."""
 
 
-@dataclass(eq=False, slots=True)
 class Value:
     """One version of a blob; what is known of it grows while the layers are walked.
 
@@ -50,13 +52,16 @@ class Value:
     a Silence; `result` is the role of the loss, metric or recorder that takes it as a result.
     """
 
-    blob: str
-    writer: Node | None = None
-    declared: bool = False
-    name: str = ""
-    is_read: bool = False
-    computed_from: bool = False
-    result: Role | None = None
+    __slots__ = ("blob", "computed_from", "declared", "is_read", "name", "result", "writer")
+
+    def __init__(self, blob: str, writer: Node | None = None) -> None:
+        self.blob = blob
+        self.writer = writer
+        self.declared = False
+        self.name = ""
+        self.is_read = False
+        self.computed_from = False
+        self.result: Role | None = None
 
 
 @record(frozen=True, slots=True)
@@ -73,18 +78,28 @@ class InputSource:
     shape: tuple[int, ...] | None = None
 
 
-@dataclass(eq=False, slots=True)
 class Node:
     """A layer under its unique name, with the values it reads and writes.
 
     `kept` is False for what inference drops: losses, metrics and what only they feed.
     """
 
-    name: str
-    layer: WrittenLayer
-    bottoms: tuple[Value, ...]
-    tops: tuple[Value, ...] = ()
-    kept: bool = True
+    __slots__ = ("bottoms", "kept", "layer", "name", "tops")
+
+    def __init__(
+        self, name: str, layer: WrittenLayer, bottoms: tuple[Value, ...], *, kept: bool
+    ) -> None:
+        self.name = name
+        self.layer = layer
+        self.bottoms = bottoms
+        self.tops: tuple[Value, ...] = ()
+        self.kept = kept
+
+    def anew(self, layer: WrittenLayer) -> Node:
+        """The node of a layer of the same words."""
+        made = Node(self.name, layer, self.bottoms, kept=self.kept)
+        made.tops = self.tops
+        return made
 
 
 @record(frozen=True, slots=True)
@@ -98,15 +113,65 @@ class Wiring:
 
 
 def wire(
-    inputs: Sequence[WrittenInput], layers: Sequence[WrittenLayer], absent: Sequence[WrittenLayer]
+    inputs: Sequence[WrittenInput],
+    layers: Sequence[WrittenLayer],
+    absent: Sequence[WrittenLayer],
+    pieces: Pieces | None = None,
 ) -> Wiring:
-    """Connect the layers that take part; `absent` are those that other phases have."""
+    """Connect the layers that take part; `absent` are those that other phases have. Where a text
+    has `pieces`, a wiring of the same words is taken over."""
+    names = [entry.name for entry in inputs]
+    before = pieces.wired if pieces is not None else None
+    if pieces is not None and before is not None and before[0] == names:
+        known = _rewired(before[1], before[2], inputs, layers)
+        if known is not None:
+            pieces.wired = names, layers, known
+            return known
     wirer = _Wirer(layers, absent)
     for entry in inputs:
         wirer.declare(entry.name, None, 0, entry.span, entry.shape)
-    for layer in layers:
-        wirer.add(layer)
-    return wirer.finish()
+    for layer, role in zip(layers, each(pieces, role_of, layers, role_of), strict=True):
+        wirer.add(layer, role)
+    found = wirer.finish()
+    if pieces is not None:
+        pieces.wired = None if found.notices else (names, layers, found)
+    return found
+
+
+def _rewired(
+    before: Sequence[WrittenLayer],
+    wiring: Wiring,
+    inputs: Sequence[WrittenInput],
+    layers: Sequence[WrittenLayer],
+) -> Wiring | None:
+    """The same wiring of layers of which some are written anew; None where one of them has another
+    name, type, bottom or top."""
+    if len(layers) != len(before):
+        return None
+    anew = {}
+    for old, new in compress(zip(before, layers, strict=True), map(is_not, before, layers)):
+        if _words(old) != _words(new):
+            return None
+        anew[id(old)] = new
+    entries = {entry.name: entry for entry in inputs}
+
+    def source(one: InputSource) -> InputSource:
+        if one.layer is None:
+            entry = entries[one.value.blob]
+            return replace(one, span=entry.span, shape=entry.shape)
+        layer = anew.get(id(one.layer), one.layer)
+        return replace(one, layer=layer, span=layer.span)
+
+    def node(one: Node) -> Node:
+        return one.anew(anew[id(one.layer)]) if id(one.layer) in anew else one
+
+    nodes = tuple(map(node, wiring.nodes)) if anew else wiring.nodes
+    return replace(wiring, sources=tuple(map(source, wiring.sources)), nodes=nodes)
+
+
+def _words(layer: WrittenLayer) -> tuple[object, ...]:
+    """All that wiring goes by."""
+    return layer.title, layer.type, layer.bottoms, layer.tops
 
 
 def role_of(layer: WrittenLayer) -> Role:
@@ -151,22 +216,23 @@ class _Wirer:
         self.sources.append(InputSource(value, layer, top, span, shape))
         return value
 
-    def add(self, layer: WrittenLayer) -> None:
+    def add(self, layer: WrittenLayer, role: Role) -> None:
         """Take the next layer in."""
-        role = role_of(layer)
         if role == "data":
             for index, top in enumerate(layer.tops):
                 self.declare(top, layer, index, layer.span)
             return
-        bottoms = tuple(self._read(layer, index) for index in range(len(layer.bottoms)))
+        bottoms = tuple([self._read(layer, *one) for one in enumerate(layer.bottoms)])
         kept = role == "operator" and not (bottoms and all(map(_is_dropped, bottoms)))
-        for value in bottoms:
-            value.computed_from |= kept or role == "silence"
-        for value in _results(layer, role, bottoms):
-            value.result = value.result if value.result == "loss" else role
+        if kept or role == "silence":
+            for value in bottoms:
+                value.computed_from = True
+        if role in _RESULTS:
+            for value in _results(layer, role, bottoms):
+                value.result = value.result if value.result == "loss" else role
         node = Node(self._unique_layer(layer), layer, bottoms, kept=kept)
         self.nodes.append(node)
-        node.tops = tuple(self._write(node, top, index) for index, top in enumerate(layer.tops))
+        node.tops = tuple([self._write(node, *one) for one in enumerate(layer.tops)])
 
     def finish(self) -> Wiring:
         """Name the values and find the outputs, in Caffe's order: by name (net.cpp, Net::Init)."""
@@ -184,6 +250,8 @@ class _Wirer:
 
     def _judged_notices(self, outputs: Sequence[str]) -> Iterator[Notice]:
         """The notices, harmless where they are about a layer that no output depends on."""
+        if not self.notices:
+            return
         names = set(outputs)
         needed = {value for value in self.values if value.name in names}
         dead: set[int] = set()
@@ -230,8 +298,8 @@ class _Wirer:
         self.values.append(value)
         return value
 
-    def _read(self, layer: WrittenLayer, index: int) -> Value:
-        value = self.current.get(layer.bottoms[index])
+    def _read(self, layer: WrittenLayer, index: int, blob: str) -> Value:
+        value = self.current.get(blob)
         if value is None:
             value = self._invent(layer, index)
         value.is_read = True
@@ -261,7 +329,7 @@ class _Wirer:
         hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
         return "dangling-name", hint
 
-    def _write(self, node: Node, blob: str, index: int) -> Value:
+    def _write(self, node: Node, index: int, blob: str) -> Value:
         layer = node.layer
         in_place = layer.bottoms[index : index + 1] == (blob,)
         if not blob:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.row import ZIP, Format, Head
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _MEMBERS: Final = (b"metadata.json", b"config.json", b"model.weights.h5")
-_JSON: Final = re.compile(rb"\s*\{.*\"class_name\"", re.DOTALL)
-_MODEL: Final = re.compile(rb"\"class_name\"\s*:\s*\"(?:Sequential|Functional|Model)\"")
+_JSON: Final = pattern(rb"\s*\{.*\"class_name\"", re.DOTALL)
+_MODEL: Final = pattern(rb"\"class_name\"\s*:\s*\"(?:Sequential|Functional|Model)\"")
 
 
 def _claim(head: Head) -> bool:

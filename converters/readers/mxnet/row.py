@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.row import Format, Head
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from upconv.converters.ir.source import Source
     from upconv.converters.readers.options import ReadOptions
 
-_NODES: Final = re.compile(rb'\s*\{\s*"(?:nodes|arg_nodes|node_row_ptr|heads|attrs)"\s*:')
-_NODE: Final = re.compile(rb'"nodes"\s*:\s*\[\s*\{[^{}]*"op"\s*:\s*"')
+_NODES: Final = pattern(rb'\s*\{\s*"(?:nodes|arg_nodes|node_row_ptr|heads|attrs)"\s*:')
+_NODE: Final = pattern(rb'"nodes"\s*:\s*\[\s*\{[^{}]*"op"\s*:\s*"')
 _PARAMS: Final = b"\x12\x01" + bytes(14)
 
 

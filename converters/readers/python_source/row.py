@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.row import Format, Head
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from upconv.converters.readers.options import ReadOptions
 
 _EXTENSIONS: Final = ("py", "ipynb")
-_IMPORT: Final = re.compile(rb"^(?:import|from)[ \t]+[\w.]+", re.MULTILINE)
+_IMPORT: Final = pattern(rb"^(?:import|from)[ \t]+[\w.]+", re.MULTILINE)
 
 
 def _claim(head: Head) -> bool:

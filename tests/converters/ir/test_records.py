@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
 from typing import Any
 
 import pytest
 
-from upconv.converters.ir.records import record
+from upconv.converters.ir.records import quick_record, record
 
 
 @record(frozen=True, slots=True)
@@ -107,3 +108,67 @@ def test_matches_copies_and_pickles() -> None:
             assert size == 1
         case _:
             pytest.fail("no match")
+
+
+def of_sizes(decorator: Callable[..., Any]) -> Any:
+    """A class with what a quick record understands: defaults, and a field that it makes itself."""
+
+    @decorator(frozen=True, slots=True)
+    class Sizes:
+        """Sizes."""
+
+        first: int
+        others: tuple[Any, ...] = ()
+        total: int = field(init=False, repr=False, compare=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "total", self.first + len(self.others))
+
+        def __hash__(self) -> int:
+            return self.total
+
+    return Sizes
+
+
+@pytest.mark.parametrize(
+    ("args", "named"), [((1,), {}), ((1, (2, 3)), {}), ((), {"others": (4,), "first": 2})]
+)
+def test_a_quick_record_is_a_dataclass(args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    quick, plain = of_sizes(quick_record), of_sizes(dataclass)
+    made, model = quick(*args, **named), plain(*args, **named)
+    assert (asdict(made), hash(made), repr(made)) == (asdict(model), hash(model), repr(model))
+    assert quick.__match_args__ == plain.__match_args__
+    assert made == quick(*args, **named) != model
+    assert replace(made, first=7).total == replace(model, first=7).total
+    assert copy.deepcopy(made) == made
+    with pytest.raises(FrozenInstanceError):
+        made.first = 2
+    for arguments in ((), (1, (), 3)):
+        for kind in (quick, plain):
+            with pytest.raises(TypeError):
+                kind(*arguments)
+
+
+def test_quick_records_are_equal_where_their_fields_are_the_same_objects() -> None:
+    """As of a tuple's elements, which spares a comparison of the same large formula with itself."""
+    quick, plain = of_sizes(quick_record), of_sizes(dataclass)
+    nan = float("nan")
+    assert (quick(nan) == quick(nan)) is (plain(nan) == plain(nan)) is True
+
+
+def test_a_record_that_is_filled_changes_and_has_no_hash() -> None:
+    @record(slots=True)
+    class Filled:
+        """One that grows."""
+
+        names: list[str]
+        count: int = 0
+
+    one = Filled(["a"])
+    one.count += 1
+    assert one == Filled(["a"], 1)
+    assert not hasattr(one, "__dict__")
+    with pytest.raises(TypeError):
+        hash(one)
+    del one.count
+    assert not hasattr(one, "count")

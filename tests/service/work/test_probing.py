@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import upconv
 from upconv.converters.ir.errors import UnreadableError, UsageError
-from upconv.service.cli.main import cli
+from upconv.service.cli.group import cli
 from upconv.service.work.probing import ProbeReading
 
 SHAPE = (1, 4, 5, 7)

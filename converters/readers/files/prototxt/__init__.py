@@ -11,6 +11,7 @@ Public face of the `prototxt_` modules:
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,7 @@ def decode_text(data: bytes, path: str) -> str:
             hint="weights belong in --weights",
         )
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 

@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.records import record
 from upconv.converters.readers.files.prototxt import grammar
 
 _SHOWN = 40
 
-_GLUED = re.compile(r"[^\s#=\"'{}\[\]]")
+_GLUED = pattern(r"[^\s#=\"'{}\[\]]")
 """What, directly after a name, makes it a longer and wrong one."""
 
 
@@ -43,11 +44,11 @@ class _Mistake:
     hint: str
 
 
-def _mistake(pattern: str, message: str, hint: str) -> _Mistake:
-    return _Mistake(re.compile(pattern, re.MULTILINE), message, hint)
+def _mistake(text: str, message: str, hint: str) -> _Mistake:
+    return _Mistake(pattern(text, re.MULTILINE), message, hint)
 
 
-CONFLICT: Final = re.compile(
+CONFLICT: Final = pattern(
     r"^(?:<{7}|={7}|>{7}|\|{7})(?=[ \t\r\n]|\Z)[^\n]*", re.ASCII | re.MULTILINE
 )
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from upconv.converters.ir.patterns import pattern
+
 GAP: Final = r"\s*+(?:\#[^\n]*+\s*+)*+"
 """White space and comments."""
 
@@ -38,9 +40,9 @@ LONE_WORD: Final = rf"{WORD} (?! {GAP} (?: : | {OPEN} ) )"
 SIGNED: Final = rf"- {GAP} (?: {NUMBER} | (?i:inf(?:inity)?+|nan) f?+ {WORD_END} )"
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    """`pattern`, in which white space means nothing, ready to match."""
-    return re.compile(pattern, re.VERBOSE | re.ASCII)
+def compiled(text: str) -> re.Pattern[str]:
+    """`text`, in which white space means nothing, ready to match."""
+    return pattern(text, re.VERBOSE | re.ASCII)
 
 
 SCALAR, COLON_OPEN, BARE_OPEN, CLOSE, SEPARATOR, END, OTHER = range(2, 9)
@@ -50,7 +52,7 @@ ITEM: Final = compiled(
     rf"""
     {GAP} (?:
         ({NAME}) {GAP} (?:
-            : {GAP} (?: ( -?+ {NUMBER} | {STRING} | {LONE_WORD} ) | ({OPEN}) )
+            : {GAP} (?: ( {STRING} | -?+ {NUMBER} | {LONE_WORD} ) | ({OPEN}) )
           | ({OPEN})
         )
       | ([}}>])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.ir.source import Source
 from upconv.converters.readers.files.prototxt import Message, parse
 
@@ -20,7 +21,7 @@ _SOLVER_FIELDS: Final = frozenset(
 _NET_FIELDS: Final = frozenset({"layer", "layers", "input", "input_dim", "input_shape"})
 
 
-_FOREIGN_WORDS: Final = re.compile(
+_FOREIGN_WORDS: Final = pattern(
     rb"^[ \t]*(?:ir_version|opset_import|graph|graph_def|node|meta_graphs)[ \t]*[:{<]", re.MULTILINE
 )
 

@@ -11,21 +11,27 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
+from upconv.converters.ir.patterns import pattern
 from upconv.converters.readers.files.prototxt.grammar import SKIP, STRING_OR_COMMENT
 
 T = TypeVar("T")
 Read: TypeAlias = Callable[[str], T]
 
-_INTEGER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]+)|(0|[1-9][0-9]*))", re.ASCII)
-_DECIMAL = re.compile(
-    r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII
-)
-_SPECIAL = re.compile(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
+_INTEGER = pattern(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]+)|(0|[1-9][0-9]*))", re.ASCII)
+_DECIMAL = pattern(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SPECIAL = pattern(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
 
 # Nearly all values are spelled so; they need no second look.
-is_plain_int = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII).fullmatch
+
 is_decimal = _DECIMAL.fullmatch
-plain_string = re.compile(r"""["']([^"'\\]*)["']""").fullmatch
+
+
+def is_plain_int(text: str) -> bool:
+    """Decimal digits, which are ASCII's, too few to be too many; a leading 0 would mean octal."""
+    return text.isdecimal() and (text[0] != "0" or text == "0") and len(text) <= _PLAIN_DIGITS
+
+
+_PLAIN_DIGITS: Final = 18
 
 _MOST_DIGITS = 24
 _RANGE = range(-(2**63), 2**64)
@@ -35,7 +41,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("false", "False", "f", "0"), False),
 }
 
-_ESCAPE = re.compile(
+_ESCAPE = pattern(
     rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|([^\n]))"
 )
 _ESCAPED: Final = {
@@ -144,8 +150,6 @@ def parse_str(text: str) -> str:
     >>> parse_str(r"'a\tb' \"c\"".replace('\\"', '"'))
     'a\tbc'
     """
-    if "\\" not in text and text.count(text[0]) == 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
     try:
         return parse_bytes(text).decode("utf-8")
     except UnicodeDecodeError:

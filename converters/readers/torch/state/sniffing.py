@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from upconv.converters.ir.patterns import pattern
+
 ZIP: Final = b"PK\x03\x04"
 PICKLE: Final = b"\x80"
 SNIFFED: Final = 1 << 16
@@ -19,7 +21,7 @@ _MEMBERS: Final = (
     b"/models/",
     b"serialized_exported_program.json",
 )
-_TENSOR_FIRST: Final = re.compile(rb"PK\x03\x04.{26}[^/\0]+/(?:data|constants)/\d", re.DOTALL)
+_TENSOR_FIRST: Final = pattern(rb"PK\x03\x04.{26}[^/\0]+/(?:data|constants)/\d", re.DOTALL)
 """A TorchScript archive begins with its first tensor, which may hide every other name."""
 
 

@@ -14,7 +14,7 @@ from upconv.converters.ir.operators import Operator
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.tensors import TensorData, Weight, weight_of
 from upconv.converters.readers.caffe.assemble import lower
-from upconv.converters.readers.caffe.lowering import CaffeLayer, Lowered
+from upconv.converters.readers.caffe.lowering import BottomShapes, CaffeLayer, Lowered
 from upconv.converters.readers.files.prototxt import parse
 from upconv.converters.reference.run import run_layer
 
@@ -39,7 +39,7 @@ def caffe_layer(
         params=(),
         blobs=None if blobs is None else tuple(map(_data, blobs)),
         span=node.span,
-        shapes=tuple(shapes),
+        shapes=BottomShapes(shapes),
     )
 
 
