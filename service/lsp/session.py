@@ -114,6 +114,20 @@ class Session:
             raise JsonRpcContentModified("the text has changed")
         return document, found
 
+    async def told(self, uri: str) -> tuple[Document, Look]:
+        """A text and what is told of it, with what weights have said; raises as `look`."""
+        document, found = await self.look(uri)
+        return document, self._with_weights(document, found)
+
+    def _with_weights(self, document: Document, look: Look) -> Look:
+        if document.deep is None:
+            return look
+        from upconv.service.work.lasting import with_lasting
+
+        version, deep, said = document.deep
+        found: Look = deep if version == document.shot.version else with_lasting(said, look)
+        return found
+
     async def tree(self, document: Document) -> Message | None:
         """The tree of a protobuf text, which needs no check: while that runs, too, words are
         completed and blobs are found. None for a text of another kind."""
@@ -183,7 +197,7 @@ class Session:
         try:
             document, look = await self.look(uri)
             version = document.shot.version
-            self._publish(uri, document, look, version)
+            self._publish(uri, document, self._with_weights(document, look), version)
             await self._deepen(uri, document, look, version)
         except (JsonRpcContentModified, JsonRpcInvalidParams):
             return  # changed or closed: whoever did it has us called again
@@ -197,13 +211,15 @@ class Session:
         if document.shot.version != version or self.documents.get(uri) is not document:
             return
         deep = await self.looker.deeper(document, look)
-        if deep is None or document.shot.version != version:
+        if document.shot.version != version or deep is document.deep is None:
             return
-        document.deep = (version, deep)
+        from upconv.service.work.lasting import lasting
+
+        document.deep = (version, deep, lasting(look, deep)) if deep is not None else None
         if self.pulls:
             self._refresh()
         else:
-            self._publish(uri, document, deep, version)
+            self._publish(uri, document, deep or look, version)
 
     def _publish(self, uri: str, document: Document, look: Look, version: int) -> None:
         book = self.notebooks.get(uri)
