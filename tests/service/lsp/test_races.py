@@ -22,7 +22,6 @@ from upconv.converters.ir.origin import Source
 from upconv.linter.running.engine import CheckOptions, check_source
 from upconv.service.lsp import actions, sizes
 from upconv.service.lsp.documents import Document
-from upconv.service.lsp.looker import Looker
 from upconv.service.lsp.session import Session
 
 TEXT = (ROOT / "fixtures" / "rules" / "UP201" / "bad.prototxt").read_text(encoding="utf-8")
@@ -100,14 +99,19 @@ def test_an_edit_while_a_text_is_looked_at(tmp_path: Path) -> None:
 
 def test_an_edit_between_a_look_and_who_waits_for_it(tmp_path: Path) -> None:
     async def work(session: Session, uri: str) -> None:
-        def told(document: Document, look: Any) -> None:
-            if document.shot.version == 1:
-                grow(session, uri)
-
-        session.looker.close()
-        session.looker = Looker(session.folders, told)
+        latch = Latch()
+        busy = asyncio.create_task(session.looker.ask(latch))
+        await latch.is_reached()
+        asked = asyncio.create_task(session.look(uri))
+        await asyncio.sleep(0)
+        task = session.document(uri).task
+        assert task is not None
+        task.add_done_callback(lambda _: grow(session, uri))
+        latch.gone.set()
+        await busy
         with pytest.raises(JsonRpcContentModified):
-            await session.look(uri)
+            await asked
+        assert not task.cancelled(), "the look was finished"
         document, look = await session.look(uri)
         assert (document.shot.version, look.source.text) == (2, MORE + TEXT)
         assert list(look.findings) == fresh(session, uri)
