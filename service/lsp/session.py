@@ -155,7 +155,7 @@ class Session:
 
     def cell_closed(self, uri: str) -> None:
         self.cells.pop(uri, None)
-        self._push(uri, None, [])
+        self._push_cell(uri, None, [])
 
     def notebook_of(self, uri: str) -> Notebook | None:
         """The notebook that a cell belongs to."""
@@ -216,7 +216,7 @@ class Session:
         from upconv.service.work.lasting import lasting
 
         document.deep = (version, deep, lasting(look, deep)) if deep is not None else None
-        if self.pulls:
+        if self.pulls and uri not in self.notebooks:
             self._refresh()
         else:
             self._publish(uri, document, deep or look, version)
@@ -228,7 +228,7 @@ class Session:
             return
         found = book.findings(look)
         for cell in book.cells:
-            self._push(cell.shot.uri, cell.shot.version, found[cell.shot.uri])
+            self._push_cell(cell.shot.uri, cell.shot.version, found[cell.shot.uri])
 
     @property
     def pulls(self) -> bool:
@@ -237,8 +237,12 @@ class Session:
 
     def _push(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         if not self.pulls:
-            told = types.PublishDiagnosticsParams(uri, found, version)
-            self.server.text_document_publish_diagnostics(told)
+            self._push_cell(uri, version, found)
+
+    def _push_cell(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
+        """Editors that ask for the findings of texts do not ask for those of cells."""
+        told = types.PublishDiagnosticsParams(uri, found, version)
+        self.server.text_document_publish_diagnostics(told)
 
     def _refresh(self) -> None:
         """Ask the editor to ask again."""

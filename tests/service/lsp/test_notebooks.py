@@ -94,3 +94,13 @@ def test_what_was_offered_is_of_no_use_once_a_cell_has_changed(tmp_path: Path) -
             assert "the text has changed" in str(error)
         else:
             raise AssertionError("it would have been applied to another text")
+
+
+def test_who_asks_for_findings_of_texts_is_told_those_of_cells(tmp_path: Path) -> None:
+    """VS Code does not ask for cells; an editor that does is not told twice."""
+    bad = (CASE / "bad.py").read_text(encoding="utf-8")
+    asking = types.TextDocumentClientCapabilities(diagnostic=types.DiagnosticClientCapabilities())
+    with editor(tmp_path.resolve(), types.ClientCapabilities(text_document=asking)) as one:
+        _, uris = opened(one, tmp_path.resolve(), ["x = 1", bad])
+        assert "UP322" in [found.code for found in one.pushed(uris[1], 1)]
+        assert one.findings(uris[1]) == []
