@@ -137,12 +137,11 @@ def read_all(root: Message) -> None:
     readers = {"string": Scalar.as_str, "number": Scalar.as_float, "identifier": Scalar.as_enum}
     waiting = [root]
     while waiting:
-        for field in waiting.pop().fields:
-            for value in field.values:
-                if isinstance(value, Message):
-                    waiting.append(value)
-                else:
-                    readers[value.kind](value)
+        for value in waiting.pop().values:
+            if isinstance(value, Message):
+                waiting.append(value)
+            else:
+                readers[value.kind](value)
 
 
 def ours(texts: list[str]) -> None:

@@ -28,11 +28,14 @@ from benchmarks.peers import FCN, UPCONV
 from benchmarks.rows import Row, growth_of, rows_of
 from benchmarks.scaling import in_place
 from benchmarks.timing import children_seconds, command, machine, race
+from upconv.service.cli.collector import collect_seldom
 
 NETS: Final = 1000
 
 
 def parsing(quick: bool) -> Iterator[Row]:
+    """As in a command, where the collector runs seldom, for both."""
+    collect_seldom()
     texts, cls = [parse_speed.made_up_net(500 if quick else 2000)], parse_speed.net_class()
     contenders: dict[str, Callable[[], Any]] = {
         "text_format": partial(parse_speed.theirs(cls), texts),

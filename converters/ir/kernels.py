@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from typing import Any, Final, Literal, TypeAlias
@@ -19,6 +18,7 @@ from upconv.converters.ir.geometry import (
 )
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.operators import ConvTranspose
+from upconv.converters.ir.records import record
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -150,7 +150,7 @@ def _pivot_factors(wide: Float64) -> tuple[Float32, ...]:
     return tuple(factor.astype(np.float32) for factor in factors)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Factors:
     """kernel[c, i, j, ...] = taps[0][c, i] * taps[1][c, j] * ..., each (C, k_a) in float32; `exact`
     to the last bit."""
@@ -180,7 +180,7 @@ def factored(kernels: Float32) -> Factors | None:
     return Factors(tuple(map(np.stack, zip(*found, strict=True))), is_exact)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Mixture:
     """weight[i, o, k...] = mixing[i, o] * kernel[k...], float32: channels are mixed, and then each
     is enlarged by the same kernel; `exact`: to the last bit."""

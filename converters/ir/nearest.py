@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+from upconv.converters.ir.records import record
 
 MAX_DENOMINATOR: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Line:
     """The source coordinate of output pixel i along an axis: (a*i + b) / d, d positive."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from onnx import ModelProto, helper
 
@@ -12,6 +11,7 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, validate
 from upconv.converters.ir.operators import Unknown
+from upconv.converters.ir.records import record
 from upconv.converters.onnx_writer.custom import DOMAIN, VERSION, emit_custom
 from upconv.converters.onnx_writer.emitters import EMITTERS
 from upconv.converters.onnx_writer.frame import (
@@ -29,7 +29,7 @@ from upconv.converters.onnx_writer.refusals import located, problems, refuse
 from upconv.converters.passes.live import live
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Built:
     """An ONNX model without its weights, the weights, and the form of every layer."""
 

@@ -7,7 +7,6 @@ compare value by value; tensors inside a layer are named `<layer>/<operator>`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model, Shape
 from upconv.converters.ir.operators import Operator, Unknown, Where, index_place
+from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import TensorData
 from upconv.converters.onnx_writer.options import WriteOptions
 from upconv.converters.onnx_writer.sizes import SizeWriter
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredWeight:
     """A float32 initializer whose values stay in the source file until they are written."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from upconv.converters.ir.model import Model
+from upconv.converters.ir.records import record
 from upconv.converters.passes.rename import renamed
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Inside:
     """The model with channels-last inputs and outputs, and integer outputs, under inner names.
 

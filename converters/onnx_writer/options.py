@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal
 
 from upconv.converters.ir.errors import UsageError
+from upconv.converters.ir.installed import installed_version
+from upconv.converters.ir.records import record
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
 """The ONNX IR version that was current when an opset was released (onnx/docs/Versioning.md).
@@ -35,15 +36,7 @@ Bilinear = Literal["auto", "conv-transpose", "separable", "matmul", "resize"]
 UnknownLayers = Literal["refuse", "custom-op"]
 
 
-def installed_version() -> str:
-    """This package's version, or "unknown" where it runs uninstalled."""
-    try:
-        return version("upconv")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WriteOptions:
     """How to write.
 
@@ -73,7 +66,7 @@ class WriteOptions:
         return DEFAULT_OPSET if self.opset is None else self.opset
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Written:
     """The file that was written, and in which form each layer stands in it."""
 

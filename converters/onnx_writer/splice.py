@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from upconv.converters.ir.errors import UnreadableError, UnsupportedError, Upcon
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Shape
 from upconv.converters.ir.operators import ConvTranspose, Unknown
+from upconv.converters.ir.records import record
 from upconv.converters.onnx_writer.build import Built, build
 from upconv.converters.onnx_writer.graph import StoredWeight
 from upconv.converters.onnx_writer.options import COPIED, IR_VERSIONS, WriteOptions, Written
@@ -159,7 +160,7 @@ def _is_treacherous(node: NodeProto, op: ConvTranspose) -> bool:
     return bool(is_open) or min(op.pads_begin + op.pads_end) < 0 or beyond
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class _Splicing:
     """A file whose nodes are exchanged: new weights and the forms of what is new."""
 

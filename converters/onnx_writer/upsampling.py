@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from upconv.converters.ir.errors import UnsupportedError, UpconvError, UsageErro
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model, Shape, validate
 from upconv.converters.ir.operators import UPSAMPLING
+from upconv.converters.ir.records import record
 from upconv.converters.ir.temporaries import remove_folder, temporary_folder
 from upconv.converters.onnx_writer.options import WriteOptions, require_valid
 from upconv.converters.onnx_writer.refusals import layer_problems, located, notice_problems, refuse
@@ -26,7 +27,7 @@ INDEX: Final = "index.json"
 GENERATOR: Final = "upconv --only upsampling"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UpsamplingFile:
     """One written layer; shapes are texts, dynamic sizes their expressions."""
 

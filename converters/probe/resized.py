@@ -80,13 +80,13 @@ def right_but_for_ties(layer: Layer, x: Array, got: Array, right: Array) -> bool
 def _nudged(op: ops.Resize, axis: int, size: int, out: int, sign: int) -> Indices:
     """The pixels of an axis, its coordinates a little off where float32 rounds them."""
     found = source_coordinates(size, out, op.coordinate_mode, scale_of(op, axis))
-    exact = found.step.denominator & (found.step.denominator - 1) == 0
+    exact = found.denominator & (found.denominator - 1) == 0
     nudge = 0 if exact else sign
     fine = 1 << 20
     moved = SourceCoordinates(
         tuple(n * fine + nudge * found.denominator for n in found.numerators),
         found.denominator * fine,
-        found.step,
+        found.share,
     )
     return np.clip(moved.nearest(op.nearest_mode), 0, size - 1)
 

@@ -19,12 +19,13 @@ Indices = NDArray[np.int64]
 class SourceCoordinates:
     """The source coordinate of every output pixel along one axis: numerators / denominator.
 
-    `step` is how far the coordinate moves from one output pixel to the next, in input pixels.
+    `share` is how many input pixels there are to an output pixel, which with align_corners is not
+    how far the coordinate moves from one to the next.
     """
 
     numerators: tuple[int, ...]
     denominator: int
-    step: Fraction
+    share: Fraction
 
     def floors(self) -> Indices:
         return np.array([n // self.denominator for n in self.numerators], np.int64)
@@ -71,11 +72,12 @@ def source_coordinates(
     >>> source_coordinates(2, 4, "half_pixel").values()
     array([-0.25,  0.25,  0.75,  1.25])
     """
+    share = Fraction(size, out) if scale is None else 1 / _simple(scale)
     if mode == "align_corners":
         step = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
     else:
-        step = Fraction(size, out) if scale is None else 1 / _simple(scale)
+        step = share
     p, q = step.numerator, step.denominator
     if mode == "half_pixel":
-        return SourceCoordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, step)
-    return SourceCoordinates(tuple(i * p for i in range(out)), q, step)
+        return SourceCoordinates(tuple((2 * i + 1) * p - q for i in range(out)), 2 * q, share)
+    return SourceCoordinates(tuple(i * p for i in range(out)), q, share)

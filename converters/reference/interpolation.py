@@ -61,7 +61,7 @@ def _inside_only(op: ops.Resize, coordinates: SourceCoordinates, size: int) -> T
     """The kernel over the pixels inside, weights summing to 1 (ONNX Resize exclude_outside); with
     antialias stretched by the downscaling (Pillow Resample.c)."""
     kernel = KERNELS[op.mode]
-    stretch = max(float(coordinates.step), 1.0) if op.antialias else 1.0
+    stretch = max(float(coordinates.share), 1.0) if op.antialias else 1.0
     centre = coordinates.values()[:, None]
     first = np.floor(centre - kernel.support * stretch)
     index = first + np.arange(2 * np.ceil(kernel.support * stretch) + 2)

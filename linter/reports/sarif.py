@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from upconv.converters.ir.installed import installed_version
 from upconv.linter.finding import FileReport, Finding, Report, Severity, Silenced, Silencer
 from upconv.linter.page import DOCUMENTATION, FAMILIES, rule_page, rule_url
 from upconv.linter.reports.paths import file_uri, is_absolute, relative_uri, repository_path
@@ -78,11 +79,9 @@ def _rule_numbers(findings: Iterable[Finding]) -> dict[str, Rule | Finding]:
 
 
 def _driver(rules: Mapping[str, Rule | Finding]) -> dict[str, Any]:
-    from importlib.metadata import version
-
     return {
         "name": "upconv",
-        "semanticVersion": version("upconv"),
+        "semanticVersion": installed_version(),
         "informationUri": DOCUMENTATION,
         "rules": [_descriptor(entry) for entry in rules.values()],
         "notifications": [{"id": name} for name in _UNSUCCESSFUL.values()],

@@ -12,8 +12,11 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and exit code 2."""
+    from upconv.converters.processors import ONE_THREAD
     from upconv.service.cli.collector import collect_seldom
 
+    if arguments is None:  # then the process is the command's own
+        os.environ.setdefault(ONE_THREAD, "1")
     collect_seldom()  # before anything else, since importing makes more objects than most commands
 
     import click
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain_of_ourselves(error)
         code = 2
     status = code if isinstance(code, int) else 0
-    if arguments is None:  # then the process is the command's own
+    if arguments is None:
         end(status)
     sys.exit(status)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from upconv.service.work.proving import ONE_THREAD
+from upconv.converters.processors import ONE_THREAD
 from upconv.service.work.template import TEMPLATE, Template
 
 

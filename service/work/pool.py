@@ -19,10 +19,10 @@ from subprocess import Popen, TimeoutExpired
 from typing import Any, Final, TypeAlias
 
 from upconv.converters.ir.records import record
+from upconv.converters.processors import ONE_THREAD
 from upconv.linter.running.workers import Done, Item, Result, Task
 from upconv.service.work.child import TRIES, ending, outcome_of, send, serve_items
 from upconv.service.work.processes import START, Fork, interpreter, one_thread, search_path
-from upconv.service.work.proving import ONE_THREAD
 
 GRACE: Final = 5.0
 """Seconds in which a process that is asked to end may tidy up."""

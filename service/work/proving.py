@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
 from upconv.converters.passes.cut import Cut
+from upconv.converters.processors import ONE_THREAD
 from upconv.converters.readers.options import ReadOptions
-from upconv.service.work.child import run_in_child
 from upconv.service.work.limits import Limits
 from upconv.service.work.proofs_in_child import ProofRequest, prove, prove_against, run_framework
 
@@ -25,10 +25,6 @@ Progress = Callable[[str], None]
 """Is told what is being done."""
 
 Judge = Literal["reference", "source"]
-
-ONE_THREAD: Final = "OPENBLAS_NUM_THREADS"
-"""For the child's NumPy: the reference shares its blocks out among threads itself, and the matrix
-products' own threads beside them would only wait for each other, which takes half as long again."""
 
 TUNABLES: Final = "GLIBC_TUNABLES"
 HUGE_PAGES: Final = "glibc.malloc.hugetlb=1"
@@ -123,6 +119,7 @@ def _own_file(model: str | Model) -> str:
 
 def _certify(request: ProofRequest, progress: Progress) -> Verification:
     from upconv.converters.proof.runtime import remove_copies
+    from upconv.service.work.child import run_in_child
 
     clean = partial(remove_copies, request.onnx)
     environment = {ONE_THREAD: "1", TUNABLES: HUGE_PAGES, **os.environ}
@@ -135,6 +132,7 @@ def _certify_against_source(request: ProofRequest, progress: Progress) -> Verifi
     so that neither can disturb the other."""
     from upconv.converters.proof.runtime import remove_copies
     from upconv.converters.proof.source import ENVIRONMENT
+    from upconv.service.work.child import run_in_child
 
     source = run_in_child(
         run_framework,

@@ -24,9 +24,9 @@ from typing import Any, Final
 from upconv.converters.ir.errors import UpconvError, UsageError
 from upconv.converters.ir.origin import Source
 from upconv.converters.ir.records import record
+from upconv.converters.processors import ONE_THREAD
 from upconv.linter.running.workers import Done, Item, Result, Task
 from upconv.service.work.child import TRIES, ChildError, KilledError, run_in_child
-from upconv.service.work.proving import ONE_THREAD
 from upconv.service.work.template import TEMPLATE, Template
 
 

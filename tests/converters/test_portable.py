@@ -67,10 +67,18 @@ def test_interpolation_is_a_sum_along_each_axis(operator: ops.Resize) -> None:
         np.testing.assert_allclose(got, right, rtol=0, atol=1e-6)
 
 
+def test_a_pixel_that_is_made_of_none_has_no_other_form() -> None:
+    """It is not a number: the mean of nothing, where all that is outside is left out."""
+    words = {"size": (4, 4), "scale": (0.5, 2.0), "exclude_outside": True}
+    op = ops.Resize("linear", "asymmetric", **words)  # type: ignore[arg-type]
+    assert forms(op, (1, 2, 2, 2)) == []
+
+
 def test_antialias_is_one_too() -> None:
     linear = ops.Resize("linear", "half_pixel", size=(3, 4, 2), antialias=True)
     cubic = ops.Resize("cubic", "half_pixel", size=(3, 4), cubic_a=-0.5, antialias=True)
-    for op, shape in ((linear, (1, 2, 9, 7, 5)), (cubic, (1, 2, 9, 7))):
+    corners = ops.Resize("cubic", "align_corners", size=(1, 4), antialias=True)
+    for op, shape in ((linear, (1, 2, 9, 7, 5)), (cubic, (1, 2, 9, 7)), (corners, (1, 2, 9, 7))):
         ((right, got),) = forms(op, shape)
         np.testing.assert_allclose(got, right, rtol=0, atol=1e-6)
 

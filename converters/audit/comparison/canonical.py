@@ -12,7 +12,7 @@ from typing import Final
 from upconv.converters.audit.comparison.affine import affine_of, as_scale, folded, followed
 from upconv.converters.audit.comparison.arrangements import picked, rearranged, unpooled
 from upconv.converters.audit.comparison.cuts import cutting, padding, parted, transposed_margin
-from upconv.converters.audit.comparison.factors import joined_axes, mixed_first
+from upconv.converters.audit.comparison.factors import joined_axes, mixed_first, of_one_pixel
 from upconv.converters.audit.comparison.interpolations import enlarged, framed
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
@@ -163,6 +163,12 @@ def _mixed(net: Net, layer: Layer) -> Change | None:
     return Change(made[1], computed=True, ahead=made[:1]) if made is not None else None
 
 
+def _of_one_pixel(net: Net, layer: Layer) -> Change | None:
+    """A transposed convolution of one pixel."""
+    made = of_one_pixel(layer)
+    return Change(made) if made is not None else None
+
+
 REWRITES: Final[tuple[Rewrite, ...]] = (
     numbered,
     neutral,
@@ -198,6 +204,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     framed,
     _axis_by_axis,
     _mixed,
+    _of_one_pixel,
     _affine,
     padding,
     nested,

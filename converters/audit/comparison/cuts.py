@@ -58,9 +58,11 @@ def transposed_margin(net: Net, layer: Layer) -> Change | None:
     op, first, y = layer.operator, net.before(layer), net.shape(layer.outputs[0])
     if first is None or not isinstance(first.operator, ops.ConvTranspose) or y is None:
         return None
-    if "bias" in first.weights or not is_constant(*y):
-        return None
     made, begin = first.operator, first.operator.pads_begin
+    if "bias" in first.weights:
+        return None
+    if not is_constant(*y):
+        return _more_behind(layer, first, made)
     if isinstance(op, ops.Crop) and made.target is not None and op.axis >= 2:
         offsets = [0] * len(begin)
         for axis, offset in enumerate(op.offsets, start=op.axis - 2):
@@ -71,6 +73,18 @@ def transposed_margin(net: Net, layer: Layer) -> Change | None:
     elif not isinstance(op, ops.Pad) or op != ops.Pad((0,) * len(y), (0, 0, *op.end[2:])):
         return None
     whole = replace(made, pads_begin=begin, target=y[2:])
+    return Change(replace(first, operator=whole, outputs=layer.outputs), first)
+
+
+def _more_behind(layer: Layer, first: Layer, made: ops.ConvTranspose) -> Change | None:
+    """Zeros behind what a transposed convolution makes, as its output padding."""
+    op = layer.operator
+    if not isinstance(op, ops.Pad) or made.target is not None or not is_constant(*op.end[2:]):
+        return None
+    if op != ops.Pad((0,) * len(op.end), (0, 0, *op.end[2:])) or min(map(_number, op.end)) < 0:
+        return None
+    more = zip(made.output_padding, op.end[2:], strict=True)
+    whole = replace(made, output_padding=tuple(known + _number(end) for known, end in more))
     return Change(replace(first, operator=whole, outputs=layer.outputs), first)
 
 

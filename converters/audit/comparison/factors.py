@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.kernels import depthwise_kernels, mixture
+from upconv.converters.ir.kernels import depthwise_kernels, is_pointwise, mixture, pointwise
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.tensors import ArrayData, Weight, weight_of
 
@@ -67,6 +67,19 @@ def mixed_first(layer: Layer) -> tuple[Layer, Layer] | None:
     apart = replace(op, groups=channels)
     inputs = (between, *layer.inputs[1:])
     return first, replace(layer, operator=apart, inputs=inputs, weights=weights)
+
+
+def of_one_pixel(layer: Layer) -> Layer | None:
+    """A transposed convolution with a kernel of one pixel as the convolution that it is."""
+    op, weight = layer.operator, layer.weights.get("weight")
+    if not isinstance(op, ops.ConvTranspose) or not is_pointwise(op):
+        return None
+    if weight is None or not weight.present:
+        return None
+    none = (0,) * len(op.kernel)
+    conv = ops.Conv(op.out_channels, op.kernel, op.stride, op.stride, none, none, op.groups)
+    stored = weight_of(pointwise(weight.array(), op.groups))
+    return replace(layer, operator=conv, weights={**layer.weights, "weight": stored})
 
 
 def _depthwise(op: ops.ConvTranspose, weight: Weight | None) -> bool:

@@ -150,7 +150,7 @@ def _times_border(layer: Layer, index: int, factors: Sequence[int], net: Net) ->
         return _is_border(scale, behind, factors)
     value = layer.inputs[1 - index]
     stored = net.values.operator(value, ops.Constant)
-    if stored is not None:
+    if stored is not None:  # of one size, as the file may be at others
         return _is_border(stored.weights["value"], 0, factors)
     acting = [axis for axis, factor in enumerate(factors) if factor > 1]
     found: list[int] = []
@@ -191,22 +191,29 @@ def _line(factor: int, size: int) -> NDArray[Any] | None:
 def _lines(
     value: str, out: Shape, factors: Sequence[int], values: Values, found: list[int]
 ) -> bool:
-    """Whether a value is a product of the borders of axes, which are added to `found`: each a line
-    of its sums, as many ones as the size asks for, and its sums the other way around."""
+    """Whether a value is a product of the borders of axes, which are added to `found`: stored, or
+    each a line of its sums, as many ones as the size asks for, and its sums the other way around.
+    """
     product = values.operator(value, ops.Eltwise)
     if product is not None:
         return _is_product(product) and all(
             _lines(each, out, factors, values, found) for each in product.inputs
         )
     shape = values.shapes.get(value)
-    line = values.operator(values.behind(value, ops.Reshape), ops.Concat)
-    if shape is None or line is None or len(line.inputs) != 3:
+    if shape is None or len(shape) > len(factors):
         return False
-    axis = len(factors) - len(shape)
-    at_its_axis = shape[1:] == (1,) * (len(shape) - 1) and axis >= 0 and axis not in found
-    found.append(axis)
-    fits = at_its_axis and _agree(shape[0], out[2 + axis])
-    return fits and _are_sums(line, factors[axis], values)
+    shape = (*(1,) * (len(factors) - len(shape)), *shape)
+    acting = [axis for axis, size in enumerate(shape) if size != 1]
+    alike = all(axis not in found and _agree(shape[axis], out[2 + axis]) for axis in acting)
+    found += acting
+    stored = values.operator(value, ops.Constant)
+    if stored is not None:
+        there = [factor if axis in acting else 1 for axis, factor in enumerate(factors)]
+        return alike and _is_border(stored.weights["value"], 0, there)
+    line = values.operator(values.behind(value, ops.Reshape), ops.Concat)
+    if line is None or len(line.inputs) != 3 or len(acting) != 1:
+        return False
+    return alike and _are_sums(line, factors[acting[0]], values)
 
 
 def _agree(one: Size, other: Size) -> bool:

@@ -22,8 +22,9 @@ MOST_ELEMENTS: Final = 1 << 22
 """Of a matrix that is looked at."""
 
 
+FEW_COLUMNS: Final = 4
 MOST_STRIDES: Final = 64
-"""That are tried where the columns do not tell it."""
+"""That are tried where few columns do not tell it."""
 
 
 @record(frozen=True, slots=True)
@@ -142,19 +143,20 @@ def _of_matrix(matrix: Weight, left: bool, rank: int) -> _Axis | None:
 
 def _banded(tables: NDArray[Any]) -> _Axis | None:
     """The taps in matrices (C, out, in), read from their columns and held against all of them.
-    Where each of few columns is cut at an end, the least stride that explains them."""
+    Neighbours tell the stride, unless both are cut where they begin or end; of few columns, the
+    least stride that explains them."""
     import numpy as np
 
     _, rows, columns = tables.shape
     if columns < 2 or rows < columns:
         return None
-    middle = columns // 2
-    places = [np.flatnonzero(tables[:, :, at].any(0)) for at in (middle - 1, middle)]
-    if not len(places[0]) or not len(places[1]):
-        return None
-    apart = int(places[1][0] - places[0][0])
-    strides = [apart] if columns > 3 else range(1, min(rows, MOST_STRIDES) + 1)
-    found = (_of_stride(tables, stride) for stride in strides if stride > 0)
+    strides = set(range(1, min(rows, MOST_STRIDES) + 1)) if columns <= FEW_COLUMNS else set()
+    for at in {1, columns // 2, columns - 1}:
+        first, second = (np.flatnonzero(tables[:, :, one].any(0)) for one in (at - 1, at))
+        if not len(first) or not len(second):
+            return None
+        strides |= {int(second[end] - first[end]) for end in (0, -1)}
+    found = (_of_stride(tables, stride) for stride in sorted(strides) if stride > 0)
     return next((one for one in found if one is not None), None)
 
 
@@ -167,7 +169,7 @@ def _of_stride(tables: NDArray[Any], stride: int) -> _Axis | None:
     taps = np.zeros((channels, 2 * rows + 1), tables.dtype)  # the first is for row -rows
     for at in {0, middle, columns - 1}:
         begin = rows - stride * at
-        seen = taps[:, max(begin, 0) : begin + rows]
+        seen = taps[:, max(begin, 0) : max(begin + rows, 0)]
         column = tables[:, max(-begin, 0) : max(-begin, 0) + seen.shape[1], at]
         np.copyto(seen, column, where=column != 0)
     places = np.flatnonzero(taps.any(0))

@@ -8,7 +8,6 @@ Indices in integer arithmetic have no such doubt.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -19,6 +18,7 @@ from upconv.converters.ir.dims import Size, like
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.nearest import Line, line_of, simple_fraction
+from upconv.converters.ir.records import record
 from upconv.converters.onnx_writer.emitters.counting import counted
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
@@ -49,7 +49,7 @@ def gathered(op: ops.Resize, layer: Layer, graph: GraphBuilder) -> str:
     return "Gather"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AxisIndex:
     """Which pixels an axis takes: whether a Resize might take others, and how to write them
     (None where integer arithmetic cannot)."""

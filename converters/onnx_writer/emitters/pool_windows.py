@@ -9,16 +9,16 @@ those back: runtimes refuse pads as large as the kernel and fold a Pad node into
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from upconv.converters.ir.dims import Size, ceil_div, minimum
 from upconv.converters.ir.errors import UnsupportedError
 from upconv.converters.ir.geometry import effective_kernel, pool_size
 from upconv.converters.ir.model import Shape
 from upconv.converters.ir.operators import Pool
+from upconv.converters.ir.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WindowPlan:
     """What a pooling node says, and what must follow it.
 
@@ -34,7 +34,7 @@ class WindowPlan:
     dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Axis:
     size: Size
     out: Size

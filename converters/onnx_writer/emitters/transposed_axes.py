@@ -4,16 +4,17 @@ must come after the node."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import Size, maximum
 from upconv.converters.ir.model import Layer
+from upconv.converters.ir.records import record
 from upconv.converters.onnx_writer.graph import GraphBuilder
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TransposedAxis:
     """One spatial axis of a transposed convolution, as a ConvTranspose node can say it, and what
     Pad (`more`) and Slice (`target` pixels from `skipped` on) must do after it."""

@@ -20,7 +20,8 @@ LONGEST: Final = 4096
 
 
 def mixed(op: ops.Resize, layer: Layer, x: Shape, y: Shape) -> Iterator[tuple[Layer, ...]]:
-    """The axes that change, one after the other; their sizes must be known."""
+    """The axes that change, one after the other; their sizes must be known, and each pixel be made
+    of some."""
     steps: list[Step] = []
     shape = x
     for axis in range(2, len(x)):
@@ -28,6 +29,8 @@ def mixed(op: ops.Resize, layer: Layer, x: Shape, y: Shape) -> Iterator[tuple[La
         if not isinstance(size, int) or not isinstance(out, int) or max(size, out) > LONGEST:
             return
         weights = _weights(op, axis - 2, size, out)
+        if weights is None:
+            return
         steps += along(shape, axis, weights)
         shape = (*shape[:axis], out, *shape[axis + 1 :])
     yield chain(layer, steps)
@@ -51,15 +54,19 @@ def along(shape: Shape, axis: int, weights: FloatArray) -> Iterator[Step]:
         yield "view", ops.Reshape(after), {}
 
 
-def _weights(op: ops.Resize, axis: int, size: int, out: int) -> FloatArray:
-    """(out, size): how much of each pixel goes into each (ONNX Resize)."""
+def _weights(op: ops.Resize, axis: int, size: int, out: int) -> FloatArray | None:
+    """(out, size): how much of each pixel goes into each (ONNX Resize); None where all that one
+    would be made of lies outside, and is left out: it is then not a number."""
     import numpy as np
 
     found = np.zeros((out, size), np.float64)
     step = _step(op, axis, size, out)
     line = line_of(op.coordinate_mode, step, size, out)
     for index in range(out):
-        for pixel, weight in _taps(op, line, step, size, index):
+        taps = _taps(op, line, step, size, index)
+        if not taps:
+            return None
+        for pixel, weight in taps:
             found[index, min(max(pixel, 0), size - 1)] += float(weight)
     return found.astype(np.float32)
 
@@ -74,20 +81,18 @@ def _taps(
     op: ops.Resize, line: Line, step: Fraction, size: int, index: int
 ) -> list[tuple[int, Fraction]]:
     """(pixel, weight) of one output pixel; pixels beyond an edge are the edge's, unless they are
-    left out of the mean, as they are with antialias."""
+    left out of the mean, as they are with antialias. None at all where that leaves no weight."""
     if op.mode == "nearest":
         return [(line.rounded(op.nearest_mode, index), Fraction(1))]
     kernel, reach = _KERNELS[op.mode]
     inside = op.antialias or op.exclude_outside
-    if op.coordinate_mode == "align_corners":
-        step = Fraction(line.a, line.d)
     stretch = max(step, Fraction(1)) if op.antialias else Fraction(1)
     centre, a = Fraction(line.a * index + line.b, line.d), simple_fraction(op.cubic_a)
     first, last = floor(centre - reach * stretch), ceil(centre + reach * stretch)
     pixels = [p for p in range(first, last + 1) if not inside or 0 <= p < size]
     taps = [(p, kernel(abs(p - centre) / stretch, a)) for p in pixels]
     total = sum(weight for _, weight in taps) if inside else Fraction(1)
-    return [(p, weight / total) for p, weight in taps]
+    return [(p, weight / total) for p, weight in taps] if total else []
 
 
 def _linear(d: Fraction, a: Fraction) -> Fraction:

@@ -8,12 +8,13 @@ numbers below are Caffe's public ones; files over protobuf's 2 GiB limit are rea
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Final
 
 from upconv.converters.ir.errors import UnreadableError
+from upconv.converters.ir.records import record
 from upconv.converters.readers.files.wire import (
     LENGTH,
     VARINT,
@@ -71,7 +72,7 @@ V0_LAYER_TYPES: Final[dict[str, str]] = {
 # fmt: on
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _LayerFields:
     """Where a generation keeps what we read; 0, which no field has, where it keeps it not."""
 
@@ -90,7 +91,7 @@ _V2: Final = _LayerFields(version=2, name=1, type=2, bottoms=3, tops=4, blobs=7)
 _GENERATIONS: Final = {_NET_V1: _V1, _NET_V2: _V2}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Blob:
     """One weight: its shape and where its values are; nothing is read before it is asked for.
 
@@ -175,7 +176,7 @@ class Blob:
             return self._wire.elements(run, self._stored).astype("<f4").tobytes()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LayerBlobs:
     """A layer of a weight file: `type` in today's spelling, `version` 2, 1 or 0 as written.
 
@@ -190,7 +191,7 @@ class LayerBlobs:
     version: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Caffemodel:
     """A weight file: the net's name and all its layers, in the file's order."""
 

@@ -13,7 +13,7 @@ from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Origin, Source
 from upconv.converters.readers.assembly.workspace import with_references
-from upconv.converters.readers.files.prototxt import Field, Message, Scalar
+from upconv.converters.readers.files.prototxt import Message, Scalar
 from upconv.converters.readers.python_source.call import NotProvableError
 from upconv.converters.readers.python_source.calls import Site
 from upconv.converters.readers.python_source.scopes import Scope
@@ -40,7 +40,7 @@ class PythonScalar(Scalar):
     __slots__ = ("spelling",)
 
     def __init__(self, source: Source, name: str, start: int, end: int, spelling: str) -> None:
-        super().__init__(source, name, start, end)
+        super().__init__(source, name, start, start, end)
         self.spelling = spelling
 
     @property
@@ -95,8 +95,8 @@ def message_of(site: Site, kind: str) -> Message:
         whole = name.endswith("_param") or name in LAYER_FIELDS
         if name not in NET_SPEC_FIELDS:
             builder.enter(layer if whole else flat, name, keyword.value, keyword, 0)
-    if flat.fields:
-        layer.fields.append(Field(flat.source, flat.name, flat.start, flat))
+    if flat.entries:
+        layer.entries.append(flat)
     return layer
 
 
@@ -108,7 +108,7 @@ class _Builder:
 
     def message(self, name: str, node: ast.expr) -> Message:
         span = self.fragment.span(node)
-        message = Message(span.source, name, span.start)
+        message = Message(span.source, name, span.start, span.start)
         message.last = span.end
         return message
 
@@ -128,21 +128,20 @@ class _Builder:
             inner = self.message(name, value)
             for key, item in entries:
                 self.enter(inner, key, item, item, depth + 1)
-            self.add(message, name, inner, written)
+            self.add(message, inner, written)
             return
         items = self.items(value)
         if items is not None:
             for item in items:
                 self.enter(message, name, item, item, depth + 1)
             return
-        self.add(message, name, self.scalar(name, value), written)
+        self.add(message, self.scalar(name, value), written)
 
-    def add(
-        self, message: Message, name: str, value: Scalar | Message, at: ast.expr | ast.keyword
-    ) -> None:
+    def add(self, message: Message, value: Scalar | Message, at: ast.expr | ast.keyword) -> None:
         fragment = self.fragment
         span = fragment.keyword_span(at) if isinstance(at, ast.keyword) else fragment.span(at)
-        message.fields.append(Field(span.source, name, span.start, value))
+        value.named = span.start
+        message.entries.append(value)
 
     def entries(self, value: ast.expr) -> list[tuple[str, ast.expr]] | None:
         """The members of `dict(a=1)` or `{"a": 1}`, also through a name; None of others."""

@@ -36,7 +36,7 @@ def command(tcp: str, stdio: bool) -> int:
     collect_seldom(0)
     from upconv.service.lsp.server import serve_stdio, serve_tcp
 
-    collect_seldom(10)
+    collect_seldom(3)
     if tcp:
         serve_tcp(*_place(tcp))
     else:

@@ -55,10 +55,10 @@ def enlarging(
     return op, weights
 
 
-def of(op: ops.ConvTranspose, weights: dict[str, Any], *, is_open: bool = False) -> Model:
+def of(op: ops.ConvTranspose, weights: dict[str, Any], dynamic: str = "") -> Model:
     axes = len(op.kernel)
     shape = (2, CHANNELS, *SIZES[:axes])
-    return one_layer(op, letters(shape, "DHW"[3 - axes :]) if is_open else shape, **weights)
+    return one_layer(op, letters(shape, dynamic), **weights)
 
 
 def changing(left: Model, right: Model) -> list[str]:
@@ -76,13 +76,13 @@ def in_forms(model: Model, folder: Path) -> dict[str, Model]:
     return found
 
 
-@pytest.mark.parametrize("is_open", [False, True], ids=["sized", "open"])
+@pytest.mark.parametrize("dynamic", ["", "DHW", "W"])
 @pytest.mark.parametrize("margin", MARGINS)
 @pytest.mark.parametrize("factors", FACTORS, ids=str)
 def test_every_form_is_the_same_layer(
-    factors: tuple[int, ...], margin: str, is_open: bool, tmp_path: Path
+    factors: tuple[int, ...], margin: str, dynamic: str, tmp_path: Path
 ) -> None:
-    model = of(*enlarging(factors, margin, bias=margin != "uneven"), is_open=is_open)
+    model = of(*enlarging(factors, margin, bias=margin != "uneven"), dynamic)
     forms = in_forms(model, tmp_path)
     assert "matmul" in forms
     assert {form: told for form, again in forms.items() if (told := changing(model, again))} == {}
@@ -94,6 +94,16 @@ def test_layers_that_join_channels(factors: tuple[int, ...], dense: str, tmp_pat
     model = of(*enlarging(factors, bias=True, dense=dense))
     forms = in_forms(model, tmp_path)
     assert len(forms) >= 3
+    assert {form: told for form, again in forms.items() if (told := changing(model, again))} == {}
+
+
+@pytest.mark.parametrize("groups", [1, CHANNELS])
+def test_a_kernel_of_one_pixel(groups: int, tmp_path: Path) -> None:
+    one, none = (1, 1), (0, 0)
+    op = ops.ConvTranspose(6, one, one, one, none, none, none, groups=groups)
+    model = of(op, {"weight": values(CHANNELS, 6 // groups, 1, 1), "bias": values(6)}, "HW")
+    forms = in_forms(model, tmp_path)
+    assert "Conv" in forms
     assert {form: told for form, again in forms.items() if (told := changing(model, again))} == {}
 
 

@@ -3,21 +3,25 @@ for sizes that are known and open; each against the reference, and proven."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from tests.converters.onnx_writer.support import compare_one, letters, one_layer, values
-from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
+from tests.converters.onnx_writer.support import OPSETS, compare_one, letters, one_layer, values
+from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad, conv_transpose_size
 from upconv.converters.ir.kernels import factored, linear_kernel, mixture, separate
 from upconv.converters.ir.model import Model
 from upconv.converters.ir.operators import ConvTranspose
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
+from upconv.converters.onnx_writer.options import Bilinear
 from upconv.converters.proof.verify import verify
 
 
@@ -97,6 +101,51 @@ def test_a_resize_with_other_pads(
     )
     assert written.forms["layer"] == "resize"
     assert proven(one_layer(operator, x.shape, **stored), tmp_path / "p.onnx", **options)
+
+
+@settings(
+    max_examples=40,
+    database=None,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_every_form_has_any_margin(data: Any, tmp_path: Path) -> None:
+    """Interpolations whose borders and output padding are any: each form has all their pixels."""
+    axes = data.draw(st.integers(1, 3))
+
+    def each(least: int, largest: Sequence[int]) -> tuple[int, ...]:
+        return tuple(data.draw(st.integers(least, most)) for most in largest)
+
+    factors = each(1, (5,) * axes)
+    size, last = each(2, (5,) * axes), [bilinear_kernel_size(one) - 1 for one in factors]
+    operator = enlarging(3, factors, (each(-2, last), each(-2, last)))
+    operator = replace(operator, output_padding=each(0, [factor - 1 for factor in factors]))
+    stored = {"weight": kernels(3, factors), "bias": values(3, seed=3)}
+    out = [
+        conv_transpose_size(n, k, s, 1, begin, end, extra)
+        for n, k, s, begin, end, extra in zip(
+            size,
+            operator.kernel,
+            factors,
+            operator.pads_begin,
+            operator.pads_end,
+            operator.output_padding,
+            strict=True,
+        )
+    ]
+    assume(min(out) > 0)
+    for form in get_args(Bilinear):
+        compare_one(
+            operator,
+            tmp_path,
+            values(2, 3, *size),
+            dynamic=data.draw(st.sampled_from(("", "DHW", "W"))),
+            opsets=(data.draw(st.sampled_from(OPSETS)),),
+            options={"bilinear": form},
+            **stored,
+        )
 
 
 def test_a_resize_of_powers_of_two_is_exact_for_integers(tmp_path: Path) -> None:

@@ -137,6 +137,17 @@ def test_smooth_modes_are_onnx(size: Any, out: Any, coordinates: Any, mode: Any)
     np.testing.assert_allclose(run(Resize(mode, coordinates, size=out), x), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize(("size", "out"), [((7, 5), (2, 1)), ((9, 4), (3, 6)), ((5, 8), (1, 3))])
+@pytest.mark.parametrize(("coordinates", "mode"), list(product(COORDINATES, ["linear", "cubic"])))
+def test_antialias_is_onnx(size: Any, out: Any, coordinates: Any, mode: Any) -> None:
+    """The filter is as wide as the sizes ask for, also where corners are aligned."""
+    x = noise(1, 1, *size)
+    words = {"mode": mode, "coordinate_transformation_mode": coordinates}
+    expected = _onnx_resize(x, out, antialias=1, exclude_outside=1, **words)
+    op = Resize(mode, coordinates, size=out, antialias=True)
+    np.testing.assert_allclose(run(op, x), expected, atol=2e-6)
+
+
 def test_the_size_of_another_tensor() -> None:
     x, skip = noise(1, 2, 3, 4), noise(1, 5, 6, 9)
     op = Resize("linear", "half_pixel", size=(like("x1", 2), like("x1", 3)))

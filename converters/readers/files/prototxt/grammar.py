@@ -52,7 +52,7 @@ ITEM: Final = compiled(
     rf"""
     {GAP} (?:
         ({NAME}) {GAP} (?:
-            : {GAP} (?: ( -?+ {NUMBER} | {STRING} | {LONE_WORD} ) | ({OPEN}) )
+            : {GAP} (?: ( {STRING} | -?+ {NUMBER} | {LONE_WORD} ) | ({OPEN}) )
           | ({OPEN})
         )
       | ([}}>])

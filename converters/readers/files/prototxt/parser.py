@@ -8,6 +8,7 @@ at the next place that looks like a field or a brace.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
@@ -19,7 +20,7 @@ from upconv.converters.ir.source import Piece
 from upconv.converters.readers.files.budgets import PROTOBUF_TEXT, Budget, Meter
 from upconv.converters.readers.files.prototxt import diagnosis, grammar
 from upconv.converters.readers.files.prototxt.diagnosis import Problem
-from upconv.converters.readers.files.prototxt.tree import Field, Message, Scalar, ValueList
+from upconv.converters.readers.files.prototxt.tree import Message, Scalar, ValueList
 
 MAX_ERRORS: Final = 100
 
@@ -27,6 +28,12 @@ _FINISHED: Final = -1
 
 _SWALLOWED: Final = 1
 """How deep pieces may stand: a block whose brace is still to be typed swallows those behind it."""
+
+_CLOSER: Final = grammar.CLOSER
+_COMMON: Final = (grammar.SCALAR, (grammar.BARE_OPEN, grammar.COLON_OPEN), grammar.CLOSE)
+
+_OFTEN: Final = 1000
+"""Items after which what they cost is counted: one by one takes a tenth of the time."""
 
 _NEXT: Final = "\nlayer"
 """What a piece lasts up to: the line on which the next block begins."""
@@ -76,7 +83,7 @@ class _Parser:
         self.text = source.text
         self.meter = Meter(budget, partial(_refuse, source))
         self.errors: list[UnreadableError] = []
-        self.root = Message(source, "", 0)
+        self.root = Message(source, "", 0, 0)
         self.root.last = len(self.text)
         self.current = self.root
         self.stack: list[tuple[Message, ValueList | None]] = []
@@ -103,39 +110,50 @@ class _Parser:
 
     def _items(self, at: int) -> int:
         """Read items from `at` on, until one needs another look; returns where to go on."""
-        source = self.source
-        spend = self.meter.spend
-        add = self.current.fields.append
-        for match in grammar.ITEM.finditer(self.text, at):
-            spend()
-            item = match.lastindex
-            if item == grammar.SCALAR:
-                name = match[1]
-                start, end = match.span(2)
-                add(Field(source, name, match.start(1), Scalar(source, name, start, end)))
-            elif item in (grammar.BARE_OPEN, grammar.COLON_OPEN):
-                if self.pieces is not None and len(self.stack) <= _SWALLOWED:
-                    after = self._known(match.start())
-                    if after != match.start():
-                        self.meter.spend(-1)  # for the head of the first, which is counted there
+        source, stack, pieces = self.source, self.stack, self.pieces
+        deepest = self.meter.budget.depth
+        scalar, opens, close = _COMMON
+        add = self.current.entries.append
+        read = 0
+        try:
+            for match in grammar.ITEM.finditer(self.text, at):
+                read += 1
+                if read == _OFTEN:
+                    self.meter.spend(read)
+                    read = 0
+                item = match.lastindex
+                if item == scalar:
+                    start, end = match.span(2)
+                    add(Scalar(source, match[1], match.start(1), start, end))
+                elif item in opens:
+                    if pieces is not None:
+                        after = self._known(match.start())
+                        if after != match.start():
+                            read -= 1  # for the head of the first, which is counted there
+                            return after
+                    message = Message(source, match[1], match.start(1), match.start(item))
+                    add(message)
+                    if len(stack) >= deepest:
+                        self._enter(message)  # which says that this is too deep
+                    stack.append((self.current, None))
+                    self.current = message
+                    add = message.entries.append
+                else:
+                    is_end = item == close
+                    after = self._close(match.end() - 1) if is_end else self._rarer(item, match)
+                    if after != match.end():
                         return after
-                message = Message(source, match[1], match.start(item))
-                add(Field(source, match[1], match.start(1), message))
-                self._enter(message)
-                add = message.fields.append
-            elif item == grammar.CLOSE:
-                start = match.start(item)
-                after = self._close(start)
-                if after != start + 1:
-                    return after
-                add = self.current.fields.append
-            elif item == grammar.SEPARATOR:
-                self._separator(match.start(item))
-            elif item == grammar.END:
-                return _FINISHED
-            else:
-                return self._rare(match.end())
-        return _FINISHED
+                    add = self.current.entries.append
+            return _FINISHED
+        finally:
+            self.meter.spend(read)
+
+    def _rarer(self, item: int | None, match: re.Match[str]) -> int:
+        """Read an item that is no scalar and neither end of a block; returns where to go on."""
+        if item == grammar.SEPARATOR:
+            self._separator(match.start(item))
+            return match.end()
+        return _FINISHED if item == grammar.END else self._rare(match.end())
 
     def _enter(self, message: Message, owner: ValueList | None = None) -> None:
         """Open a block, which is an element of `owner` if that is a list."""
@@ -147,22 +165,22 @@ class _Parser:
 
     def _close(self, at: int) -> int:
         """Close the current block at the brace `at`; returns where to go on."""
-        text = self.text
-        opener = text[self.current.start] if self.stack else ""
-        if not opener or grammar.CLOSER[opener] != text[at]:
+        text, current, stack = self.text, self.current, self.stack
+        opener = text[current.first] if stack else ""
+        if not opener or _CLOSER[opener] != text[at]:
             if diagnosis.CONFLICT.match(text, at):
                 return self._recover(diagnosis.wrong_name(text, at))
-            self._error(diagnosis.wrong_closer(text, at, opener, self.current.name))
+            self._error(diagnosis.wrong_closer(text, at, opener, current.name))
         if not opener:
             return at + 1
-        self.current.last = at + 1
-        self.current, owner = self.stack.pop()
+        current.last = at + 1
+        self.current, owner = stack.pop()
         return at + 1 if owner is None else self._list_goes_on(owner, at + 1)
 
     def _separator(self, at: int) -> None:
         """A ',' or ';' may stand once after a field."""
-        fields = self.current.fields
-        if not fields or self._skip(fields[-1].end) != at:
+        entries = self.current.entries
+        if not entries or self._skip(entries[-1].end) != at:
             self._error(diagnosis.extra_separator(self.text, at))
 
     # What was read before.
@@ -175,8 +193,10 @@ class _Parser:
         beyond the block's last brace, what follows that is space and comments, and nothing around
         it changes what is right.
         """
-        pieces, text, fields = self.pieces, self.text, self.current.fields
+        pieces, text, entries = self.pieces, self.text, self.current.entries
         assert pieces is not None
+        if len(self.stack) > _SWALLOWED:
+            return at
         while at >= self.fruitless and (head := grammar.LAYER.match(text, at)):
             pieces.alive()
             start = head.start(1)
@@ -188,7 +208,7 @@ class _Parser:
                 self.fruitless = end
                 break
             self.meter.spend(piece.steps)
-            fields.append(piece.node)
+            entries.append(piece.node)
             at = end
         return at
 
@@ -198,17 +218,17 @@ class _Parser:
         budget = self.meter.budget
         parser = _Parser(source, replace(budget, depth=budget.depth - _SWALLOWED))
         parser.run()
-        fields = parser.root.fields
-        if parser.errors or len(fields) != 1:
+        entries = parser.root.entries
+        if parser.errors or len(entries) != 1:
             return None
-        return Piece(source, fields[0], parser.meter.spent - 1)  # but for the end of the words
+        return Piece(source, entries[0], parser.meter.spent - 1)  # but for the end of the words
 
     # The rare ones.
 
     def _rare(self, at: int) -> int:
         """Read what is none of the common items; returns where to go on."""
         if self._joins_last_string(at):
-            return self.current.fields[-1].end
+            return self.current.entries[-1].end
         text = self.text
         name = grammar.FIELD_NAME.match(text, at) or grammar.BRACKET_NAME.match(text, at)
         if name is None:
@@ -217,12 +237,13 @@ class _Parser:
         has_colon = text.startswith(":", colon)
         value = self._skip(colon + 1) if has_colon else colon
         if text.startswith("[", value) and (has_colon or self._is_block(self._skip(value + 1))):
-            items = ValueList(self.source, name[0], value)
-            self.current.fields.append(Field(self.source, name[0], at, items))
+            items = ValueList(self.source, name[0], at, value)
+            self.current.entries.append(items)
+            self.current.has_list = True
             return self._list(items, value + 1)
         if self._is_block(value):
-            message = Message(self.source, name[0], value)
-            self.current.fields.append(Field(self.source, name[0], at, message))
+            message = Message(self.source, name[0], at, value)
+            self.current.entries.append(message)
             self._enter(message)
             return value + 1
         if not has_colon:
@@ -230,14 +251,13 @@ class _Parser:
         scalar = grammar.VALUE.match(text, value)
         if scalar is None:
             return self._recover(diagnosis.no_value(text, at, name[0], value))
-        single = Scalar(self.source, name[0], value, scalar.end())
-        self.current.fields.append(Field(self.source, name[0], at, single))
+        self.current.entries.append(Scalar(self.source, name[0], at, value, scalar.end()))
         return scalar.end()
 
     def _joins_last_string(self, at: int) -> bool:
         """Whether a string at `at` continues the value before it, which it then does."""
         literal = grammar.ONE_STRING.match(self.text, at)
-        last = self.current.fields[-1].value if literal and self.current.fields else None
+        last = self.current.entries[-1] if literal and self.current.entries else None
         if literal is None or not isinstance(last, Scalar) or last.kind != "string":
             return False
         if self._skip(last.end) != at:
@@ -253,14 +273,14 @@ class _Parser:
             items.last = at + 1
             return at + 1
         if self._is_block(at):
-            message = Message(self.source, items.name, at)
+            message = Message(self.source, items.name, at, at)
             items.items.append(message)
             self._enter(message, items)
             return at + 1
         match = grammar.ELEMENT.match(text, at)
         if match is None:
             return self._broken_list(items, at)
-        items.items.append(Scalar(self.source, items.name, at, match.end()))
+        items.items.append(Scalar(self.source, items.name, at, at, match.end()))
         return self._list_goes_on(items, match.end())
 
     def _list_goes_on(self, items: ValueList, at: int) -> int:
@@ -275,7 +295,7 @@ class _Parser:
                     return self._list(items, start)
                 return self._broken_list(items, start)
             self.meter.spend()
-            items.items.append(Scalar(self.source, items.name, start, match.end()))
+            items.items.append(Scalar(self.source, items.name, start, start, match.end()))
             at = self._skip(match.end())
         if not text.startswith("]", at):
             return self._broken_list(items, at)
@@ -301,7 +321,7 @@ class _Parser:
 
     def _enter_nameless(self, at: int) -> int:
         """Read a block that no field holds, so that braces stay in balance."""
-        self._enter(Message(self.source, "", at))
+        self._enter(Message(self.source, "", at, at))
         return at + 1
 
     def _recover(self, problem: Problem) -> int:

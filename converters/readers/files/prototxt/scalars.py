@@ -22,9 +22,16 @@ _DECIMAL = pattern(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 _SPECIAL = pattern(r"(-?)(?:(inf(?:inity)?)|nan)f?", re.IGNORECASE | re.ASCII)
 
 # Nearly all values are spelled so; they need no second look.
-is_plain_int = pattern(r"0|[1-9][0-9]{0,17}", re.ASCII).fullmatch
+
 is_decimal = _DECIMAL.fullmatch
-plain_string = pattern(r"""["']([^"'\\]*)["']""").fullmatch
+
+
+def is_plain_int(text: str) -> bool:
+    """Decimal digits, which are ASCII's, too few to be too many; a leading 0 would mean octal."""
+    return text.isdecimal() and (text[0] != "0" or text == "0") and len(text) <= _PLAIN_DIGITS
+
+
+_PLAIN_DIGITS: Final = 18
 
 _MOST_DIGITS = 24
 _RANGE = range(-(2**63), 2**64)
@@ -143,8 +150,6 @@ def parse_str(text: str) -> str:
     >>> parse_str(r"'a\tb' \"c\"".replace('\\"', '"'))
     'a\tbc'
     """
-    if "\\" not in text and text.count(text[0]) == 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
     try:
         return parse_bytes(text).decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
 """The tree of a protobuf text: messages, fields and scalars that know where they were written.
 
-Nodes are plain slotted classes that keep integer offsets, because a parse makes one or two of
-them for every line; spans, lines and columns are made when asked for. No node points to its
+Nodes are plain slotted classes that keep integer offsets, because a parse makes one of them for
+every line; fields, spans, lines and columns are made when asked for. No node points to its
 parent, so that a tree holds no reference cycle and goes away as soon as it is dropped.
 
 A node of a piece of a text keeps offsets in the piece, and tells those in the whole text.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeAlias, TypeVar, cast
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.origin import Source, Span
@@ -20,6 +20,9 @@ from upconv.converters.readers.files.prototxt import scalars
 from upconv.converters.readers.files.prototxt.diagnosis import shown
 
 Default = TypeVar("Default")
+
+_KINDS: Final = dict.fromkeys("\"'", "string") | dict.fromkeys("-.0123456789", "number")
+"""What a value is whose spelling begins so; an identifier with anything else."""
 
 
 class Scalar:
@@ -29,11 +32,12 @@ class Scalar:
     the spelling does not fit the type, following protobuf's C++ parser.
     """
 
-    __slots__ = ("first", "last", "name", "source")
+    __slots__ = ("first", "last", "name", "named", "source")
 
-    def __init__(self, source: Source, name: str, start: int, end: int) -> None:
+    def __init__(self, source: Source, name: str, named: int, start: int, end: int) -> None:
         self.source = source
         self.name = name
+        self.named = named
         self.first = start
         self.last = end
 
@@ -57,10 +61,7 @@ class Scalar:
     @property
     def kind(self) -> str:
         """One of "string", "number" and "identifier"; `-inf` is a number, `inf` an identifier."""
-        first = self.source.text[self.first]
-        if first in "\"'":
-            return "string"
-        return "number" if first in "-.0123456789" else "identifier"
+        return _KINDS.get(self.source.text[self.first], "identifier")
 
     def as_int(self) -> int:
         """A whole number, decimal, hexadecimal (0x) or octal (leading 0), of at most 64 bits."""
@@ -70,6 +71,8 @@ class Scalar:
     def as_float(self) -> float:
         """A number, or inf, infinity or nan in any case; a suffix f is allowed."""
         text = self.text
+        if text.isdecimal() and text[0] != "0":  # as nearly all are spelled
+            return float(text)
         return float(text) if scalars.is_decimal(text) else self._read(scalars.parse_float)
 
     def as_bool(self) -> bool:
@@ -82,8 +85,11 @@ class Scalar:
 
     def as_str(self) -> str:
         """The text of a string: escapes resolved, adjacent literals joined, read as UTF-8."""
-        plain = scalars.plain_string(self.source.text, self.first, self.last)
-        return self._read(scalars.parse_str) if plain is None else plain[1]
+        text = self.source.text
+        quote = text[self.first]
+        inner = text[self.first + 1 : self.last - 1]
+        is_plain = quote in "\"'" and quote not in inner and "\\" not in inner
+        return inner if is_plain else self._read(scalars.parse_str)
 
     def as_enum(self) -> str:
         """The name of an enum's value, quoted or not, or its number as it is spelled."""
@@ -106,11 +112,12 @@ class Scalar:
 class ValueList:
     """A bracketed list, `[1, 2]`: one field that stands for several values."""
 
-    __slots__ = ("first", "items", "last", "name", "source")
+    __slots__ = ("first", "items", "last", "name", "named", "source")
 
-    def __init__(self, source: Source, name: str, start: int) -> None:
+    def __init__(self, source: Source, name: str, named: int, start: int) -> None:
         self.source = source
         self.name = name
+        self.named = named
         self.first = start
         self.last = start
         self.items: list[Scalar | Message] = []
@@ -133,21 +140,28 @@ class ValueList:
 
 
 class Field:
-    """One field as it is written: a name and its value."""
+    """One field as it is written: a name and its value, which knows where the name stands."""
 
-    __slots__ = ("first", "name", "source", "value")
+    __slots__ = ("value",)
 
-    def __init__(
-        self, source: Source, name: str, start: int, value: Scalar | Message | ValueList
-    ) -> None:
-        self.source = source
-        self.name = name
-        self.first = start
+    def __init__(self, value: Entry) -> None:
         self.value = value
 
     @property
+    def source(self) -> Source:
+        return self.value.source
+
+    @property
+    def name(self) -> str:
+        return self.value.name
+
+    @property
+    def first(self) -> int:
+        return self.value.named
+
+    @property
     def start(self) -> int:
-        return self.source.at + self.first
+        return self.value.source.at + self.value.named
 
     @property
     def values(self) -> list[Scalar | Message]:
@@ -174,26 +188,60 @@ class Field:
 class Message:
     """The fields between two braces, in order, with lookups by name.
 
-    `name` is the field that holds the message, empty for the root. The name index is built by
-    the first lookup; `fields` is not to be changed after it. An extension's name keeps its
-    brackets, as in `[a.b.c]`. Lookups that ask for scalars raise UnreadableError where a block
-    is found, and the reverse.
+    `name` is the field that holds the message, empty for the root, and `entries` are the values of
+    its fields, some of which are lists where it `has_list`. The name index is built by the first
+    lookup, and the fields when they are asked for; `entries` is not to be changed after that. An
+    extension's name keeps its brackets, as in `[a.b.c]`. Lookups that ask for scalars raise
+    UnreadableError where a block is found, and the reverse.
     """
 
-    __slots__ = ("_index", "fields", "first", "last", "name", "source")
+    __slots__ = (
+        "_fields", "_index", "entries", "first", "has_list", "last", "name", "named", "source"
+    )  # fmt: skip
 
-    def __init__(self, source: Source, name: builtins.str, start: builtins.int) -> None:
+    def __init__(
+        self, source: Source, name: builtins.str, named: builtins.int, start: builtins.int
+    ) -> None:
         self.source = source
         self.name = name
+        self.named = named
         self.first = start
         self.last = start
-        self.fields: list[Field] = []
+        self.entries: list[Entry] = []
+        self.has_list = False
+        self._fields: list[Field] | None = None
         self._index: dict[str, list[Value]] | None = None
 
     @classmethod
     def empty(cls, source: Source | None = None, name: builtins.str = "") -> Message:
         """A message without fields, standing for one that a file leaves out."""
-        return cls((source or Source("", "")).whole, name, 0)
+        return cls((source or Source("", "")).whole, name, 0, 0)
+
+    def refilled(self, entries: list[Entry]) -> Message:
+        """The message itself, just made, with these values."""
+        self.entries = entries
+        self.has_list = any(isinstance(entry, ValueList) for entry in entries)
+        return self
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields in order, each made once."""
+        if self._fields is None:
+            self._fields = [Field(entry) for entry in self.entries]
+        return self._fields
+
+    @property
+    def values(self) -> list[Value]:
+        """The values of all fields in order, bracketed lists expanded; not to be changed."""
+        if not self.has_list:
+            return cast("list[Value]", self.entries)
+        found: list[Value] = []
+        for entry in self.entries:
+            if isinstance(entry, ValueList):
+                found += entry.items
+            else:
+                found.append(entry)
+        return found
 
     @property
     def start(self) -> builtins.int:
@@ -284,10 +332,9 @@ class Message:
         found = self.messages(name)
         if len(found) < 2:
             return found[0] if found else None
-        merged = Message(self.source, name, found[-1].first)
+        merged = Message(self.source, name, found[-1].named, found[-1].first)
         merged.last = found[-1].last
-        merged.fields = [field for message in found for field in message.fields]
-        return merged
+        return merged.refilled([entry for message in found for entry in message.entries])
 
     def int(self, name: builtins.str, default: Default) -> builtins.int | Default:
         scalar = self._scalar(name)
@@ -325,16 +372,17 @@ class Message:
     def _by_name(self) -> dict[builtins.str, list[Value]]:
         if self._index is None:
             index: dict[str, list[Value]] = {}
-            for field in self.fields:
-                index.setdefault(field.name, []).extend(field.values)
+            for value in self.values:
+                index.setdefault(value.name, []).append(value)
             self._index = index
         return self._index
 
     def __repr__(self) -> builtins.str:
-        return f"Message({self.name or 'root'}: {len(self.fields)} fields)"
+        return f"Message({self.name or 'root'}: {len(self.entries)} fields)"
 
 
 Value: TypeAlias = Scalar | Message
+Entry: TypeAlias = Scalar | Message | ValueList
 Part = TypeVar("Part", Field, Value)
 
 
