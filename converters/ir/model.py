@@ -106,6 +106,7 @@ class Model:
     Shapes are channels-first throughout. `channels_last` names the graph inputs and outputs that
     the source has as (N, spatial..., C): there, and nowhere else, the writer transposes.
     `integer_outputs` names the outputs that leave as int64; inside they are floats like all values.
+    `element_types` has the element types that the file states for inputs and outputs.
     `has_graph` is False where the file lists layers that nothing connects. `origin` is the whole
     file.
     """
@@ -121,6 +122,7 @@ class Model:
     weights_path: str = ""
     channels_last: frozenset[str] = frozenset()
     integer_outputs: frozenset[str] = frozenset()
+    element_types: Mapping[str, str] = field(default_factory=dict)
     has_graph: bool = True
     origin: Origin = field(default_factory=lambda: Origin(""))
 

@@ -68,12 +68,14 @@ class WriteOptions:
 
 @record(frozen=True, slots=True)
 class Written:
-    """The file that was written, and in which form each layer stands in it."""
+    """The file that was written, and in which form each layer stands in it; `retyped`: (name, type
+    here, type in the source) of inputs and outputs whose numbers are of another type."""
 
     path: Path
     opset: int
     external_path: Path | None
     forms: Mapping[str, str]
+    retyped: tuple[tuple[str, str, str], ...] = ()
 
 
 _CHOICES = (("external_data", ExternalData), ("bilinear", Bilinear), ("unknown", UnknownLayers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from upconv.converters.ir.model import Model
@@ -30,4 +31,13 @@ def write_onnx(model: Model, path: str | Path, options: WriteOptions = DEFAULTS)
         return write_spliced(model, target, options)
     built = build(model, options)
     external = save(built.proto, built.weights, target, options.external_data)
-    return Written(target, options.version, external, built.forms)
+    return Written(target, options.version, external, built.forms, tuple(_retyped(model)))
+
+
+def _retyped(model: Model) -> Iterator[tuple[str, str, str]]:
+    """What is stated to be of another type than the one it is written as."""
+    whole = model.integer_outputs | {entry.name for entry in model.inputs if entry.integer}
+    for name in (*(entry.name for entry in model.inputs), *model.outputs):
+        made, stated = "int64" if name in whole else "float32", model.element_types.get(name)
+        if stated not in (None, made):
+            yield name, made, stated

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,30 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer
 from upconv.converters.proof.certificates import EXACT, Allowance, allowance, carried
-from upconv.converters.proof.choices import index_outputs
-from upconv.converters.proof.plan import Plan
+from upconv.converters.proof.choices import index_outputs, left_open
+from upconv.converters.proof.plan import FULL, Chooser, Plan
 from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
 from upconv.converters.reference import run_layer, widened
-from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks, near_blocks
+from upconv.converters.reference.bounded_blocks import (
+    Near,
+    PartNear,
+    Place,
+    in_bounded_blocks,
+    near_blocks,
+)
+from upconv.converters.reference.by_channels import (
+    Part,
+    channel_slices,
+    run_part,
+    some_outputs,
+    stands_by_channels,
+)
 from upconv.converters.reference.call import Array
+from upconv.converters.reference.convolution import LARGEST_TAPS
 from upconv.converters.reference.threads import each
 
 Worst = tuple[float | None, float | None, float | None]
 """(error, bound, ratio) of the worst element."""
-
-SLICE: Final = 1 << 18
-"""Values of a layer that are compared at a time, where its channels stand for themselves."""
 
 
 def compare_layer(
@@ -113,8 +124,11 @@ def _compare_whole(
         choice = value in index_outputs(layer)
         is_measured = index == 0 and not choice
         allowed = permitted(layer, form, inputs, errors, want) if is_measured else EXACT
-        found = worst_element(want, got, allowed.bound)
-        one = _judged(layer, form, allowed.kind, found, got.size)
+        free = left_open(layer, value, inputs[0], got)
+        judged = want if free is None else np.where(free, got, want)
+        share = 1.0 if free is None else 1 - np.count_nonzero(free) / free.size
+        found = worst_element(judged, got, allowed.bound)
+        one = _judged(layer, form, allowed.kind, found, got.size, share)
         worst = one if worst is None else worse_layer(worst, one)
     assert worst is not None
     return worst
@@ -151,11 +165,44 @@ def _in_parts(
     None where it is not of the kind, or a part does not pass what is asked of it here, which may be
     more than its bound: the whole layer then says which.
     """
+    chooser = plan.chooser(layer.name, got.size)
+    if chooser is not None and _costs_by_outputs(layer):
+        return _by_outputs(layer, form, inputs, got, chooser)
     if isinstance(layer.operator, ops.Conv):
         return _by_blocks(layer, form, inputs, got, plan)
-    if _stands_by_channels(layer, inputs, got):
+    if stands_by_channels(layer, inputs, got.shape):
         return _by_channels(layer, form, inputs, got, plan)
     return None
+
+
+def _costs_by_outputs(layer: Layer) -> bool:
+    """Whether some rows of a layer's output cost more than some channels of it: where weights are
+    more than windows, and in a transposed convolution, whose rows come from all over its input."""
+    op = layer.operator
+    if isinstance(op, ops.Conv):
+        return prod(layer.weights["weight"].shape or ()) > LARGEST_TAPS
+    return isinstance(op, ops.ConvTranspose)
+
+
+def _by_outputs(
+    layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], chooser: Chooser
+) -> LayerCertificate | None:
+    """The certificate of a sample of a layer's output channels, where they pass."""
+    parts = [(0, slice(channel, channel + 1)) for channel in range(got.shape[1])]
+    channels = [part.start for _, part in chooser(parts)]
+    sample = some_outputs(layer, channels) if _fits(layer, got) else None
+    if sample is None:
+        return None
+    computed = {layer.outputs[0]: got[:, channels]}
+    one = compare_layer(sample, form, inputs, {}, computed, FULL)
+    if one.verdict != "pass":
+        return None
+    return replace(one, elements=got.size, share=len(channels) / got.shape[1])
+
+
+def _fits(layer: Layer, got: NDArray[Any]) -> bool:
+    op = layer.operator
+    return isinstance(op, ops.Conv | ops.ConvTranspose) and got.shape[1] == op.out_channels
 
 
 def _by_blocks(
@@ -190,46 +237,47 @@ class _Judge:
         self.found.append(worst)
         return True
 
-    def judge_near(self, place: Place, near: Array, lost: Array, bound: Array) -> bool:
-        """Exact is what is within `lost` of `near`: it may be on the far side."""
-        values = self.got[place]
-        if values.shape != near.shape or not np.isfinite(lost).all():
-            return False
-        return self.judge(place, near + np.copysign(lost, near - values), bound)
+    def judge_near(self, parts: Iterable[PartNear]) -> bool:
+        """Whether all values of a block are finite and within their bound; exact is what is within
+        `lost` of `near`, so it may be on the far side."""
+        found: list[Worst] = []
+        count = 0
+        for place, near, lost, bound in parts:
+            values = self.got[place]
+            if values.shape != near.shape or not values.size:
+                return False
+            error = values - near
+            np.abs(error, out=error)
+            error += lost
+            ratio = error / bound
+            at = int(ratio.argmax())  # a NaN is found first
+            if not ratio.flat[at] <= 1:
+                return False
+            found.append((float(error.flat[at]), float(bound.flat[at]), float(ratio.flat[at])))
+            count += values.size
+        self.found.append(max(found, key=_ratio))
+        self.compared.append(count)
+        return True
 
     def certificate(self, layer: Layer, form: str) -> LayerCertificate | None:
         return _of_parts(layer, form, "bound", self.found, self.got.size, sum(self.compared))
 
 
-def _stands_by_channels(layer: Layer, inputs: Sequence[NDArray[Any]], got: NDArray[Any]) -> bool:
-    """Whether each channel of the output comes from the same one of the inputs, in the same way."""
-    op = layer.operator
-    if got.ndim < 3 or got.size <= SLICE or layer.weights:
-        return False
-    if any(x.ndim != got.ndim or x.shape[:2] != got.shape[:2] for x in inputs):
-        return False
-    return isinstance(op, ops.Pool | ops.Relu) or (
-        isinstance(op, ops.Eltwise) and op.kind in ("sum", "difference", "max", "min")
-    )
-
-
 def _by_channels(
     layer: Layer, form: str, inputs: Sequence[NDArray[Any]], got: NDArray[Any], plan: Plan
 ) -> LayerCertificate | None:
-    parts = list(_channel_slices(got.shape))
+    parts = list(channel_slices(got.shape))
     chooser = plan.chooser(layer.name, got.size)
     chosen = parts if chooser is None else list(chooser(parts))
     found: list[LayerCertificate] = []
     compared: list[int] = []
 
-    def judge(part: tuple[int, slice]) -> None:
-        place = (slice(part[0], part[0] + 1), part[1])
-        values = got[place]
-        wide = widened(layer, [x[place] for x in inputs])
-        exact = run_layer(layer, wide)
+    def judge(part: Part) -> None:
+        values = got[part[0] : part[0] + 1, part[1]]
+        wide, exact = run_part(layer, inputs, part)
         one = _compare_whole(layer, form, wide, {}, exact, {layer.outputs[0]: values})
         found.append(one)
-        compared.append(values.size)
+        compared.append(round(one.share * values.size))
 
     try:
         each(judge, chosen)
@@ -239,14 +287,6 @@ def _by_channels(
         return None
     worst = [(one.max_abs_error, one.bound, one.ratio) for one in found]
     return _of_parts(layer, form, found[0].kind, worst, got.size, sum(compared))
-
-
-def _channel_slices(shape: Sequence[int]) -> Iterator[tuple[int, slice]]:
-    """(n, channels) of parts of some SLICE values."""
-    step = max(SLICE // max(prod(shape[2:]), 1), 1)
-    for n in range(shape[0]):
-        for first in range(0, shape[1], step):
-            yield n, slice(first, min(first + step, shape[1]))
 
 
 def _of_parts(

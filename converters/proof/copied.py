@@ -24,7 +24,7 @@ from upconv.converters.proof.end_to_end import (
     optimizations,
     tolerance_of,
 )
-from upconv.converters.proof.layer_by_layer import certify_layers
+from upconv.converters.proof.layer_by_layer import LayerProof, keep_worse
 from upconv.converters.proof.pace import Announce, Pace
 from upconv.converters.proof.report import (
     LayerCertificate,
@@ -48,7 +48,11 @@ def verify_copied(
     `names` are the values' names in the file. Raises UnreadableError where onnxruntime refuses one
     of the two, or fails.
     """
-    certified = certify_layers(model, file, names, stimuli, pace).layers
+    shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
+    proof = LayerProof.of(model, file, names, shapes, pace)
+    certified: dict[str, LayerCertificate] = {}
+    for stimulus, feeds in stimuli.items():
+        keep_worse(certified, proof.certify(stimulus, feeds).layers.values())
     copied = _Copies(proto_of(model.path), proto_of(file.path)) if file.path != model.path else None
     layers = [_layer(layer, certified.get(layer.name), copied) for layer in model.layers
               if isinstance(layer.operator, Unknown) or layer.name in certified]  # fmt: skip

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Identity
 from upconv.converters.proof.certificates import allowance
-from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
+from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs, left_open
 from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
-from upconv.converters.proof.pace import Pace, layer_costs
+from upconv.converters.proof.pace import Pace, run_costs, sizes_of
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
 from upconv.converters.proof.runtime import OnnxFile, exposed, run, session, untouched
 from upconv.converters.reference.run import Results, run_model, widened
@@ -30,8 +30,8 @@ END_TO_END_TOLERANCE: Final = 1e-4
 WHOLE_RUNS: Final = {"full": 2.0, "sampled": 1.0}
 """What the second half of a proof takes of each stimulus, in runs of onnxruntime."""
 
-Computed: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
-"""Stimulus -> output -> values, as the file has them."""
+Outputs: TypeAlias = Mapping[str, NDArray[Any]]
+"""Output -> values, as the file has them."""
 
 AMPLIFICATION: Final = 16.0
 """How much more a float32 run may move an output than rounding each layer's values once does:
@@ -53,55 +53,63 @@ def optimizations(optimized: bool) -> str:
 
 def run_untouched(
     model: Model, file: OnnxFile, stimuli: Stimuli, optimized: bool, pace: Pace
-) -> Computed:
+) -> dict[str, Outputs]:
     """What the untouched file makes of its inputs. Its session, which holds all weights, is gone
     when this returns."""
     outputs = [name for name in model.outputs if name in file.outputs]
-    if not stimuli:
-        return {}
     running = session(untouched(file), optimized, file.path)
-    found: dict[str, Mapping[str, NDArray[Any]]] = {}
+    costs = run_costs(model, stimuli)
+    found: dict[str, Outputs] = {}
     for stimulus, feeds in stimuli.items():
         pace.tell(f"end to end, {stimulus}, {optimizations(optimized)}")
         found[stimulus] = run(running, in_source_layout(model, feeds), outputs, file.path)
-        pace.step(sum(layer_costs(model, {n: x.shape for n, x in feeds.items()}).values()))
+        pace.step(costs[stimulus])
     return found
 
 
-def first_of_each_size(stimuli: Stimuli) -> Stimuli:
-    """Of stimuli whose inputs have the same shapes, the first."""
-    found: dict[tuple[Any, ...], str] = {}
-    for stimulus in stimuli:
-        found.setdefault(_sizes(stimuli[stimulus]), stimulus)
-    return {stimulus: stimuli[stimulus] for stimulus in found.values()}
+@dataclass(frozen=True, slots=True)
+class WholeRuns:
+    """Runs of the untouched file: all with optimizations, and without those of the first input of
+    each size. `repeats` says of these sizes whether that was, bit for bit, what the run with all
+    values shown computed, whose layers are certified.
 
-
-def _sizes(feeds: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
-    return tuple((name, feeds[name].shape) for name in sorted(feeds))
-
-
-def run_plain(
-    model: Model, file: OnnxFile, stimuli: Stimuli, first: Computed, shown: Computed, pace: Pace
-) -> Computed:
-    """What the untouched file computes without optimizations: `first` of each size.
-
-    onnxruntime then runs each node as it stands, whether its value is shown or not. Where `first`
-    is bit for bit what the run with all values `shown` computed, whose layers are certified, that
-    run is what the other inputs of this size have; else the file runs on them too.
+    Without optimizations onnxruntime runs each node as it stands, whether its value is shown or
+    not. Where it repeats what was shown of one input, that run stands for it on others of its size.
     """
-    repeats = {_sizes(stimuli[one]): is_same(first[one], shown[one]) for one in first}
-    others = {one: feeds for one, feeds in stimuli.items() if one not in first}
-    outputs = {name for name in model.outputs if name in file.outputs}
-    known = {
-        one: {name: shown[one][name] for name in outputs}
-        for one, feeds in others.items()
-        if repeats[_sizes(feeds)] and outputs <= shown[one].keys()
-    }
-    left = {one: feeds for one, feeds in others.items() if one not in known}
-    return {**first, **known, **run_untouched(model, file, left, False, pace)}
+
+    model: Model
+    file: OnnxFile
+    pace: Pace
+    optimized: dict[str, Outputs]
+    plain: dict[str, Outputs]
+    repeats: dict[tuple[Any, ...], bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Model, file: OnnxFile, stimuli: Stimuli, pace: Pace) -> WholeRuns:
+        firsts: dict[tuple[Any, ...], str] = {}
+        for stimulus, feeds in stimuli.items():
+            firsts.setdefault(sizes_of(feeds), stimulus)
+        first = {stimulus: stimuli[stimulus] for stimulus in firsts.values()}
+        optimized = run_untouched(model, file, stimuli, True, pace)
+        return cls(model, file, pace, optimized, run_untouched(model, file, first, False, pace))
+
+    def take(
+        self, stimulus: str, feeds: Mapping[str, NDArray[Any]], shown: Outputs
+    ) -> dict[bool, Outputs]:
+        """What the file computes without optimizations and with them (False, True), which is held
+        here no longer. `shown` is what the run with all values shown computed of it."""
+        plain, sizes = self.plain.pop(stimulus, None), sizes_of(feeds)
+        if plain is not None:
+            self.repeats[sizes] = is_same(plain, shown)
+        elif self.repeats[sizes]:
+            plain = {name: shown[name] for name in self.optimized[stimulus]}
+        else:
+            again = {stimulus: feeds}
+            plain = run_untouched(self.model, self.file, again, False, self.pace)[stimulus]
+        return {False: plain, True: self.optimized.pop(stimulus)}
 
 
-def is_same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
+def is_same(left: Outputs, right: Outputs) -> bool:
     """Whether `right` has all of `left`, bit for bit."""
     return all(name in right and same_bits(x, right[name]) for name, x in left.items())
 
@@ -118,45 +126,37 @@ def certify_outputs(
     file: OnnxFile,
     names: Mapping[str, str],
     references: References,
-    computed: Mapping[bool, Computed],
-) -> list[OutputCertificate]:
-    """The worst of each output over all stimuli: `computed` are those with optimizations off and
-    on (False, True).
+    stimulus: str,
+    computed: Mapping[bool, Outputs],
+) -> dict[str, OutputCertificate]:
+    """The worst of each output on a stimulus: `computed` are those with optimizations off and on
+    (False, True).
 
     `names` are the values' names in the ONNX file.
     """
-    model, stimuli = references.model, references.stimuli
     found: dict[str, OutputCertificate] = {}
-    for optimized, runs in computed.items():
-        for stimulus, results in runs.items():
-            fed = in_source_layout(model, stimuli[stimulus])
-            choices = followed_choices(model, file, names, fed, optimized)
-            for name, result in results.items():
-                got = np.asarray(result, np.float64)
-                one = references.compare(name, got, stimulus, choices)
-                found[name] = worse_output(found[name], one) if name in found else one
-    return [found[name] for name in model.outputs if name in found]
+    fed = in_source_layout(references.model, references.stimuli[stimulus])
+    for optimized, results in computed.items():
+        choices = followed_choices(references.model, file, names, fed, optimized)
+        for name, result in results.items():
+            got = np.asarray(result, np.float64)
+            one = references.compare(name, got, stimulus, choices)
+            found[name] = worse_output(found[name], one) if name in found else one
+    return found
 
 
-def compare_outputs(
-    model: Model, file: OnnxFile, stimuli: Stimuli, computed: Computed, pace: Pace
-) -> list[OutputCertificate]:
-    """Outputs of the untouched file with all optimizations beside those of the run whose layers
-    are certified one by one: a sample has no reference of the whole network.
+def compare_outputs(model: Model, results: Outputs, shown: Outputs) -> list[OutputCertificate]:
+    """The `results` of the untouched file with all optimizations beside those of the run with all
+    values `shown`, whose layers are certified one by one: a sample has no reference of the whole
+    network.
 
     Indices may differ where two values are equal but for rounding; they are then judged by nothing.
     """
-    running = session(untouched(file), optimized=True, shown=file.path)
-    found: dict[str, OutputCertificate] = {}
-    for stimulus, feeds in stimuli.items():
-        pace.tell(f"end to end, {stimulus}, optimizations on")
-        outputs = [name for name in model.outputs if name in computed[stimulus]]
-        results = run(running, in_source_layout(model, feeds), outputs, file.path)
-        for name in outputs:
-            want = np.asarray(computed[stimulus][name], np.float64)
-            one = replace(_beside(model, name, want, results[name]), against="layers")
-            found[name] = worse_output(found[name], one) if name in found else one
-    return list(found.values())
+    found = []
+    for name in (name for name in results if name in shown):
+        want = np.asarray(shown[name], np.float64)
+        found.append(replace(_beside(model, name, want, results[name]), against="layers"))
+    return found
 
 
 def _beside(model: Model, name: str, want: Array, got: NDArray[Any]) -> OutputCertificate:
@@ -328,7 +328,11 @@ def _compare(
         return judged(name, want, got, tolerance)
     layer, value = chooser
     inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
-    one = compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
+    own, chosen = exact[measured], exact[value]
+    free = left_open(layer, value, own, inside)
+    if free is not None:
+        chosen = np.where(free, inside, chosen)
+    one = compare_choices(layer, name, own, chosen, inside, tolerance)
     return replace(one, shape=got.shape)
 
 

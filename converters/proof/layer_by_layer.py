@@ -8,7 +8,7 @@ convolution one evaluation serves all runs that were fed something near, and the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,72 +23,98 @@ from upconv.converters.proof.choices import index_outputs
 from upconv.converters.proof.comparing import compare_layer, compare_near, permitted, uncertified
 from upconv.converters.proof.end_to_end import (
     Array,
-    Stimuli,
     in_source_layout,
     optimizations,
     same_bits,
 )
-from upconv.converters.proof.pace import Pace, layer_costs
-from upconv.converters.proof.pieces import pieces_of, value_sizes
+from upconv.converters.proof.pace import Pace, known_shapes, layer_costs
+from upconv.converters.proof.pieces import Pieces, pieces_of, value_sizes
 from upconv.converters.proof.plan import FULL, Plan
 from upconv.converters.proof.report import LayerCertificate, worse_layer
 from upconv.converters.proof.runtime import OnnxFile
 from upconv.converters.reference import run_layer, widened
+from upconv.converters.reference.by_channels import results_of
 from upconv.converters.reference.run import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The worst certificate of every layer that is understood; stimulus -> output -> what the run
-    without optimizations computed, as the file has it; and the same of the reference of the whole
-    network, channels first, where it was carried along."""
+    """Of one stimulus the worst certificate of every layer that is understood; output -> what the
+    run without optimizations computed, as the file has it, and the same of the reference of the
+    whole network, channels first, where it was carried along."""
 
     layers: dict[str, LayerCertificate] = field(default_factory=dict)
-    computed: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
-    exact: dict[str, dict[str, Array]] = field(default_factory=dict)
+    computed: dict[str, NDArray[Any]] = field(default_factory=dict)
+    exact: dict[str, Array] = field(default_factory=dict)
 
 
-def certify_layers(
-    model: Model,
-    file: OnnxFile,
-    names: Mapping[str, str],
-    stimuli: Stimuli,
-    pace: Pace,
-    plan: Plan = FULL,
-    carried: bool = False,
-) -> Certified:
-    """The worst certificate of every layer over all stimuli, and over optimizations off and on
-    where the plan says so.
+@dataclass(frozen=True, slots=True)
+class LayerProof:
+    """Certifies layers on one stimulus after the other; see `of`."""
 
-    `names` are the values' names in the ONNX file. With `carried` the reference of the whole
-    network is evaluated as well.
-    """
-    wanted = set(names.values()) - {entry.name for entry in model.inputs}
-    shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
-    costs = layer_costs(model, shapes)
-    pieces = pieces_of(file, wanted, value_sizes(model, names, shapes))
-    certified = Certified()
-    found = certified.layers
-    for stimulus, feeds in stimuli.items():
+    model: Model
+    names: Mapping[str, str]
+    file: OnnxFile
+    pieces: Pieces
+    costs: Mapping[str, float]
+    pace: Pace
+    plan: Plan
+    carried: bool
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        file: OnnxFile,
+        names: Mapping[str, str],
+        shapes: Mapping[str, tuple[int, ...]],
+        pace: Pace,
+        plan: Plan = FULL,
+        carried: bool = False,
+    ) -> LayerProof:
+        """`names` are the values' names in the ONNX file, `shapes` those of inputs, which may
+        change. With `carried` the reference of the whole network is evaluated as well."""
+        wanted = set(names.values()) - {entry.name for entry in model.inputs}
+        known = known_shapes(model, shapes)
+        pieces = pieces_of(file, wanted, value_sizes(known, names))
+        return cls(model, names, file, pieces, layer_costs(model, known), pace, plan, carried)
+
+    def certify(self, stimulus: str, feeds: Mapping[str, NDArray[Any]]) -> Certified:
+        """The worst certificate of every layer over optimizations off and on where the plan says
+        so."""
+        model, pieces, pace = self.model, self.pieces, self.pace
         fed = in_source_layout(model, feeds)
-        runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in plan.levels)
-        readers = pieces.last_readers()
-        whole = Evaluation.of(model, feeds, model.outputs) if carried else None
+        runs = tuple(_Run(optimized, {**fed}, dict(feeds)) for optimized in self.plan.levels)
+        whole = Evaluation.of(model, feeds, model.outputs) if self.carried else None
         certifier = _Certifier(
-            model, names, forms_of(file), runs, plan, readers, pace, costs, whole
+            model,
+            self.names,
+            forms_of(self.file),
+            runs,
+            self.plan,
+            pieces.last_readers(),
+            pace,
+            self.costs,
+            whole,
         )
-        computed = certified.computed.setdefault(stimulus, {})
+        result = Certified()
         for at, piece in enumerate(pieces.pieces):
             for ran in runs:
                 pace.tell(f"{certifier.place}, {stimulus}, {optimizations(ran.optimized)}")
                 pieces.run(piece, ran.optimized, ran.values)
             _share_equal(runs, piece.makes)
-            computed |= {name: runs[0].values[name] for name in file.outputs if name in piece.makes}
-            for one in certifier.advance(at, len(pieces.pieces)):
-                found[one.layer] = worse_layer(found.get(one.layer, one), one)
+            shown = [name for name in self.file.outputs if name in piece.makes]
+            result.computed.update((name, runs[0].values[name]) for name in shown)
+            keep_worse(result.layers, certifier.advance(at, len(pieces.pieces)))
         if whole is not None:
-            certified.exact[stimulus] = {name: whole.values[name] for name in model.outputs}
-    return certified
+            result.exact.update((name, whole.values[name]) for name in model.outputs)
+        return result
+
+
+def keep_worse(layers: dict[str, LayerCertificate], more: Iterable[LayerCertificate]) -> None:
+    """Put the worse certificate of each layer into `layers`."""
+    for one in more:
+        layers[one.layer] = worse_layer(layers.get(one.layer, one), one)
 
 
 def _share_equal(runs: Sequence[_Run], names: Sequence[str]) -> None:
@@ -214,7 +240,7 @@ class _Certifier:
             found = compare_near(layer, form, inputs, [*pairs.values()], whole is not None)
         if whole is not None:
             known = None if found is None else found[0]
-            whole.put(self.at, whole.results(layer) if known is None else (known,))
+            whole.put(self.at, results_of(whole, layer) if known is None else (known,))
         certificates = [] if found is None else found[1]
         return {at: one for at, one in zip(pairs, certificates, strict=False) if one is not None}
 

@@ -1,7 +1,9 @@
-"""Whether a verification fits into this machine's memory, asked before it is tried."""
+"""Whether a verification fits into this machine's memory, asked before it is tried, and memory
+that is given back."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Mapping
 from math import prod
@@ -56,3 +58,11 @@ def bytes_there() -> int | None:
         return min(physical, int(CGROUP_LIMIT.read_text()))
     except (OSError, ValueError):
         return physical
+
+
+def give_back() -> None:
+    """Let the system have what is free in the heap: the C library keeps tens of megabytes of each
+    thread's for later, which count beside all that a session takes while it loads."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:  # of glibc; others have nothing of the kind
+        trim(0)

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Final
+from typing import Any, Final, TypeAlias
+
+from numpy.typing import NDArray
 
 from upconv.converters.ir.inference import infer
 from upconv.converters.ir.model import Layer, Model, Shape
@@ -21,10 +23,33 @@ PATIENCE: Final = 2.0
 """Seconds before a guess at what is left is worth something."""
 
 
-def layer_costs(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+Known: TypeAlias = Mapping[str, Shape | None]
+"""Value -> its shape, None where it is not known."""
+
+
+def known_shapes(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> Known:
+    """The shapes of a model's values on inputs of these."""
+    return infer(with_shapes(model, shapes)).shapes
+
+
+def layer_costs(model: Model, known: Known) -> dict[str, float]:
     """Layer -> multiplications, as far as its shapes are known."""
-    known = infer(with_shapes(model, shapes)).shapes
     return {layer.name: _cost(layer, known.get(layer.outputs[0])) for layer in model.layers}
+
+
+def run_costs(model: Model, stimuli: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, float]:
+    """Stimulus -> multiplications of a run on it; shapes are inferred once for each size."""
+    found: dict[tuple[Any, ...], float] = {}
+    for feeds in stimuli.values():
+        if sizes_of(feeds) not in found:
+            known = known_shapes(model, {name: x.shape for name, x in feeds.items()})
+            found[sizes_of(feeds)] = sum(layer_costs(model, known).values())
+    return {stimulus: found[sizes_of(feeds)] for stimulus, feeds in stimuli.items()}
+
+
+def sizes_of(feeds: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
+    """What is equal for inputs of the same shapes."""
+    return tuple((name, feeds[name].shape) for name in sorted(feeds))
 
 
 def _cost(layer: Layer, shape: Shape | None) -> float:

@@ -15,9 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.converters.ir.inference import infer
-from upconv.converters.ir.model import Model
-from upconv.converters.proof.places import with_shapes
+from upconv.converters.proof.memory import give_back
+from upconv.converters.proof.pace import Known
 from upconv.converters.proof.runtime import OnnxFile, run, session
 from upconv.converters.proof.skeleton import skeleton
 
@@ -26,15 +25,23 @@ Values = MutableMapping[str, NDArray[Any]]
 PIECE_BYTES: Final = 1 << 27
 """Of values and weights in one piece, unless one node alone has more."""
 
+HEAVY_BYTES: Final = 1 << 26
+"""Of weights in a piece, from which on memory is given back before they are loaded: onnxruntime
+has four copies of them for a moment, while it lays them out anew."""
+
 
 @dataclass(slots=True)
 class Piece:
     """Nodes of a file: the values from before that they need, and those that they make and others
-    want. `graph` has the nodes and their weights."""
+    want. `graph` has the nodes and their weights, of `weights` bytes."""
 
     graph: Any
     needs: tuple[str, ...]
     makes: tuple[str, ...]
+
+    @property
+    def weights(self) -> int:
+        return sum(map(_bytes_of, self.graph.initializer))
 
 
 @dataclass(slots=True)
@@ -55,6 +62,8 @@ class Pieces:
         running = self.sessions.get(optimized)
         if running is None:
             model = self._model(piece, feeds)
+            if piece.weights > HEAVY_BYTES:
+                give_back()
             running = session(model.SerializeToString(), optimized, self.file.path)
             if len(self.pieces) == 1:
                 self.sessions[optimized] = running
@@ -116,12 +125,9 @@ def pieces_of(
     return Pieces(file, head, tuple(found))
 
 
-def value_sizes(
-    model: Model, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, int]:
-    """Bytes in float32 of the values of a model on inputs of these shapes, by their names in the
-    file; of those that are known."""
-    known = infer(with_shapes(model, shapes)).shapes
+def value_sizes(known: Known, names: Mapping[str, str]) -> dict[str, int]:
+    """Bytes in float32 of the values of these shapes, by their names in the file; 0 of those that
+    are not known."""
     found = {}
     for value, name in names.items():
         sizes = [size for size in known.get(value) or () if isinstance(size, int)]

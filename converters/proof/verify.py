@@ -26,17 +26,21 @@ from upconv.converters.proof.end_to_end import (
     WHOLE_RUNS,
     References,
     Stimuli,
+    WholeRuns,
     certify_outputs,
     choices_of,
     compare_outputs,
-    first_of_each_size,
-    run_plain,
     run_untouched,
 )
-from upconv.converters.proof.layer_by_layer import LAYER_RUNS, certify_layers, forms_of
+from upconv.converters.proof.layer_by_layer import (
+    LAYER_RUNS,
+    LayerProof,
+    forms_of,
+    keep_worse,
+)
 from upconv.converters.proof.memory import require_memory
 from upconv.converters.proof.own_inputs import own_stimuli
-from upconv.converters.proof.pace import Announce, Pace, layer_costs
+from upconv.converters.proof.pace import Announce, Pace, run_costs
 from upconv.converters.proof.plan import Extent, Plan
 from upconv.converters.proof.propagated import MOST_WORK, output_bounds
 from upconv.converters.proof.report import (
@@ -44,6 +48,7 @@ from upconv.converters.proof.report import (
     OutputCertificate,
     Verification,
     as_json,
+    worse_output,
     worst_element,
 )
 from upconv.converters.proof.runtime import VALUES, OnnxFile, read_onnx
@@ -99,9 +104,14 @@ def verify(
     plan = Plan(extent, seed)
     if extent == "sampled":
         stimuli = dict([next(iter(stimuli.items()))])
-    pace = Pace(progress, _work(model, stimuli, plan))
-    prove = _prove_fully if extent == "full" else _prove_by_sample
-    layers, outputs = prove(model, file, names, stimuli, pace, plan)
+    costs = run_costs(model, stimuli)
+    runs = LAYER_RUNS * len(plan.levels) + WHOLE_RUNS[extent]
+    pace = Pace(progress, runs * sum(costs.values()))
+    proof = _layer_proof(model, file, names, stimuli, pace, plan)
+    layers, outputs = (_prove_fully if extent == "full" else _prove_by_sample)(proof, stimuli)
+    if extent == "full" and max(costs.values(), default=0.0) <= MOST_WORK:
+        bounds = _bounds(model, file, stimuli)
+        outputs = [replace(one, bound=bounds.get(one.name)) for one in outputs]
     pace.tell("weights")
     for layer, reason in differing_weights(model, file.path):
         form = layers[layer.name].form if layer.name in layers else ""
@@ -110,61 +120,56 @@ def verify(
     return Verification(model.path, onnx_path, file.opset, *found, extent=extent, seed=seed)
 
 
+def _layer_proof(
+    model: Model,
+    file: OnnxFile,
+    names: Mapping[str, str],
+    stimuli: Stimuli,
+    pace: Pace,
+    plan: Plan,
+) -> LayerProof:
+    """The reference of the whole network is carried along where nothing is left for it to follow:
+    then it is that of the end-to-end run too."""
+    shapes = {name: x.shape for name, x in next(iter(stimuli.values()), {}).items()}
+    carried = plan.extent == "full" and not choices_of(model)
+    return LayerProof.of(model, file, names, shapes, pace, plan, carried)
+
+
 Proven: TypeAlias = tuple[dict[str, LayerCertificate], list[OutputCertificate]]
 
 
-def _prove_by_sample(
-    model: Model,
-    file: OnnxFile,
-    names: Mapping[str, str],
-    stimuli: Stimuli,
-    pace: Pace,
-    plan: Plan,
-) -> Proven:
-    certified = certify_layers(model, file, names, stimuli, pace, plan)
-    return certified.layers, compare_outputs(model, file, stimuli, certified.computed, pace)
+def _prove_by_sample(proof: LayerProof, stimuli: Stimuli) -> Proven:
+    model, file, pace = proof.model, proof.file, proof.pace
+    ((stimulus, feeds),) = stimuli.items()
+    results = run_untouched(model, file, stimuli, True, pace)[stimulus]
+    certified = proof.certify(stimulus, feeds)
+    return certified.layers, compare_outputs(model, results, certified.computed)
 
 
-def _prove_fully(
-    model: Model,
-    file: OnnxFile,
-    names: Mapping[str, str],
-    stimuli: Stimuli,
-    pace: Pace,
-    plan: Plan,
-) -> Proven:
+def _prove_fully(proof: LayerProof, stimuli: Stimuli) -> Proven:
     """The untouched file runs first, before there is anything else in memory."""
-    optimized = run_untouched(model, file, stimuli, True, pace)
-    first = run_untouched(model, file, first_of_each_size(stimuli), False, pace)
-    certified = certify_layers(
-        model, file, names, stimuli, pace, plan, carried=not choices_of(model)
-    )
-    plain = run_plain(model, file, stimuli, first, certified.computed, pace)
-    made = {(one, False): (NO_CHOICES, exact) for one, exact in certified.exact.items()}
-    references = References(model, stimuli, pace, made)
-    outputs = certify_outputs(file, names, references, {False: plain, True: optimized})
-    bounds = _bounds(model, file, stimuli)
-    return certified.layers, [replace(one, bound=bounds.get(one.name)) for one in outputs]
-
-
-def _work(model: Model, stimuli: Stimuli, plan: Plan) -> float:
-    """The size of a proof, in multiplications of onnxruntime's runs."""
-    total = 0.0
-    for feeds in stimuli.values():
-        costs = layer_costs(model, {name: one.shape for name, one in feeds.items()})
-        run = sum(costs.values())
-        total += run * (LAYER_RUNS * len(plan.levels) + WHOLE_RUNS[plan.extent])
-    return total
+    model, file, names, pace = proof.model, proof.file, proof.names, proof.pace
+    whole = WholeRuns.of(model, file, stimuli, pace)
+    layers: dict[str, LayerCertificate] = {}
+    outputs: dict[str, OutputCertificate] = {}
+    for stimulus, feeds in stimuli.items():
+        certified = proof.certify(stimulus, feeds)
+        keep_worse(layers, certified.layers.values())
+        made = {(stimulus, False): (NO_CHOICES, certified.exact)} if proof.carried else {}
+        references = References(model, {stimulus: feeds}, pace, made)
+        computed = whole.take(stimulus, feeds, certified.computed)
+        del certified
+        for name, one in certify_outputs(file, names, references, stimulus, computed).items():
+            outputs[name] = worse_output(outputs.get(name, one), one)
+        del computed, references, made
+    return layers, [outputs[name] for name in model.outputs if name in outputs]
 
 
 def _bounds(model: Model, file: OnnxFile, stimuli: Stimuli) -> dict[str, float]:
     """What rounding can move the outputs by at most, on all stimuli: of those that have such a
-    bound, and of networks that are not too large for it."""
+    bound."""
     found: dict[str, list[float]] = {name: [] for name in model.outputs}
     for feeds in stimuli.values():
-        costs = layer_costs(model, {name: one.shape for name, one in feeds.items()})
-        if sum(costs.values()) > MOST_WORK:
-            return {}
         for name, bound in output_bounds(model, feeds, forms_of(file)).items():
             found[name].append(bound)
     return {name: max(each) for name, each in found.items() if len(each) == len(stimuli) > 0}

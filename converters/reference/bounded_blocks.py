@@ -16,7 +16,7 @@ the factor 1 + 2^-28 where the smaller number is near the true one, and else by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -48,15 +48,19 @@ BoundedSink: TypeAlias = Callable[[Place, Array, Array], bool]
 judged is within it; if not, it is asked again with more."""
 
 
+PartNear: TypeAlias = tuple[Place, Array, Array, Array]
+"""(place, exact values there, how far those of a run may lie from them, no more than the theorem's
+bound on their error)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Near:
     """A run whose inputs differ little from those that are evaluated, and who is given what the
-    layer makes of them: (place, exact values there, how far those of this run may lie from them,
-    and no more than the theorem's bound on their error); and of the places where that does not do,
-    its own."""
+    layer makes of them, the parts of a block at once; and of blocks where that does not do, its
+    own."""
 
     inputs: Sequence[Any]
-    sink: Callable[[Place, Array, Array, Array], bool]
+    sink: Callable[[Iterable[PartNear]], bool]
     own: BoundedSink
 
 
@@ -100,18 +104,13 @@ def near_blocks(
         apart = _Apart.of(work, [run.inputs[0] for run in runs])
 
         def judge(block: Block) -> None:
-            place, sizes = (block.n, slice(None), block.rows), block.sizes
-            assert sizes is not None
+            assert block.sizes is not None
             one.bias_to(block)
             if exact is not None:
-                exact[place] = block.values
+                exact[block.n, :, block.rows] = block.values
+            is_finite = np.isfinite(block.sizes.max(initial=0))
             for at, run in enumerate(runs):
-                lost = apart.of_block(at, block)
-                left = sizes if at + 1 == len(runs) else np.empty_like(sizes)
-                np.subtract(sizes, lost, out=left)
-                np.maximum(left, 0, out=left)
-                bound = one.bound(replace(block, sizes=left))
-                if not run.sink(place, block.values, lost, bound):
+                if not (is_finite and run.sink(_parts_near(one, block, apart, at))):
                     missed[at].append((block.n, block.rows))
 
         each_block(work, judge, sized=True)
@@ -119,6 +118,25 @@ def near_blocks(
             other.judge_whole(other.judge_by_parts(left, run.own), run.own)
             for other, run, left in zip(others, runs, missed, strict=True)
         ]
+
+
+PART: Final = 1 << 14
+"""Values of a block that are held against a run at a time: they stay in the innermost cache."""
+
+
+def _parts_near(one: _Bounded, block: Block, apart: _Apart, run: int) -> Iterator[PartNear]:
+    """Some channels of a block at a time."""
+    values, sizes = block.values, block.sizes
+    assert sizes is not None
+    counts = one.counts[block.rows]
+    step = max(PART // max(counts.size, 1), 1)
+    for first in range(0, len(values), step):
+        channels = slice(first, first + step)
+        lost = apart.of_block(run, block, channels)
+        left = np.subtract(sizes[channels], lost)
+        np.maximum(left, 0, out=left)
+        near = values[channels]
+        yield (block.n, channels, block.rows), near, lost, error_bound(near, left, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,20 +233,24 @@ class _Apart:
     @classmethod
     def of(cls, work: Convolution, runs: Sequence[Array]) -> _Apart:
         differing = [None if other is work.x else _window_lengths(work, other) for other in runs]
-        lengths = _lengths(work) if any(one is not None for one in differing) else np.zeros(0)
+        if all(one is None for one in differing):
+            return cls(differing, np.zeros(0))
+        lengths = _lengths(work) * ROUNDED_UP
         return cls(differing, lengths.reshape(-1, *(1 for _ in work.spatial)))
 
-    def of_block(self, run: int, block: Block) -> Array:
-        """What is at least sum |d||w| of a block's outputs, d the differences: of its shape, or
-        (1...) where there are none."""
+    def of_block(self, run: int, block: Block, channels: slice) -> Array:
+        """What is at least sum |d||w| of some channels of a block's outputs, d the differences: of
+        its shape, or (1...) where there are none."""
         lengths = self.windows[run]
         if lengths is None:
             return np.zeros((1,) * block.values.ndim)
+        weights = self.weights[channels]
+        groups = lengths.shape[1]
         window = lengths[block.n, :, block.rows]
-        per_group = len(self.weights) // len(window)
-        if len(window) > 1:
-            window = np.repeat(window, per_group, axis=0)
-        found: Array = (self.weights * ROUNDED_UP) * window
+        if groups > 1:
+            outputs = np.arange(len(self.weights))[channels]
+            window = window[outputs // (len(self.weights) // groups)]
+        found: Array = weights * window
         return found
 
 

@@ -18,6 +18,10 @@ from upconv.converters.reference.windows import Windows, region
 SCRATCH = 1 << 17
 """Values of one block's sums, 1 MB of them: they are added to once per tap."""
 
+LONG_PART: Final = 512
+"""Products in a part of a sum, from which on blocks are four times as large: sums are added to
+rarely then, and matrix products are faster."""
+
 LARGEST_SCRATCH = 1 << 20
 """Values in one block of unrolled windows, and in one block of widened weights."""
 
@@ -122,7 +126,8 @@ def each_block(
 ) -> None:
     """Give `sink` every block of a convolution, or those that are `chosen`, from several threads;
     with `sized`, the sizes of parts beside the sums."""
-    blocks = list(_blocks(work, SCRATCH))
+    is_long = work.slides and part_of(work.depth) >= LONG_PART
+    blocks = list(_blocks(work, 4 * SCRATCH if is_long else SCRATCH))
     if chosen is not None:  # small ones, so that a few of them are a small share
         blocks = list(chosen(list(_blocks(work, 1))))
     compute = block_of(work, sized)

@@ -27,10 +27,13 @@ async function start() {
     middleware: { resolveCodeAction: withReason, executeCommand: withArguments },
   };
   client = new LanguageClient("upconv", "upconv", { command, args }, options);
+  client.error = (message, data) => client.warn(message, data, false); // it is told below, once
   try {
     await client.start();
+    delete client.error;
   } catch (error) {
-    const told = `upconv: "${command}" cannot be started: ${error.message}`;
+    const why = error && error.message ? `: ${error.message}` : "";
+    const told = `upconv: "${command}" cannot be started${why}`;
     const open = "Open the settings";
     vscode.window.showErrorMessage(`${told} (pip install 'upconv[lsp]')`, open).then((chosen) => {
       if (chosen) vscode.commands.executeCommand("workbench.action.openSettings", "upconv.command");

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from upconv.service.work.looking import Look
 
 FIX_ALL: Final = "source.fixAll.upconv"
+FIX_BOOK: Final = f"notebook.{FIX_ALL}"
+"""The same of all cells of a notebook, as VS Code asks for it when one is saved."""
+
 QUICK: Final = types.CodeActionKind.QuickFix
-KINDS: Final = (QUICK, FIX_ALL)
+KINDS: Final = (QUICK, FIX_ALL, FIX_BOOK)
 
 REASON: Final = "say why"
 """What stands for the reason until the user writes his."""
@@ -39,13 +42,17 @@ ADD_TO_BASELINE: Final = "upconv.addToBaseline"
 
 async def offered(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
     """What can be done about the findings of some lines, and about the whole text."""
-    document, look = await session.look(params.text_document.uri)
-    here = list(overlapping(look, document.lines, params.range))
+    uri, where = params.text_document.uri, params.range
+    book = session.notebook_of(uri)
+    if book is not None:
+        uri, where = book.whole.shot.uri, book.lines_of(uri, where)
+    document, look = await session.told(uri)
+    here = list(overlapping(look, document.lines, where))
     every = _all(session, document, look, here)
     actions = [action for action in every if _wanted(action, params.context.only)]
     if not session.can("text_document.code_action.resolve_support"):
         for action in actions:
-            await session.looker.ask(partial(_fill, session, document, look, action))
+            await _fill(session, document, look, action)
     return actions
 
 
@@ -55,10 +62,10 @@ async def resolved(session: Session, action: types.CodeAction) -> types.CodeActi
     data: Any = action.data
     if not isinstance(data, dict) or "uri" not in data:
         raise JsonRpcInvalidParams("no action of upconv")
-    document, look = await session.look(data["uri"])
+    document, look = await session.told(data["uri"])
     if document.shot.version != data["version"]:
         raise JsonRpcContentModified("the text has changed")
-    await session.looker.ask(partial(_fill, session, document, look, action))
+    await _fill(session, document, look, action)
     return action
 
 
@@ -71,7 +78,9 @@ def _wanted(action: types.CodeAction, only: Sequence[Any] | None) -> bool:
 def _all(
     session: Session, document: Document, look: Look, here: Sequence[Finding]
 ) -> Iterator[types.CodeAction]:
-    found = dict(zip(look.findings, diagnostics(look, document.lines), strict=True))
+    book = session.notebooks.get(document.shot.uri)
+    placed = [one for _, one in book.placed(look)] if book else diagnostics(look, document.lines)
+    found = dict(zip(look.findings, placed, strict=True))
     counts = Counter(one.code for one in look.findings if _mends(one))
 
     def action(title: str, how: str, key: str, about: Sequence[Finding] = ()) -> types.CodeAction:
@@ -98,7 +107,7 @@ def _all(
             yield made
     if any(one.fix and one.fix.safety == "safe" for one in look.findings if _mends(one)):
         made = action("Fix all that is safe to fix", "safe", "")
-        made.kind = FIX_ALL
+        made.kind = FIX_BOOK if book else FIX_ALL
         yield made
 
 
@@ -111,15 +120,21 @@ def _has_comments(document: Document, look: Look) -> bool:
     return look.report.source is not None and not document.shot.path.endswith(".json")
 
 
-def _fill(session: Session, document: Document, look: Look, action: types.CodeAction) -> None:
-    """Work out what an action changes."""
+async def _fill(session: Session, document: Document, look: Look, action: types.CodeAction) -> None:
+    """Work out what an action changes. Raises JsonRpcContentModified where the text changes
+    meanwhile."""
     data: Any = action.data
     if data["how"] == "baseline":
         return
-    after = _HOW[data["how"]](look, data)
-    edits = text_edits(document.lines, after)
-    if edits:
-        action.edit = workspace_edit(session, document, edits)
+    shot = document.shot
+    after = await session.looker.ask(partial(_HOW[data["how"]], look, data))
+    if document.shot is not shot:
+        raise JsonRpcContentModified("the text has changed")
+    book = session.notebooks.get(document.shot.uri)
+    edits = [] if book else text_edits(document.lines, after)
+    changes = book.changes(after) if book else [(document, edits)] if edits else []
+    if changes:
+        action.edit = workspace_edit(session, *changes)
     else:
         action.disabled = types.CodeActionDisabled(_NOTHING[data["how"]])
 
@@ -152,7 +167,8 @@ def _until_done(look: Look, levels: Sequence[Safety], concerns: Callable[[Findin
 def _ignored(look: Look, data: Any) -> str:
     reason = " ".join(str(data.get("reason") or REASON).split())
     one = replace(look.report, findings=tuple(_of(look, data["key"])))
-    return add_comments(Text(look.source), one, reason, look.check).text.source.text
+    source = look.report.source or look.source  # which knows a notebook's cells
+    return add_comments(Text(source), one, reason, look.check).text.source.text
 
 
 def _of(look: Look, fingerprint: str) -> list[Finding]:
@@ -177,7 +193,7 @@ async def add_to_baseline(session: Session, uri: str, fingerprint: str) -> bool:
     """Take one finding into the baseline that the configuration names; whether there was one."""
     from upconv.service.work.baselines import know
 
-    document, look = await session.look(uri)
+    document, look = await session.told(uri)
     path = session.folders.of(document.shot.path).settings.baseline_path
     found = _of(look, fingerprint)
     if path is None or not found:

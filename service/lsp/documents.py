@@ -37,7 +37,8 @@ class Snapshot:
 
 
 class Document:
-    """One open text. `task` is the look at its present version, once somebody has asked for it."""
+    """One open text. `task` is the look at its present version, once somebody has asked for it,
+    `deep` a version's number, the look at it with the weights beside it, and what of that lasts."""
 
     def __init__(
         self, uri: str, version: int, text: str, encoding: str = "utf-16", language: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from lsprotocol import types
 
@@ -12,7 +12,14 @@ from upconv.service.lsp.positions import Lines
 
 if TYPE_CHECKING:
     from upconv.service.lsp.documents import Document
-    from upconv.service.lsp.session import Session
+
+
+class Editor(Protocol):
+    """Who applies the changes."""
+
+    def can(self, capability: str) -> bool:
+        """Whether it understands something."""
+
 
 MOST_LINES: Final = 2000
 """Changed lines that are compared one by one; of more, the whole stretch is replaced."""
@@ -57,12 +64,21 @@ def _common(old: list[str], new: list[str]) -> int:
     return next((at for at, (one, other) in pairs if one != other), min(len(old), len(new)))
 
 
-def workspace_edit(
-    session: Session, document: Document, edits: Iterable[types.TextEdit]
-) -> types.WorkspaceEdit:
-    """The edits of one text, for the version that they were made for where the editor can tell."""
-    shot = document.shot
-    if not session.can("workspace.workspace_edit.document_changes"):
-        return types.WorkspaceEdit(changes={shot.uri: list(edits)})
-    which = types.OptionalVersionedTextDocumentIdentifier(shot.uri, shot.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(which, list(edits))])
+Change: TypeAlias = "tuple[Document, Iterable[types.TextEdit]]"
+"""A text and its edits."""
+
+
+def workspace_edit(editor: Editor, *changes: Change) -> types.WorkspaceEdit:
+    """The edits of some texts, for the versions that they were made for where the editor can
+    tell."""
+    if not editor.can("workspace.workspace_edit.document_changes"):
+        return types.WorkspaceEdit(changes={one.shot.uri: list(edits) for one, edits in changes})
+    return types.WorkspaceEdit(
+        document_changes=[
+            types.TextDocumentEdit(
+                types.OptionalVersionedTextDocumentIdentifier(one.shot.uri, one.shot.version),
+                list(edits),
+            )
+            for one, edits in changes
+        ]
+    )

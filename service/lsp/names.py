@@ -86,7 +86,7 @@ async def rename(session: Session, params: types.RenameParams) -> types.Workspac
     if tree is not None and name != found.name and any(u.name == name for u in uses(tree)):
         raise JsonRpcInvalidParams(f"there is a blob '{name}' already")
     edits = [types.TextEdit(_inside(document, use), name) for use in all_]
-    return workspace_edit(session, document, edits)
+    return workspace_edit(session, (document, edits))
 
 
 async def _blob(session: Session, params: At) -> tuple[Document, Use | None, list[Use]]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
 from upconv.service.lsp.diagnostics import as_range, diagnostics
 from upconv.service.lsp.documents import Document
+from upconv.service.lsp.edits import text_edits
 
 if TYPE_CHECKING:
     from upconv.service.work.looking import Look
@@ -56,6 +58,13 @@ class Notebook:
     def findings(self, look: Look) -> dict[str, list[types.Diagnostic]]:
         """Cell -> what is found in it; what has no cell is told in the first one."""
         found: dict[str, list[types.Diagnostic]] = {one.shot.uri: [] for one in self.cells}
+        for uri, one in self.placed(look):
+            if uri:
+                found[uri].append(one)
+        return found
+
+    def placed(self, look: Look) -> Iterator[tuple[str, types.Diagnostic]]:
+        """Each finding of a look, in its order, where a cell shows it, "" where there is none."""
         for one in diagnostics(look, self.whole.lines):
             cell, line = self._place(one.range.start.line)
             if cell >= 0:
@@ -65,9 +74,30 @@ class Notebook:
                 one.range = as_range((line, start), (line, end))
             elif self.cells:
                 cell, one.range = 0, as_range((0, 0), (0, 0))
-            if cell >= 0:
-                found[self.cells[cell].shot.uri].append(one)
-        return found
+            yield self.cells[cell].shot.uri if cell >= 0 else "", one
+
+    def lines_of(self, uri: str, where: types.Range) -> types.Range:
+        """The lines of the file that some lines of a cell are; none where that is no cell."""
+        wanted = range(where.start.line, where.end.line + 1)
+        shown = [cell.shot.uri for cell in self.cells]
+        lines = [
+            number
+            for number, (cell, line) in enumerate(self._places)
+            if cell >= 0 and shown[cell] == uri and line in wanted
+        ]
+        return as_range((min(lines, default=-1), 0), (max(lines, default=-2), 0))
+
+    def changes(self, after: str) -> list[tuple[Document, list[types.TextEdit]]]:
+        """The edits of the cells that make the file another one; none where it is no notebook with
+        these cells."""
+        try:
+            sources = ["".join(cell["source"]) for cell in json.loads(after)["cells"]]
+        except (ValueError, LookupError, TypeError):
+            return []
+        if len(sources) != len(self.cells):
+            return []
+        edits = [text_edits(cell.lines, new) for cell, new in zip(self.cells, sources, strict=True)]
+        return [(cell, mine) for cell, mine in zip(self.cells, edits, strict=True) if mine]
 
     def _place(self, line: int) -> tuple[int, int]:
         return self._places[line] if line < len(self._places) else (-1, 0)

@@ -114,6 +114,20 @@ class Session:
             raise JsonRpcContentModified("the text has changed")
         return document, found
 
+    async def told(self, uri: str) -> tuple[Document, Look]:
+        """A text and what is told of it, with what weights have said; raises as `look`."""
+        document, found = await self.look(uri)
+        return document, self._with_weights(document, found)
+
+    def _with_weights(self, document: Document, look: Look) -> Look:
+        if document.deep is None:
+            return look
+        from upconv.service.work.lasting import with_lasting
+
+        version, deep, said = document.deep
+        found: Look = deep if version == document.shot.version else with_lasting(said, look)
+        return found
+
     async def tree(self, document: Document) -> Message | None:
         """The tree of a protobuf text, which needs no check: while that runs, too, words are
         completed and blobs are found. None for a text of another kind."""
@@ -141,7 +155,7 @@ class Session:
 
     def cell_closed(self, uri: str) -> None:
         self.cells.pop(uri, None)
-        self._push(uri, None, [])
+        self._push_cell(uri, None, [])
 
     def notebook_of(self, uri: str) -> Notebook | None:
         """The notebook that a cell belongs to."""
@@ -183,7 +197,7 @@ class Session:
         try:
             document, look = await self.look(uri)
             version = document.shot.version
-            self._publish(uri, document, look, version)
+            self._publish(uri, document, self._with_weights(document, look), version)
             await self._deepen(uri, document, look, version)
         except (JsonRpcContentModified, JsonRpcInvalidParams):
             return  # changed or closed: whoever did it has us called again
@@ -197,13 +211,15 @@ class Session:
         if document.shot.version != version or self.documents.get(uri) is not document:
             return
         deep = await self.looker.deeper(document, look)
-        if deep is None or document.shot.version != version:
+        if document.shot.version != version or deep is document.deep is None:
             return
-        document.deep = (version, deep)
-        if self.pulls:
+        from upconv.service.work.lasting import lasting
+
+        document.deep = (version, deep, lasting(look, deep)) if deep is not None else None
+        if self.pulls and uri not in self.notebooks:
             self._refresh()
         else:
-            self._publish(uri, document, deep, version)
+            self._publish(uri, document, deep or look, version)
 
     def _publish(self, uri: str, document: Document, look: Look, version: int) -> None:
         book = self.notebooks.get(uri)
@@ -212,7 +228,7 @@ class Session:
             return
         found = book.findings(look)
         for cell in book.cells:
-            self._push(cell.shot.uri, cell.shot.version, found[cell.shot.uri])
+            self._push_cell(cell.shot.uri, cell.shot.version, found[cell.shot.uri])
 
     @property
     def pulls(self) -> bool:
@@ -221,8 +237,12 @@ class Session:
 
     def _push(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         if not self.pulls:
-            told = types.PublishDiagnosticsParams(uri, found, version)
-            self.server.text_document_publish_diagnostics(told)
+            self._push_cell(uri, version, found)
+
+    def _push_cell(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
+        """Editors that ask for the findings of texts do not ask for those of cells."""
+        told = types.PublishDiagnosticsParams(uri, found, version)
+        self.server.text_document_publish_diagnostics(told)
 
     def _refresh(self) -> None:
         """Ask the editor to ask again."""

@@ -87,6 +87,8 @@ def _written(
     found: dict[tuple[int, int], tuple[Span, list[Layer]]] = {}
     for entry in context.net.inputs:
         place = entry.origin.place
+        if entry.shape is None and entry.origin.type == "input":
+            continue  # a name that nothing writes, or an input that the file says no more of
         if place is not None and start <= place.start < end:
             found[place.span.start, place.span.end] = (place.span, [])
     for layer in context.net.layers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,7 +88,8 @@ class Conversion:
     `path` is the model; OUT.onnx.failed where it did not pass, so that nobody ships it, "" where
     nothing was written, and a folder where only `layers` were. `proof` is None where none was made.
     `found` are the errors that the rules find in the source: a proof says that the file computes
-    what the source does, and not that the source is right.
+    what the source does, and not that the source is right. `retyped`: (name, type in the file, type
+    in the source) of inputs and outputs.
     """
 
     path: str
@@ -98,6 +99,7 @@ class Conversion:
     layers: tuple[UpsamplingFile, ...] = ()
     found: Report | None = None
     strict: bool = False
+    retyped: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def verdict(self) -> Verdict | Literal["not verified"]:
@@ -131,7 +133,11 @@ class Conversion:
         return f"{text(self.found, colour=colour, quiet=True)}\n{self.verdict_told()}"
 
     def verdict_told(self) -> str:
-        """The verdict, in its first line, and what it stands on."""
+        """The verdict, in its first line, what it stands on, and what callers have to know."""
+        told = self._verdict_told()
+        return "\n".join((told, *_of_types(self.retyped))) if self.path else told
+
+    def _verdict_told(self) -> str:
         if self.layers:
             layers = _counted(len(self.layers), "upsampling layer")
             return f"{self.out}: {layers} written, see index.json{self._besides}"
@@ -151,6 +157,16 @@ class Conversion:
             return ""
         errors = f"{_counted(count, 'error')} found by check"
         return f", but {errors} (--strict)" if self.strict else f", with {errors}"
+
+
+def _of_types(retyped: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """A line for each pair of types."""
+    pairs = dict.fromkeys((made, stated) for _, made, stated in retyped)
+    for pair in pairs:
+        names = [name for name, *types in retyped if tuple(types) == pair]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        listed = ", ".join(f"'{name}'" for name in names[:3])
+        yield f"note: {pair[0]} here, {pair[1]} in the source: {listed}{more}"
 
 
 def _counted(count: int, what: str) -> str:
@@ -249,7 +265,8 @@ def _written(
 
     out = Path(request.out)
     with Staging(out) as staging:
-        done = replace(blank, opset=write_onnx(source, staging.path, request.writing).opset)
+        written = write_onnx(source, staging.path, request.writing)
+        done = replace(blank, opset=written.opset, retyped=written.retyped)
         if request.prove:
             proof = verify(_proof_request(request, staging.path), progress)
             done = replace(done, proof=replace(proof, onnx=str(out)))

@@ -50,7 +50,11 @@ def models_below(folder: str, rules: CheckRequest, without: str = "", only: str 
     kinds = sorted_kinds(passed)
     if not models:
         over = f" ({passed_over(kinds)})" if kinds else ""
-        raise UsageError(f"no model was found in {folder}{over}", hint=LOOKED_FOR)
+        hint = f"the others are held against a folder of such: upconv verify {folder} FOLDER"
+        raise UsageError(
+            f"no {f'{only} file' if only else 'model'} was found in {folder}{over}",
+            hint=hint if only and kinds else LOOKED_FOR,
+        )
     return Found(folder, tuple(models), kinds)
 
 

@@ -180,3 +180,29 @@ def test_a_model_without_inputs_is_converted_proven_and_compared(tmp_path: Path)
         assert done.code == 0, done.err
     audited = upconv("audit", path, "--against", made)
     assert "It has no input: what it computes is always the same." in audited.out
+
+
+def test_other_element_types_than_the_source_states_are_said(tmp_path: Path) -> None:
+    """Who feeds float16 or int32 has to know; what stays as it was is not mentioned."""
+    types = onnx.TensorProto
+    path, made = tmp_path / "mixed.onnx", tmp_path / "made.onnx"
+    table = numpy_helper.from_array(np.ones((4, 3), np.float32), "table")
+    nodes = [
+        onnx.helper.make_node("Gather", ["table", "places"], ["rows"]),
+        onnx.helper.make_node("Neg", ["half"], ["less"]),
+        onnx.helper.make_node("Neg", ["single"], ["same"]),
+    ]
+    sides = {"places": types.INT32, "half": types.FLOAT16, "single": types.FLOAT}
+    inputs = [onnx.helper.make_tensor_value_info(name, kind, [2]) for name, kind in sides.items()]
+    ends = {"rows": types.FLOAT, "less": types.FLOAT16, "same": types.FLOAT}
+    outputs = [onnx.helper.make_tensor_value_info(name, kind, None) for name, kind in ends.items()]
+    graph = onnx.helper.make_graph(nodes, "g", inputs, outputs, [table])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    done = upconv("convert", path, "-o", made)
+    assert [line for line in done.out.splitlines() if line.startswith("note:")] == [
+        "note: int64 here, int32 in the source: 'places'",
+        "note: float32 here, float16 in the source: 'half', 'less'",
+    ]
+    again = upconv("convert", made, "-o", tmp_path / "again.onnx")
+    assert (again.code, "note:" in again.out) == (0, False)

@@ -60,6 +60,7 @@ def made(folder: Folder) -> Folder:
                                      f"a folder, as in -o onnx/, or one model, as "
                                      f"{Path('nets/a.prototxt')})"),
         ("convert none -o out.onnx", "no model was found in none (`upconv formats` lists what"),
+        ("verify nets", "no ONNX file was found in nets (1 passed over: 1 Caffe) (the others are"),
         ("convert code.py -o out.onnx", f"run it and save the model that it makes: {EXPORT}"),
         ("verify net.prototxt nothere.onnx --weights net.caffemodel",
          "nothere.onnx: no such file (check the path)"),

@@ -129,11 +129,17 @@ def _gather(call: Call, given: Sequence[Array | None]) -> Array:
     return arrangement.picked(_first(given), _at(given, 1), call.integer("axis", 0))
 
 
+NO_END: Final = (1 << 31) - 1
+"""As the end of a Slice, from here on: where the axis ends."""
+
+
 def _slice(call: Call, given: Sequence[Array | None]) -> Array:
     x = _first(given)
     begin, end = _ints(call, given, 1, "starts") or [], _ints(call, given, 2, "ends") or []
     axes, steps = _ints(call, given, 3, "axes"), _ints(call, given, 4, "steps")
     steps = steps or [1] * len(begin)
+    if any(step < 0 and stop >= NO_END for step, stop in zip(steps, end, strict=False)):
+        raise NotFoldableError("a Slice backwards whose end is open")
     bounds = [
         None if step < 0 and stop < -x.shape[axis] else stop
         for stop, step, axis in zip(end, steps, axes or range(x.ndim), strict=False)

@@ -12,12 +12,8 @@ from upconv.converters.readers.assembly import rearranging
 from upconv.converters.readers.assembly.known import Known, known_of, size_as_known, sizes_as_known
 from upconv.converters.readers.assembly.picking import MAX_PICKED, cut
 from upconv.converters.readers.onnx.entries import Entry, Value
-from upconv.converters.readers.onnx.folding import fill_of
+from upconv.converters.readers.onnx.folding import NO_END, fill_of
 from upconv.converters.readers.onnx.lowering import Call, lowers
-
-NO_END: Final = 1 << 31
-"""Bounds from here on mean the end of an axis."""
-
 
 # What is known of a tensor's shape
 
@@ -188,10 +184,17 @@ def _sliced(
     return _chained(call, x, boxes)
 
 
+BACKWARDS: Final = (
+    "goes backwards to the largest number: nothing to the specification, all to onnxruntime"
+)
+
+
 def _cut(call: Call, axis: int, size: Size, bounds: tuple[Size, Size, int]) -> ops.Operator | None:
     """The part of an axis between two bounds; numbers from NO_END on mean its end."""
     begin, end, step = bounds
     first, last = call.work.known(begin), call.work.known(end)
+    if step < 0 and isinstance(last, int) and last >= NO_END:
+        raise call.unsupported(BACKWARDS, "say the least number as its end")
     whole = isinstance(last, int) and (last >= NO_END if step > 0 else last <= -NO_END)
     behind = step < 0 and isinstance(first, int) and first >= NO_END
     asked = (None if behind else begin, None if whole else end, step)

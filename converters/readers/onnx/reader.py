@@ -78,12 +78,21 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
     name = graph.text("name") or os.path.basename(path)
     written = Written(FileSettings({"producer_name": file.text("producer_name")}))
     origin = Origin(path, "onnx", written=written)
-    made = work.model(name, integer_outputs=whole - {""}, origin=origin)
+    leaving = [declared(end) for end in ends]
+    stated = (*map(declared, graph.messages("input", "value")), *leaving)
+    made = replace(
+        work.model(name, integer_outputs=whole - {""}, origin=origin),
+        element_types={one.name: _type_name(one) for one in stated if one.dtype.numpy},
+    )
     if options.inputs:
         return made  # other sizes than the file speaks of
-    leaving = [declared(end) for end in ends]
     broken = broken_promises(made, leaving, between, work.shapes)
     return replace(made, notices=(*made.notices, *broken))
+
+
+def _type_name(one: Declared) -> str:
+    """What NumPy calls the element type."""
+    return {"float": "float32", "double": "float64"}.get(one.dtype.name, one.dtype.name)
 
 
 # Inputs

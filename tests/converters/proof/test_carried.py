@@ -20,7 +20,7 @@ from upconv.converters.ir.tensors import weight_of
 from upconv.converters.onnx_writer import write_onnx
 from upconv.converters.proof import end_to_end, runtime
 from upconv.converters.proof.end_to_end import run_reference
-from upconv.converters.proof.layer_by_layer import certify_layers
+from upconv.converters.proof.layer_by_layer import LayerProof
 from upconv.converters.proof.pace import Pace
 from upconv.converters.proof.runtime import read_onnx
 from upconv.converters.proof.stimuli import stimuli
@@ -61,14 +61,14 @@ def written(tmp_path: Path) -> Path:
 
 def test_what_is_carried_along_is_the_reference_of_the_whole_network(written: Path) -> None:
     model, file = network(), read_onnx(str(written))
-    made = stimuli(model, {"data": (1, 3, 12, 17)}, 0)
     pace = Pace(lambda message: None, 0.0)
-    found = certify_layers(model, file, aliases(model, file), made, pace, carried=True)
-    assert found.exact.keys() == made.keys()
-    for stimulus, outputs in found.exact.items():
-        whole = run_reference(model, made[stimulus])
-        assert outputs.keys() == whole.keys() == {"up", "sum"}
-        for name, values in outputs.items():
+    shapes = {"data": (1, 3, 12, 17)}
+    proof = LayerProof.of(model, file, aliases(model, file), shapes, pace, carried=True)
+    for stimulus, feeds in stimuli(model, shapes, 0).items():
+        found = proof.certify(stimulus, feeds)
+        whole = run_reference(model, feeds)
+        assert found.exact.keys() == whole.keys() == {"up", "sum"}
+        for name, values in found.exact.items():
             limit = 1e-13 * np.abs(whole[name]).max()  # sums are of other parts
             np.testing.assert_allclose(values, whole[name], rtol=0, atol=limit)
 

@@ -19,12 +19,14 @@ from tests.converters.proof.test_verify import (
 )
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer, Model, ModelInput
-from upconv.converters.ir.tensors import weight_of
+from upconv.converters.ir.tensors import Weight, weight_of
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.proof import comparing, pieces, plan, runtime, skeleton
+from upconv.converters.proof.pace import known_shapes
 from upconv.converters.proof.pieces import pieces_of, value_sizes
 from upconv.converters.proof.runtime import read_onnx
 from upconv.converters.proof.verify import aliases, as_json, verify
+from upconv.converters.reference import by_channels
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (skeleton, runtime):
         monkeypatch.setattr(module, "LARGE_FILE", 0)
     monkeypatch.setattr(skeleton, "SMALL_TENSOR", 64)
-    monkeypatch.setattr(comparing, "SLICE", 1)
+    monkeypatch.setattr(by_channels, "SLICE", 1)
     monkeypatch.setattr(plan, "LARGE_LAYER", 1)
 
 
@@ -49,7 +51,7 @@ def test_a_right_file_passes_in_pieces(tmp_path: Path, external: bool, cut: None
     path = written(network(), tmp_path, external)
     file, model = read_onnx(str(path)), network()
     names = aliases(model, file)
-    sizes = value_sizes(model, names, {"data": (1, 3, 13, 9)})
+    sizes = value_sizes(known_shapes(model, {"data": (1, 3, 13, 9)}), names)
     assert len(pieces_of(file, names.values(), sizes).pieces) > 5
     found = verify(model, str(path))
     assert found.verdict == "pass", str(found)
@@ -108,6 +110,44 @@ def test_a_sample_says_how_much_it_saw(tmp_path: Path) -> None:
     assert "a sample of seed 3" in str(found)
     full = as_json(verify(wide(), str(path)))
     assert (full["proof"], full["compared"], full["under_theorem"]) == ("full", 1, 1)
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 20])
+def test_a_sample_of_channels_has_the_first_and_the_last(
+    wrong: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of transposed convolutions, and of convolutions with more weights than windows."""
+    monkeypatch.setattr(plan, "LARGE_LAYER", 1)
+    monkeypatch.setattr(comparing, "LARGEST_TAPS", 1)
+    rng = np.random.default_rng(0)
+
+    def weights(*shape: int) -> dict[str, Weight]:
+        values = rng.standard_normal(shape, dtype=np.float32)
+        return {"weight": weight_of(values), "bias": weight_of(values[0, :21, 0, 0].copy())}
+
+    conv = ops.Conv(21, (3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    up = ops.ConvTranspose(21, (3, 3), (2, 2), (1, 1), (1, 1), (1, 1), (0, 0))
+    layers = (
+        Layer("conv", conv, ("data",), ("conv",), weights(21, 30, 3, 3)),
+        Layer("up", up, ("conv",), ("up",), weights(21, 21, 3, 3)),
+    )
+    inputs = (ModelInput("data", (2, 30, 7, 9)),)
+    model = Model("net", "", "caffe", inputs, ("up",), layers)
+    path = written(model, tmp_path)
+    if wrong is not None:
+        file = onnx.load(path)
+        for tensor in file.graph.initializer:
+            if tensor.name.endswith("bias"):
+                values = numpy_helper.to_array(tensor).copy()
+                values[wrong] += 1
+                tensor.CopyFrom(numpy_helper.from_array(values, f"{tensor.name}/other"))
+        for node in file.graph.node:
+            node.input[2] += "/other"
+        onnx.save(file, path)
+    found = verify(model, str(path), extent="sampled")
+    assert {one.verdict for one in found.layers} == {"pass" if wrong is None else "fail"}
+    if wrong is None:
+        assert {one.layer: one.share for one in found.layers} == {"conv": 3 / 21, "up": 3 / 21}
 
 
 def test_a_sample_finds_a_wrong_weight(tmp_path: Path) -> None:

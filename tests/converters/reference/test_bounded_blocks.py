@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.converters.reference.build import convolution, layer, noise
-from upconv.converters.reference.bounded_blocks import Near, Place, in_bounded_blocks, near_blocks
+from upconv.converters.reference.bounded_blocks import (
+    Near,
+    PartNear,
+    Place,
+    in_bounded_blocks,
+    near_blocks,
+)
 from upconv.converters.reference.bounds import error_bound, sum_of_products
 from upconv.converters.reference.call import Array
 
@@ -39,9 +46,13 @@ def test_blocks_are_the_layer_and_their_bounds_the_theorems_or_less(
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
-def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -> None:
+@pytest.mark.parametrize("part", [1, 1 << 14])
+def test_what_is_near_is_as_near_as_said(
+    groups: int, stride: tuple[int, int], part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of inputs that differ by some roundings, by much, and at one pixel: the exact values of the
     second are within what is said of the first, and its bound is no more than the theorem's."""
+    monkeypatch.setattr("upconv.converters.reference.bounded_blocks.PART", part)
     op = convolution(channels=4, kernel=(3, 2), stride=stride, pad=(2, 1), groups=groups)
     x, weight = noise(2, 6, 7, 5), noise(4, 6 // groups, 3, 2, seed=1)
     one = layer(op, weight=weight, bias=noise(4, seed=2))
@@ -57,13 +68,17 @@ def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -
         limit = error_bound(whole.exact, whole.magnitude, whole.count)
         told: list[float] = []
 
+        seen = np.zeros(whole.exact.shape, int)
+
         def check(
-            place: Place, near: Array, lost: Array, bound: Array,
-            whole: Any = whole, limit: Array = limit, told: list[float] = told,
+            parts: Iterable[PartNear],
+            whole: Any = whole, limit: Array = limit, told: list[float] = told, seen: Any = seen,
         ) -> bool:  # fmt: skip
-            assert (np.abs(near - whole.exact[place]) <= lost + 1e-12).all()
-            assert (bound <= limit[place]).all()
-            told.append(float(lost.max()))
+            for place, near, lost, bound in parts:
+                assert (np.abs(near - whole.exact[place]) <= lost + 1e-12).all()
+                assert (bound <= limit[place]).all()
+                told.append(float(lost.max()))
+                seen[place] += 1
             return True
 
         def never(place: Place, exact: Array, bound: Array) -> bool:
@@ -73,7 +88,7 @@ def test_what_is_near_is_as_near_as_said(groups: int, stride: tuple[int, int]) -
         assert within == [True]
         assert exact is not None
         np.testing.assert_allclose(exact, of_x.exact, atol=1e-12)
-        assert told
+        assert (seen == 1).all()
         assert max(told) < 100 * scale * (1e6 if at == 2 else 1)
 
 
@@ -97,8 +112,8 @@ def test_what_is_not_within_the_first_bound_has_the_theorems_own(stride: tuple[i
             asked.append(("own", number, place))
             return bool((bound >= limit[place] * (1 - 1e-4)).all())
 
-        def never(place: Place, exact: Array, lost: Array, bound: Array) -> bool:
-            asked.append(("near", number, place))
+        def never(parts: Iterable[PartNear]) -> bool:
+            asked.append(("near", number, next(iter(parts))[0]))
             return False
 
         return Near([inputs], never, own)
@@ -109,6 +124,27 @@ def test_what_is_not_within_the_first_bound_has_the_theorems_own(stride: tuple[i
         count = sum(which == "near" and other == number for which, other, _ in asked)
         assert count >= 2
         assert sum(which == "own" and other == number for which, other, _ in asked) == 2 * count
-    strict = Near([x], lambda *block: False, lambda *block: False)
+    strict = Near([x], lambda parts: False, lambda *block: False)
     assert near_blocks(one, [x], [run(0), strict])[1] == [True, False]
     assert not in_bounded_blocks(one, [x], lambda *block: False)
+
+
+def test_what_no_number_bounds_is_not_near() -> None:
+    """Values beyond float64 in one pixel: its block is asked on its own inputs."""
+    op = convolution(channels=2, kernel=(3, 3), pad=(1, 1))
+    x, weight = noise(1, 2, 8, 5), noise(2, 2, 3, 3, seed=1)
+    x[0, 0, 0, 0] = np.inf
+    asked: list[str] = []
+
+    def sink(parts: Iterable[PartNear]) -> bool:
+        asked.append("near")
+        return True
+
+    def own(place: Place, exact: Array, bound: Array) -> bool:
+        asked.append("own")
+        return True
+
+    one = layer(op, weight=weight)
+    assert near_blocks(one, [x], [Near([x.copy()], sink, own)])[1] == [True]
+    assert asked.count("own") == 1
+    assert asked.count("near") >= 1

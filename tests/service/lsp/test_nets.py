@@ -62,6 +62,12 @@ def test_every_layer_has_its_size_beside_it(session: Editor, net: str) -> None:
     assert len(hints(session, net, 40)) < len(shown)
 
 
+def test_a_name_that_nothing_writes_has_no_size(session: Editor, folder: Path) -> None:
+    text = 'layer {\n  name: "r"\n  type: "ReLU"\n  bottom: "none"\n  top: "r"\n}\n'
+    uri = session.open(folder / "dangling.prototxt", text)
+    assert [one.position.line for one in hints(session, uri)] == [0]
+
+
 def test_a_shifted_merge_says_by_how_much(session: Editor, folder: Path) -> None:
     text = TEXT.replace("offset: 9", "offset: 7")
     assert text != TEXT

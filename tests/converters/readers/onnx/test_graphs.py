@@ -376,3 +376,18 @@ def test_before_opset_7_a_row_lies_along_the_axis_that_is_named(
     (found,) = meant(model, {"x": x, "row": row})
     along = row[:, None]
     assert_close(found, {"Add": x + along, "Pow": np.abs(x) ** along, "PRelu": x * along}[op], 1e-6)
+
+
+@pytest.mark.parametrize("largest", [(1 << 31) - 1, (1 << 63) - 1])
+def test_a_slice_backwards_to_the_largest_number_is_refused(largest: int, tmp_path: Path) -> None:
+    """The specification makes that nothing, onnxruntime everything. The least number is clear."""
+    node = helper.make_node("Slice", ["x", "begin", "end", "axis", "step"], ["y"])
+    stored = {"begin": [-1], "axis": [3], "step": [-1]}
+    for shape in ((1, 2, 3, 4), (1, 2, "H", "W")):
+        for end, why in ((largest, True), (-largest - 1, False), (-largest, False)):
+            model = proto([node], {"x": shape}, {**stored, "end": [end]})
+            found = read(model, tmp_path)
+            assert any("onnxruntime" in one for one in unknown(found).values()) is why
+            if not why:
+                x = noise(1, 2, 3, 4)
+                assert_close(meant(found, {"x": x})[0], computed(model, {"x": x})[0], 0)
