@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from upconv.converters.ir.dims import Like, Size, Symbol, TooLongError, bits_of, leaves, substitute
 from upconv.converters.ir.errors import ShapeError
@@ -122,34 +122,55 @@ def layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shap
     return results
 
 
+_LAST: Final = 3
+"""Shapes that are remembered of a layer: as it is, with open sizes, and before the last edit."""
+
+Results: TypeAlias = tuple[tuple[Shape | None, ...], bool]
+"""Shapes of outputs, and whether they follow from inputs that a layer's weights must fit, too."""
+
+
 def _alike(
     layer: Layer, given: Sequence[Shape | None], shapes: Mapping[str, Shape | None]
 ) -> tuple[Shape | None, ...]:
     """The shapes of a layer whose operator other layers may have, too: nets are made of blocks."""
-    pieces = layer.origin.place.source.pieces if layer.origin.place is not None else None
-    stated = any(weight.shape is not None for weight in layer.weights.values())
-    if pieces is None or stated or isinstance(layer.operator, Unknown) or targets(layer.operator):
+    place = layer.origin.place
+    pieces = place.source.pieces if place is not None else None
+    if pieces is None or isinstance(layer.operator, Unknown) or targets(layer.operator):
         return _layer_shapes(layer, shapes)
     key = (id(layer.operator), len(layer.outputs), *given)
     known = pieces.shapes.get(key)
     if known is None:
-        known = pieces.shapes[key] = layer.operator, _layer_shapes(layer, shapes)
-    found: tuple[Shape | None, ...] = known[1]
-    return found
-
-
-_LAST: Final = 3
-"""Shapes that are remembered of a layer: as it is, with open sizes, and before the last edit."""
+        known = pieces.shapes[key] = layer.operator, _results(layer, shapes)
+    return _fitting(layer, shapes, known[1])
 
 
 def _layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Shape | None, ...]:
+    return _fitting(layer, shapes, _results(layer, shapes))
+
+
+def _fitting(
+    layer: Layer, shapes: Mapping[str, Shape | None], found: Results
+) -> tuple[Shape | None, ...]:
+    """The shapes that were found; raises ShapeError where the layer's weights do not fit."""
+    results, is_known = found
+    x = shapes[layer.inputs[0]] if is_known and layer.inputs else None
+    if x is not None:
+        try:
+            check_weights(layer, x)
+        except ShapeError as error:
+            error.guess = results
+            raise
+    return results
+
+
+def _results(layer: Layer, shapes: Mapping[str, Shape | None]) -> Results:
     unknown = (None,) * len(layer.outputs)
     if isinstance(layer.operator, Unknown):
         stated = tuple(_stated(one, shapes) for one in layer.operator.shapes)
-        return (*stated, *unknown)[: len(unknown)]
+        return (*stated, *unknown)[: len(unknown)], False
     given = input_shapes(layer, shapes)
     if given is None:
-        return unknown
+        return unknown, False
     try:
         results = SHAPES[type(layer.operator)](layer.operator, given)
     except TooLongError as error:
@@ -157,14 +178,9 @@ def _layer_shapes(layer: Layer, shapes: Mapping[str, Shape | None]) -> tuple[Sha
     if not _are_ordinary(results):
         _require_countable(given.inputs, results)
         if any(bits_of(size) > MOST_BITS for shape in results for size in shape):
-            return unknown  # the layer that began it is told of; numbers are not to grow on and on
-    try:
-        if given.inputs:
-            check_weights(layer, given.x)
-    except ShapeError as error:
-        error.guess = results
-        raise
-    return results
+            # the layer that began it is told of; numbers are not to grow on and on
+            return unknown, False
+    return results, True
 
 
 def _stated(said: Shape, shapes: Mapping[str, Shape | None]) -> Shape | None:

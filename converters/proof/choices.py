@@ -8,6 +8,7 @@ where it stands: there any of them may be taken.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -32,16 +33,19 @@ def index_outputs(layer: Layer) -> tuple[str, ...]:
     return ()
 
 
-def left_open(layer: Layer, value: str, x: Array, got: NDArray[Any]) -> NDArray[np.bool_] | None:
+def left_open(
+    layer: Layer, value: str, inputs: Sequence[Array], got: NDArray[Any]
+) -> NDArray[np.bool_] | None:
     """Where an output `got` of a layer that takes the largest of some values of x had one of them
     NaN, so that no choice is wrong, but that an index must be a place; None where there are none.
 
-    x is (N, C, spatial...), the result of the shape of `got`.
+    x, the one input of such a layer, is (N, C, spatial...), the result of the shape of `got`.
     """
     op = layer.operator
     is_choice = isinstance(op, ArgMax) or (isinstance(op, Pool | GlobalPool) and op.kind == "max")
-    if not is_choice or not np.isnan(x).any():
+    if not is_choice or not np.isnan(inputs[0]).any():
         return None
+    x = inputs[0]
     found = np.broadcast_to(_has_nan(layer, x), got.shape)
     return found & _is_place(layer, value, x, got)
 

@@ -124,7 +124,7 @@ def _compare_whole(
         choice = value in index_outputs(layer)
         is_measured = index == 0 and not choice
         allowed = permitted(layer, form, inputs, errors, want) if is_measured else EXACT
-        free = left_open(layer, value, inputs[0], got)
+        free = left_open(layer, value, inputs, got)
         judged = want if free is None else np.where(free, got, want)
         share = 1.0 if free is None else 1 - np.count_nonzero(free) / free.size
         found = worst_element(judged, got, allowed.bound)

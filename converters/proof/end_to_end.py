@@ -329,7 +329,7 @@ def _compare(
     layer, value = chooser
     inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
     own, chosen = exact[measured], exact[value]
-    free = left_open(layer, value, own, inside)
+    free = left_open(layer, value, [own], inside)
     if free is not None:
         chosen = np.where(free, inside, chosen)
     one = compare_choices(layer, name, own, chosen, inside, tolerance)

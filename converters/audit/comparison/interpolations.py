@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upconv.converters.audit.comparison.rewriting import Change, Net
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves
+from upconv.converters.ir.dims import Size, Symbol, evaluate, is_constant, leaves
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 
 SIZES: Final = range(1, 257)
 """Of an input, at which sizes that are written in different ways are held against each other."""
+
+
+def unscaled(net: Net, layer: Layer) -> Change | None:
+    """A Resize that says a scale which is that of its sizes."""
+    op = layer.operator
+    if not isinstance(op, ops.Resize) or op.scale is None:
+        return None
+    x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
+    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+        return None
+    pairs = zip(x[2:], y[2:], op.scale, strict=True)
+    if any(size * scale != out for size, out, scale in pairs):  # type: ignore[operator]
+        return None
+    return Change(replace(layer, operator=replace(op, scale=None, size=y[2:])))
 
 
 def enlarged(net: Net, layer: Layer) -> Change | None:

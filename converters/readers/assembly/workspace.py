@@ -171,22 +171,32 @@ class Workspace:
         operator = Unknown(type_name, error.message, shape=first, others=more, axes=axes)
         return self.add(name, operator, tuple(inputs), origin, outputs=outputs)
 
-    def append(self, layer: Layer) -> None:
-        """Append a layer whose names are unique, and infer its outputs' shapes."""
+    def append(self, layer: Layer) -> bool:
+        """Append a layer whose names are unique, and infer its outputs' shapes; whether nothing is
+        wrong with them."""
+        plain = True
         self.layers.append(layer)
         try:
             found = layer_shapes(layer, self.shapes)
         except ShapeError as error:
             self.contradictions[layer.name] = error.noted()
-            found, self._as_inferred = error.guess, False
+            found, plain = error.guess, False
         for index, value in enumerate(layer.outputs):
             shape = found[index] if index < len(found) else None
             if shape is not None and shape not in self._short:
                 if any(map(excess, shape)):
-                    shape, self._as_inferred = None, False
+                    shape, plain = None, False
                 else:
                     self._short.add(shape)
             self.shapes[value] = shape
+        self._as_inferred &= plain
+        return plain
+
+    def take(self, layers: Iterable[Layer], shapes: Iterable[tuple[str, Shape | None]]) -> None:
+        """Append layers as they were appended before, to inputs of the same shapes, when nothing
+        was wrong with them."""
+        self.layers += layers
+        self.shapes.update(shapes)
 
     def once(self, value: str, how: Hashable, make: Callable[[], str]) -> str:
         """What `make` makes of a value, where it is first asked for; `how` says what that is."""

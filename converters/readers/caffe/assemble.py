@@ -7,7 +7,7 @@ because Caffe's parameters leave open how many axes a layer works on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from upconv.converters.ir.errors import AmbiguousError, UnsupportedError, UpconvError
 from upconv.converters.ir.kept import faults
@@ -53,53 +53,51 @@ def add_layers(
     """Append what the layers become, and a notice for each that could not be understood."""
     for node, source in zip(nodes, sources, strict=True):
         kept = node.layer.node.source.kept if source.blobs is None else None
-        key = _key(node, dialect)
-        shapes = [work.shapes[name] for name in key[2]]
-        known = _known(kept.get(add_layers, ()), key, shapes) if kept is not None else None
-        if known is not None:
-            for one in known:
-                work.append(one)
+        shapes = [work.shapes[name] for name in node.reads]
+        last = kept.get(add_layers) if kept is not None else None
+        if last is not None and last[:2] == (node.words, shapes) and last[2] == dialect:
+            work.take(*last[3:])
             continue
         said = len(work.notices)
-        layer = _caffe_layer(node, source, work)
-        try:
-            made = lower(layer, dialect)
-        except UpconvError as error:
-            made = (Lowered(Unknown(layer.type, error.message, said_of(layer.node))),)
-            if layer.type:  # that it has none is told already
-                work.refuse(error, layer.name, source.origin)
-        else:
-            made = _doubted(layer, made, work)
-        layers = tuple(_layers(layer, made, source.origin))
-        if kept is not None and len(work.notices) == said:
-            seen = shapes if layer.shapes.sizes_asked else list(map(_rank, shapes))
-            before = kept.get(add_layers, ())
-            layers = next((same for _, _, same in before if same == layers), layers)
-            kept[add_layers] = ((key, seen, layers), *before[:1])
-        for one in layers:
-            work.append(one)
+        layers = _made(node, source, shapes, dialect, work)
+        plain = list(map(work.append, layers))
+        if kept is not None and all(plain) and len(work.notices) == said:
+            found = [(value, work.shapes[value]) for one in layers for value in one.outputs]
+            kept[add_layers] = node.words, shapes, dialect, layers, found
 
 
-_Key: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...]]
-
-
-def _key(node: Node, dialect: str) -> _Key:
-    """What a lowering goes by, beside the layer's own text and the shapes of its bottoms."""
-    bottoms = tuple([value.name for value in node.bottoms])
-    return dialect, node.name, bottoms, tuple([value.name for value in node.tops])
-
-
-def _known(
-    before: Sequence[tuple[_Key, Sequence[object], tuple[Layer, ...]]],
-    key: _Key,
+def _made(
+    node: Node,
+    source: LayerSource,
     shapes: Sequence[Shape | None],
-) -> tuple[Layer, ...] | None:
-    """What a layer was lowered to, where its lowering saw no other names, ranks and, if it asked
-    for them, sizes."""
-    for known, seen, layers in before:
-        if known == key and (seen == shapes or seen == list(map(_rank, shapes))):
-            return layers
-    return None
+    dialect: str,
+    work: Workspace,
+) -> tuple[Layer, ...]:
+    """What a layer becomes, with a notice where it could not be understood. A piece of a text keeps
+    it for as long as it sees no other names and ranks and, if it asks for them, sizes."""
+    kept = node.layer.node.source.kept if source.blobs is None else None
+    before = kept.get(_made, ()) if kept is not None else ()
+    ranks = list(map(_rank, shapes))
+    for words, of, seen, layers in before:
+        if words == node.words and of == dialect and seen in (shapes, ranks):
+            known: tuple[Layer, ...] = layers
+            return known
+    said = len(work.notices)
+    layer = _caffe_layer(node, source, work)
+    try:
+        lowered = lower(layer, dialect)
+    except UpconvError as error:
+        lowered = (Lowered(Unknown(layer.type, error.message, said_of(layer.node))),)
+        if layer.type:  # that it has none is told already
+            work.refuse(error, layer.name, source.origin)
+    else:
+        lowered = _doubted(layer, lowered, work)
+    made = tuple(_layers(layer, lowered, source.origin))
+    if kept is not None and len(work.notices) == said:
+        made = next((same for *_, same in before if same == made), made)
+        seen = shapes if layer.shapes.sizes_asked else ranks
+        kept[_made] = ((node.words, dialect, seen, made), *before[:1])
+    return made
 
 
 def _rank(shape: Shape | None) -> int | None:
@@ -132,12 +130,12 @@ def _caffe_layer(node: Node, source: LayerSource, work: Workspace) -> CaffeLayer
         name=node.name,
         type=node.layer.type,
         node=node.layer.node,
-        bottoms=tuple(value.name for value in node.bottoms),
-        tops=tuple(value.name for value in node.tops),
+        bottoms=node.reads,
+        tops=node.writes,
         params=source.params,
         blobs=source.blobs,
         span=node.layer.span,
-        shapes=BottomShapes([work.shapes[value.name] for value in node.bottoms]),
+        shapes=BottomShapes([work.shapes[name] for name in node.reads]),
     )
 
 

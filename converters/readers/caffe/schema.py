@@ -14,7 +14,7 @@ from typing import Final
 
 from upconv.converters.ir.kept import those
 from upconv.converters.ir.similar import similar
-from upconv.converters.readers.files.prototxt import Field, Message, Scalar
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar, ValueList
 
 OPEN: Final = "open"
 _SCALARS: Final = frozenset({"int", "float", "bool", "text", "enum"})
@@ -290,14 +290,14 @@ def unknown_fields(root: Message) -> Iterator[tuple[Field, str, tuple[str, ...]]
     alike, and the sub-messages where a field of this name belongs. What is inside an unknown or
     an open message is not judged.
     """
-    anew = [field for field in root.fields if field.source.kept is None]
-    pieces = [field for field in root.fields if field.source.kept is not None]
-    for field in (*anew, *those(root.source.pieces, _has_unknown, pieces)):
-        yield from _unknown_in(field, "NetParameter")
+    anew = [entry for entry in root.entries if entry.source.kept is None]
+    pieces = [entry for entry in root.entries if entry.source.kept is not None]
+    for entry in (*anew, *those(root.source.pieces, _has_unknown, pieces)):
+        yield from _unknown_in(Field(entry), "NetParameter")
 
 
-def _has_unknown(field: Field) -> bool:
-    return any(True for _ in _unknown_in(field, "NetParameter"))
+def _has_unknown(entry: Message | Scalar | ValueList) -> bool:
+    return any(True for _ in _unknown_in(Field(entry), "NetParameter"))
 
 
 def _unknown(message: Message, type_name: str) -> Iterator[tuple[Field, str, tuple[str, ...]]]:

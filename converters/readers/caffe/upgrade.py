@@ -23,7 +23,7 @@ from upconv.converters.readers.caffe.upgrade_v0 import (
     v0_as_v1,
     v0_type,
 )
-from upconv.converters.readers.files.prototxt import Field, Message, Scalar, Value
+from upconv.converters.readers.files.prototxt import Field, Message, Scalar, Value, ValueList
 
 LAYER_FIELDS: Final = ("layer", "layers")
 _INPUT_AXES: Final = 4  # input_dim comes in fours
@@ -76,8 +76,8 @@ def upgrade(root: Message) -> WrittenNet:
     """The net that a parsed file holds. Raises nothing: what is wrong becomes notices."""
     notices: list[Notice] = []
     pieces = root.source.pieces
-    fields = [field for field in root.fields if field.name in LAYER_FIELDS]
-    parts = each(pieces, _parts, fields, _parts)
+    written = [entry for entry in root.entries if entry.name in LAYER_FIELDS]
+    parts = each(pieces, _parts, written, _parts)
     notices += [_no_block(value) for part in parts for value in part.others]
     entries = [entry for part in parts for entry in part.entries]
     version = min((part.version for part in parts), default=2)
@@ -127,7 +127,8 @@ class _Part:
     version: int
 
 
-def _parts(field: Field) -> _Part:
+def _parts(written: Message | Scalar | ValueList) -> _Part:
+    field = Field(written)
     name, values = field.name, field.values
     blocks = [value for value in values if isinstance(value, Message)]
     places: Sequence[Placed] = [field] if len(values) == 1 else blocks

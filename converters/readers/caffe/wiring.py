@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import compress, islice
 from operator import is_not
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from upconv.converters.ir.errors import UnreadableError
 from upconv.converters.ir.kept import each
@@ -32,6 +32,7 @@ from upconv.converters.readers.caffe.layer_types import (
 )
 from upconv.converters.readers.caffe.upgrade import WrittenInput, WrittenLayer
 
+Words: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
 Role = Literal["data", "operator", "loss", "metric", "recorder", "silence"]
 
 _RESULTS: Final[dict[Role, int]] = {"loss": 1, "metric": 1, "recorder": MANY}
@@ -81,10 +82,11 @@ class InputSource:
 class Node:
     """A layer under its unique name, with the values it reads and writes.
 
-    `kept` is False for what inference drops: losses, metrics and what only they feed.
+    `kept` is False for what inference drops: losses, metrics and what only they feed. `words` are
+    its name and those of the values, once they have one.
     """
 
-    __slots__ = ("bottoms", "kept", "layer", "name", "tops")
+    __slots__ = ("bottoms", "kept", "layer", "name", "tops", "words")
 
     def __init__(
         self, name: str, layer: WrittenLayer, bottoms: tuple[Value, ...], *, kept: bool
@@ -94,11 +96,26 @@ class Node:
         self.bottoms = bottoms
         self.tops: tuple[Value, ...] = ()
         self.kept = kept
+        self.words: Words = ("", (), ())
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the values that it reads."""
+        return self.words[1]
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return self.words[2]
+
+    def settle(self) -> None:
+        """Take over the names of the values, which have one each now."""
+        reads = tuple([value.name for value in self.bottoms])
+        self.words = self.name, reads, tuple([value.name for value in self.tops])
 
     def anew(self, layer: WrittenLayer) -> Node:
         """The node of a layer of the same words."""
         made = Node(self.name, layer, self.bottoms, kept=self.kept)
-        made.tops = self.tops
+        made.tops, made.words = self.tops, self.words
         return made
 
 
@@ -239,6 +256,8 @@ class _Wirer:
         self._keep_what_is_needed()
         self._name_values()
         nodes = tuple(node for node in self.nodes if node.kept)
+        for node in nodes:
+            node.settle()
         outputs = sorted(value.name for node in nodes for value in node.tops
                          if self._is_output(value))  # fmt: skip
         read = {value for node in nodes for value in node.bottoms}

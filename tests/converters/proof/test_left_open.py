@@ -108,20 +108,22 @@ def test_only_what_is_chosen_beside_a_nan_is_open() -> None:
     x = np.array([[[[1.0, NAN, 3.0, 2.0]], [[4.0, 1.0, 3.0, 2.0]]]])
     line = Layer("a", ops.ArgMax(3, 1, "indices"), ("x",), ("y",))
     got = np.array([[[[4.0]], [[0.0]]]])
-    found = left_open(line, "y", x, got)
+    found = left_open(line, "y", [x], got)
     assert found is not None
     assert found.ravel().tolist() == [False, False]  # 4 is no place
-    found = left_open(line, "y", x, np.zeros((1, 2, 1, 1)))
+    found = left_open(line, "y", [x], np.zeros((1, 2, 1, 1)))
     assert found is not None
     assert found.ravel().tolist() == [True, False]
     pool = ops.Pool("max", (1, 2), (1, 2), (1, 1), (0, 0), (0, 0), "floor", "if_padded", True)
     window = Layer("p", pool, ("x",), ("v", "y"))
-    found = left_open(window, "v", x, np.zeros((1, 2, 1, 2)))
+    found = left_open(window, "v", [x], np.zeros((1, 2, 1, 2)))
     assert found is not None
     assert found.ravel().tolist() == [True, False, False, False]
-    assert left_open(window, "v", np.nan_to_num(x), np.zeros((1, 2, 1, 2))) is None
+    assert left_open(window, "v", [np.nan_to_num(x)], np.zeros((1, 2, 1, 2))) is None
     both = Layer("b", ops.ArgMax(None, 1, "both"), ("x",), ("y",))
-    found = left_open(both, "y", x, np.array([[[8.0], [NAN]]]))
+    found = left_open(both, "y", [x], np.array([[[8.0], [NAN]]]))
     assert found is not None
     assert found.ravel().tolist() == [False, True]
-    assert left_open(Layer("r", ops.Relu(), ("x",), ("y",)), "y", x, x) is None
+    assert left_open(Layer("r", ops.Relu(), ("x",), ("y",)), "y", [x], x) is None
+    constant = Layer("c", ops.Constant((1,)), (), ("y",))
+    assert left_open(constant, "y", [], np.zeros(1)) is None

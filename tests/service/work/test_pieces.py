@@ -4,6 +4,7 @@ findings, places and fixes, and of the model every layer, shape, place of pixels
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -135,6 +136,38 @@ def test_what_does_not_change_is_not_read_again() -> None:
     ours = [a is b for a, b in pairs if a.origin.kept is not None]
     assert len(ours) == len(pairs)
     assert all(ours)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lr_mult: 0", "lr_mult: 00"),
+        ("kernel_size: 16", "kernel_size: 18"),  # other sizes behind it
+        ('top: "score_pool4"', 'top: "score_pool4x"'),  # and other names
+    ],
+)
+def test_what_follows_from_a_layer_alone_is_asked_of_the_layer_that_changed(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces, asked = Pieces(), Counter[object]()
+    assert FCN.count(old) >= 1
+    for text in (FCN, FCN.replace(old, new, 1)):
+        look(Source(PATH, text), OPTIONS, pieces=pieces)
+    each = Pieces.each
+
+    def counted(self: Pieces, what: Any, items: Any, make: Callable[[Any], Any]) -> Any:
+        def made(item: Any) -> Any:
+            asked[what] += 1
+            return make(item)
+
+        return each(self, what, items, made)
+
+    monkeypatch.setattr(Pieces, "each", counted)
+    again = look(Source(PATH, FCN), OPTIONS, pieces=pieces)
+    assert again.context is not None
+    assert len(again.context.net.layers) > 30
+    assert asked
+    assert max(asked.values()) <= 3, asked  # it and, for other names, who reads it
 
 
 def test_a_look_is_given_up_inside_reading() -> None:
