@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate, compress, count
 from operator import add, is_not
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from upconv.converters.ir.records import record
 
@@ -151,6 +151,17 @@ class _Alike:
     taken: int = 0
 
 
+_Row: TypeAlias = tuple[Sequence[Any], list[Any]]
+"""Items, and what is known of each."""
+
+_FEW: Final = 16
+"""Items of a row that are asked again before another row is looked at."""
+
+
+def _length(row: _Row) -> int:
+    return len(row[0])
+
+
 def _same(before: Iterable[Any], now: Iterable[Any], most: int) -> int:
     """How many of two rows of items are the very same, from the beginning on."""
     return min(next(compress(count(), map(is_not, before, now)), most), most)
@@ -178,7 +189,7 @@ class Pieces:
         self.inferred: Any = None
         self.wired: Any = None
         self._same: dict[Any, Any] = {}
-        self._rows: dict[Hashable, tuple[Sequence[Any], list[Any]]] = {}
+        self._rows: dict[Hashable, tuple[_Row, ...]] = {}
         self._last_alike: tuple[Sequence[Any], Sequence[Any], tuple[int, int]] = ((), (), (0, 0))
         self._known: dict[str, _Alike] = {}
         self._round = 0
@@ -209,14 +220,29 @@ class Pieces:
 
     def each(self, what: Hashable, items: Sequence[T], make: Callable[[T], R]) -> Sequence[R]:
         """What `make` gives of each item (`kept.each`)."""
-        before, known = self._rows.get(what, ((), []))
-        if before is not items:
-            head, tail = self._alike(before, items)
-            middle = list(map(make, items[head : len(items) - tail]))
-            known = [*known[:head], *middle, *known[len(known) - tail :]]
-            self._rows[what] = items, known
-        found: list[R] = known
+        rows = self._rows.get(what, ())
+        if rows and rows[0][0] is items:
+            newest: list[R] = rows[0][1]
+            return newest
+        known, (head, tail) = self._nearest(rows, items)
+        middle = list(map(make, items[head : len(items) - tail]))
+        found: list[R] = [*known[:head], *middle, *known[len(known) - tail :]]
+        self._rows[what] = ((items, found), *sorted(rows, key=_length, reverse=True)[:1])
         return found
+
+    def _nearest(
+        self, rows: Sequence[_Row], items: Sequence[Any]
+    ) -> tuple[list[Any], tuple[int, int]]:
+        """What is known of the row that most of these items stand in, and how many at either end:
+        the newest, else the longer one that is remembered from before a block swallowed others."""
+        best: tuple[list[Any], tuple[int, int]] = [], (0, 0)
+        for before, known in rows:
+            ends = self._alike(before, items)
+            if sum(ends) > sum(best[1]):
+                best = known, ends
+            if sum(ends) + _FEW >= len(items):
+                break
+        return best
 
     def _alike(self, before: Sequence[Any], now: Sequence[Any]) -> tuple[int, int]:
         """How many items are the very same from the beginning on, and how many of the others from

@@ -41,6 +41,7 @@ from upconv.converters.audit.comparison.products import as_transposed, unfolded
 from upconv.converters.audit.comparison.repeating import nearest, nearest_of_nearest, repeated
 from upconv.converters.audit.comparison.rewriting import Change, Net, Rewrite
 from upconv.converters.audit.comparison.sizes import numbered
+from upconv.converters.audit.comparison.windows import inside
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.model import Layer, Model
@@ -195,6 +196,7 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     cutting,
     transposed_margin,
     transposed_margin,
+    inside,
     unscaled,
     nearest,
     nearest_of_nearest,

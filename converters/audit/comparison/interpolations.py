@@ -25,17 +25,22 @@ SIZES: Final = range(1, 257)
 
 
 def unscaled(net: Net, layer: Layer) -> Change | None:
-    """A Resize that says a scale which is that of its sizes."""
+    """A Resize that says a scale which is that of its sizes, or to be smoothed where nothing
+    becomes smaller."""
     op = layer.operator
-    if not isinstance(op, ops.Resize) or op.scale is None:
+    if not isinstance(op, ops.Resize):
         return None
     x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
     if x is None or y is None or not is_constant(*x[2:], *y[2:]):
         return None
-    pairs = zip(x[2:], y[2:], op.scale, strict=True)
-    if any(size * scale != out for size, out, scale in pairs):  # type: ignore[operator]
-        return None
-    return Change(replace(layer, operator=replace(op, scale=None, size=y[2:])))
+    plain = op
+    pairs = zip(x[2:], y[2:], op.scale or (), strict=False)
+    if op.scale is not None and all(size * scale == out for size, out, scale in pairs):  # type: ignore[operator]
+        plain = replace(op, scale=None, size=y[2:])
+    grows = all(out >= size for size, out in zip(x[2:], y[2:], strict=True))  # type: ignore[operator]
+    if op.antialias and plain.scale is None and grows:
+        plain = replace(plain, antialias=False, exclude_outside=True)
+    return Change(replace(layer, operator=plain)) if plain != op else None
 
 
 def enlarged(net: Net, layer: Layer) -> Change | None:

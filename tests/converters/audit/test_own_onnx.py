@@ -186,8 +186,14 @@ def test_operators_in_steps(
         assert {(one.kind, one.left) for one in changed} == {("setting", "layer")}, field
 
 
+EVEN: ops.Pool = ops.Pool(
+    "average", (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "ceil", "always", count_padding=False
+)
+
 ROWS: list[list[tuple[ops.Operator, dict[str, tuple[int, ...]]]]] = [
     [(ops.Resize("linear", "half_pixel", size=(2, 3), scale=(0.5, 0.5)), {})],
+    [(ops.Resize("cubic", "half_pixel", size=(8, 6), cubic_a=-0.5, antialias=True), {})],
+    [(EVEN, {})],
     [(ops.GroupNorm(48, 1e-5), {}), (ops.Power(scale=-1.0), {}), (ops.Softplus(), {})],
     [(ops.GroupNorm(4, 1e-5), {"scale": (48,), "bias": (48,)}), (ops.Power(scale=-1.0), {})],
 ]
