@@ -37,6 +37,7 @@ KNOWN: Final[Mapping[str, type]] = {
     "padded": bool,
     "beyond": bool,
     "single_channel_groups": bool,
+    "normalised": bool,
     "mode": str,
     "coordinates": str,
     "nearest_mode": str,
@@ -66,19 +67,21 @@ the spatial ones; `stores_open_size`: the file stores a shape with letters for w
 `extent` is the kernel with its dilation; `output_shape` is "none", "spatial" or "full" (N and C
 among it); `uneven`: begin and end pads differ, counting those that auto_pad or output_shape stand
 for; `beyond`: output_shape asks for so much more than the kernel reaches that the pads at the begin
-are negative; `computed_size`: the network computes the size; `fractional`: coordinates by a scale
-that is not the ratio of the sizes; `antialias`: and an axis becomes shorter; `understood`: false
-where the specification leaves two readings, or anything else keeps the node from having a
-record."""
+are negative; `normalised`: a BatchNormalization alone reads it; `computed_size`: the network
+computes the size; `fractional`: coordinates by a scale that is not the ratio of the sizes;
+`antialias`: and an axis becomes shorter; `understood`: false where the specification leaves two
+readings, or anything else keeps the node from having a record."""
 
 
 @record(frozen=True, slots=True)
 class Seen:
-    """A node with the layer that it is, or belongs to, and the shapes that are known."""
+    """A node with the layer that it is, or belongs to, and the shapes that are known; `normalised`:
+    a BatchNormalization reads what it makes, and nothing else does."""
 
     node: OnnxNode
     layer: Layer
     shapes: Mapping[str, Shape | None]
+    normalised: bool = False
 
     def text(self, name: str, default: str = "") -> str:
         found = self.node.attribute(name)
@@ -143,6 +146,7 @@ def _conv_transpose(seen: Seen) -> Pairs:
     group = seen.number("group", 1)
     yield "group", group
     yield "bias", seen.gives(2)
+    yield "normalised", seen.normalised
     axes = _axes_of(seen)
     if axes is None:
         return

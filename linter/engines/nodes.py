@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from upconv.converters.ir.errors import UpconvError
 from upconv.converters.ir.inference import Inference
 from upconv.converters.ir.model import Layer, Model
-from upconv.converters.ir.operators import UPSAMPLING, GridSample, SpaceToDepth, Unknown
+from upconv.converters.ir.operators import UPSAMPLING, BatchNorm, GridSample, SpaceToDepth, Unknown
 from upconv.converters.ir.records import record
 from upconv.converters.ir.tensors import ArrayData, Weight
 from upconv.converters.ir.weight_shapes import expected_weights
@@ -63,10 +64,12 @@ def _value(attribute: AttributeProto) -> str | int | float | tuple[int, ...] | N
 def nodes_of(model: Model, inference: Inference) -> Iterator[Seen]:
     """The nodes that matter to upsampling, each with its layer."""
     written: dict[int, Seen] = {}
+    normalised = _normalised(model)
     for layer in model.layers:
         node = layer.origin.written.node
-        if node is not None:
-            written[id(node)] = Seen(node, layer, inference.shapes)  # the last makes its output
+        if node is not None:  # the last makes its output
+            behind = layer.outputs[:1] in normalised
+            written[id(node)] = Seen(node, layer, inference.shapes, behind)
         elif isinstance(layer.operator, JUDGED) and layer.origin.framework != "onnx":
             yield from emitted(model, layer, inference)
     yield from written.values()
@@ -85,7 +88,23 @@ def emitted(model: Model, layer: Layer, inference: Inference, opset: int = 18) -
         built = build(part, WriteOptions(opset))
     except UpconvError:
         return []
-    return [Seen(EmittedNode(n, opset), layer, inference.shapes) for n in built.proto.graph.node]
+    behind = layer.outputs[:1] in _normalised(model)
+    return [
+        Seen(EmittedNode(n, opset), layer, inference.shapes, behind and n.output[0] == last)
+        for n in built.proto.graph.node
+        for last in layer.outputs[:1]
+    ]
+
+
+def _normalised(model: Model) -> frozenset[tuple[str, ...]]:
+    """The values that a BatchNormalization reads, and nothing else does."""
+    readers = Counter(value for layer in model.layers for value in layer.inputs)
+    readers.update(model.outputs)
+    return frozenset(
+        layer.inputs
+        for layer in model.layers
+        if isinstance(layer.operator, BatchNorm) and readers[layer.inputs[0]] == 1
+    )
 
 
 def _with_stand_ins(layer: Layer, inference: Inference) -> Layer:

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.engines.generated.__main__ import OUT as MEASURED
 from benchmarks.engines.generated.search import branches
+from benchmarks.engines.generated.settings import made_of, usual
 from benchmarks.engines.verdicts import EFFECTS, RIGHT, shows
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.inference import infer
@@ -153,3 +154,23 @@ def test_other_formats_are_judged_by_what_convert_would_write(tmp_path: Path) ->
     found = [one.message for one in report.findings if one.code.startswith("UP5")]
     assert [one[:37] for one in found] == ["ncnn refuses: a batch of more than one"[:37]]
     assert not [f for f in check_path(path).findings if f.code.startswith("UP5")]
+
+
+@pytest.mark.parametrize(
+    ("groups", "also", "told"), [(2, "", True), (4, "", True), (1, "", False), (2, "c", False)]
+)
+def test_what_reads_a_node_alone(groups: int, also: str, told: bool, tmp_path: Path) -> None:
+    """OpenCV 4 joins a BatchNormalization with the groups before it, if nothing else reads them."""
+    said = {**usual("ConvTranspose"), "group": groups, "normalised": True}
+    proto, _ = made_of("ConvTranspose", said)
+    if also:
+        end = proto.graph.output.add()
+        end.CopyFrom(proto.graph.output[0])
+        end.name = also
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    model = open_model(str(tmp_path / "net.onnx"), ReadOptions())
+    nodes = list(nodes_of(model, infer(model)))
+    four, five = (targets_of((name,))[0] for name in ("opencv-4", "opencv-5"))
+    assert [entry for node in nodes for entry in five.verdicts(node)] == []
+    found = [entry.says for node in nodes for entry in four.verdicts(node)]
+    assert any("BatchNormalization" in says for says in found) is told

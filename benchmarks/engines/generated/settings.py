@@ -56,8 +56,17 @@ def _conv_transpose(said: Settings, rng: Any) -> Made:
     stored = {"w": _random(rng, (4, 4 // groups, *[kernel] * axes))}
     if said["bias"]:
         stored["b"] = _random(rng, (4,))
-    node = helper.make_node("ConvTranspose", ["x", *stored], ["y"], **attributes)
-    return [node], stored, (said["batch"], 4, *sizes)
+    shape = (said["batch"], 4, *sizes)
+    if not said["normalised"]:
+        return (
+            [helper.make_node("ConvTranspose", ["x", *stored], ["y"], **attributes)],
+            stored,
+            shape,
+        )
+    node = helper.make_node("ConvTranspose", ["x", *stored], ["c"], **attributes)
+    norm = {name: np.abs(_random(rng, (4,))) + np.float32(0.2) for name in ("s", "o", "m", "v")}
+    behind = helper.make_node("BatchNormalization", ["c", *norm], ["y"])
+    return [node, behind], {**stored, **norm}, shape
 
 
 def _resize(said: Settings, rng: Any) -> Made:
@@ -184,6 +193,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
         "open": (False, True),
         "stored": (False, True),
         "batch": (1, 2),
+        "normalised": (False, True),
         "opset": (18,),
     },
     "Resize": {
