@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -115,7 +116,10 @@ def _others(
         cv2.setNumThreads(threads)
         image = np.ascontiguousarray(np.moveaxis(x[0], 0, -1))
         size = (factor * x.shape[3], factor * x.shape[2])
-        runs["OpenCV resize"] = partial(cv2.resize, image, size, interpolation=cv2.INTER_LINEAR)
+        resize = partial(cv2.resize, image, size, interpolation=cv2.INTER_LINEAR)
+        with suppress(cv2.error):  # of more channels than an image may have, 128 of late
+            resize()
+            runs["OpenCV resize"] = resize
     return runs
 
 

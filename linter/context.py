@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -87,7 +86,6 @@ def _finding(find: Callable[[Layer], Iterable[Hit]]) -> Callable[[Layer], bool]:
     return test
 
 
-@dataclass
 class Context:
     """One file under check.
 
@@ -96,13 +94,22 @@ class Context:
     the model is to run in.
     """
 
-    path: str
-    source: Source | None
-    model: Model | None
-    failures: list[UpconvError] = field(default_factory=list)
-    crashes: list[Crash] = field(default_factory=list)
-    unused: list[tuple[Ignore, str]] = field(default_factory=list)
-    targets: tuple[str, ...] = ()
+    def __init__(
+        self,
+        path: str,
+        source: Source | None,
+        model: Model | None,
+        failures: Iterable[UpconvError] = (),
+        crashes: Iterable[Crash] = (),
+        targets: tuple[str, ...] = (),
+    ) -> None:
+        self.path = path
+        self.source = source
+        self.model = model
+        self.failures = list(failures)
+        self.crashes = list(crashes)
+        self.unused: list[tuple[Ignore, str]] = []
+        self.targets = targets
 
     @property
     def net(self) -> Model:

@@ -122,8 +122,8 @@ def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]
     handle, name = temporary_file(target.parent)
     try:
         with os.fdopen(handle, "wb", buffering=0) as stream:
-            for chunk in chunks:
-                _write_all(stream.fileno(), chunk, target)
+            for parts in whole_pages(chunks):
+                _write_all(stream.fileno(), parts, target)
             if not HOLDS:
                 stream.close()
             yield name
@@ -131,13 +131,46 @@ def _staged(target: Path, chunks: Iterable[memoryview | bytes]) -> Iterator[str]
         Path(name).unlink(missing_ok=True)
 
 
-def _write_all(descriptor: int, chunk: memoryview | bytes, target: Path) -> None:
-    left = memoryview(chunk)
+def whole_pages(
+    chunks: Iterable[memoryview | bytes],
+) -> Iterator[tuple[memoryview | bytes, ...]]:
+    """The same bytes in parts to be written at once, all of whole pages but the last.
+
+    Where each write ends within a page, and the next one begins there, systems take twice as long.
+
+    >>> [sum(map(len, parts)) for parts in whole_pages([bytes(300), bytes(9000), bytes(10)])]
+    [8192, 1118]
+    """
+    held = b""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        whole = (len(held) + len(view)) // PAGE * PAGE - len(held)
+        if whole < 0:
+            held += view
+            continue
+        if held or whole:
+            yield (held, view[:whole])
+        held = bytes(view[whole:])
+    yield (held,)
+
+
+def _write_all(descriptor: int, parts: Iterable[memoryview | bytes], target: Path) -> None:
+    left = [memoryview(part) for part in parts if len(part)]
     while left:
         try:
-            left = left[os.write(descriptor, left) :]
-        except OSError as error:  # a full disk; os.write does not know the file's name
+            count = _written(descriptor, left)
+        except OSError as error:  # a full disk; the system does not know the file's name
             raise OSError(error.errno, error.strerror, str(target)) from None
+        while left and count >= len(left[0]):
+            count -= len(left.pop(0))
+        if left:
+            left[0] = left[0][count:]
+
+
+def _written(descriptor: int, parts: list[memoryview]) -> int:
+    """How many bytes of these the system took at once."""
+    writev = getattr(os, "writev", None)  # which Windows does not have
+    return writev(descriptor, parts) if writev else os.write(descriptor, parts[0])
 
 
 def move_model(source: Path, target: Path) -> None:

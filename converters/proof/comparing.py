@@ -14,7 +14,7 @@ from upconv.converters.ir import operators as ops
 from upconv.converters.ir.errors import ShapeError
 from upconv.converters.ir.model import Layer
 from upconv.converters.proof.certificates import EXACT, Allowance, allowance, carried
-from upconv.converters.proof.choices import index_outputs
+from upconv.converters.proof.choices import index_outputs, left_open
 from upconv.converters.proof.plan import FULL, Chooser, Plan
 from upconv.converters.proof.report import LayerCertificate, Verdict, worse_layer, worst_element
 from upconv.converters.reference import run_layer, widened
@@ -124,8 +124,11 @@ def _compare_whole(
         choice = value in index_outputs(layer)
         is_measured = index == 0 and not choice
         allowed = permitted(layer, form, inputs, errors, want) if is_measured else EXACT
-        found = worst_element(want, got, allowed.bound)
-        one = _judged(layer, form, allowed.kind, found, got.size)
+        free = left_open(layer, value, inputs, got)
+        judged = want if free is None else np.where(free, got, want)
+        share = 1.0 if free is None else 1 - np.count_nonzero(free) / free.size
+        found = worst_element(judged, got, allowed.bound)
+        one = _judged(layer, form, allowed.kind, found, got.size, share)
         worst = one if worst is None else worse_layer(worst, one)
     assert worst is not None
     return worst
@@ -274,7 +277,7 @@ def _by_channels(
         wide, exact = run_part(layer, inputs, part)
         one = _compare_whole(layer, form, wide, {}, exact, {layer.outputs[0]: values})
         found.append(one)
-        compared.append(values.size)
+        compared.append(round(one.share * values.size))
 
     try:
         each(judge, chosen)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.operators import Identity
 from upconv.converters.proof.certificates import allowance
-from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs
+from upconv.converters.proof.choices import chooser_of, chosen_values, index_outputs, left_open
 from upconv.converters.proof.jumps import jump_outputs, with_jumps_of
 from upconv.converters.proof.pace import Pace, run_costs, sizes_of
 from upconv.converters.proof.report import OutputCertificate, Verdict, worse_output, worst_element
@@ -328,7 +328,11 @@ def _compare(
         return judged(name, want, got, tolerance)
     layer, value = chooser
     inside = np.moveaxis(got, -1, 1) if name in model.channels_last else got
-    one = compare_choices(layer, name, exact[measured], exact[value], inside, tolerance)
+    own, chosen = exact[measured], exact[value]
+    free = left_open(layer, value, [own], inside)
+    if free is not None:
+        chosen = np.where(free, inside, chosen)
+    one = compare_choices(layer, name, own, chosen, inside, tolerance)
     return replace(one, shape=got.shape)
 
 

@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if arguments is None:  # then the process is the command's own
         os.environ.setdefault(ONE_THREAD, "1")
+        _replace_closed_streams()
     collect_seldom()  # before anything else, since importing makes more objects than most commands
 
     import click
@@ -49,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None:
         end(status)
     sys.exit(status)
+
+
+def _replace_closed_streams() -> None:
+    """Where the caller has closed a standard stream, write to nowhere. Else the next file that is
+    opened would take its number, and with it what others write there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _complain_of_ourselves(error: Exception) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from lsprotocol import types
 
@@ -12,7 +12,14 @@ from upconv.service.lsp.positions import Lines
 
 if TYPE_CHECKING:
     from upconv.service.lsp.documents import Document
-    from upconv.service.lsp.session import Session
+
+
+class Editor(Protocol):
+    """Who applies the changes."""
+
+    def can(self, capability: str) -> bool:
+        """Whether it understands something."""
+
 
 MOST_LINES: Final = 2000
 """Changed lines that are compared one by one; of more, the whole stretch is replaced."""
@@ -61,10 +68,10 @@ Change: TypeAlias = "tuple[Document, Iterable[types.TextEdit]]"
 """A text and its edits."""
 
 
-def workspace_edit(session: Session, *changes: Change) -> types.WorkspaceEdit:
+def workspace_edit(editor: Editor, *changes: Change) -> types.WorkspaceEdit:
     """The edits of some texts, for the versions that they were made for where the editor can
     tell."""
-    if not session.can("workspace.workspace_edit.document_changes"):
+    if not editor.can("workspace.workspace_edit.document_changes"):
         return types.WorkspaceEdit(changes={one.shot.uri: list(edits) for one, edits in changes})
     return types.WorkspaceEdit(
         document_changes=[

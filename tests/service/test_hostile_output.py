@@ -321,3 +321,15 @@ def test_weights_beside_a_file_in_a_folder_that_cannot_be_written(
     model = fill_missing(open_model(str(net), ReadOptions()), ("bilinear",))
     assert verify(model, str(out)).verdict == "pass"
     assert names(net.parent) == {"net.prototxt", "x.onnx", "x.onnx.data"}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_the_caller_has_closed(net: Path, closed: str) -> None:
+    """What is written is whole: no message lands in a file that took a stream's number."""
+    out = net.with_suffix(".onnx")
+    words = f'"$0" -m upconv convert {net} --fill-missing bilinear -o {out} {closed}'
+    command = ["sh", "-c", words, sys.executable]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    onnx.checker.check_model(onnx.load(out))
+    assert (b"pass" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))

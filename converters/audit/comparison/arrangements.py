@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from upconv.converters.audit.comparison.values import Values
+from upconv.converters.audit.comparison.weights import is_idle
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import multiply
 from upconv.converters.ir.model import Layer
@@ -44,12 +45,7 @@ def _of_groups(layer: Layer, shapes: Shapes) -> ops.Operator | None:
     by ones and adds zeros."""
     (x, seen, y), op = shapes, layer.operator
     assert isinstance(op, ops.GroupNorm)
-    defaults = {"scale": 1.0, "bias": 0.0}
-    idle = all(
-        weight.present and (weight.array() == defaults[name]).all()
-        for name, weight in layer.weights.items()
-    )
-    alike = idle and x == y and len(seen) == 3 and seen[:2] == (x[0], op.groups)
+    alike = is_idle(layer) and x == y and len(seen) == 3 and seen[:2] == (x[0], op.groups)
     return op if alike else None
 
 

@@ -13,7 +13,7 @@ from upconv.converters.audit.comparison.affine import affine_of, as_scale, folde
 from upconv.converters.audit.comparison.arrangements import picked, rearranged, unpooled
 from upconv.converters.audit.comparison.cuts import cutting, padding, parted, transposed_margin
 from upconv.converters.audit.comparison.factors import joined_axes, mixed_first, of_one_pixel
-from upconv.converters.audit.comparison.interpolations import enlarged, framed
+from upconv.converters.audit.comparison.interpolations import enlarged, framed, unscaled
 from upconv.converters.audit.comparison.largest import of_equals, over_all, placed
 from upconv.converters.audit.comparison.lowerings import (
     filled,
@@ -41,6 +41,7 @@ from upconv.converters.audit.comparison.products import as_transposed, unfolded
 from upconv.converters.audit.comparison.repeating import nearest, nearest_of_nearest, repeated
 from upconv.converters.audit.comparison.rewriting import Change, Net, Rewrite
 from upconv.converters.audit.comparison.sizes import numbered
+from upconv.converters.audit.comparison.windows import inside
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.model import Layer, Model
@@ -195,6 +196,8 @@ REWRITES: Final[tuple[Rewrite, ...]] = (
     cutting,
     transposed_margin,
     transposed_margin,
+    inside,
+    unscaled,
     nearest,
     nearest_of_nearest,
     nearest_of_nearest,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upconv.converters.audit.comparison.rewriting import Change, Net
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves
+from upconv.converters.ir.dims import Size, Symbol, evaluate, is_constant, leaves
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 
 SIZES: Final = range(1, 257)
 """Of an input, at which sizes that are written in different ways are held against each other."""
+
+
+def unscaled(net: Net, layer: Layer) -> Change | None:
+    """A Resize that says a scale which is that of its sizes, or to be smoothed where nothing
+    becomes smaller."""
+    op = layer.operator
+    if not isinstance(op, ops.Resize):
+        return None
+    x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
+    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+        return None
+    plain = op
+    pairs = zip(x[2:], y[2:], op.scale or (), strict=False)
+    if op.scale is not None and all(size * scale == out for size, out, scale in pairs):  # type: ignore[operator]
+        plain = replace(op, scale=None, size=y[2:])
+    grows = all(out >= size for size, out in zip(x[2:], y[2:], strict=True))  # type: ignore[operator]
+    if op.antialias and plain.scale is None and grows:
+        plain = replace(plain, antialias=False, exclude_outside=True)
+    return Change(replace(layer, operator=plain)) if plain != op else None
 
 
 def enlarged(net: Net, layer: Layer) -> Change | None:

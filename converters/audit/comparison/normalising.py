@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from upconv.converters.audit.comparison.values import Values
+from upconv.converters.audit.comparison.weights import is_idle
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.records import record
@@ -206,7 +207,7 @@ def with_scale(first: Layer, second: Layer, shape: Shape) -> Layer | None:
     """A normalisation of a value of this shape that multiplies and adds nothing, with what does
     behind it as its own weights."""
     norm = first.operator
-    if not isinstance(norm, NORMS) or first.weights:
+    if not isinstance(norm, NORMS) or not is_idle(first):
         return None
     axis, axes = 1, 1
     if isinstance(norm, ops.LayerNorm):

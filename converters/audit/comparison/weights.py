@@ -18,6 +18,14 @@ DEFAULTS: Final = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "variance": 1.0}
 """What a weight is that a layer does not have."""
 
 
+def is_idle(layer: Layer) -> bool:
+    """Whether all weights of a layer are what they are where there are none."""
+    return all(
+        weight.present and (weight.array() == DEFAULTS.get(name)).all()
+        for name, weight in layer.weights.items()
+    )
+
+
 @record(frozen=True, slots=True)
 class WeightDifference:
     """One weight of two layers. `verdict`: "shape", "values" or "unknown" (one is not stored);

@@ -149,10 +149,14 @@ class Blob:
         so that streaming a blob of any size needs little. Raises as `array`.
         """
         self._require_values()
-        step = max(size // 4, 1)
-        for part in (part for run in self._runs for part in run.parts(step)):
-            yield self._bytes(part)
-            self._wire.release(part.start, part.end)
+        most = max(size // 4, 1)
+        for run in self._runs:
+            if run.stride == 4:
+                yield from self._wire.streamed(run.start, run.end, 4 * most)
+                continue
+            for part in run.parts(most):
+                yield self._bytes(part)
+                self._wire.release(part.start, part.end)
 
     def release(self) -> None:
         """Let the system take back the memory of the values; they can be read again."""
@@ -167,9 +171,7 @@ class Blob:
         if not self.present:
             raise _blob_error(self._wire.path, self.layer, self.index, "has no values in the file")
 
-    def _bytes(self, run: FixedRun) -> memoryview | bytes:
-        if run.stride == 4:
-            return self._wire.view[run.start : run.start + 4 * run.count]
+    def _bytes(self, run: FixedRun) -> bytes:
         import numpy as np
 
         with np.errstate(over="ignore"):

@@ -91,11 +91,7 @@ class StoredTensor:
         if not self.is_plain:
             yield from float32_chunks(self.array(), size)
             return
-        end = self.begin + 4 * prod(self.shape)
-        for start in range(self.begin, end, size):
-            stop = min(start + size, end)
-            yield self._wire.view[start:stop]
-            self._wire.release(start, stop)
+        yield from self._wire.streamed(self.begin, self.begin + 4 * prod(self.shape), size)
 
 
 def _span(tensor: StoredTensor) -> tuple[int, int]:

@@ -13,8 +13,10 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from upconv.converters.ir.errors import UnreadableError
@@ -124,6 +126,10 @@ def zigzag(value: int) -> int:
     [0, -1, 1, -2, 2]
     """
     return (value >> 1) ^ -(value & 1)
+
+
+_POPULATE_READ: Final = 22
+"""Linux's MADV_POPULATE_READ, which Python has no name for."""
 
 
 def map_file(path: str, kind: str) -> memoryview:
@@ -295,6 +301,26 @@ class Wire:
         length = end // mmap.PAGESIZE * mmap.PAGESIZE - first
         if length > 0:
             mapped.madvise(mmap.MADV_DONTNEED, first, length)
+
+    def streamed(self, start: int, end: int, size: int) -> Iterator[memoryview]:
+        """The bytes start..end in order, at most `size` at a time.
+
+        Each piece is brought into memory at once, since to write one whose pages come one by one
+        takes twice as long, and is let go when the next is asked for.
+        """
+        for at in range(start, end, size):
+            stop = min(at + size, end)
+            self._bring(at, stop)
+            yield self.view[at:stop]
+            self.release(at, stop)
+
+    def _bring(self, start: int, end: int) -> None:
+        """Map the pages of bytes start..end, where the system can be asked to."""
+        mapped = self.view.obj
+        if isinstance(mapped, mmap.mmap) and sys.platform == "linux":
+            first = start // mmap.PAGESIZE * mmap.PAGESIZE
+            with suppress(OSError):  # a kernel before 5.14, or a file that was cut short
+                mapped.madvise(_POPULATE_READ, first, end - first)
 
     def _spend(self, offset: int) -> None:
         self._fields_left -= 1

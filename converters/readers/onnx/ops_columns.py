@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import prod
 from typing import Final
 
-import numpy as np
-
 from upconv.converters.ir import geometry
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.tensors import FloatArray, weight_of
@@ -52,5 +50,7 @@ def _blocks_put_back(call: Call) -> Entry:
 
 def _places(channels: int, block: tuple[int, ...]) -> FloatArray:
     """(channels * places of a block, 1, *block): a 1 for each row at its own place."""
+    import numpy as np
+
     one = np.eye(prod(block), dtype=np.float32).reshape(prod(block), 1, *block)
     return np.tile(one, (channels, *(1 for _ in one.shape[1:])))

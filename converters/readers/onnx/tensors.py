@@ -140,11 +140,7 @@ class Stored:
         """The little-endian float32 bytes in order, at most `size` at a time; the system may have
         the memory of each back as soon as the next is asked for."""
         if self.raw is not None and self.dtype.numpy == "<f4":
-            wire = self.raw.wire
-            for at in range(self.raw.start, self.raw.end, size):
-                end = min(at + size, self.raw.end)
-                yield wire.view[at:end]
-                wire.release(at, end)
+            yield from self.raw.wire.streamed(self.raw.start, self.raw.end, size)
             return
         yield from float32_chunks(self.array(), size)
 

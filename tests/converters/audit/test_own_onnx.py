@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
 from tests.converters.audit.nets import NETS
-from tests.converters.onnx_writer.support import letters, one_layer, values
+from tests.converters.onnx_writer.support import letters, one_layer, values, weights
 from tests.support import ROOT, shared_folder
 from upconv.converters.audit.comparison import Comparison, Read, compare, compare_files
 from upconv.converters.audit.comparison.factors import joined_axes
@@ -150,8 +150,7 @@ STEPS: list[tuple[str, ops.Operator, dict[str, tuple[int, ...]]]] = [
 
 def in_steps(op: ops.Operator, shapes: dict[str, tuple[int, ...]], folder: Path) -> list[Model]:
     """A layer between two others, as it is and as its ONNX file says it."""
-    weights = {name: values(*shape) for name, shape in shapes.items()}
-    plain = one_layer(op, (2, 48, 4, 6), **weights)
+    plain = one_layer(op, (2, 48, 4, 6), **_drawn(shapes))
     (layer,) = plain.layers
     before = replace(layer, name="before", operator=ops.Relu(), outputs=("x",), weights={})
     behind = replace(layer, name="behind", operator=ops.Tanh(), inputs=("y",), weights={})
@@ -185,6 +184,41 @@ def test_operators_in_steps(
         other = compare(replace(model, layers=tuple(layers)), again, free=False)
         changed = [one for one in other.differences if one.changes_numbers]
         assert {(one.kind, one.left) for one in changed} == {("setting", "layer")}, field
+
+
+EVEN: ops.Pool = ops.Pool(
+    "average", (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "ceil", "always", count_padding=False
+)
+
+ROWS: list[list[tuple[ops.Operator, dict[str, tuple[int, ...]]]]] = [
+    [(ops.Resize("linear", "half_pixel", size=(2, 3), scale=(0.5, 0.5)), {})],
+    [(ops.Resize("cubic", "half_pixel", size=(8, 6), cubic_a=-0.5, antialias=True), {})],
+    [(EVEN, {})],
+    [(ops.GroupNorm(48, 1e-5), {}), (ops.Power(scale=-1.0), {}), (ops.Softplus(), {})],
+    [(ops.GroupNorm(4, 1e-5), {"scale": (48,), "bias": (48,)}), (ops.Power(scale=-1.0), {})],
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: type(row[0][0]).__name__)
+def test_rows_of_operators(
+    row: list[tuple[ops.Operator, dict[str, tuple[int, ...]]]], tmp_path: Path
+) -> None:
+    """What is joined with its neighbour, or leaves a word out, on one side only."""
+    plain = one_layer(row[0][0], (2, 48, 4, 6))
+    layers = [
+        Layer(f"l{at}", op, (f"v{at}",), (f"v{at + 1}",), weights(**_drawn(shapes)))
+        for at, (op, shapes) in enumerate(row)
+    ]
+    layers[0] = replace(layers[0], inputs=("x0",))
+    model = replace(plain, layers=tuple(layers), outputs=(f"v{len(row)}",))
+    write_onnx(model, tmp_path / "net.onnx")
+    again = open_model(str(tmp_path / "net.onnx"), ReadOptions())
+    found = compare(model, again, free=False)
+    assert not [str(one) for one in found.differences if one.changes_numbers]
+
+
+def _drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    return {name: values(*shape) for name, shape in shapes.items()}
 
 
 @pytest.mark.parametrize("name", ["SegNet", "U-Net, sums", "HED", "DeepLab"])

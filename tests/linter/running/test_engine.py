@@ -196,6 +196,23 @@ def test_text_path_imports_nothing_heavy(root: Path) -> None:
     assert (int(count) > 0, heavy.strip()) == (True, "[]")
 
 
+def test_families_of_readers_import_nothing_heavy(root: Path) -> None:
+    """One that does so makes each check of its format twice as long, whatever is in the file."""
+    readers = root / "converters" / "readers"
+    found = [file for kind in ("ops", "layers") for file in readers.rglob(f"{kind}_*.py")]
+    names = [".".join(file.relative_to(root).with_suffix("").parts) for file in found]
+    script = (
+        "import sys; from importlib import import_module;"
+        f"[import_module(f'upconv.{{name}}') for name in {names}];"
+        "print(sorted({'numpy', 'onnx', 'h5py', 'torch'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert len(names) > 50
+    assert run.stdout == "[]\n"
+
+
 def test_wrong_options_are_the_commands_fault() -> None:
     options = CheckOptions(ReadOptions(inputs={"nowhere": (1, 2, 8, 8)}))
     with pytest.raises(UsageError, match="nowhere"):

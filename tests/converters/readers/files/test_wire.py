@@ -349,3 +349,14 @@ def test_released_memory_is_read_again(tmp_path: Path) -> None:
     wire(b"not mapped").release(0, 10)
     with pytest.raises(TypeError):
         view[0] = 1
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 5000, 1 << 20])
+def test_a_mapped_file_is_streamed_piece_by_piece(tmp_path: Path, size: int) -> None:
+    data = bytes(range(256)) * 50
+    (tmp_path / "m.bin").write_bytes(data)
+    wire = Wire(map_file(str(tmp_path / "m.bin"), "model"), "m.bin")
+    pieces = [bytes(piece) for piece in wire.streamed(3, len(data) - 1, size)]
+    assert b"".join(pieces) == data[3:-1]
+    assert {len(piece) for piece in pieces[:-1]} <= {size}
+    assert [bytes(piece) for piece in Wire(memoryview(data), "m").streamed(3, 5, size)] != []

@@ -1,0 +1,28 @@
+"""Windows of poolings that have sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from upconv.converters.audit.comparison.rewriting import Change, Net
+from upconv.converters.ir import operators as ops
+from upconv.converters.ir.dims import is_constant
+from upconv.converters.ir.geometry import conv_size
+from upconv.converters.ir.model import Layer
+
+
+def inside(net: Net, layer: Layer) -> Change | None:
+    """A pooling whose windows all lie inside of the image, in one form: nothing is rounded, cut or
+    counted at its edges then."""
+    op = layer.operator
+    if not isinstance(op, ops.Pool) or any(op.pads_begin):
+        return None
+    x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
+    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+        return None
+    axes = zip(x[2:], op.kernel, op.stride, op.dilation, strict=True)
+    if y[2:] != tuple(conv_size(size, k, stride, d, 0, 0) for size, k, stride, d in axes):
+        return None
+    none = (0,) * len(op.kernel)
+    plain = replace(op, pads_end=none, rounding="floor", clip="never", count_padding=True)
+    return Change(replace(layer, operator=plain)) if plain != op else None
