@@ -208,10 +208,19 @@ class Pieces:
         self.whole, self.inferred = whole, None
         self._round += 1
         if self._round % ROUNDS == 0:
-            since = self._round - ROUNDS
-            self._known = {words: one for words, one in self._known.items() if one.used > since}
+            self._drop(self._round - ROUNDS)
             self.shapes.clear()
             self._same.clear()
+
+    def _drop(self, since: int) -> None:
+        """Forget pieces that no version had since a round: what a piece keeps leads back to it,
+        which only the collector would find."""
+        for words, alike in list(self._known.items()):
+            if alike.used <= since:
+                del self._known[words]
+                for piece in alike.pieces:
+                    assert piece.source.kept is not None
+                    piece.source.kept.clear()
 
     def same(self, value: T) -> T:
         """A value that is equal, the same one each time."""

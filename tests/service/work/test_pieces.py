@@ -3,6 +3,7 @@ findings, places and fixes, and of the model every layer, shape, place of pixels
 
 from __future__ import annotations
 
+import gc
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from tests.support import ROOT
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.origin import Source
-from upconv.converters.ir.source import Pieces
+from upconv.converters.ir.source import ROUNDS, Pieces
 from upconv.linter.context import Context
 from upconv.linter.running.engine import CheckOptions
 from upconv.service.work.looking import Look, look
@@ -168,6 +169,27 @@ def test_what_follows_from_a_layer_alone_is_asked_of_the_layer_that_changed(
     assert len(again.context.net.layers) > 30
     assert asked
     assert max(asked.values()) <= 3, asked  # it and, for other names, who reads it
+
+
+def test_looks_leave_nothing_that_only_the_collector_finds() -> None:
+    text = "\n".join(FCN.split("\n")[:60])
+    pieces, dice, found = Pieces(), random.Random(3), Counter[str]()
+
+    def collected(phase: str, info: dict[str, int]) -> None:
+        found[phase] += info["collected"]
+
+    def type_on() -> None:
+        for _ in range(2 * ROUNDS):
+            look(Source(PATH, typed(text, dice)), OPTIONS, pieces=pieces)
+        gc.collect()
+
+    type_on()  # what is made once
+    gc.callbacks.append(collected)
+    try:
+        type_on()
+    finally:
+        gc.callbacks.remove(collected)
+    assert found["stop"] == 0
 
 
 def test_a_look_is_given_up_inside_reading() -> None:
