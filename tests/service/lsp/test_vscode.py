@@ -151,3 +151,13 @@ def test_in_the_dark(tmp_path: Path) -> None:
         shown.open("fcn8s.prototxt", FCN[: FCN.index('type: "Crop"')].count("\n"))
         shown.shows("1x21x")
         shown.picture("dark_fcn")
+
+
+def test_a_server_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    settings = {"upconv.command": ["/nowhere/upconv", "lsp"]}
+    with window(tmp_path, {"net.prototxt": BAD}, **settings) as shown:
+        shown.open("net.prototxt")
+        toast = ".notifications-toasts .notification-toast"
+        shown.sees(f"document.querySelector('{toast}')?.textContent?.includes('pip install')")
+        shown.picture("not_started")
+        assert shown.counts(toast) == 1
