@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from upconv.converters.ir.errors import UsageError
 from upconv.converters.ir.records import record
@@ -25,11 +25,6 @@ Progress = Callable[[str], None]
 """Is told what is being done."""
 
 Judge = Literal["reference", "source"]
-
-TUNABLES: Final = "GLIBC_TUNABLES"
-HUGE_PAGES: Final = "glibc.malloc.hugetlb=1"
-"""For the child's onnxruntime: its values are large and new in each run, and a page fault every
-4 kB takes longer than many of its nodes. Where the system has no such pages nothing changes."""
 
 
 @record(frozen=True, slots=True)
@@ -122,7 +117,7 @@ def _certify(request: ProofRequest, progress: Progress) -> Verification:
     from upconv.service.work.child import run_in_child
 
     clean = partial(remove_copies, request.onnx)
-    environment = {ONE_THREAD: "1", TUNABLES: HUGE_PAGES, **os.environ}
+    environment = {ONE_THREAD: "1", **os.environ}
     seconds = request.limits.seconds
     return run_in_child(prove, request, progress, clean, environment=environment, seconds=seconds)
 
