@@ -26,6 +26,7 @@ def for_targets(model: Model, names: Sequence[str], opset: int) -> Model:
     from upconv.linter.engines.profile import targets_of
 
     targets, inference = targets_of(tuple(names)), infer(model)
+    model = _with_factors(model, inference, targets, opset)
     chosen: list[Layer] = []
     lacking: list[str] = []
     for layer in model.layers:
@@ -36,6 +37,46 @@ def for_targets(model: Model, names: Sequence[str], opset: int) -> Model:
         hint = "leave the target out, or the layer; `upconv check --target` has the evidence"
         raise UnsupportedError("\n".join(dict.fromkeys(lacking)), hint=hint)
     return replace(model, layers=tuple(chosen))
+
+
+def _with_factors(
+    model: Model, inference: Inference, targets: Sequence[Target], opset: int
+) -> Model:
+    """The model with a factor and a bias in place of each BatchNormalization that a target joins
+    with an upsampling layer before it and then computes otherwise."""
+    from upconv.converters.ir.operators import BatchNorm
+    from upconv.linter.engines.nodes import JUDGED
+
+    makers = {value: layer for layer in model.layers for value in layer.outputs}
+    for layer in model.layers:
+        before = makers.get(layer.inputs[0]) if isinstance(layer.operator, BatchNorm) else None
+        if before is None or not isinstance(before.operator, JUDGED):
+            continue
+        against = _problems(model, (before,), inference, targets, opset)
+        other = _as_factor(layer, inference) if against else ()
+        if not other:
+            continue
+        at = model.layers.index(layer)
+        layers = (*model.layers[:at], *other, *model.layers[at + 1 :])
+        changed = replace(model, layers=layers)
+        if len(_problems(changed, (before,), inference, targets, opset)) < len(against):
+            model = changed
+    return model
+
+
+def _as_factor(layer: Layer, inference: Inference) -> tuple[Layer, ...]:
+    """A BatchNormalization of stored statistics as what it multiplies by and adds; nothing where
+    its channels are not known. The last layer bears its name, and none of its weights' names."""
+    from upconv.converters.audit.comparison.affine import affine_of, as_scale
+    from upconv.converters.ir.operators import Identity
+    from upconv.converters.passes.portable.chain import chain
+
+    shape = inference.shapes.get(layer.inputs[0])
+    affine = affine_of(layer, {})
+    if affine is None or shape is None or not isinstance(channels := shape[1], int):
+        return ()
+    factor = as_scale(layer, affine, channels)
+    return chain(layer, [("factor", factor.operator, factor.weights), ("end", Identity(), {})])
 
 
 def _form(

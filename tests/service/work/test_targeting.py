@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import upconv
+from benchmarks.engines.generated.settings import made_of, usual
 from upconv.converters.ir.errors import UnsupportedError, UsageError
 
 
@@ -54,3 +55,18 @@ def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
     assert upconv.convert(source, tmp_path / "out.onnx", target="openvino").verdict == "pass"
     with pytest.raises(UsageError, match="unknown target 'openvin'"):
         upconv.convert(source, tmp_path / "again.onnx", target="openvin")
+
+
+def test_a_norm_that_a_target_joins_wrongly_is_a_factor_and_a_bias(tmp_path: Path) -> None:
+    """OpenCV 4.14 was right on such files that this wrote, and wrong on their sources; another
+    target keeps the node."""
+    said = {**usual("ConvTranspose"), "group": 4, "bias": True, "normalised": True}
+    source, out = tmp_path / "net.onnx", tmp_path / "out.onnx"
+    source.write_bytes(made_of("ConvTranspose", said)[0].SerializeToString())
+    for target, kept in (("opencv-4", False), ("opencv-5", True)):
+        assert upconv.convert(source, out, target=target).verdict == "pass"
+        operators = [node.op_type for node in onnx.load(str(out)).graph.node]
+        assert ("BatchNormalization" in operators) is kept
+        assert ("Mul" in operators and "Add" in operators) is not kept
+    assert upconv.convert(source, out, target="opencv-4").verdict == "pass"
+    assert not {one.code for one in upconv.check(out, target="opencv-4").findings} & {"UP501"}
