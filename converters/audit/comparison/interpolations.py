@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from upconv.converters.audit.comparison.rewriting import Change, Net
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 SIZES: Final = range(1, 257)
 """Of an input, at which sizes that are written in different ways are held against each other."""
+
+
+MOST_VALUES: Final = 1 << 22
+"""Of the kernels of a layer, which are made."""
 
 
 def unscaled(net: Net, layer: Layer) -> Change | None:
@@ -143,7 +148,8 @@ def _factors(resize: Layer, net: Net) -> tuple[int, ...] | None:
     found = op.factor or tuple(map(_ratio, x[2:], y[2:]))
     whole = all(factor > 0 for factor in found) and (op.scale is None or op.scale == found)
     alike = all(size * factor == out for size, factor, out in zip(x[2:], found, y[2:], strict=True))
-    return tuple(found) if whole and alike else None
+    values = prod((x[1] if isinstance(x[1], int) else 1, *(2 * factor for factor in found)))
+    return tuple(found) if whole and alike and values <= MOST_VALUES else None
 
 
 def _ratio(size: Size, out: Size) -> int:

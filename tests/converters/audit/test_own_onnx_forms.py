@@ -15,7 +15,7 @@ from upconv.converters.audit.comparison import compare
 from upconv.converters.ir import operators as ops
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.kernels import linear_kernel
-from upconv.converters.ir.model import Model
+from upconv.converters.ir.model import Layer, Model
 from upconv.converters.onnx_writer import WriteOptions, write_onnx
 from upconv.converters.onnx_writer.options import Bilinear
 from upconv.converters.readers.formats import open_model
@@ -124,3 +124,15 @@ def test_what_is_another_layer_is_told(
     for form, again in forms.items():
         for other in others:
             assert changing(other, again), form
+
+
+def test_a_factor_of_any_size_takes_no_memory() -> None:
+    """A file can ask for what nobody could hold: it is compared as it is written."""
+    one = (0, 0, 1, 1)
+    frame = Layer("p", ops.Pad(one, one), ("x0",), ("p",))
+    resize = ops.Resize("linear", "half_pixel", factor=(10**8, 10**8))
+    much = Layer("r", resize, ("p",), ("r",))
+    cut = Layer("c", ops.Crop(2, (10**8, 10**8), (4, 4)), ("r",), ("c",))
+    plain = one_layer(ops.Relu(), (1, 3, 5, 4))
+    model = replace(plain, layers=(frame, much, cut), outputs=("c",))
+    assert compare(model, model, free=False).same
