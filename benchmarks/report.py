@@ -10,6 +10,7 @@ that others use.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import statistics
@@ -236,18 +237,28 @@ def loaded(path: str) -> list[Row]:
     return [Row(**row) for row in json.loads(Path(path).read_text("utf-8"))["rows"]]
 
 
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("outputs", nargs=2, metavar="FILE")
+    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="", metavar="GROUPS")
+    return parser.parse_args()
+
+
 def main() -> None:
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["--compare"]:
-        print(compared(loaded(arguments[1]), loaded(arguments[2])))
+    asked = options()
+    if asked.compare:
+        print(compared(*map(loaded, asked.outputs)))
         return
-    quick = "--quick" in arguments
-    text_path, json_path = (Path(one) for one in arguments[:2])
-    about = machine() | {"quick": quick}
+    text_path, json_path = map(Path, asked.outputs)
+    about = machine() | {"quick": asked.quick}
     rows: list[Row] = []
-    only = arguments[arguments.index("--only") + 1].split(",") if "--only" in arguments else []
+    only = asked.only.split(",") if asked.only else []
     for group in (one for one in GROUPS if not only or one.__name__ in only):
-        for row in group(quick):
+        for row in group(asked.quick):
             rows.append(row)
             print(f"{row.group}: {row.what} {1e3 * row.seconds:.2f} ms", flush=True)
     for path in (text_path, json_path):
