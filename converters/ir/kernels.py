@@ -274,6 +274,18 @@ def border_sums(factor: int) -> Float32:
     return (np.array(taps[pad : 2 * pad]) / whole).astype(np.float32)
 
 
+def border_line(factor: int, out: int) -> Float32:
+    """What the weights of each of `out` pixels of an interpolated axis sum up to: (out,), 1 but
+    near its ends. `out` is a multiple of the factor.
+
+    >>> border_line(2, 4)
+    array([0.75, 1.  , 1.  , 0.75], dtype=float32)
+    """
+    sums = border_sums(factor)
+    inside = np.ones(out - 2 * len(sums), np.float32)
+    return np.concatenate([sums, inside, sums[::-1]])
+
+
 def phase_sums(
     kernel: AnyFloat, stride: Sequence[int], dilation: Sequence[int] | None = None
 ) -> Float64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,12 +71,19 @@ def nodes_of(model: Model, inference: Inference) -> Iterator[Seen]:
             behind = layer.outputs[:1] in normalised
             written[id(node)] = Seen(node, layer, inference.shapes, behind)
         elif isinstance(layer.operator, JUDGED) and layer.origin.framework != "onnx":
-            yield from emitted(model, layer, inference)
+            yield from emitted(model, layer, inference, normalised=normalised)
     yield from written.values()
 
 
-def emitted(model: Model, layer: Layer, inference: Inference, opset: int = 18) -> list[Seen]:
-    """The nodes that `convert` writes for one layer; none where it cannot be written."""
+def emitted(
+    model: Model,
+    layer: Layer,
+    inference: Inference,
+    opset: int = 18,
+    normalised: Container[tuple[str, ...]] | None = None,
+) -> list[Seen]:
+    """The nodes that `convert` writes for one layer; none where it cannot be written. `normalised`
+    are the values of the model that `_normalised` finds, where they are known."""
     from upconv.converters.onnx_writer.build import build
     from upconv.converters.onnx_writer.options import WriteOptions
     from upconv.converters.onnx_writer.single_layer import part_of
@@ -88,11 +95,11 @@ def emitted(model: Model, layer: Layer, inference: Inference, opset: int = 18) -
         built = build(part, WriteOptions(opset))
     except UpconvError:
         return []
-    behind = layer.outputs[:1] in _normalised(model)
+    known = _normalised(model) if normalised is None else normalised
+    last = layer.outputs[:1] if layer.outputs[:1] in known else ()
     return [
-        Seen(EmittedNode(n, opset), layer, inference.shapes, behind and n.output[0] == last)
+        Seen(EmittedNode(n, opset), layer, inference.shapes, n.output[0] in last)
         for n in built.proto.graph.node
-        for last in layer.outputs[:1]
     ]
 
 

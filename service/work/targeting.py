@@ -56,12 +56,16 @@ def _with_factors(
         other = _as_factor(layer, inference) if against else ()
         if not other:
             continue
-        at = model.layers.index(layer)
-        layers = (*model.layers[:at], *other, *model.layers[at + 1 :])
-        changed = replace(model, layers=layers)
+        changed = _exchanged(model, layer, other)
         if len(_problems(changed, (before,), inference, targets, opset)) < len(against):
             model = changed
     return model
+
+
+def _exchanged(model: Model, layer: Layer, other: Sequence[Layer]) -> Model:
+    """The model with others in the place of a layer."""
+    at = next(i for i, one in enumerate(model.layers) if one.name == layer.name)
+    return replace(model, layers=(*model.layers[:at], *other, *model.layers[at + 1 :]))
 
 
 def _as_factor(layer: Layer, inference: Inference) -> tuple[Layer, ...]:
@@ -91,9 +95,7 @@ def _form(
     if not problems and _is_written(model, layer, inference, opset):
         return (layer,), []
     for other in alternatives(layer, model, inference):
-        at = next(i for i, one in enumerate(model.layers) if one.name == layer.name)
-        layers = (*model.layers[:at], *other, *model.layers[at + 1 :])
-        changed = replace(model, layers=layers)
+        changed = _exchanged(model, layer, other)
         if not _problems(changed, other, infer(changed), targets, opset):
             return other, []
     return (layer,), problems

@@ -5,21 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from upconv.converters.audit.comparison.rewriting import Change, Net
 from upconv.converters.audit.comparison.values import Values
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import Size, Symbol, evaluate, is_constant, leaves
+from upconv.converters.ir.dims import Size, Symbol, evaluate, leaves
 from upconv.converters.ir.geometry import bilinear_kernel_size, bilinear_pad
 from upconv.converters.ir.model import Layer
 from upconv.converters.ir.shapes import Shape
 from upconv.converters.ir.tensors import Weight, weight_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 SIZES: Final = range(1, 257)
 """Of an input, at which sizes that are written in different ways are held against each other."""
@@ -35,9 +32,10 @@ def unscaled(net: Net, layer: Layer) -> Change | None:
     op = layer.operator
     if not isinstance(op, ops.Resize):
         return None
-    x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
-    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+    shapes = net.counted(layer)
+    if shapes is None:
         return None
+    x, y = shapes
     plain = op
     pairs = zip(x[2:], y[2:], op.scale or (), strict=False)
     if op.scale is not None and all(size * scale == out for size, out, scale in pairs):  # type: ignore[operator]
@@ -186,31 +184,17 @@ def _is_border(stored: Weight, behind: int, factors: Sequence[int]) -> bool:
     """Whether a stored tensor, with `behind` axes of 1 after it, is the border at its own size."""
     import numpy as np
 
+    from upconv.converters.ir.kernels import border_line
+
     shape = (*(stored.shape or ()), *(1,) * behind)
     if not stored.present or any(size != 1 for size in shape[: -len(factors)]):
         return False
     shape = (*(1,) * (len(factors) - len(shape)), *shape[-len(factors) :])
-    whole: Any = 1
-    for factor, size in zip(factors, shape, strict=True):
-        line = _line(factor, size)
-        if line is None:
-            return False
-        whole = np.multiply.outer(whole, line)
+    axes = list(zip(factors, shape, strict=True))
+    if any(size < factor or size % factor for factor, size in axes):
+        return False
+    whole = reduce(np.multiply.outer, (border_line(factor, size) for factor, size in axes))
     return bool(np.allclose(stored.array().reshape(shape), whole, rtol=1e-6, atol=0))
-
-
-def _line(factor: int, size: int) -> NDArray[Any] | None:
-    """What the weights of each pixel of an axis sum up to; of an axis that stays, ones."""
-    import numpy as np
-
-    from upconv.converters.ir.kernels import border_sums
-
-    sums = border_sums(factor)
-    if factor == 1:
-        return np.ones(size)
-    if size < 2 * len(sums) or size % factor:
-        return None
-    return np.concatenate([sums, np.ones(size - 2 * len(sums)), sums[::-1]])
 
 
 def _lines(

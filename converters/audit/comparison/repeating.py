@@ -72,9 +72,10 @@ tried."""
 def nearest(net: Net, layer: Layer) -> Change | None:
     """An interpolation to the nearest pixel from one known size to another, or what takes the
     pixels that one takes, by the first words that say so."""
-    x, y = (net.shape(given[0]) if given else None for given in (layer.inputs, layer.outputs))
-    if x is None or y is None or not is_constant(*x[2:], *y[2:]) or len(x) < 3:
+    shapes = net.counted(layer)
+    if shapes is None or len(shapes[0]) < 3:
         return None
+    x, y = shapes
     taken = _taken(layer.operator, x, y)
     op = _first_words(taken, x, y) if taken is not None else None
     if op is None or op == layer.operator:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upconv.converters.audit.comparison.values import Values
+from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.inference import Inference, infer
 from upconv.converters.ir.model import Layer, Model
 from upconv.converters.ir.records import record
@@ -84,6 +85,14 @@ class Net:
 
     def shape(self, value: str) -> Shape | None:
         return self.inference.shapes.get(value)
+
+    def counted(self, layer: Layer) -> tuple[Shape, Shape] | None:
+        """The shapes of what a layer reads and writes, where their pixels are counted."""
+        given = (self.shape(some[0]) if some else None for some in (layer.inputs, layer.outputs))
+        x, y = given
+        if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+            return None
+        return x, y
 
     def finished(self) -> Model:
         return live(replace(self.model, layers=tuple(self.layers), outputs=tuple(self.outputs)))

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from upconv.converters.audit.comparison.rewriting import Change, Net
 from upconv.converters.ir import operators as ops
-from upconv.converters.ir.dims import is_constant
 from upconv.converters.ir.geometry import conv_size
 from upconv.converters.ir.model import Layer
 
@@ -17,9 +16,10 @@ def inside(net: Net, layer: Layer) -> Change | None:
     op = layer.operator
     if not isinstance(op, ops.Pool) or any(op.pads_begin):
         return None
-    x, y = net.shape(layer.inputs[0]), net.shape(layer.outputs[0])
-    if x is None or y is None or not is_constant(*x[2:], *y[2:]):
+    shapes = net.counted(layer)
+    if shapes is None:
         return None
+    x, y = shapes
     axes = zip(x[2:], op.kernel, op.stride, op.dilation, strict=True)
     if y[2:] != tuple(conv_size(size, k, stride, d, 0, 0) for size, k, stride, d in axes):
         return None

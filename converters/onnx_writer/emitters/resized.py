@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from upconv.converters.ir.dims import Size
 from upconv.converters.ir.geometry import bilinear_pad
-from upconv.converters.ir.kernels import border_sums, interpolates
+from upconv.converters.ir.kernels import border_line, border_sums, interpolates
 from upconv.converters.ir.model import Layer
 from upconv.converters.onnx_writer.emitters.boxes import cut
 from upconv.converters.onnx_writer.emitters.transposed_axes import TransposedAxis
@@ -77,12 +77,11 @@ def _times_border(
 def _border(graph: GraphBuilder, axis: TransposedAxis, out: Size, behind: int) -> str:
     """What the weights of each output pixel of an axis sum up to, (out, 1...) with an axis of 1 for
     each of the `behind` axes after it: 1 but near its ends."""
+    if isinstance(out, int):
+        return graph.constant(border_line(axis.stride, out).reshape(-1, *(1,) * behind))
     sums = border_sums(axis.stride)
-    inside = out - 2 * len(sums)
-    if isinstance(inside, int):
-        whole = np.concatenate([sums, np.ones(inside, np.float32), sums[::-1]])
-        return graph.constant(whole.reshape(-1, *(1,) * behind))
-    ones = graph.node("Expand", (graph.number(1.0), graph.size_vector([inside])))
+    inside = graph.size_vector([out - 2 * len(sums)])
+    ones = graph.node("Expand", (graph.number(1.0), inside))
     ends = graph.constant(sums), graph.constant(sums[::-1])
     line = graph.node("Concat", (ends[0], ones, ends[1]), axis=0)
     if not behind:

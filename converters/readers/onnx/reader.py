@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -72,17 +73,18 @@ def _read(file: Message, path: str, options: ReadOptions) -> Model:
         one.name for one in between if any(isinstance(n, str) for n in one.sizes or ())
     )
     evaluation = Evaluation(work, folder_of(path), functions, names, lettered)
-    frame = Frame(opsets, dict(_fed(graph, work, options)))
+    entering = [declared(one) for one in graph.messages("input", "value")]
+    frame = Frame(opsets, dict(_fed(graph, entering, work, options)))
     evaluation.graph(graph, frame)
     whole = frozenset(_leave(end, frame, work) for end in ends)
     name = graph.text("name") or os.path.basename(path)
     written = Written(FileSettings({"producer_name": file.text("producer_name")}))
     origin = Origin(path, "onnx", written=written)
     leaving = [declared(end) for end in ends]
-    stated = (*map(declared, graph.messages("input", "value")), *leaving)
+    stated = (one for one in (*entering, *leaving) if one.dtype.numpy)
     made = replace(
         work.model(name, integer_outputs=whole - {""}, origin=origin),
-        element_types={one.name: _type_name(one) for one in stated if one.dtype.numpy},
+        element_types={one.name: _type_name(one) for one in stated},
     )
     if options.inputs:
         return made  # other sizes than the file speaks of
@@ -98,11 +100,12 @@ def _type_name(one: Declared) -> str:
 # Inputs
 
 
-def _fed(graph: Message, work: Workspace, options: ReadOptions) -> list[tuple[str, Entry]]:
+def _fed(
+    graph: Message, entering: Sequence[Declared], work: Workspace, options: ReadOptions
+) -> list[tuple[str, Entry]]:
     """The graph's inputs that no initializer fills, entered into the model."""
     stored = {one.text("name") for one in graph.messages("initializer", "tensor")}
-    found = [declared(one) for one in graph.messages("input", "value")]
-    found = [one for one in found if one.name not in stored]
+    found = [one for one in entering if one.name not in stored]
     letters = {size for one in found for size in one.sizes or () if isinstance(size, str)}
     shapes = {one.name: _shape(one, index, letters) for index, one in enumerate(found)}
     shapes = overridden(shapes, options.inputs, work.path)
