@@ -146,9 +146,7 @@ def _words(error: HTTPError) -> str:
         words = json.loads(error.read(1 << 16))
         said, hint = words["error"], words.get("hint", "")
     except (ValueError, KeyError, TypeError, OSError):
-        said, hint = error.reason, ""  # the server hung up on what it did not want to read
-        if error.code == 401:
-            said = "the token is not known here"
+        said, hint = error.reason, ""  # no server of ours, or one that hung up
     if error.code == 401 and not os.environ.get(TOKEN):
         hint = f"put it into {TOKEN}"
     told = f"{said} ({hint})" if hint else str(said)
