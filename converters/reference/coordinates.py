@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.converters.ir.nearest import simple_fraction
+
 CoordinateMode = Literal["half_pixel", "asymmetric", "align_corners"]
 NearestMode = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
 Indices = NDArray[np.int64]
@@ -51,15 +53,6 @@ _ROUNDINGS: dict[NearestMode, Callable[[int, int], int]] = {
 }
 
 
-MAX_DENOMINATOR = 10_000
-
-
-def _simple(scale: float) -> Fraction:
-    """What people mean by a factor of 1.2: 6/5, and not the double precision number nearby."""
-    simple = Fraction(scale).limit_denominator(MAX_DENOMINATOR)
-    return simple if float(simple) == scale else Fraction(scale)
-
-
 def source_coordinates(
     size: int, out: int, mode: CoordinateMode, scale: float | None = None
 ) -> SourceCoordinates:
@@ -72,7 +65,7 @@ def source_coordinates(
     >>> source_coordinates(2, 4, "half_pixel").values()
     array([-0.25,  0.25,  0.75,  1.25])
     """
-    share = Fraction(size, out) if scale is None else 1 / _simple(scale)
+    share = Fraction(size, out) if scale is None else 1 / simple_fraction(scale)
     if mode == "align_corners":
         step = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
     else:
